@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+#
+# The front door. Meson builds; this makes sure that it can, and names what there
+# is to do.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+FUZZ_SECONDS ?= 60
+TREES = build build-asan build-tsan
+
+tools = ./tools
+deps = $(tools)/install-deps.sh
+
+.DEFAULT_GOAL := all
+.PHONY: all demo check check-long core-kernel style bench fuzz install uninstall help clean
+
+all:
+	@$(deps) build
+	@$(tools)/build.sh build
+
+demo:
+	@$(deps) demo
+	@$(tools)/build.sh build
+	@build/demo/kecho-demo
+
+check:
+	@$(deps) check
+	@$(tools)/run-tests.sh $(TREES)
+
+check-long:
+	@$(deps) check
+	@KECHO_LONG=1 $(tools)/run-tests.sh $(TREES)
+
+core-kernel:
+	@$(deps) check
+	@tests/vm/core-kernel.sh build/core-kernel
+
+style:
+	@$(deps) check
+	@$(tools)/style-check.sh
+
+bench:
+	@$(deps) bench
+	@$(tools)/build.sh build
+	@bench/run.sh build
+
+fuzz:
+	@$(deps) fuzz
+	@tests/fuzz/run.sh $(FUZZ_SECONDS)
+
+install:
+	@$(deps) build
+	@$(tools)/build.sh build --prefix=$(PREFIX)
+	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
+
+uninstall:
+	@DESTDIR=$(DESTDIR) ninja -C build uninstall
+
+clean:
+	rm -rf $(TREES)
+
+help:
+	@echo "make              build the library and the commands, in build/"
+	@echo "make demo         three hosts, live kernel events, a cut link; under a minute"
+	@echo "make check        all tests, plain and under the sanitizers, and in a kernel"
+	@echo "make check-long   the same and those that take long"
+	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
+	@echo "make style        the rules of the source text"
+	@echo "make bench        the measurements"
+	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
+	@echo "make install      into PREFIX ($(PREFIX)), under DESTDIR"
+	@echo "make uninstall"
+	@echo "make clean        remove the build trees"

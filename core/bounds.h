@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Every limit of the core, by name.
+ */
+#ifndef KE_BOUNDS_H
+#define KE_BOUNDS_H
+
+enum ke_limits {
+	/* the log */
+	KE_LOG_SIZE_MIN = 64 << 10,
+	KE_LOG_SIZE_MAX = 64 << 20,
+	KE_RECORD_MAX = 64 << 10,	/* or an eighth of the log, whichever is less */
+	KE_RECORDS_PER_LOG_MIN = 8,
+	KE_RESERVATIONS_MAX = 64,
+	KE_RESYNC_TRIES_MAX = 8,	/* of a lapped reader, per call */
+	KE_SILENT_RECORDS_MAX = 1024,	/* read without an event or loss, per call */
+	KE_EVENT_MAX = 16 << 20,
+	KE_EVENT_ATTRS_MAX = 1024,
+
+	/* names and attributes */
+	KE_NAME_MAX = 127,
+	KE_ATTR_VALUE_MAX = 1024,
+	KE_ATTRS_MAX = 8192,		/* one object's attributes, encoded */
+
+	/* links */
+	KE_PIECE_MAX = 64 << 10,	/* payload of a DATA frame */
+	KE_CONTROL_MAX = 4 << 20,	/* control bytes waiting to be sent on one link */
+	KE_ADDRESS_MAX = 63,
+	KE_LINK_NAME_MAX = 63,
+
+	/* tables */
+	KE_CHANNELS_MAX = 4096,
+	KE_NODES_MAX = 4096,		/* known to one channel */
+	KE_MEMBERS_MAX = 4096,		/* of one node in one channel */
+	KE_STREAMS_MAX = 8192,		/* each way on one link */
+
+	/* the registry */
+	KE_CONTACTS_MAX = 3,
+	KE_REGISTRY_ENTRIES_MAX = 65536,
+};
+
+/* Of a log's positions, so that sums of them never wrap: years at any speed. */
+#define KE_POSITION_MAX (U64_MAX / 2)
+
+/* Times, in milliseconds. */
+enum ke_times {
+	KE_HEARTBEAT_MS = 500,		/* on links between hosts */
+	KE_LINK_SILENT_MS = 1500,	/* no byte for so long: the connection is dead */
+	KE_NODE_DEAD_MS = 2000,		/* no link for so long: its members have failed */
+	KE_NODE_FORGET_MS = 60000,	/* no link for so long: it is not dialled any more */
+	KE_REDIAL_MIN_MS = 50,
+	KE_REDIAL_MAX_MS = 1000,
+	KE_LEASE_MS = 2000,		/* of a contact in the registry */
+};
+
+#endif

@@ -1,0 +1,490 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The log's writing side.
+ *
+ * Positions are bytes since the log was made and only grow. What lies where:
+ *
+ *	tail ........... head ........... end ........... tail + size
+ *	 readable         written, not     free
+ *	                  yet published
+ *
+ * Rules that this file keeps:
+ *  - A reader that sees a head sees whole records up to it: the head is stored,
+ *    with release, after all that lies before it. A writer that dies anywhere
+ *    leaves nothing half-visible.
+ *  - Before bytes are overwritten the tail is stored past them, then a write
+ *    barrier: a reader that copied bytes and still finds the tail before them
+ *    has copied what was meant.
+ *  - A record never wraps: what is left at the ring's end becomes a pad.
+ *  - The tail moves from mark to mark, not from record to record. A mark is the
+ *    first record boundary in each sixteenth of the ring; it costs a lapped
+ *    reader some of the oldest records, and spares the writer reading back what
+ *    it wrote a lap ago.
+ */
+#include "log.h"
+
+static u64 part_of(const struct ke_log *log, u64 pos)
+{
+	return pos >> (ilog2(log->size) - ilog2(KECHO_LOG_MARKS));
+}
+
+static u8 *at(const struct ke_log *log, u64 pos)
+{
+	return log->ring + (pos & (log->size - 1));
+}
+
+static u64 to_ring_end(const struct ke_log *log, u64 pos)
+{
+	return log->size - (pos & (log->size - 1));
+}
+
+int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size, u64 pos,
+		u64 seq)
+{
+	u32 i;
+
+	BUILD_BUG_ON(sizeof(struct kecho_record) != 24);
+	BUILD_BUG_ON(sizeof(struct kecho_log_header) > KECHO_LOG_HEADER_SIZE);
+	BUILD_BUG_ON(sizeof(struct kecho_frame) != KECHO_FRAME_HEADER_SIZE);
+	BUILD_BUG_ON(sizeof(struct kecho_doorbell) != 64);
+
+	if (!is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX)
+		return -EINVAL;
+	if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN) || pos > KE_POSITION_MAX)
+		return -EINVAL;
+
+	memset(log, 0, sizeof(*log));
+	log->hdr = hdr;
+	log->ring = ring;
+	log->size = size;
+	log->head = log->end = log->tail = pos;
+	log->seq = seq;
+	log->record_max = ke_record_max(size);
+	for (i = 0; i < KECHO_LOG_MARKS; i++)
+		log->mark[i] = pos;
+
+	hdr->magic = cpu_to_le64(KECHO_LOG_MAGIC);
+	hdr->size = cpu_to_le64(size);
+	hdr->want = 0;
+	for (i = 0; i < KECHO_LOG_MARKS; i++)
+		WRITE_ONCE(hdr->mark[i], cpu_to_le64(pos));
+	WRITE_ONCE(hdr->seq, cpu_to_le64(seq));
+	WRITE_ONCE(hdr->tail, cpu_to_le64(pos));
+	smp_store_release(&hdr->head, cpu_to_le64(pos));
+	return 0;
+}
+
+struct ke_view ke_log_view(const struct ke_log *log)
+{
+	return (struct ke_view){ .hdr = log->hdr, .ring = log->ring, .size = log->size };
+}
+
+/* ------------------------------------------------------------ marks and tail */
+
+/* A record starts at @pos, the end of what was there until now. */
+static void set_mark(struct ke_log *log, u64 pos)
+{
+	u64 part = part_of(log, pos);
+	u32 i = part % KECHO_LOG_MARKS;
+
+	if (part_of(log, log->mark[i]) == part && log->mark[i] <= pos)
+		return;
+	log->mark[i] = pos;
+	WRITE_ONCE(log->hdr->mark[i], cpu_to_le64(pos));
+}
+
+u64 ke_log_boundary(const struct ke_log *log, u64 pos)
+{
+	u64 part, last = part_of(log, log->end);
+
+	if (pos <= log->tail)
+		return log->tail;
+	for (part = part_of(log, pos); part <= last; part++) {
+		u64 mark = log->mark[part % KECHO_LOG_MARKS];
+
+		if (part_of(log, mark) == part && mark >= pos)
+			return mark;
+	}
+	/* The end of a mirror may lie in a record; its head doesn't. */
+	return pos <= log->head ? log->head : log->end;
+}
+
+/* Nothing before @end - size may be read after this. */
+static void make_room(struct ke_log *log, u64 end)
+{
+	if (end - log->tail <= log->size)
+		return;
+	log->tail = ke_log_boundary(log, end - log->size);
+	WRITE_ONCE(log->hdr->tail, cpu_to_le64(log->tail));
+	smp_wmb();
+}
+
+/* ----------------------------------------------------------- writing records */
+
+static u64 record_word(u32 len, u8 kind, u8 flags, u32 data, u8 type)
+{
+	return len | (u64)kind << 32 | (u64)flags << 40 | (u64)(data / 8) << 48 | (u64)type << 56;
+}
+
+/* Readers that are being lapped may load these words while they are written. */
+static void put_word(u8 *p, u64 word)
+{
+	WRITE_ONCE(*(__le64 *)p, cpu_to_le64(word));
+}
+
+static void put_pad(struct ke_log *log, u64 pos, u64 len)
+{
+	put_word(at(log, pos), record_word(len, KECHO_RECORD_PAD, 0, 0, 0));
+}
+
+/* Where a record of @size bytes starts: here, or after a pad at the ring's start. */
+static u64 place(const struct ke_log *log, u64 size)
+{
+	u64 left = to_ring_end(log, log->end);
+
+	return size <= left ? log->end : log->end + left;
+}
+
+bool ke_log_room(const struct ke_log *log, u64 size, u64 limit)
+{
+	size = ke_record_align(size);
+	return place(log, size) + size <= limit;
+}
+
+static bool has_reservations(const struct ke_log *log)
+{
+	return log->first != log->next;
+}
+
+static bool reservations_full(const struct ke_log *log)
+{
+	return log->next - log->first == KE_RESERVATIONS_MAX;
+}
+
+static struct ke_reservation *reservation(struct ke_log *log, u32 i)
+{
+	return &log->reserved[i % KE_RESERVATIONS_MAX];
+}
+
+/* Would a log that ends at @end overwrite what somebody writes to? The oldest
+ * reservation in the ring is open: publishing drops all before it. */
+static bool laps_reservation(struct ke_log *log, u64 end)
+{
+	return unlikely(has_reservations(log)) &&
+	       end > reservation(log, log->first)->pos + log->size;
+}
+
+/* Take room for a record of @size bytes (aligned); its position in @pos. */
+static int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
+{
+	u64 start;
+
+	if (size > log->record_max)
+		return -EMSGSIZE;
+	start = place(log, size);
+	if (start + size > limit)
+		return -EAGAIN;
+	if (laps_reservation(log, start + size))
+		return -ENOBUFS;
+	make_room(log, start + size);
+	if (start != log->end) {
+		set_mark(log, log->end);
+		put_pad(log, log->end, start - log->end);
+	}
+	set_mark(log, start);
+	log->end = start + size;
+	*pos = start;
+	return 0;
+}
+
+/* Writes all of a record but its payload; returns where that goes. */
+static u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info, u32 len,
+		      u64 seq)
+{
+	u8 *rec = at(log, pos), *p = rec + sizeof(struct kecho_record);
+	u8 flags = 0;
+
+	if (info->frag_total) {
+		put_word(p, info->frag_offset | (u64)info->frag_total << 32);
+		p += sizeof(struct kecho_record_fragment);
+		flags |= KECHO_RECORD_F_FRAGMENT;
+	}
+	if (info->attrs_len) {
+		put_word(p, info->attrs_len);
+		memcpy(p + sizeof(struct kecho_record_attrs), info->attrs, info->attrs_len);
+		p += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
+		flags |= KECHO_RECORD_F_ATTRS;
+	}
+	put_word(rec, record_word(p - rec + len, KECHO_RECORD_EVENT, flags, p - rec, info->type));
+	put_word(rec + 8, seq);
+	put_word(rec + 16, info->time_ns);
+	return p;
+}
+
+int ke_log_append(struct ke_log *log, const struct ke_event_info *info, const void *data, u32 len,
+		  u64 limit, u64 *seq)
+{
+	u64 size = ke_record_align(ke_record_size(info, len));
+	u64 pos, n;
+	int err;
+
+	if (unlikely(info->attrs_len > KE_EVENT_ATTRS_MAX))
+		return -EMSGSIZE;
+	if (unlikely(has_reservations(log) && reservations_full(log)))
+		return -ENOBUFS;
+	err = take(log, size, limit, &pos);
+	if (err)
+		return err;
+
+	n = *seq ? *seq : ++log->seq;
+	memcpy(put_header(log, pos, info, len, n), data, len);
+	log->bytes += len;
+	if (unlikely(has_reservations(log)))
+		*reservation(log, log->next++) = (struct ke_reservation){
+			.pos = pos, .seq = n, .state = KE_COMMITTED,
+		};
+	*seq = n;
+	return 0;
+}
+
+int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len, u64 limit,
+		   void **data, u64 *cookie)
+{
+	u64 size = ke_record_align(ke_record_size(info, len));
+	u64 pos;
+	int err;
+
+	if (info->attrs_len > KE_EVENT_ATTRS_MAX)
+		return -EMSGSIZE;
+	if (reservations_full(log))
+		return -ENOBUFS;
+	err = take(log, size, limit, &pos);
+	if (err)
+		return err;
+
+	*data = put_header(log, pos, info, len, ++log->seq);
+	*cookie = log->next;
+	*reservation(log, log->next++) = (struct ke_reservation){
+		.pos = pos,
+		.seq = log->seq,
+		.word = le64_to_cpu(*(__le64 *)at(log, pos)),
+		.state = KE_RESERVED,
+	};
+	return 0;
+}
+
+/* The open reservation that @cookie names, or NULL. */
+static struct ke_reservation *find_reservation(struct ke_log *log, u64 cookie)
+{
+	struct ke_reservation *r;
+
+	if (cookie > U32_MAX || (u32)cookie - log->first >= log->next - log->first)
+		return NULL;
+	r = reservation(log, cookie);
+	return r->state == KE_RESERVED ? r : NULL;
+}
+
+int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns)
+{
+	struct ke_reservation *r = find_reservation(log, cookie);
+	u64 data, was, is;
+
+	if (!r)
+		return -EINVAL;
+	data = ke_record_word_data(r->word);
+	if (data + len > ke_record_word_len(r->word))
+		return -EMSGSIZE;
+
+	was = ke_record_align(ke_record_word_len(r->word));
+	is = ke_record_align(data + len);
+	if (is < was)
+		put_pad(log, r->pos + is, was - is);
+	put_word(at(log, r->pos), (r->word & ~(u64)U32_MAX) | (data + len));
+	put_word(at(log, r->pos) + 16, time_ns);
+	log->bytes += len;
+	r->state = KE_COMMITTED;
+	ke_log_publish(log);
+	return 0;
+}
+
+int ke_log_abort(struct ke_log *log, u64 cookie)
+{
+	struct ke_reservation *r = find_reservation(log, cookie);
+
+	if (!r)
+		return -EINVAL;
+	/* It keeps its number: a gap in the sequence would read as a loss. */
+	put_word(at(log, r->pos), record_word(ke_record_word_len(r->word), KECHO_RECORD_VOID, 0,
+					      sizeof(struct kecho_record), 0));
+	r->state = KE_COMMITTED;
+	ke_log_publish(log);
+	return 0;
+}
+
+void ke_log_publish(struct ke_log *log)
+{
+	u64 head = log->end, seq = log->seq;
+
+	while (has_reservations(log)) {
+		struct ke_reservation *r = reservation(log, log->first);
+
+		if (r->state == KE_RESERVED) {
+			head = r->pos;
+			seq = r->seq - 1;
+			break;
+		}
+		log->first++;
+	}
+	if (head == log->head)
+		return;
+	log->head = head;
+	WRITE_ONCE(log->hdr->seq, cpu_to_le64(seq));
+	smp_store_release(&log->hdr->head, cpu_to_le64(head));
+}
+
+/* ---------------------------------------------------------------- the mirror */
+
+void *ke_log_window(struct ke_log *log, u32 len)
+{
+	if (len > to_ring_end(log, log->end) || len > log->size)
+		return NULL;
+	make_room(log, log->end + len);
+	return at(log, log->end);
+}
+
+bool ke_record_check(u64 word, u64 room, u32 record_max)
+{
+	u64 len = ke_record_word_len(word), data = ke_record_word_data(word);
+	u8 flags = ke_record_word_flags(word);
+	u64 least = sizeof(struct kecho_record);
+
+	if (ke_record_align(len) > room)
+		return false;
+	switch (ke_record_word_kind(word)) {
+	case KECHO_RECORD_PAD:
+		return len >= 8 && IS_ALIGNED(len, KECHO_RECORD_ALIGN);
+	case KECHO_RECORD_VOID:
+		return !flags && len >= least && len <= record_max;
+	case KECHO_RECORD_EVENT:
+		if (flags & ~(KECHO_RECORD_F_FRAGMENT | KECHO_RECORD_F_ATTRS))
+			return false;
+		if (flags & KECHO_RECORD_F_FRAGMENT)
+			least += sizeof(struct kecho_record_fragment);
+		if (flags & KECHO_RECORD_F_ATTRS)
+			least += sizeof(struct kecho_record_attrs);
+		return data >= least && data <= len && len <= record_max;
+	}
+	return false;
+}
+
+/* One whole record at log->head, if it is there. 1, 0: not yet, -EPROTO. */
+static int accept_one(struct ke_log *log)
+{
+	u64 have = log->end - log->head, word, len, seq;
+	u8 *rec = at(log, log->head);
+
+	if (have < 8)
+		return 0;
+	word = le64_to_cpu(*(__le64 *)rec);
+	if (!ke_record_check(word, to_ring_end(log, log->head), log->record_max))
+		return -EPROTO;
+	len = ke_record_align(ke_record_word_len(word));
+	if (have < len)
+		return 0;
+	if (ke_record_word_kind(word) != KECHO_RECORD_PAD) {
+		seq = le64_to_cpu(*(__le64 *)(rec + 8));
+		if (seq < log->seq || !seq)
+			return -EPROTO;
+		log->seq = seq;
+	}
+	set_mark(log, log->head);
+	log->head += len;
+	return 1;
+}
+
+int ke_log_accept(struct ke_log *log, u32 len)
+{
+	u64 head = log->head;
+	int n;
+
+	log->end += len;
+	do {
+		n = accept_one(log);
+	} while (n > 0);
+
+	if (log->head != head) {
+		WRITE_ONCE(log->hdr->seq, cpu_to_le64(log->seq));
+		smp_store_release(&log->hdr->head, cpu_to_le64(log->head));
+	}
+	return n;
+}
+
+int ke_log_skip(struct ke_log *log, u64 pos)
+{
+	if (pos < log->head || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+		return -EPROTO;
+
+	log->end = log->head;	/* part of a record, perhaps: its rest won't come */
+	if (pos - log->head >= log->size) {
+		log->tail = log->head = log->end = pos;
+		WRITE_ONCE(log->hdr->tail, cpu_to_le64(pos));
+		smp_wmb();
+		set_mark(log, pos);
+		smp_store_release(&log->hdr->head, cpu_to_le64(pos));
+		return 0;
+	}
+	while (log->end < pos) {
+		u64 len = min(pos - log->end, to_ring_end(log, log->end));
+
+		make_room(log, log->end + len);
+		set_mark(log, log->end);
+		put_pad(log, log->end, len);
+		log->end += len;
+	}
+	log->head = log->end;
+	smp_store_release(&log->hdr->head, cpu_to_le64(log->head));
+	return 0;
+}
+
+/* ----------------------------------------------------------------- retention */
+
+/* The record at @pos of our own log. That memory is the application's to scribble
+ * on: false if what is there is no record. */
+static bool own_record(const struct ke_log *log, u64 pos, u64 *word)
+{
+	*word = le64_to_cpu(READ_ONCE(*(const __le64 *)at(log, pos)));
+	return ke_record_check(*word, to_ring_end(log, pos), log->record_max);
+}
+
+/* The event that begins at @pos: its number; 0: none does. */
+static u64 event_begins(const struct ke_log *log, u64 pos, u64 word)
+{
+	const u8 *rec = at(log, pos);
+
+	if (ke_record_word_kind(word) == KECHO_RECORD_PAD)
+		return 0;
+	if ((ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) &&
+	    *(const __le32 *)(rec + sizeof(struct kecho_record)))
+		return 0;
+	return le64_to_cpu(*(const __le64 *)(rec + 8));
+}
+
+u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq)
+{
+	u64 half = log->head > log->size / 2 ? log->head - log->size / 2 : 0;
+	u64 last = le64_to_cpu(READ_ONCE(log->hdr->seq));
+	u64 pos, word, s;
+
+	for (pos = ke_log_boundary(log, half); pos < log->head;
+	     pos += ke_record_align(ke_record_word_len(word))) {
+		if (!own_record(log, pos, &word))
+			break;
+		s = event_begins(log, pos, word);
+		if (s && s <= last && last - s < n) {
+			*seq = s - 1;
+			return pos;
+		}
+	}
+	*seq = last;
+	return log->head;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The log: the ring of one source, or a mirror of it. One writer, any number
+ * of readers, which may be other processes that map it read-only.
+ */
+#ifndef KE_LOG_H
+#define KE_LOG_H
+
+#include "plat.h"
+#include "uapi/kecho.h"
+#include "bounds.h"
+
+/* What a reader needs to know of a log. The size comes from the node, never from
+ * the page. */
+struct ke_view {
+	const struct kecho_log_header *hdr;
+	const u8 *ring;
+	u64 size;
+};
+
+enum ke_reservation_state { KE_RESERVED, KE_COMMITTED };
+
+struct ke_reservation {
+	u64 pos;
+	u64 seq;
+	u64 word;		/* the record's first word as it was reserved */
+	enum ke_reservation_state state;
+};
+
+/* The writer's side, private to it. Its calls are serialised by its owner. */
+struct ke_log {
+	struct kecho_log_header *hdr;
+	u8 *ring;
+	u64 size;
+	u64 head;		/* published */
+	u64 end;		/* written or reserved; a mirror: received, also part of a record */
+	u64 tail;
+	u64 seq;		/* the last that was given to an event */
+	u64 mark[KECHO_LOG_MARKS];
+	u64 bytes;		/* of payload, ever */
+	u32 record_max;
+	/* A ring of the oldest open reservation and all that came after it. */
+	u32 first, next;
+	struct ke_reservation reserved[KE_RESERVATIONS_MAX];
+};
+
+/* What an event's record says beside its payload. */
+struct ke_event_info {
+	u64 time_ns;
+	u8 type;
+	u16 attrs_len;
+	const void *attrs;	/* encoded; NULL: none */
+	u32 frag_offset;
+	u32 frag_total;		/* 0: the record is the whole event */
+};
+
+#define KE_NO_LIMIT U64_MAX
+
+static inline u64 ke_record_align(u64 len)
+{
+	return ALIGN(len, KECHO_RECORD_ALIGN);
+}
+
+/* Bytes of a record around a payload of @len bytes. */
+static inline u64 ke_record_size(const struct ke_event_info *info, u64 len)
+{
+	u64 size = sizeof(struct kecho_record) + len;
+
+	if (info->frag_total)
+		size += sizeof(struct kecho_record_fragment);
+	if (info->attrs_len)
+		size += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
+	return size;
+}
+
+static inline u32 ke_record_max(u64 log_size)
+{
+	return min_t(u64, KE_RECORD_MAX, log_size / KE_RECORDS_PER_LOG_MIN);
+}
+
+/* Payload bytes of the largest record without sections in a log of @log_size. */
+static inline u32 ke_payload_max(u64 log_size)
+{
+	return ke_record_max(log_size) - sizeof(struct kecho_record);
+}
+
+/*
+ * ke_log_init - make a log in @hdr and @ring, of @size bytes, both zeroed. Its
+ * first position is @pos (for a mirror: where its stream starts) and the next
+ * sequence number @seq + 1. -EINVAL: a size that is no power of two or out of range,
+ * or @pos unaligned or over KE_POSITION_MAX.
+ */
+int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size, u64 pos,
+		u64 seq);
+struct ke_view ke_log_view(const struct ke_log *log);
+
+/*
+ * ke_log_append - write an event, to be seen after ke_log_publish().
+ * @limit is the position that the log may grow to (gates; KE_NO_LIMIT: none).
+ * Every append of an event's later pieces passes @seq of the first; 0 gives the
+ * event the next number. Returns that number in @seq.
+ * -EAGAIN: @limit; -EMSGSIZE: over log->record_max; -ENOBUFS: too many
+ * reservations are open, or this would overwrite the oldest; wait for its end.
+ */
+int ke_log_append(struct ke_log *log, const struct ke_event_info *info, const void *data, u32 len,
+		  u64 limit, u64 *seq);
+
+/* ke_log_room - would ke_log_append() of a record of @size bytes stay in @limit? */
+bool ke_log_room(const struct ke_log *log, u64 size, u64 limit);
+
+/*
+ * ke_log_reserve - the same in two steps: the payload is written by the caller
+ * between this and ke_log_commit() or ke_log_abort(), which publish.
+ */
+int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len, u64 limit,
+		   void **data, u64 *cookie);
+int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns);
+int ke_log_abort(struct ke_log *log, u64 cookie);
+
+/* ke_log_publish - let readers see all up to the oldest open reservation. */
+void ke_log_publish(struct ke_log *log);
+
+/*
+ * The mirror: bytes of records come in from a link, in any pieces.
+ *
+ * ke_log_window - where the next @len bytes at log->end go; makes room for them.
+ * NULL: they would wrap around the ring's end.
+ * ke_log_accept - @len bytes were put there; publishes the records that are whole
+ * now. -EPROTO: they are no records, or their sequence goes back.
+ * ke_log_skip - nothing comes from log->head to @pos, a record boundary.
+ */
+void *ke_log_window(struct ke_log *log, u32 len);
+int ke_log_accept(struct ke_log *log, u32 len);
+int ke_log_skip(struct ke_log *log, u64 pos);
+
+/* ke_log_boundary - the first record boundary that is known at or after @pos, else
+ * the end of the log. */
+u64 ke_log_boundary(const struct ke_log *log, u64 pos);
+
+/*
+ * ke_log_retained - where a reader starts that wants the last @n events, at most
+ * half the log of them; *@seq is the number of the last event before that.
+ */
+u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq);
+
+/* ke_record_check - is this a record that fits in @room bytes? @word is its first 8
+ * bytes, loaded once. */
+bool ke_record_check(u64 word, u64 room, u32 record_max);
+
+static inline u32 ke_record_word_len(u64 word)
+{
+	return (u32)word;
+}
+
+static inline u8 ke_record_word_kind(u64 word)
+{
+	return word >> 32;
+}
+
+static inline u8 ke_record_word_flags(u64 word)
+{
+	return word >> 40;
+}
+
+static inline u32 ke_record_word_data(u64 word)
+{
+	return ((word >> 48) & 0xff) * 8;
+}
+
+static inline u8 ke_record_word_type(u64 word)
+{
+	return word >> 56;
+}
+
+#endif

@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Reading a log.
+ *
+ * A reader behind a gate (a `block` sink) gets records in place: the writer waits
+ * until it has released them, and only a mirror that skips goes past it. Any other
+ * copies a record's words, and then looks whether the tail has passed it
+ * meanwhile; if so, the copy is thrown away and the reader goes on halfway between
+ * tail and head, where it is not lapped again at once. What it missed shows by the
+ * sequence numbers, exactly.
+ *
+ * All that the writer's memory says is loaded once and bounded by what the node
+ * knows: the ring's size, and by the head, itself bounded. One call reads a bounded
+ * number of records, however fast the writer makes them.
+ */
+#include "reader.h"
+
+static const u8 *at(const struct ke_view *v, u64 pos)
+{
+	return v->ring + (pos & (v->size - 1));
+}
+
+static u64 load(const void *p)
+{
+	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
+}
+
+static u64 view_tail(const struct ke_view *v)
+{
+	return le64_to_cpu(READ_ONCE(v->hdr->tail));
+}
+
+void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64 pos, u64 seq,
+		    void *copy)
+{
+	memset(r, 0, offsetof(struct ke_reader, big_attrs));
+	r->view = view;
+	r->in_place = in_place;
+	r->pos = r->released = pos;
+	r->seq = seq;
+	r->copy = copy;
+}
+
+u64 ke_reader_head(const struct ke_reader *r)
+{
+	u64 head = le64_to_cpu(smp_load_acquire(&r->view.hdr->head));
+	u64 from = min(view_tail(&r->view), head);
+
+	if (head < r->pos || !IS_ALIGNED(head, KECHO_RECORD_ALIGN))
+		return KE_HEAD_BAD;
+	/* A writer that laps us is fine; one that says more than a ring is readable isn't.
+	 * The tail may have moved on since the head was loaded, never back. */
+	if (head - from > r->view.size)
+		return KE_HEAD_BAD;
+	return head;
+}
+
+u64 ke_view_resync(const struct ke_view *v, u64 head)
+{
+	u64 tail = view_tail(v), best = head, middle, mark;
+	u32 i;
+
+	if (tail >= head)
+		return head;
+	middle = tail + (head - tail) / 2;
+	for (i = 0; i < KECHO_LOG_MARKS; i++) {
+		mark = le64_to_cpu(READ_ONCE(v->hdr->mark[i]));
+		if (mark >= middle && mark < best && IS_ALIGNED(mark, KECHO_RECORD_ALIGN))
+			best = mark;
+	}
+	return best;
+}
+
+/* @len bytes (a multiple of 8) at @pos into @to, word by word: they may change. */
+static void copy_words(const struct ke_view *v, u64 pos, void *to, u32 len)
+{
+	const __le64 *from = (const __le64 *)at(v, pos);
+	__le64 *out = to;
+	u32 i;
+
+	for (i = 0; i < len / 8; i++)
+		out[i] = READ_ONCE(from[i]);
+}
+
+/* Was what we read at r->pos still there when we had read it? */
+static bool still_there(const struct ke_reader *r)
+{
+	smp_rmb();
+	return view_tail(&r->view) <= r->pos;
+}
+
+/*
+ * The record at r->pos: *rec in place or in r->copy. 1; 0: it was overwritten;
+ * -EPROTO.
+ */
+static int fetch(struct ke_reader *r, u64 head, const u8 **rec, u64 *word)
+{
+	const struct ke_view *v = &r->view;
+	u64 to_end = v->size - (r->pos & (v->size - 1));
+	u64 room = min(head - r->pos, to_end);
+	bool good;
+
+	*word = load(at(v, r->pos));
+	good = ke_record_check(*word, room, ke_record_max(v->size));
+	if (r->in_place) {
+		*rec = at(v, r->pos);
+		return good ? 1 : -EPROTO;
+	}
+	if (good && ke_record_word_kind(*word) != KECHO_RECORD_PAD)
+		copy_words(v, r->pos, r->copy, ke_record_align(ke_record_word_len(*word)));
+	if (!still_there(r))
+		return 0;
+	*rec = r->copy;
+	return good ? 1 : -EPROTO;
+}
+
+static void advance(struct ke_reader *r, u64 word)
+{
+	r->pos += ke_record_align(ke_record_word_len(word));
+}
+
+static int say_lost(struct ke_reader *r, u64 last, struct ke_item *item)
+{
+	*item = (struct ke_item){ .kind = KE_ITEM_LOST, .seq = r->seq + 1, .last = last };
+	r->lost += last - r->seq;
+	r->seq = last;
+	r->big_seq = 0;
+	return 1;
+}
+
+/* Attributes of the record at @rec, which end before @data. */
+static int parse_attrs(const u8 *rec, u64 word, const u8 *p, struct ke_item *item)
+{
+	const u8 *data = rec + ke_record_word_data(word);
+	u16 len;
+
+	if (!(ke_record_word_flags(word) & KECHO_RECORD_F_ATTRS))
+		return 0;
+	len = (u16)load(p);
+	p += sizeof(struct kecho_record_attrs);
+	if (len > KE_EVENT_ATTRS_MAX || p + len > data)
+		return -EPROTO;
+	item->attrs = p;
+	item->attrs_len = len;
+	return 0;
+}
+
+static int first_piece(struct ke_reader *r, const struct ke_item *item, u32 total)
+{
+	if (r->skip_seq == item->seq)
+		return 0;
+	r->big_total = total;
+	r->big_have = 0;
+	if (r->big_size < total)
+		return -ENOBUFS;
+	r->big_seq = item->seq;
+	r->big_time_ns = item->time_ns;
+	r->big_type = item->type;
+	r->big_attrs_len = item->attrs_len;
+	if (item->attrs_len)
+		memcpy(r->big_attrs, item->attrs, item->attrs_len);
+	return 0;
+}
+
+static void whole_big(struct ke_reader *r, struct ke_item *item)
+{
+	*item = (struct ke_item){
+		.kind = KE_ITEM_EVENT, .seq = r->big_seq, .time_ns = r->big_time_ns,
+		.type = r->big_type, .data = r->big, .len = r->big_total,
+		.attrs = r->big_attrs_len ? r->big_attrs : NULL, .attrs_len = r->big_attrs_len,
+	};
+	r->seq = r->big_seq;
+	r->big_seq = 0;
+}
+
+/* A piece of an event: 1: it was the last, @item is the event; 0: go on. */
+static int take_piece(struct ke_reader *r, u64 word, const u8 *p, struct ke_item *item)
+{
+	u64 where = load(p);
+	u32 offset = (u32)where, total = where >> 32;
+	int err = 0;
+
+	if (total > KE_EVENT_MAX || !total || !item->len || offset > total ||
+	    item->len > total - offset)
+		return -EPROTO;
+	if (!offset)
+		err = first_piece(r, item, total);
+	if (err)
+		return err;
+	/* a mirror's pads may stand for pieces that were overwritten at the source */
+	if (offset > r->big_have)
+		r->big_seq = 0;
+	if (r->big_seq != item->seq) {	/* a part of it is lost, or it had no memory */
+		advance(r, word);
+		return 0;
+	}
+	if (offset != r->big_have || total != r->big_total)
+		return -EPROTO;
+	memcpy(r->big + offset, item->data, item->len);
+	r->big_have += item->len;
+	advance(r, word);
+	if (r->big_have < total)
+		return 0;
+	whole_big(r, item);
+	return 1;
+}
+
+/* A record of the event before the next: good only where the reader has begun in
+ * that event's middle, for the rest of its pieces. */
+static int parse_old(struct ke_reader *r, const u8 *rec, u64 word, u64 seq)
+{
+	if (seq != r->seq || !(ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) ||
+	    !(u32)load(rec + sizeof(struct kecho_record)))
+		return -EPROTO;
+	advance(r, word);
+	return 0;
+}
+
+/* The record @rec, good as a record. 1: @item; 0: nothing to tell, go on. */
+static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *item)
+{
+	const u8 *p = rec + sizeof(struct kecho_record);
+	u8 flags = ke_record_word_flags(word);
+	u64 seq;
+	int err;
+
+	if (ke_record_word_kind(word) == KECHO_RECORD_PAD) {
+		advance(r, word);
+		return 0;
+	}
+	seq = load(rec + 8);
+	if (!seq)
+		return -EPROTO;
+	if (seq <= r->seq)
+		return parse_old(r, rec, word, seq);
+	if (seq != r->seq + 1)
+		return say_lost(r, seq - 1, item);
+	if (ke_record_word_kind(word) == KECHO_RECORD_VOID) {
+		r->seq = seq;
+		advance(r, word);
+		return 0;
+	}
+	*item = (struct ke_item){
+		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
+		.type = ke_record_word_type(word), .data = rec + ke_record_word_data(word),
+		.len = ke_record_word_len(word) - ke_record_word_data(word),
+	};
+	if (flags & KECHO_RECORD_F_FRAGMENT)
+		p += sizeof(struct kecho_record_fragment);
+	err = parse_attrs(rec, word, p, item);
+	if (err)
+		return err;
+	if (flags & KECHO_RECORD_F_FRAGMENT)
+		return take_piece(r, word, rec + sizeof(struct kecho_record), item);
+	r->seq = seq;
+	advance(r, word);
+	return 1;
+}
+
+/*
+ * Is there something else at r->pos by now? In place there isn't until a mirror has
+ * skipped a ring: of a gated log the tail runs ahead of the gates by up to a part
+ * of the ring, but no byte that they hold is overwritten.
+ */
+static bool passed(const struct ke_reader *r)
+{
+	u64 tail = view_tail(&r->view);
+
+	return tail > r->pos && (!r->in_place || tail - r->pos >= r->view.size);
+}
+
+/* What was between here and there is lost; so is an event that was begun. */
+static void resync(struct ke_reader *r, u64 head)
+{
+	r->pos = max(r->pos, ke_view_resync(&r->view, head));
+	r->big_seq = 0;
+}
+
+int ke_reader_next(struct ke_reader *r, struct ke_item *item)
+{
+	int records = 0, resyncs = 0, n;
+	const u8 *rec;
+	u64 head, word;
+
+	r->released = r->pos;
+	while (records++ < KE_SILENT_RECORDS_MAX) {
+		head = ke_reader_head(r);
+		if (head == KE_HEAD_BAD)
+			return -EPROTO;
+		if (head == r->pos)
+			return 0;
+		n = 0;
+		if (!passed(r))
+			n = fetch(r, head, &rec, &word);
+		if (!n) {
+			if (++resyncs > KE_RESYNC_TRIES_MAX)
+				return 0;
+			resync(r, head);
+			continue;
+		}
+		if (n > 0)
+			n = parse(r, rec, word, item);
+		if (n)
+			return n;
+		r->released = r->pos;
+	}
+	return 0;
+}
+
+void ke_reader_give(struct ke_reader *r, void *buf, u32 size)
+{
+	r->big = buf;
+	r->big_size = size;
+	r->big_seq = 0;
+	if (!buf)
+		r->skip_seq = r->seq + 1;	/* its number then shows as a loss */
+}
+
+int ke_reader_finish(struct ke_reader *r, u64 last, struct ke_item *item)
+{
+	if (last <= r->seq)
+		return 0;
+	return say_lost(r, last, item);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Reading a log: one position in one log, for one sink or (without delivery) one
+ * link. Nothing that is read is trusted: a log may be another process's.
+ */
+#ifndef KE_READER_H
+#define KE_READER_H
+
+#include "log.h"
+
+enum ke_item_kind {
+	KE_ITEM_EVENT,
+	KE_ITEM_LOST,	/* events @seq to @last will not come */
+};
+
+struct ke_item {
+	enum ke_item_kind kind;
+	u8 type;
+	u16 attrs_len;
+	u32 len;
+	u64 seq;
+	u64 last;
+	u64 time_ns;
+	const void *data;	/* in the log or in the reader's memory, until the next call */
+	const void *attrs;
+};
+
+struct ke_reader {
+	struct ke_view view;
+	bool in_place;		/* a gate protects what is read; else it is copied and checked */
+	u64 pos;		/* next record */
+	u64 released;		/* the writer may have all before this */
+	u64 seq;		/* of the last event that was delivered or said to be lost */
+	u64 lost;		/* events said to be lost, ever */
+	/* An event in pieces. @big is the owner's memory, see ke_reader_give(). */
+	u8 *big;
+	u32 big_size;
+	u32 big_have, big_total;
+	u64 big_seq;
+	u64 skip_seq;		/* the event that there was no memory for */
+	u64 big_time_ns;
+	u8 big_type;
+	u16 big_attrs_len;
+	u8 big_attrs[KE_EVENT_ATTRS_MAX];
+	/* A record's copy when it is not read in place; KE_RECORD_MAX bytes, the owner's. */
+	u8 *copy;
+};
+
+/*
+ * ke_reader_init - start at @pos, where the next event's number is @seq + 1.
+ * @copy: KE_RECORD_MAX bytes aligned to 8, for a reader that is not @in_place.
+ */
+void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64 pos, u64 seq,
+		    void *copy);
+
+/*
+ * ke_reader_next - the next event or loss. 1: @item; 0: nothing there, or nothing to
+ * tell in as many records as one call reads: then ke_reader_head() isn't r->pos, and
+ * whoever wants to sleep looks at that first;
+ * -ENOBUFS: an event of r->big_total bytes needs memory, see ke_reader_give();
+ * -EPROTO: the log is damaged, there is no going on.
+ */
+int ke_reader_next(struct ke_reader *r, struct ke_item *item);
+
+/* ke_reader_give - @buf of @size bytes for events in pieces; the old one is the
+ * owner's again. NULL: there is none, count that event as lost. */
+void ke_reader_give(struct ke_reader *r, void *buf, u32 size);
+
+/* ke_reader_finish - no more will come, and the source's last event was @last: is
+ * there a loss to tell? 1: @item; 0. */
+int ke_reader_finish(struct ke_reader *r, u64 last, struct ke_item *item);
+
+/* ke_reader_head - the log's head, made sane: never before r->pos, never more than
+ * a log ahead of the tail. -EPROTO as a value: KE_HEAD_BAD. */
+#define KE_HEAD_BAD U64_MAX
+u64 ke_reader_head(const struct ke_reader *r);
+
+/* ke_view_resync - a record boundary about halfway between tail and head. */
+u64 ke_view_resync(const struct ke_view *v, u64 head);
+
+#endif

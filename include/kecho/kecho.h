@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libkecho: event channels between processes, kernels and hosts.
+ *
+ * A process attaches once (kecho_open), opens channels by name, and opens
+ * sources and sinks in them. An event submitted by a source reaches every sink
+ * of the channel, on this host through shared memory, on others through one
+ * link per pair of nodes. Per source, events arrive in the order of their
+ * submission, each once; what a sink could not get is said, exactly, in its
+ * place in the order.
+ *
+ * Conventions of this header
+ *   Errors    Functions return 0 or a count, or -errno. On an error no output
+ *             was touched. kecho_explain() has a sentence about the last error
+ *             of the calling thread.
+ *   Threads   Every function may be called from any thread. One sink is read by
+ *             one thread at a time (a second gets -EBUSY); a source may be used
+ *             by many threads.
+ *   Blocking  A function blocks only where its comment says so. None may be
+ *             called from a signal handler.
+ *   fork      A child has no part in its parent's objects: every call in it
+ *             but kecho_close() says -EBADF; it may open its own.
+ *   Times     Names end in their unit. A timeout of -1 waits for ever, 0 not
+ *             at all.
+ *   Memory    Strings and structs that the caller passes are copied. Pointers
+ *             in a struct kecho_event live until the next kecho_read() of that
+ *             sink.
+ *
+ * Source of the model: Poellabauer, Schwan, Eisenhauer, Kong, "KECho", 2002,
+ * section 2 (channels, attributes, anonymous members).
+ *
+ * Since 0.1, all of it.
+ */
+#ifndef KECHO_KECHO_H
+#define KECHO_KECHO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KECHO_VERSION		"0.1.0"
+
+/* Limits that a caller can meet. */
+#define KECHO_NAME_MAX		127	/* bytes of a channel's or an attribute's name */
+#define KECHO_EVENT_MAX		(16u << 20)	/* bytes of an event */
+#define KECHO_EVENT_WHOLE_MAX	32744	/* larger ones travel in pieces; most that kecho_reserve()
+					 * gives with a log of the default size */
+#define KECHO_EVENT_ATTRS_MAX	1024	/* bytes of an event's attributes, encoded */
+#define KECHO_ATTR_VALUE_MAX	1024	/* bytes of one attribute's value */
+#define KECHO_LOG_SIZE_MIN	(64u << 10)
+#define KECHO_LOG_SIZE_DEFAULT	(256u << 10)
+#define KECHO_LOG_SIZE_MAX	(64u << 20)
+
+struct kecho;
+struct kecho_channel;
+struct kecho_source;
+struct kecho_sink;
+
+/* A sentence about the calling thread's last error: which thing, and why. Never
+ * NULL; valid until the thread's next failing call. */
+const char *kecho_explain(void);
+
+/* ------------------------------------------------------------------ the node */
+
+/*
+ * Where this process attaches and how others reach it. Every field may be
+ * zero; then the environment variable named beside it decides, then the default.
+ */
+struct kecho_options {
+	/* KECHO_LISTEN: "ADDR[:PORT]", an address of this host where nodes of other
+	 * hosts reach this one by TCP. Default: none, only this host's nodes do.
+	 * Nodes that listen on different addresses are different hosts. */
+	const char *listen;
+	/* KECHO_REGISTRY: "ADDR:PORT" of the registry. Default: one per user and
+	 * network namespace, on a Unix socket, served by the user's first node.
+	 * A node that can bind ADDR:PORT serves it when nobody does. */
+	const char *registry;
+	/* KECHO_NODE: a name for people; the node attribute "name". Default: the
+	 * host's name. */
+	const char *name;
+	/* How long kecho_open() and kecho_channel_open() try, in milliseconds.
+	 * Default 5000. */
+	unsigned int timeout_ms;
+};
+
+/*
+ * kecho_open - attach this process.
+ * @opt may be NULL. Starts one helper thread that sleeps unless there is work.
+ * May block for opt->timeout_ms while the registry is sought.
+ * -EADDRNOTAVAIL, -EADDRINUSE: listen; -EINVAL: an option that does not parse;
+ * -EHOSTUNREACH: no registry; -EACCES: the registry belongs to another user;
+ * -ENOMEM, -EMFILE.
+ */
+int kecho_open(struct kecho **out, const struct kecho_options *opt);
+
+/*
+ * kecho_close - detach: closes what is still open, waits for what lingers (see
+ * kecho_source_options.linger_ms), ends the helper. @k may be NULL.
+ */
+void kecho_close(struct kecho *k);
+
+/* ------------------------------------------------------------------ channels */
+
+enum kecho_channel_flags {
+	KECHO_EXISTING = 1,	/* the channel must exist: else -ENOENT */
+	KECHO_EXCLUSIVE = 2,	/* it must not: else -EEXIST */
+};
+
+struct kecho_channel_options {
+	unsigned int flags;
+	/* Events of each source that are kept for sinks that join late; 0: none.
+	 * At most what fits half the source's log. Counts for this process's sources. */
+	unsigned int retain;
+	unsigned int timeout_ms;	/* 0: that of kecho_open() */
+};
+
+/*
+ * kecho_channel_open - open the channel @name, creating it if need be.
+ * Blocks until every node of the channel that answers knows of this one.
+ * -EINVAL: an empty or too long name, or a byte in it below 0x21 or '*';
+ * -ENOENT, -EEXIST: see the flags; -ETIMEDOUT: none of its nodes answers.
+ */
+int kecho_channel_open(struct kecho *k, const char *name,
+		       const struct kecho_channel_options *opt, struct kecho_channel **out);
+/* Closes the channel with its sources and sinks. @ch may be NULL. */
+void kecho_channel_close(struct kecho_channel *ch);
+const char *kecho_channel_name(const struct kecho_channel *ch);
+
+/* ---------------------------------------------------------------- attributes */
+
+enum kecho_value_kind { KECHO_I64 = 1, KECHO_STRING = 2, KECHO_BYTES = 3 };
+
+/* An attribute's value. Strings need not end in 0; @len counts without it. */
+struct kecho_value {
+	enum kecho_value_kind kind;
+	int64_t i64;
+	const void *data;
+	size_t len;
+};
+
+static inline struct kecho_value kecho_i64(int64_t v)
+{
+	struct kecho_value val = { KECHO_I64, v, NULL, 0 };
+	return val;
+}
+
+static inline struct kecho_value kecho_string(const char *s)
+{
+	struct kecho_value val = { KECHO_STRING, 0, s, 0 };
+
+	while (s[val.len])
+		val.len++;
+	return val;
+}
+
+static inline struct kecho_value kecho_bytes(const void *p, size_t len)
+{
+	struct kecho_value val = { KECHO_BYTES, 0, p, len };
+	return val;
+}
+
+struct kecho_attr {
+	const char *name;
+	struct kecho_value value;
+};
+
+/*
+ * Set a live attribute; every node of the channel (for a node: of all its
+ * channels) sees the new value soon. None blocks. -E2BIG: value or set too large;
+ * -EINVAL: name.
+ */
+int kecho_node_set(struct kecho *k, const char *name, struct kecho_value v);
+int kecho_channel_set(struct kecho_channel *ch, const char *name, struct kecho_value v);
+int kecho_source_set(struct kecho_source *s, const char *name, struct kecho_value v);
+int kecho_sink_set(struct kecho_sink *s, const char *name, struct kecho_value v);
+
+/*
+ * kecho_channel_get, kecho_member_get - read an attribute of the channel, or of
+ * a member by its id; "node.NAME" is the attribute NAME of the member's node.
+ * @buf takes a string's or bytes' value (cut at @size) and v->data points there.
+ * -ENOENT: no such member or attribute.
+ */
+int kecho_channel_get(struct kecho_channel *ch, const char *name, struct kecho_value *v,
+		      void *buf, size_t size);
+int kecho_member_get(struct kecho_channel *ch, uint64_t member, const char *name,
+		     struct kecho_value *v, void *buf, size_t size);
+
+/* ------------------------------------------------------------------- members */
+
+enum kecho_role { KECHO_SOURCE = 1, KECHO_SINK = 2 };
+
+/* What a sink that is too slow means for its sources. */
+enum kecho_policy {
+	KECHO_LATEST = 0,	/* nothing: the sink is lapped and told how many events it lost */
+	KECHO_BLOCK = 1,	/* submit waits for it, or says -EAGAIN */
+	KECHO_DISCONNECT = 2,	/* nothing: the sink is lapped, told so, and ends */
+};
+
+enum kecho_member_state {
+	KECHO_JOINED = 1,
+	KECHO_LEFT = 2,		/* it closed */
+	KECHO_FAILED = 3,	/* its process or host died, or can't be reached */
+};
+
+struct kecho_member {
+	uint64_t id;		/* opaque; never reused */
+	uint64_t node;		/* opaque: equal for members of one node */
+	enum kecho_role role;
+	enum kecho_policy policy;	/* of a sink */
+	enum kecho_member_state state;
+	int mine;		/* it belongs to this process */
+	int remote;		/* it is on another host */
+};
+
+/* Called on each change, in the thread that runs kecho_read() or kecho_run(),
+ * or in the helper when nobody does; must not block. */
+typedef void (*kecho_member_fn)(void *arg, const struct kecho_member *m);
+
+/*
+ * kecho_channel_watch - call @fn on each join, leave and failure of a member,
+ * first for those that are there. One watcher per channel; NULL ends it, and on
+ * return the old one is not running any more (unless called from within it).
+ */
+int kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+
+/* kecho_members - up to @max members now; returns how many there are. */
+ssize_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
+
+/* ------------------------------------------------------------------- sources */
+
+struct kecho_source_options {
+	size_t log_size;	/* bytes, a power of two; 0: KECHO_LOG_SIZE_DEFAULT */
+	/* How long kecho_source_close() waits for remote and blocking sinks to have
+	 * everything, in milliseconds; 0: 2000; -1: not at all. */
+	int linger_ms;
+	const struct kecho_attr *attrs;	/* of the member, from its birth */
+	size_t nattrs;
+};
+
+/*
+ * kecho_source_open - become a source. Blocks until every sink that is in the
+ * channel now will see this source's first event (5 s at most).
+ */
+int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
+		      struct kecho_source **out);
+void kecho_source_close(struct kecho_source *s);
+uint64_t kecho_source_id(const struct kecho_source *s);
+
+enum kecho_submit_flags {
+	KECHO_DONTWAIT = 1,	/* -EAGAIN instead of waiting for a `block` sink */
+};
+
+/*
+ * kecho_submit - submit an event of @len bytes at @data (0 is allowed).
+ * Waits only while the log is full and a `block` sink has not read it; never
+ * with KECHO_DONTWAIT. Costs no system call when no sink sleeps.
+ * -EAGAIN; -EMSGSIZE: over KECHO_EVENT_MAX; -EPIPE: the source was closed.
+ */
+int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
+
+/*
+ * kecho_submit_vector - submit @n events, one per iovec, and wake sinks once.
+ * Returns how many were submitted: fewer than @n only with KECHO_DONTWAIT or
+ * when an error met a later one; the error if it met the first.
+ */
+ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, size_t n,
+			    unsigned int flags);
+
+/* kecho_submit_attrs - the same for one event with attributes of its own.
+ * -E2BIG: over KECHO_EVENT_ATTRS_MAX encoded. */
+int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
+		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags);
+
+/*
+ * kecho_reserve, kecho_commit, kecho_abort - write an event in place.
+ * kecho_reserve() gives @len bytes in the log itself (at most
+ * KECHO_EVENT_WHOLE_MAX, -EMSGSIZE over it); kecho_commit() publishes the first
+ * @len of them, kecho_abort() none. Each reservation takes its place in the
+ * order when it is made: later ones are seen only after it is committed or
+ * aborted. At most 64 at a time (-ENOBUFS).
+ */
+struct kecho_reservation {
+	void *data;
+	size_t len;
+	uint64_t cookie;
+};
+int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
+		  struct kecho_reservation *r);
+int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len);
+void kecho_abort(struct kecho_source *s, struct kecho_reservation *r);
+
+/* --------------------------------------------------------------------- sinks */
+
+enum kecho_event_kind {
+	KECHO_EVENT = 1,	/* an event */
+	KECHO_LOST = 2,		/* events [seq, last_seq] of @source will not come */
+	KECHO_ENDED = 3,	/* @source left or failed; @last_seq was its last that came */
+};
+
+struct kecho_event {
+	enum kecho_event_kind kind;
+	unsigned int type;	/* of the payload; 0: plain bytes */
+	uint64_t source;	/* the member that submitted it */
+	uint64_t seq;		/* per source, from 1 */
+	uint64_t last_seq;	/* LOST: end of the range, inclusive; ENDED: see above */
+	uint64_t time_ns;	/* EVENT: submitted, nanoseconds since 1970 at the source */
+	const void *data;	/* EVENT; valid until the sink's next kecho_read() */
+	size_t len;
+	int failed;		/* ENDED: 1 if it failed, 0 if it left */
+	const void *attrs;	/* EVENT: for kecho_event_get(); NULL: none */
+	size_t attrs_len;
+};
+
+/* Called in the thread that runs kecho_run(), never concurrently for one sink. May
+ * submit; may not close its sink. */
+typedef void (*kecho_event_fn)(void *arg, const struct kecho_event *ev);
+
+struct kecho_sink_options {
+	enum kecho_policy policy;	/* default KECHO_LATEST */
+	int retained;		/* first the events that the channel's sources retain */
+	kecho_event_fn fn;	/* events come by kecho_run(); NULL: by kecho_read() */
+	void *arg;
+	const struct kecho_attr *attrs;
+	size_t nattrs;
+};
+
+/*
+ * kecho_sink_open - become a sink. Blocks until every source that is in the
+ * channel now sends to it (5 s at most): what they submit later is seen.
+ */
+int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
+		    struct kecho_sink **out);
+void kecho_sink_close(struct kecho_sink *s);
+uint64_t kecho_sink_id(const struct kecho_sink *s);
+
+/*
+ * kecho_read - the next event, loss or end. Waits up to @timeout_ms.
+ * Returns 0; -EAGAIN: nothing (timeout 0); -ETIMEDOUT; -EPIPE: a `disconnect` sink
+ * was too slow and has ended; -EBUSY: another thread reads this sink.
+ */
+int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
+
+/*
+ * kecho_sink_fd - a descriptor that polls readable while kecho_read(…, 0) may
+ * return something. It belongs to the sink; only poll it.
+ */
+int kecho_sink_fd(struct kecho_sink *s);
+
+/* kecho_event_get - an event's attribute by name. -ENOENT. */
+int kecho_event_get(const struct kecho_event *ev, const char *name, struct kecho_value *v);
+
+/*
+ * kecho_run - wait up to @timeout_ms for events and call the callbacks of this
+ * node's sinks until none is left. Returns how many events it delivered.
+ * kecho_run_fd() polls readable when kecho_run(k, 0) has something to do.
+ */
+ssize_t kecho_run(struct kecho *k, int timeout_ms);
+int kecho_run_fd(struct kecho *k);
+
+/* ------------------------------------------------------------------- to look */
+
+struct kecho_source_stats {
+	uint64_t submitted, bytes;
+	uint64_t waited;	/* submissions that had to wait for a `block` sink */
+	uint64_t refused;	/* -EAGAIN */
+};
+struct kecho_sink_stats {
+	uint64_t received, bytes;
+	uint64_t lost;		/* events that came as KECHO_LOST */
+	uint64_t lag_bytes;	/* published by its sources, not yet read */
+};
+void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st);
+void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st);
+
+/* A member's counters as its own node tells them. */
+struct kecho_member_stats {
+	struct kecho_member member;
+	uint64_t events, bytes;	/* submitted or received */
+	uint64_t lost;		/* of a sink */
+	uint64_t lag_bytes;	/* of a sink: waiting for it */
+	char node_name[64];
+};
+/*
+ * kecho_channel_stats - ask every node of the channel for its members' counters.
+ * Waits up to @timeout_ms for the answers; returns how many members answered
+ * (all, also past @max).
+ */
+ssize_t kecho_channel_stats(struct kecho_channel *ch, struct kecho_member_stats *st, size_t max,
+			    int timeout_ms);
+
+/* A link of this node to another. */
+struct kecho_link_info {
+	uint64_t node;
+	char name[64];		/* the other node's "name" */
+	char address[64];	/* "unix" or "ADDR:PORT" */
+	int up;
+	uint64_t rtt_ns;	/* of the last ping; 0: none yet */
+	uint64_t rx_bytes, tx_bytes;
+	uint64_t resumed;	/* times that it went on after a break */
+};
+ssize_t kecho_links(struct kecho *k, struct kecho_link_info *l, size_t max);
+
+/*
+ * kecho_ping - one round trip to the node @node (kecho_link_info.node), in
+ * nanoseconds. Waits up to @timeout_ms. -ENOTCONN: no such link; -ETIMEDOUT.
+ */
+int64_t kecho_ping(struct kecho *k, uint64_t node, int timeout_ms);
+
+/* A channel as the registry knows it. */
+struct kecho_channel_info {
+	char name[KECHO_NAME_MAX + 1];
+	uint8_t uuid[16];
+	unsigned int contacts;
+};
+/* kecho_channels - the channels of the registry. Waits for its answer. */
+ssize_t kecho_channels(struct kecho *k, struct kecho_channel_info *c, size_t max);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

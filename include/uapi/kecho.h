@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/*
+ * Layouts shared by the kernel, processes and the wire.
+ *
+ * Everything here is little-endian and has the same size on every machine; a
+ * record lies in a log exactly as it travels, so a run of records is one iovec.
+ *
+ * Changelog
+ *   1  records, log header, doorbell, frames, hello
+ */
+#ifndef _UAPI_KECHO_H
+#define _UAPI_KECHO_H
+
+#include <linux/types.h>
+
+#define KECHO_PROTOCOL_VERSION	1
+
+/*
+ * A record. It starts at a multiple of KECHO_RECORD_ALIGN, never wraps around
+ * the end of its log, and is laid out as
+ *
+ *	struct kecho_record | sections | payload | zero to seven bytes of padding
+ *
+ * The sections are present as @flags says, in the order of the flags' bits.
+ */
+#define KECHO_RECORD_ALIGN	8
+
+enum kecho_record_kind {
+	KECHO_RECORD_PAD = 1,	/* nothing; only the first 8 bytes are there */
+	KECHO_RECORD_EVENT = 2,	/* an event, or with KECHO_RECORD_F_FRAGMENT a piece */
+	KECHO_RECORD_VOID = 3,	/* a sequence number that no event ever had (an abort) */
+};
+
+enum kecho_record_flags {
+	KECHO_RECORD_F_FRAGMENT = 1 << 0,	/* struct kecho_record_fragment */
+	KECHO_RECORD_F_ATTRS = 1 << 1,		/* struct kecho_record_attrs */
+};
+
+struct kecho_record {
+	__le32 len;		/* all of the record but the final padding */
+	__u8 kind;		/* enum kecho_record_kind */
+	__u8 flags;		/* enum kecho_record_flags */
+	__u8 data_words;	/* where the payload starts, in units of 8 bytes */
+	__u8 type;		/* index of the event's type at its source; 0: plain bytes */
+	__le64 seq;		/* per source, from 1, without gaps */
+	__le64 time_ns;		/* when it was submitted: nanoseconds since 1970 at the source */
+};
+
+struct kecho_record_fragment {
+	__le32 offset;		/* of this piece in the event's payload */
+	__le32 total;		/* bytes of the event's payload */
+};
+
+struct kecho_record_attrs {
+	__le16 len;		/* bytes of encoded attributes that follow */
+	__u8 pad[6];
+};
+
+/*
+ * The first page of a log; the ring follows at KECHO_LOG_HEADER_SIZE. Written
+ * by the log's one writer only. Positions are bytes since the log was made and
+ * never wrap; position p lies at p & (ring size - 1).
+ */
+#define KECHO_LOG_MAGIC		0x3167636f6863656bULL	/* "kechocg1" */
+#define KECHO_LOG_HEADER_SIZE	4096
+#define KECHO_LOG_MARKS		16
+
+struct kecho_log_header {
+	__le64 magic;
+	__le64 size;		/* of the ring; for people: the true size comes from the node */
+	__u8 pad0[48];
+	__le64 head;		/* end of what is published */
+	__le64 seq;		/* sequence number of the last published event */
+	__u8 pad1[48];
+	__le64 tail;		/* nothing before it may be read any more */
+	__le64 want;		/* a blocked submitter: ring when a gate reaches it; 0: nobody */
+	__u8 pad2[48];
+	__le64 mark[KECHO_LOG_MARKS];	/* the first record boundary in each part of the ring */
+};
+
+/*
+ * A doorbell: what the sinks of one channel and user sleep on. Who publishes
+ * takes @waiters and wakes who is named there.
+ */
+enum kecho_doorbell_waiters {
+	KECHO_WAIT_FUTEX = 1,	/* somebody sleeps on @futex */
+	KECHO_WAIT_POLL = 2,	/* somebody polls the doorbell's eventfd */
+};
+
+struct kecho_doorbell {
+	__u32 futex;
+	__u32 waiters;		/* enum kecho_doorbell_waiters */
+	__u8 pad[56];
+};
+
+/*
+ * Frames. A link is a stream of them; the first one each way is a hello. All
+ * bodies but DATA's are described in core/frame.h.
+ */
+enum kecho_frame_type {
+	KECHO_FRAME_HELLO = 1,
+	KECHO_FRAME_ERROR = 2,
+	KECHO_FRAME_PING = 3,
+	KECHO_FRAME_PONG = 4,
+
+	KECHO_FRAME_CHANNEL = 16,	/* I have this channel open */
+	KECHO_FRAME_CHANNEL_GONE = 17,
+	KECHO_FRAME_NODES = 18,		/* nodes of the channel that I am linked to */
+	KECHO_FRAME_SYNCED = 19,	/* that was all that I have in the channel */
+	KECHO_FRAME_MEMBER = 20,	/* a member of mine, whole */
+	KECHO_FRAME_MEMBER_GONE = 21,
+	KECHO_FRAME_MEMBER_ACK = 22,
+	KECHO_FRAME_ATTR = 23,		/* one attribute of my node or channel */
+	KECHO_FRAME_SHARE = 24,		/* descriptors for a node of the same host */
+	KECHO_FRAME_STAT = 25,		/* tell me your members' counters */
+	KECHO_FRAME_STATS = 26,
+
+	KECHO_FRAME_SUBSCRIBE = 32,	/* send me this log */
+	KECHO_FRAME_START = 33,		/* it starts here */
+	KECHO_FRAME_UNSUBSCRIBE = 34,
+	KECHO_FRAME_END = 35,		/* the log has ended here */
+	KECHO_FRAME_DATA = 36,		/* a run of records */
+	KECHO_FRAME_SKIP = 37,		/* nothing from here to there: it was overwritten */
+	KECHO_FRAME_ACK = 38,		/* in the mirror up to here, and room up to there */
+
+	KECHO_FRAME_REG_GET = 48,
+	KECHO_FRAME_REG_PUT = 49,
+	KECHO_FRAME_REG_DROP = 50,
+	KECHO_FRAME_REG_RENEW = 51,
+	KECHO_FRAME_REG_LIST = 52,
+	KECHO_FRAME_REG_ENTRY = 53,
+};
+
+struct kecho_frame {
+	__le32 len;		/* bytes after this header */
+	__u8 type;		/* enum kecho_frame_type */
+	__u8 pad[3];
+	__le32 id;		/* DATA, ACK …: the source's log; control: the channel's short index */
+	__le32 pad2;
+	__le64 pos;		/* DATA, SKIP, ACK, START, END: a position in the log; else 0 */
+};
+
+#define KECHO_FRAME_HEADER_SIZE	24
+#define KECHO_FRAME_BODY_MAX	65536
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the fuzz targets share: the input as a stream of decisions, which reads as
+ * zeros when it has ended, and a check that aborts.
+ */
+#ifndef FUZZ_INPUT_H
+#define FUZZ_INPUT_H
+
+#include "plat.h"
+
+struct input {
+	const u8 *data;
+	size_t len;
+};
+
+#define check(cond)								\
+	do {									\
+		if (!(cond)) {							\
+			fprintf(stderr, "%s:%d: %s does not hold\n", __FILE__,	\
+				__LINE__, #cond);				\
+			abort();						\
+		}								\
+	} while (0)
+
+static inline void take_bytes(struct input *in, void *to, size_t len)
+{
+	size_t n = len < in->len ? len : in->len;
+
+	memset(to, 0, len);
+	memcpy(to, in->data, n);
+	in->data += n;
+	in->len -= n;
+}
+
+static inline u8 take_u8(struct input *in)
+{
+	u8 v;
+
+	take_bytes(in, &v, sizeof(v));
+	return v;
+}
+
+static inline u16 take_u16(struct input *in)
+{
+	u16 v;
+
+	take_bytes(in, &v, sizeof(v));
+	return v;
+}
+
+static inline u64 take_u64(struct input *in)
+{
+	u64 v;
+
+	take_bytes(in, &v, sizeof(v));
+	return v;
+}
+
+/* Loads each byte, so that the sanitizer sees whether it may be. */
+static inline void touch(const void *p, size_t len)
+{
+	static volatile u8 sink;
+	const u8 *byte = p;
+	u8 sum = 0;
+
+	while (len--)
+		sum += *byte++;
+	sink = sum;
+	(void)sink;
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size_t size);
+
+#endif

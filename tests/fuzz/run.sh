@@ -1,0 +1,123 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# Builds the fuzz targets and runs each for a bounded time, reported in TAP.
+#
+#	tests/fuzz/run.sh SECONDS	run each target for so long
+#	tests/fuzz/run.sh coverage	which lines of core the corpus reaches
+#	tests/fuzz/run.sh reduce	fuzz into the corpus for a minute, keep it small
+#
+# BUILD_DIR (default: build/fuzz) takes what is built and what crashes.
+# CC is clang, with libFuzzer.
+set -eu
+
+cd "$(dirname "$0")/../.."
+BUILD_DIR=${BUILD_DIR:-build/fuzz}
+CC=${FUZZ_CC:-clang}
+CORPUS=tests/fuzz/corpus
+FLAGS="-std=gnu11 -g -O1 -Wall -Wextra -Werror -iquote core -iquote tests -Iinclude -Ilib"
+SANITIZE="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
+COVER="-fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping"
+INPUT_MAX=2048
+
+# What a target is linked with; fuzz_reader compiles reader.c itself.
+sources() {
+	case $1 in
+	fuzz_reader) echo core/log.c ;;
+	*) sed 's,^,core/,' core/sources.list ;;
+	esac
+}
+
+targets() {
+	for file in tests/fuzz/fuzz_*.c; do
+		basename "$file" .c
+	done
+}
+
+build() { # target, flags, output
+	# shellcheck disable=SC2046,SC2086
+	"$CC" $FLAGS $2 "tests/fuzz/$1.c" $(sources "$1") -o "$3"
+}
+
+run_one() { # target, number
+	if ! build "$1" "$SANITIZE" "$BUILD_DIR/$1" > "$BUILD_DIR/$1.log" 2>&1; then
+		sed 's/^/# /' "$BUILD_DIR/$1.log"
+		echo "not ok $2 - fuzz/$1: it does not build"
+		return 1
+	fi
+	# new finds go to a copy: running the tests doesn't change the tree
+	rm -rf "$BUILD_DIR/$1.corpus"
+	mkdir -p "$BUILD_DIR/$1.corpus"
+	if ! "$BUILD_DIR/$1" "-max_total_time=$SECONDS_EACH" "-max_len=$INPUT_MAX" -timeout=10 \
+		"-artifact_prefix=$BUILD_DIR/$1-" "$BUILD_DIR/$1.corpus" "$CORPUS/$1" \
+		> "$BUILD_DIR/$1.log" 2>&1; then
+		tail -n 40 "$BUILD_DIR/$1.log" | sed 's/^/# /'
+		echo "not ok $2 - fuzz/$1: see $BUILD_DIR/$1.log"
+		return 1
+	fi
+	echo "# $(grep '^Done' "$BUILD_DIR/$1.log")"
+	echo "ok $2 - fuzz/$1"
+}
+
+run_all() {
+	number=0
+	failed=0
+	echo "TAP version 13"
+	echo "1..$(targets | wc -l)"
+	for target in $(targets); do
+		number=$((number + 1))
+		run_one "$target" "$number" || failed=1
+	done
+	exit "$failed"
+}
+
+tool() { # llvm-cov as it comes with this clang, else as it is named
+	"$CC" -print-prog-name="$1"
+}
+
+coverage() {
+	objects=
+	for target in $(targets); do
+		build "$target" "$COVER" "$BUILD_DIR/$target.cover"
+		LLVM_PROFILE_FILE="$BUILD_DIR/$target.profraw" \
+			"$BUILD_DIR/$target.cover" -runs=0 "$CORPUS/$target" \
+			> "$BUILD_DIR/$target.log" 2>&1
+		objects="$objects${objects:+ -object }$BUILD_DIR/$target.cover"
+	done
+	"$(tool llvm-profdata)" merge -o "$BUILD_DIR/all.profdata" "$BUILD_DIR"/*.profraw
+	# shellcheck disable=SC2046,SC2086
+	"$(tool llvm-cov)" report $objects "-instr-profile=$BUILD_DIR/all.profdata" \
+		$(sed 's,^,core/,' core/sources.list)
+}
+
+reduce() {
+	for target in $(targets); do
+		build "$target" "$SANITIZE" "$BUILD_DIR/$target"
+		rm -rf "$BUILD_DIR/$target.corpus" "$BUILD_DIR/$target.small"
+		mkdir -p "$BUILD_DIR/$target.corpus" "$BUILD_DIR/$target.small"
+		"$BUILD_DIR/$target" -max_total_time=60 "-max_len=$INPUT_MAX" \
+			"-artifact_prefix=$BUILD_DIR/$target-" \
+			"$BUILD_DIR/$target.corpus" "$CORPUS/$target"
+		"$BUILD_DIR/$target" -merge=1 -use_counters=0 "-max_len=$INPUT_MAX" \
+			"$BUILD_DIR/$target.small" "$CORPUS/$target" "$BUILD_DIR/$target.corpus"
+		rm -rf "${CORPUS:?}/$target"
+		mv "$BUILD_DIR/$target.small" "$CORPUS/$target"
+	done
+}
+
+mkdir -p "$BUILD_DIR"
+for target in $(targets); do
+	mkdir -p "$CORPUS/$target"
+done
+case ${1:-} in
+coverage) coverage ;;
+reduce) reduce ;;
+*[!0-9]* | '')
+	echo "usage: tests/fuzz/run.sh SECONDS | coverage | reduce" >&2
+	exit 2
+	;;
+*)
+	SECONDS_EACH=$1
+	run_all
+	;;
+esac

@@ -1,0 +1,114 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# install-deps.sh TARGET: installs the Debian packages that a make target needs
+# (tools/packages) and that are missing. Says nothing when all are there. Without
+# the right to install it prints the command that would, and exits 2.
+#
+# Services that the packages bring are not started: a policy-rc.d that forbids it
+# stands while apt runs, and what was there before is put back.
+
+set -eu
+
+target=$1
+here=$(dirname "$0")
+policy=/usr/sbin/policy-rc.d
+saved=$policy.before-kecho
+ours="kecho: no service starts while packages are installed"
+apt_lock_s=300
+
+die()
+{
+	echo "install-deps: $*" >&2
+	exit 2
+}
+
+as_root()
+{
+	if [ "$(id -u)" = 0 ]; then
+		"$@"
+	else
+		sudo -n "$@"
+	fi
+}
+
+# The wanted packages of which there is no installed one.
+missing()
+{
+	dpkg-query -W -f '${db:Status-Status} ${Package}\n' $wanted 2>/dev/null |
+		awk -v wanted="$wanted" '
+			$1 == "installed" { have[$2] = 1 }
+			END {
+				n = split(wanted, w, " ")
+				for (i = 1; i <= n; i++)
+					if (!(w[i] in have))
+						printf "%s%s", sep++ ? " " : "", w[i]
+			}'
+}
+
+forbid_services()
+{
+	# One that was left by a run that was killed is ours, not the system's.
+	if [ -e "$policy" ] && ! grep -q "$ours" "$policy"; then
+		as_root mv "$policy" "$saved"
+	fi
+	printf '#!/bin/sh\n# %s\nexit 101\n' "$ours" | as_root tee "$policy" >/dev/null
+	as_root chmod 755 "$policy"
+}
+
+allow_services()
+{
+	as_root rm -f "$policy"
+	if [ -e "$saved" ]; then
+		as_root mv "$saved" "$policy"
+	fi
+}
+
+apt()
+{
+	as_root env DEBIAN_FRONTEND=noninteractive \
+		apt-get -q -y -o DPkg::Lock::Timeout=$apt_lock_s "$@" </dev/null
+}
+
+# Whether apt's lists know all that is to be installed.
+known()
+{
+	for package in $need; do
+		apt-cache show "$package" >/dev/null 2>&1 || return 1
+	done
+}
+
+wanted=$(awk -v target="$target" '
+	/^#/ { next }
+	{
+		for (i = 2; i <= NF; i++)
+			if ($i == target || $i == "build") {
+				print $1
+				break
+			}
+	}' "$here/packages" | tr '\n' ' ')
+
+if ! command -v dpkg-query >/dev/null; then
+	echo "install-deps: not a Debian system; it needs what these packages hold: $wanted" >&2
+	exit 0
+fi
+
+need=$(missing)
+[ -n "$need" ] || exit 0
+
+if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+	echo "install-deps: make $target needs packages that are not installed. As root run" >&2
+	echo "	apt-get install --no-install-recommends $need" >&2
+	exit 2
+fi
+
+echo "install-deps: installing $need" >&2
+trap allow_services EXIT
+trap 'exit 2' HUP INT TERM
+forbid_services
+if known; then
+	# Lists that are too old name files that are gone: fetch them and try again.
+	apt install --no-install-recommends $need >&2 && exit 0
+fi
+apt update >&2 || die "apt-get update failed; see above"
+apt install --no-install-recommends $need >&2 || die "apt-get could not install: $need"
