@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Floor: raw TCP, one connection per sink. The first of the two transports makes
+ * one sendmsg per sink and event, the second one writev per sink for all events of
+ * a publish(). A sink reads as much as is there and cuts it by the agreed length.
+ */
+#include "floor.h"
+#include "stream.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define READ_SIZE	(128u << 10)
+
+struct tcp {
+	struct stream stream;
+	size_t len;
+	unsigned char *buf;	/* a sink's; the unread is at [start, end) */
+	size_t start, end;
+};
+
+static int tcp_prepare(void **state, unsigned int nsinks, size_t len)
+{
+	struct tcp *t = calloc(1, sizeof(*t));
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	t->len = len;
+	err = stream_listen(&t->stream, nsinks);
+	if (err) {
+		free(t);
+		return err;
+	}
+	*state = t;
+	return 0;
+}
+
+static int tcp_attach(void *state, unsigned int sink)
+{
+	struct tcp *t = state;
+
+	(void)sink;
+	t->buf = malloc(READ_SIZE);
+	return t->buf ? stream_connect(&t->stream) : -ENOMEM;
+}
+
+static int tcp_connect(void *state)
+{
+	struct tcp *t = state;
+
+	return stream_accept(&t->stream);
+}
+
+static int write_to_all(struct tcp *t, const struct iovec *events, size_t n)
+{
+	struct iovec iov[TRANSPORT_BATCH_MAX];
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < t->stream.nsinks; i++) {
+		memcpy(iov, events, n * sizeof(*iov));
+		err = stream_write(t->stream.fd[i], iov, n);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int tcp_publish_batch(void *state, const struct iovec *events, size_t n)
+{
+	return n <= TRANSPORT_BATCH_MAX ? write_to_all(state, events, n) : -EINVAL;
+}
+
+static int tcp_publish_each(void *state, const struct iovec *events, size_t n)
+{
+	size_t i;
+	int err;
+
+	for (i = 0; i < n; i++) {
+		err = write_to_all(state, &events[i], 1);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int fill(struct tcp *t)
+{
+	ssize_t n;
+
+	memmove(t->buf, t->buf + t->start, t->end - t->start);
+	t->end -= t->start;
+	t->start = 0;
+	while (t->end < t->len) {
+		n = stream_read(t->stream.mine, t->buf + t->end, READ_SIZE - t->end);
+		if (n < 0)
+			return (int)n;
+		t->end += (size_t)n;
+	}
+	return 0;
+}
+
+static ssize_t tcp_receive(void *state, struct iovec *events, size_t max)
+{
+	struct tcp *t = state;
+	size_t n;
+	int err;
+
+	if (t->end - t->start < t->len) {
+		err = fill(t);
+		if (err)
+			return err;
+	}
+	for (n = 0; n < max && t->end - t->start >= t->len; n++) {
+		events[n] = (struct iovec){ t->buf + t->start, t->len };
+		t->start += t->len;
+	}
+	return (ssize_t)n;
+}
+
+static void tcp_release(void *state)
+{
+	struct tcp *t = state;
+
+	stream_close(&t->stream);
+	free(t->buf);
+	free(t);
+}
+
+const struct transport floor_tcp = {
+	.name = "TCP, one sendmsg per sink",
+	.prepare = tcp_prepare,
+	.attach = tcp_attach,
+	.connect = tcp_connect,
+	.publish = tcp_publish_each,
+	.receive = tcp_receive,
+	.release = tcp_release,
+};
+
+const struct transport floor_tcp_batch = {
+	.name = "TCP, writev of 64",
+	.prepare = tcp_prepare,
+	.attach = tcp_attach,
+	.connect = tcp_connect,
+	.publish = tcp_publish_batch,
+	.receive = tcp_receive,
+	.release = tcp_release,
+};

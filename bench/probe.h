@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The measurements that every transport is put through. All return 0 or -errno
+ * and touch no output on failure.
+ */
+#ifndef KECHO_BENCH_PROBE_H
+#define KECHO_BENCH_PROBE_H
+
+#include "rig.h"
+
+/* One-way latency over all sinks, one event in flight, sinks asleep. */
+struct probe_latency {
+	double p50_ns;
+	double asleep;	/* part of the events that found their sink asleep */
+};
+int probe_latency(struct rig *r, unsigned int count, struct probe_latency *out);
+
+/*
+ * probe_burst - CPU of the publisher's process per event, in nanoseconds: the
+ * publishing of @bursts bursts of RIG_BURST events to sleeping sinks, @batch at
+ * a call, and whatever the process's other threads do for them.
+ */
+int probe_burst(struct rig *r, unsigned int bursts, unsigned int batch, double *cpu_ns);
+
+/* probe_awake - CPU of the publishing thread per event while every sink is busy
+ * elsewhere: nobody to be woken. */
+int probe_awake(struct rig *r, unsigned int bursts, unsigned int batch, double *cpu_ns);
+
+/* probe_rate - events per second that reach every sink, RIG_WINDOW in flight. */
+int probe_rate(struct rig *r, uint64_t duration_ns, unsigned int batch, double *per_s);
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A transport: one way to bring events from one publisher to sinks in other
+ * processes. The rig (rig.h) drives every transport alike.
+ *
+ * The life of one: prepare() in the publisher makes what the sinks inherit; the
+ * rig forks; each sink calls attach() while the publisher calls connect(); then
+ * the publisher publishes and the sinks receive; each side calls release() on its
+ * own copy of the state.
+ *
+ * All events of a run have the same length, agreed on in prepare(), so a floor
+ * carries nothing but payload. A transport may block for room; it need not
+ * bound what is in flight, the rig never has more than RIG_WINDOW events there.
+ */
+#ifndef KECHO_BENCH_TRANSPORT_H
+#define KECHO_BENCH_TRANSPORT_H
+
+#include <stddef.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#define TRANSPORT_SINKS_MAX	8
+#define TRANSPORT_BATCH_MAX	1024	/* events of one publish() or receive() */
+#define TRANSPORT_TIMEOUT_S	5	/* to connect and attach */
+
+struct transport {
+	const char *name;
+
+	/* 0 or -errno; on an error *@state is not touched. */
+	int (*prepare)(void **state, unsigned int nsinks, size_t len);
+	int (*attach)(void *state, unsigned int sink);
+	int (*connect)(void *state);
+
+	/* Publish @n events to all sinks, waking them as seldom as the transport
+	 * can. 0 or -errno. */
+	int (*publish)(void *state, const struct iovec *events, size_t n);
+
+	/* Sleep until there is an event; returns how many it gave, at most @max, or
+	 * -errno. They stay valid until the next call. */
+	ssize_t (*receive)(void *state, struct iovec *events, size_t max);
+
+	void (*release)(void *state);
+};
+
+#endif
