@@ -1,0 +1,71 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Help, usage errors and exit codes, without a channel.
+. "$(dirname "$0")/tap.sh"
+
+run() {
+	"$kecho" "$@" >"$dir/out" 2>"$dir/err" </dev/null
+	code=$?
+	out=$(<"$dir/out")
+	err=$(<"$dir/err")
+}
+
+refused() { # DESCRIPTION PATTERN ARGUMENT…
+	local description=$1 pattern=$2
+
+	shift 2
+	run "$@"
+	is "$code:$out" 2: "$description: exit code 2, nothing on stdout"
+	has "$err" "$pattern" "$description: says why"
+}
+
+run --version
+is "$code" 0 "--version"
+has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
+run --help
+is "$code:$err" 0: "--help"
+for verb in pub sub ls stat ping perf; do
+	has "$out" "^  $verb " "--help lists $verb"
+done
+
+for verb in pub sub ls stat ping perf; do
+	run help $verb
+	is "$code:$err" 0: "help $verb"
+	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
+		KECHO_REGISTRY KECHO_NODE; do
+		has "$out" "$part" "help $verb has $part"
+	done
+	cp "$dir/out" "$dir/help"
+	run $verb --help
+	is "$code:$out" "0:$(<"$dir/help")" "$verb --help is the same"
+	refused "$verb --bogus" "kecho $verb: .*bogus" $verb --bogus
+	has "$err" "kecho help $verb" "$verb --bogus: where the help is"
+done
+
+refused "no verb" 'which verb'
+refused "a wrong verb" "no verb 'shout'" shout
+refused "help for a wrong verb" "no verb 'shout'" help shout
+refused "pub without a channel" 'which channel' pub
+refused "sub without a channel" 'which channel' sub
+refused "ping without a channel" 'which channel' ping
+refused "two channels" "not also 'b'" sub a b
+refused "a wrong policy" "'slow' is not latest" sub --policy slow x
+refused "a wrong count" "'-1' is not a whole number" sub --count -1 x
+refused "a count that overflows" 'not between' sub --count 99999999999999999999 x
+refused "a wrong duration" "'5 parsecs' is not a duration" sub --timeout '5 parsecs' x
+refused "a wrong rate" "'0' is not a number of events" pub --rate 0 x
+refused "a wrong attribute" "'zone' is not NAME=VALUE" pub --attr zone x
+refused "an attribute without a name" 'a name is empty' pub --attr =1 x
+refused "a wrong feed" "no 'weather'" pub --from loadavg,weather x
+refused "a feed twice" 'psi is there twice' pub --from psi,loadavg,psi x
+refused "feeds and --whole" 'do not go together' pub --from psi --whole x
+refused "a wrong size" "'1G' is not a size" perf --sizes 1G
+refused "a size without room" 'not between' perf --sizes 8
+refused "perf of nothing" "'run' is neither" perf run x
+refused "perf pub without a channel" 'which channel' perf pub
+refused "reports without an interval" 'takes an --interval' stat --interval 0 --count 2
+
+"$kecho" --help >/dev/full 2>"$dir/err"
+is $? 1 "a full disk is an error"
+has "$(<"$dir/err")" 'cannot write to standard output: No space' "a full disk is named"
+finish
