@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The few requests to the kernel's routing netlink that the topology needs, so
+ * that the demo depends on no tool. A socket acts in the network namespace in
+ * which it was opened, wherever the process goes later. All return 0 or -errno
+ * as the kernel says it.
+ */
+#ifndef DEMO_RTNL_H
+#define DEMO_RTNL_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+
+int rtnl_open(void);	/* a descriptor, or -errno */
+int rtnl_add_bridge(int fd, const char *name, int index);
+/* A veth pair: @name here, a port of the bridge @master; @peer with the
+ * interface index @peer_index in the namespace @peer_ns. */
+int rtnl_add_veth(int fd, const char *name, int master, const char *peer, int peer_index,
+		  int peer_ns);
+int rtnl_set_up(int fd, const char *name, bool up);
+int rtnl_add_address(int fd, int index, struct in_addr addr, unsigned char prefix_len);
+
+#endif
