@@ -174,6 +174,15 @@ static bool laps_reservation(struct ke_log *log, u64 end)
 	       end > reservation(log, log->first)->pos + log->size;
 }
 
+bool ke_log_make_room(struct ke_log *log, u64 size)
+{
+	u64 tail = log->tail;
+
+	size = ke_record_align(size);
+	make_room(log, place(log, size) + size);
+	return log->tail != tail;
+}
+
 /* Take room for a record of @size bytes (aligned); its position in @pos. */
 static int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 {

@@ -108,6 +108,9 @@ int ke_log_append(struct ke_log *log, const struct ke_event_info *info, const vo
 /* ke_log_room - would ke_log_append() of a record of @size bytes stay in @limit? */
 bool ke_log_room(const struct ke_log *log, u64 size, u64 limit);
 
+/* ke_log_make_room - move the tail for a record of @size bytes now; did it move? */
+bool ke_log_make_room(struct ke_log *log, u64 size);
+
 /*
  * ke_log_reserve - the same in two steps: the payload is written by the caller
  * between this and ke_log_commit() or ke_log_abort(), which publish.

@@ -1,0 +1,270 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Channels: what we tell the other nodes of one, and what they tell us.
+ *
+ * Two nodes that are linked tell each other which channels they have open. For
+ * one that both have, each then says all of its members, and later each change.
+ * After a break of the link it is all said again; who is not named has left.
+ */
+#include "link.h"
+
+static struct ke_presence *presence(const struct ke_peer *p, const struct ke_channel *ch)
+{
+	struct ke_presence *pr;
+
+	list_for_each_entry(pr, &p->presences, peer_list)
+		if (pr->channel == ch)
+			return pr;
+	return NULL;
+}
+
+struct ke_presence *ke_presence_make(struct ke_peer *p, struct ke_channel *ch)
+{
+	struct ke_presence *pr = presence(p, ch);
+
+	if (pr)
+		return pr;
+	pr = kzalloc(sizeof(*pr), GFP_KERNEL);
+	if (!pr)
+		return NULL;
+	pr->peer = p;
+	pr->channel = ch;
+	INIT_LIST_HEAD(&pr->remotes);
+	list_add_tail(&pr->peer_list, &p->presences);
+	list_add_tail(&pr->channel_list, &ch->presences);
+	return pr;
+}
+
+void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state)
+{
+	if (m->state == state && state != KE_JOINED)
+		return;
+	m->state = state;
+	m->presence->peer->node->house->member(m);
+}
+
+void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state)
+{
+	ke_remote_tell(m, state);
+	if (m->stream)
+		ke_rstream_drop(m->stream);
+	list_del(&m->list);
+	ke_attrs_free(&m->attrs);
+	kfree(m);
+}
+
+void ke_presence_drop(struct ke_presence *pr, enum ke_remote_state state)
+{
+	struct ke_remote *m, *next;
+
+	list_for_each_entry_safe(m, next, &pr->remotes, list)
+		ke_remote_drop(m, state);
+	list_del(&pr->peer_list);
+	list_del(&pr->channel_list);
+	kfree(pr);
+}
+
+/* ----------------------------------------------------------------- channels */
+
+int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id *uuid,
+		    const char *name)
+{
+	struct ke_peer *p;
+
+	memset(ch, 0, offsetof(struct ke_channel, attrs));
+	memset(&ch->attrs, 0, sizeof(ch->attrs));
+	ch->attrs_version = ch->sinks = ch->gated = 0;
+	ch->node = n;
+	ch->uuid = *uuid;
+	ch->index = ++n->last_channel;
+	strscpy(ch->name, name, sizeof(ch->name));
+	INIT_LIST_HEAD(&ch->members);
+	INIT_LIST_HEAD(&ch->presences);
+	list_add_tail(&ch->list, &n->channels);
+	/* Who is linked to us already may be in it too. */
+	list_for_each_entry(p, &n->peers, list) {
+		struct ke_presence *pr = p->link ? ke_presence_make(p, ch) : NULL;
+
+		if (pr)
+			ke_presence_say(pr);
+	}
+	return 0;
+}
+
+static void leave_peer(struct ke_presence *pr)
+{
+	struct ke_peer *p = pr->peer;
+
+	if (pr->said && p->link)
+		ke_link_send(p->link, KECHO_FRAME_CHANNEL_GONE, pr->channel->index, 0, NULL, 0);
+	ke_presence_drop(pr, KE_LEFT);
+	if (list_empty(&p->presences) && !p->link)
+		ke_peer_forget(p, KE_LEFT);
+}
+
+void ke_channel_close(struct ke_channel *ch)
+{
+	struct ke_presence *pr, *next;
+
+	WARN_ON_ONCE(!list_empty(&ch->members));
+	list_for_each_entry_safe(pr, next, &ch->presences, channel_list)
+		leave_peer(pr);
+	list_del(&ch->list);
+	ke_attrs_free(&ch->attrs);
+}
+
+int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c)
+{
+	struct ke_presence *pr;
+	struct ke_peer *p;
+
+	if (!ke_id_cmp(&c->node, &ch->node->self.node))
+		return 0;
+	p = ke_peer_make(ch->node, c);
+	pr = p ? ke_presence_make(p, ch) : NULL;
+	if (!pr)
+		return -ENOMEM;
+	if (!p->link)
+		ke_peer_dial(p);
+	return 0;
+}
+
+bool ke_channel_synced(const struct ke_channel *ch)
+{
+	const struct ke_presence *pr;
+
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		if (!pr->synced && !pr->peer->failed)
+			return false;
+	return true;
+}
+
+bool ke_channel_acked(const struct ke_channel *ch)
+{
+	const struct ke_presence *pr;
+
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		if (pr->acks_due && !pr->peer->failed)
+			return false;
+	return true;
+}
+
+int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_value *v)
+{
+	struct ke_presence *pr;
+	int err = ke_attrs_set(&ch->attrs, name, v);
+
+	if (err)
+		return err;
+	ch->attrs_version++;
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		if (pr->here && pr->peer->link)
+			ke_link_send(pr->peer->link, KECHO_FRAME_ATTR, ch->index, ch->attrs_version,
+				     ch->attrs.buf, ch->attrs.len);
+	return 0;
+}
+
+/* ------------------------------------------------------------------ members */
+
+static void say_member(struct ke_presence *pr, const struct ke_member *m, bool fresh)
+{
+	u8 *buf = kmalloc(128 + KE_ATTRS_MAX, GFP_KERNEL);
+	struct ke_out o = { .buf = buf, .size = 128 + KE_ATTRS_MAX };
+
+	if (!buf) {
+		ke_link_break(pr->peer->link);
+		return;
+	}
+	ke_put_u64(&o, m->id);
+	ke_put_u8(&o, m->role);
+	ke_put_u8(&o, m->policy);
+	ke_put_u8(&o, fresh);
+	ke_put_u32(&o, m->source ? m->source->id : 0);
+	ke_put_u64(&o, m->source ? m->source->log.size : 0);
+	ke_put_bytes(&o, m->attrs.buf, m->attrs.len);
+	WARN_ON_ONCE(o.bad);
+	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER, pr->channel->index, 0, buf, o.len);
+	pr->acks_due++;
+	kfree(buf);
+}
+
+/* We have this channel open; if the peer has it too it answers with the same. */
+void ke_presence_say(struct ke_presence *pr)
+{
+	u8 buf[sizeof(struct ke_id) + 2 + KE_NAME_MAX];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	if (pr->said)
+		return;
+	pr->said = true;
+	ke_put(&o, &pr->channel->uuid, sizeof(pr->channel->uuid));
+	ke_put_str(&o, pr->channel->name);
+	ke_link_send(pr->peer->link, KECHO_FRAME_CHANNEL, pr->channel->index, 0, buf, o.len);
+}
+
+/* All nodes of the channel that we are linked to: we vouch for no others. */
+static void say_nodes(struct ke_presence *pr)
+{
+	u8 *buf = kvmalloc(KECHO_FRAME_BODY_MAX, GFP_KERNEL);
+	struct ke_out o = { .buf = buf, .size = KECHO_FRAME_BODY_MAX };
+	struct ke_presence *other;
+
+	list_for_each_entry(other, &pr->channel->presences, channel_list)
+		if (buf && other != pr && other->here && o.size - o.len >= 256)
+			ke_put_contact(&o, &other->peer->contact);
+	if (o.len)
+		ke_link_send(pr->peer->link, KECHO_FRAME_NODES, pr->channel->index, 0, buf, o.len);
+	kvfree(buf);
+}
+
+/* Everything of ours in the channel, for a node that is in it too. */
+void ke_presence_say_all(struct ke_presence *pr)
+{
+	struct ke_channel *ch = pr->channel;
+	struct ke_link *l = pr->peer->link;
+	struct ke_member *m;
+
+	if (l->local)
+		ch->node->house->share_channel(l, ch);
+	if (ch->attrs.len)
+		ke_link_send(l, KECHO_FRAME_ATTR, ch->index, ch->attrs_version, ch->attrs.buf,
+			     ch->attrs.len);
+	say_nodes(pr);
+	list_for_each_entry(m, &ch->members, list)
+		say_member(pr, m, false);
+	ke_link_send(l, KECHO_FRAME_SYNCED, ch->index, 0, NULL, 0);
+}
+
+void ke_member_join(struct ke_member *m, struct ke_channel *ch)
+{
+	struct ke_presence *pr;
+
+	m->channel = ch;
+	m->id = ch->node->house->random(ch->node->owner);
+	list_add_tail(&m->list, &ch->members);
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		if (pr->here && pr->peer->link)
+			say_member(pr, m, true);
+}
+
+void ke_member_changed(struct ke_member *m)
+{
+	struct ke_presence *pr;
+
+	list_for_each_entry(pr, &m->channel->presences, channel_list)
+		if (pr->here && pr->peer->link)
+			say_member(pr, m, false);
+}
+
+void ke_member_leave(struct ke_member *m)
+{
+	struct ke_presence *pr;
+	__le64 id = cpu_to_le64(m->id);
+
+	list_for_each_entry(pr, &m->channel->presences, channel_list)
+		if (pr->here && pr->peer->link)
+			ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_GONE, m->channel->index, 0,
+				     &id, sizeof(id));
+	list_del(&m->list);
+	ke_attrs_free(&m->attrs);
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Control frames as they come in. Their bodies, after the frame's header:
+ *
+ *	CHANNEL		uuid, name
+ *	CHANNEL_GONE	-; id 0: the channel @pos of yours is none of mine
+ *	NODES		contacts
+ *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, attributes
+ *	MEMBER_GONE	id u64
+ *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER
+ *	ATTR		attributes; id 0: the node's; pos: the version
+ *	SHARE, STATS	the house's
+ */
+#include "link.h"
+
+static struct ke_presence *presence_by_index(const struct ke_peer *p, u32 index)
+{
+	struct ke_presence *pr;
+
+	list_for_each_entry(pr, &p->presences, peer_list)
+		if (pr->here && pr->index == index)
+			return pr;
+	return NULL;
+}
+
+static int channel_in(struct ke_link *l, u32 index, struct ke_in *in)
+{
+	struct ke_channel *ch;
+	struct ke_presence *pr;
+	char name[KE_NAME_MAX + 1];
+	struct ke_id uuid;
+
+	ke_get_copy(in, &uuid, sizeof(uuid));
+	ke_get_str(in, name, sizeof(name));
+	if (in->bad || presence_by_index(l->peer, index))
+		return -EPROTO;
+	list_for_each_entry(ch, &l->node->channels, list) {
+		if (ke_id_cmp(&ch->uuid, &uuid))
+			continue;
+		pr = ke_presence_make(l->peer, ch);
+		if (!pr)
+			return -ENOMEM;
+		pr->index = index;
+		pr->here = true;
+		ke_presence_say(pr);
+		ke_presence_say_all(pr);
+		return 0;
+	}
+	/* Not ours. Its sender must not wait for us. */
+	ke_link_send(l, KECHO_FRAME_CHANNEL_GONE, 0, index, NULL, 0);
+	return 0;
+}
+
+/* A channel of the peer's (@index), or ours that it hasn't (@pos). */
+static int channel_gone(struct ke_link *l, u32 index, u64 pos)
+{
+	struct ke_presence *pr, *next;
+	struct ke_channel *ch;
+
+	list_for_each_entry_safe(pr, next, &l->peer->presences, peer_list) {
+		if (index ? pr->here && pr->index == index : !pr->here && pr->channel->index == pos) {
+			ch = pr->channel;
+			ke_presence_drop(pr, KE_LEFT);
+			l->node->house->repair(ch);
+			l->node->house->changed(l->node->owner);
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static int nodes_in(struct ke_presence *pr, struct ke_in *in)
+{
+	struct ke_contact c;
+
+	while (!in->bad && in->p < in->end) {
+		ke_get_contact(in, &c);
+		if (!in->bad && ke_channel_contact(pr->channel, &c))
+			return -ENOMEM;
+	}
+	return in->bad ? -EPROTO : 0;
+}
+
+static struct ke_remote *find_remote(struct ke_presence *pr, u64 id)
+{
+	struct ke_remote *m;
+
+	list_for_each_entry(m, &pr->remotes, list)
+		if (m->id == id)
+			return m;
+	return NULL;
+}
+
+static struct ke_remote *make_remote(struct ke_presence *pr, u64 id)
+{
+	struct ke_remote *m = kzalloc(sizeof(*m), GFP_KERNEL);
+
+	if (!m)
+		return NULL;
+	m->presence = pr;
+	m->id = id;
+	list_add_tail(&m->list, &pr->remotes);
+	return m;
+}
+
+static bool bad_member(const struct ke_remote *m)
+{
+	if (m->role == KE_SOURCE)
+		return !is_power_of_2(m->log_size) || m->log_size < KE_LOG_SIZE_MIN ||
+		       m->log_size > KE_LOG_SIZE_MAX || !m->log;
+	return m->role != KE_SINK || m->policy > 2;
+}
+
+/* Read it: from its beginning if we were there before it, from where we were. */
+static int member_stream(struct ke_remote *m)
+{
+	if (m->role != KE_SOURCE)
+		return 0;
+	if (m->stream && m->stream->attached)
+		return ke_remote_subscribe(m, KE_FROM_POS);
+	if (!m->presence->channel->sinks)
+		return 0;
+	return ke_remote_subscribe(m, m->fresh ? KE_FROM_START : KE_FROM_NOW);
+}
+
+static int member_in(struct ke_presence *pr, struct ke_in *in)
+{
+	__le64 id = cpu_to_le64(ke_get_u64(in));
+	struct ke_remote *m = find_remote(pr, le64_to_cpu(id)), said = { 0 };
+	bool is_new = !m, back = m && m->state == KE_FAILED;
+	const void *attrs;
+	u32 len;
+	int err;
+
+	said.role = ke_get_u8(in);
+	said.policy = ke_get_u8(in);
+	said.fresh = ke_get_u8(in);
+	said.log = ke_get_u32(in);
+	said.log_size = ke_get_u64(in);
+	attrs = ke_get_bytes(in, &len);
+	if (in->bad || bad_member(&said) || !ke_attrs_check(attrs, len))
+		return -EPROTO;
+	if (m && (m->role != said.role || m->log != said.log || m->log_size != said.log_size))
+		return -EPROTO;
+	if (!m)
+		m = make_remote(pr, le64_to_cpu(id));
+	if (!m)
+		return -ENOMEM;
+	m->stale = false;
+	m->role = said.role;
+	m->policy = said.policy;
+	m->fresh = is_new && said.fresh;
+	m->log = said.log;
+	m->log_size = said.log_size;
+	err = ke_attrs_load(&m->attrs, attrs, len);
+	if (err)
+		return err;
+	ke_remote_tell(m, KE_JOINED);
+	if (is_new || back || !pr->synced)
+		err = member_stream(m);
+	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_ACK, pr->index, 0, &id, sizeof(id));
+	return err;
+}
+
+static int attr_in(struct ke_link *l, u32 index, u64 version, struct ke_in *in)
+{
+	u32 len = in->end - in->p;
+	struct ke_presence *pr;
+
+	if (!index)
+		return ke_attrs_load(&l->peer->attrs, in->p, len);
+	pr = presence_by_index(l->peer, index);
+	if (!pr || version <= pr->channel->attrs_version)
+		return 0;
+	pr->channel->attrs_version = version;
+	return ke_attrs_load(&pr->channel->attrs, in->p, len);
+}
+
+/* That was all: who was not named has left while there was no link. */
+static void synced(struct ke_presence *pr)
+{
+	struct ke_remote *m, *next;
+
+	list_for_each_entry_safe(m, next, &pr->remotes, list)
+		if (m->stale)
+			ke_remote_drop(m, KE_LEFT);
+	pr->synced = true;
+}
+
+static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in *in)
+{
+	struct ke_link *l = pr->peer->link;
+	struct ke_remote *m;
+
+	switch (type) {
+	case KECHO_FRAME_NODES:
+		return nodes_in(pr, in);
+	case KECHO_FRAME_SYNCED:
+		synced(pr);
+		break;
+	case KECHO_FRAME_MEMBER:
+		return member_in(pr, in);
+	case KECHO_FRAME_MEMBER_GONE:
+		m = find_remote(pr, ke_get_u64(in));
+		if (m)
+			ke_remote_drop(m, KE_LEFT);
+		break;
+	case KECHO_FRAME_SHARE:
+		l->node->house->shared(l, pr->channel, in);
+		return in->bad ? -EPROTO : 0;
+	case KECHO_FRAME_STAT:
+		l->node->house->stats(l, pr->channel, pos);
+		break;
+	case KECHO_FRAME_STATS:
+		l->node->house->stats_in(l, pr->channel, pr->peer, in);
+		return in->bad ? -EPROTO : 0;
+	default:
+		return -EPROTO;
+	}
+	l->node->house->changed(l->node->owner);
+	return 0;
+}
+
+static int ack_in(struct ke_link *l, u32 index)
+{
+	struct ke_presence *pr;
+
+	/* An answer carries our own index. */
+	list_for_each_entry(pr, &l->peer->presences, peer_list)
+		if (pr->channel->index == index && pr->acks_due)
+			pr->acks_due--;
+	l->node->house->changed(l->node->owner);
+	return 0;
+}
+
+int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
+{
+	struct ke_presence *pr;
+
+	switch (type) {
+	case KECHO_FRAME_PING:
+		ke_link_send(l, KECHO_FRAME_PONG, 0, pos, NULL, 0);
+		return 0;
+	case KECHO_FRAME_PONG:
+		if (pos)
+			l->node->house->pong(l, pos);
+		return 0;
+	case KECHO_FRAME_CHANNEL:
+		return channel_in(l, id, in);
+	case KECHO_FRAME_CHANNEL_GONE:
+		return channel_gone(l, id, pos);
+	case KECHO_FRAME_MEMBER_ACK:
+		return ack_in(l, id);
+	case KECHO_FRAME_ATTR:
+		return attr_in(l, id, pos, in);
+	}
+	pr = presence_by_index(l->peer, id);
+	if (!pr) {
+		/* It was of a channel that we have left meanwhile. The house still has to
+		 * see what came with it. */
+		if (type == KECHO_FRAME_SHARE)
+			l->node->house->shared(l, NULL, in);
+		return type <= KECHO_FRAME_STATS ? 0 : -EPROTO;
+	}
+	return presence_frame(pr, type, pos, in);
+}

@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The link. What goes out is, in this order: the rest of a frame that went out in
+ * part, control frames, then one piece of each log that has something, in turns.
+ *
+ * Logs are sent in place. A log without gates may be overwritten meanwhile, so the
+ * sender pins it first and looks at the tail after; a submitter moves the tail
+ * first and looks at the pins after: one of the two sees the other. What a socket
+ * did not take is copied, so a pin never lasts longer than one call.
+ */
+#include "link.h"
+
+static const struct ke_house *house(const struct ke_link *l)
+{
+	return l->node->house;
+}
+
+/* ------------------------------------------------------------------- sending */
+
+void ke_link_break(struct ke_link *l)
+{
+	l->broken = true;
+	house(l)->kick(l);
+}
+
+static int control_room(struct ke_link *l, u32 len)
+{
+	u32 size = l->control_size ?: 4096;
+	u8 *buf;
+
+	while (size < l->control_len + len)
+		size *= 2;
+	if (size > KE_CONTROL_MAX)
+		return -ENOBUFS;
+	if (size == l->control_size)
+		return 0;
+	buf = krealloc(l->control, size, GFP_KERNEL);
+	if (!buf)
+		return -ENOMEM;
+	l->control = buf;
+	l->control_size = size;
+	return 0;
+}
+
+void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len)
+{
+	struct kecho_frame hdr = {
+		.len = cpu_to_le32(len), .type = type, .id = cpu_to_le32(id), .pos = cpu_to_le64(pos),
+	};
+
+	if (l->broken)
+		return;
+	/* A peer that doesn't read, or no memory: it starts afresh on a new connection. */
+	if (control_room(l, sizeof(hdr) + len)) {
+		l->broken = true;
+		return;
+	}
+	memcpy(l->control + l->control_len, &hdr, sizeof(hdr));
+	if (len)
+		memcpy(l->control + l->control_len + sizeof(hdr), body, len);
+	WRITE_ONCE(l->control_len, l->control_len + sizeof(hdr) + len);
+	l->control_end += sizeof(hdr) + len;
+}
+
+void ke_link_send(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len)
+{
+	house(l)->tx_lock(l);
+	ke_link_send_locked(l, type, id, pos, body, len);
+	house(l)->tx_unlock(l);
+	house(l)->kick(l);
+}
+
+static void send_hello(struct ke_link *l)
+{
+	u8 buf[512];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	ke_put_u32(&o, KECHO_PROTOCOL_VERSION);
+	ke_put_u32(&o, KECHO_PROTOCOL_VERSION);
+	ke_put_contact(&o, &l->node->self);
+	ke_put_str(&o, l->node->name);
+	ke_put_u16(&o, 0);		/* authentication: none */
+	ke_put_bytes(&o, NULL, 0);
+	WARN_ON_ONCE(o.bad);
+	ke_link_send(l, KECHO_FRAME_HELLO, 0, 0, buf, o.len);
+}
+
+int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, bool dialled)
+{
+	memset(l, 0, sizeof(*l));
+	l->rx = kvmalloc(KE_RX_SIZE, GFP_KERNEL);
+	l->rest = kvmalloc(KECHO_FRAME_HEADER_SIZE + KE_PIECE_MAX, GFP_KERNEL);
+	if (!l->rx || !l->rest) {
+		kvfree(l->rx);
+		kvfree(l->rest);
+		return -ENOMEM;
+	}
+	l->node = n;
+	l->owner = owner;
+	l->local = local;
+	l->dialled = dialled;
+	l->heard_ms = l->said_ms = n->house->now_ms(n->owner);
+	INIT_LIST_HEAD(&l->streams);
+	send_hello(l);
+	return 0;
+}
+
+void ke_link_lost(struct ke_link *l)
+{
+	struct ke_peer *p = l->peer;
+	struct ke_tstream *ts;
+
+	l->broken = true;
+	/* After the source's lock no submitter knows of this link any more. */
+	while (!list_empty(&l->streams)) {
+		house(l)->tx_lock(l);
+		ts = list_first_entry(&l->streams, struct ke_tstream, link_list);
+		list_del_init(&ts->link_list);
+		house(l)->tx_unlock(l);
+		house(l)->source_lock(ts->source);
+		ts->link = NULL;
+		house(l)->source_unlock(ts->source);
+	}
+	l->data_to = NULL;
+	if (!p)
+		return;
+	l->peer = NULL;
+	if (p->link == l) {
+		p->link = NULL;
+		ke_peer_link_lost(p);
+	}
+}
+
+void ke_link_fini(struct ke_link *l)
+{
+	WARN_ON_ONCE(l->peer || !list_empty(&l->streams));
+	kfree(l->control);
+	kvfree(l->rest);
+	kvfree(l->rx);
+}
+
+static u64 stream_head(const struct ke_tstream *ts)
+{
+	return le64_to_cpu(smp_load_acquire(&ts->view.hdr->head));
+}
+
+static u64 stream_tail(const struct ke_tstream *ts)
+{
+	return le64_to_cpu(READ_ONCE(ts->view.hdr->tail));
+}
+
+/* The log went on without us: start again about halfway. */
+static void stream_lapped(struct ke_link *l, struct ke_tstream *ts)
+{
+	ts->sent = ke_view_resync(&ts->view, stream_head(ts));
+	ke_link_send_locked(l, KECHO_FRAME_SKIP, ts->source->id, ts->sent, NULL, 0);
+}
+
+/* The next bytes of @ts, pinned; 0: none. */
+static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
+{
+	u64 size = ts->view.size, to_end, head, len;
+
+	head = min(stream_head(ts), ts->credit);
+	if (head <= ts->sent)
+		return 0;
+	WRITE_ONCE(ts->pin, ts->sent);
+	smp_mb();
+	if (stream_tail(ts) > ts->sent) {
+		WRITE_ONCE(ts->pin, U64_MAX);
+		stream_lapped(l, ts);
+		return 0;
+	}
+	to_end = size - (ts->sent & (size - 1));
+	len = min3(head - ts->sent, to_end, (u64)min_t(u64, KE_PIECE_MAX, size / 4));
+	return len;
+}
+
+static bool stream_at_end(const struct ke_tstream *ts)
+{
+	return READ_ONCE(ts->source->closed) && !ts->ended && ts->sent == stream_head(ts);
+}
+
+static void stream_end(struct ke_link *l, struct ke_tstream *ts)
+{
+	__le64 seq = ts->view.hdr->seq;
+
+	ts->ended = true;
+	ke_link_send_locked(l, KECHO_FRAME_END, ts->source->id, ts->sent, &seq, sizeof(seq));
+}
+
+/* Up to KE_TX_FRAMES pieces; and the list turns, so that each log has its turn. */
+static void gather(struct ke_link *l)
+{
+	struct ke_tstream *ts, *next;
+	u32 len;
+
+	l->nframes = 0;
+	list_for_each_entry_safe(ts, next, &l->streams, link_list) {
+		if (l->nframes == KE_TX_FRAMES)
+			break;
+		if (stream_at_end(ts))
+			stream_end(l, ts);
+		len = stream_piece(l, ts);
+		if (!len)
+			continue;
+		l->frame[l->nframes++] = (struct ke_tx_frame){
+			.hdr = {
+				.len = cpu_to_le32(len), .type = KECHO_FRAME_DATA,
+				.id = cpu_to_le32(ts->source->id), .pos = cpu_to_le64(ts->sent),
+			},
+			.stream = ts, .len = len,
+		};
+	}
+	if (l->nframes && !list_is_singular(&l->streams))
+		list_move_tail(&l->frame[0].stream->link_list, &l->streams);
+}
+
+u32 ke_link_tx(struct ke_link *l, struct kvec *v)
+{
+	u32 n = 0, i;
+
+	if (!l->rest_len)
+		gather(l);
+	else
+		l->nframes = 0;
+	l->vec_rest = l->rest_len;
+	l->vec_control = l->control_len;
+	if (l->rest_len)
+		v[n++] = (struct kvec){ l->rest + l->rest_at, l->rest_len };
+	if (l->control_len)
+		v[n++] = (struct kvec){ l->control, l->control_len };
+	for (i = 0; i < l->nframes; i++) {
+		struct ke_tx_frame *f = &l->frame[i];
+		struct ke_view *view = &f->stream->view;
+
+		v[n++] = (struct kvec){ &f->hdr, sizeof(f->hdr) };
+		v[n++] = (struct kvec){
+			(u8 *)view->ring + (f->stream->sent & (view->size - 1)), f->len
+		};
+	}
+	return n;
+}
+
+/* @n of the frame's bytes went out; the rest must follow before anything else. */
+static void keep_rest(struct ke_link *l, const struct ke_tx_frame *f, size_t n)
+{
+	const struct ke_view *v = &f->stream->view;
+	const u8 *data = v->ring + (f->stream->sent & (v->size - 1));
+	size_t header = sizeof(f->hdr) > n ? sizeof(f->hdr) - n : 0;
+	size_t skip = n > sizeof(f->hdr) ? n - sizeof(f->hdr) : 0;
+
+	memcpy(l->rest, (const u8 *)&f->hdr + sizeof(f->hdr) - header, header);
+	memcpy(l->rest + header, data + skip, f->len - skip);
+	l->rest_at = 0;
+	l->rest_len = header + f->len - skip;
+}
+
+void ke_link_tx_done(struct ke_link *l, size_t n)
+{
+	size_t part;
+	u32 i;
+
+	l->tx_bytes += n;
+	part = min_t(size_t, n, l->vec_rest);
+	l->rest_at += part;
+	l->rest_len -= part;
+	n -= part;
+	part = min_t(size_t, n, l->vec_control);
+	if (part) {
+		memmove(l->control, l->control + part, l->control_len - part);
+		WRITE_ONCE(l->control_len, l->control_len - part);
+	}
+	n -= part;
+	for (i = 0; i < l->nframes; i++) {
+		struct ke_tx_frame *f = &l->frame[i];
+		size_t whole = sizeof(f->hdr) + f->len;
+
+		part = min(n, whole);
+		if (part && part < whole)
+			keep_rest(l, f, part);
+		if (part)
+			WRITE_ONCE(f->stream->sent, f->stream->sent + f->len);
+		WRITE_ONCE(f->stream->pin, U64_MAX);
+		n -= part;
+	}
+	l->nframes = 0;
+}
+
+bool ke_link_pending(const struct ke_link *l)
+{
+	const struct ke_tstream *ts;
+
+	if (l->rest_len || READ_ONCE(l->control_len))
+		return true;
+	list_for_each_entry(ts, &l->streams, link_list)
+		if (min(stream_head(ts), ts->credit) > ts->sent || stream_at_end(ts))
+			return true;
+	return false;
+}
+
+/* ----------------------------------------------------------------- receiving */
+
+u32 ke_link_rx(struct ke_link *l, struct kvec *v)
+{
+	u32 n = 0, want = KE_RX_AHEAD, have = l->rx_len;
+
+	if (l->data_left && l->data_to)
+		v[n++] = (struct kvec){
+			ke_log_window(&l->data_to->mirror, l->data_left), l->data_left
+		};
+	else if (l->data_left)
+		want = min_t(u32, l->data_left, KECHO_FRAME_BODY_MAX);
+	else if (have >= sizeof(struct kecho_frame))
+		want += le32_to_cpu(((struct kecho_frame *)l->rx)->len);
+	v[n++] = (struct kvec){ l->rx + have, min(want, KE_RX_SIZE - have) };
+	return n;
+}
+
+static int data_in(struct ke_link *l, u32 len)
+{
+	struct ke_rstream *rs = l->data_to;
+	u64 head;
+	int err;
+
+	l->data_left -= len;
+	if (!rs || !len)
+		return 0;
+	head = rs->mirror.head;
+	err = ke_log_accept(&rs->mirror, len);
+	if (err < 0)
+		return err;
+	if (rs->mirror.head != head)
+		house(l)->published(rs);
+	return 0;
+}
+
+/* A DATA frame begins: where does it go, and may it? */
+static int data_begin(struct ke_link *l, u32 log, u64 pos, u32 len)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+
+	l->data_left = len;
+	l->data_to = NULL;
+	if (!rs || rs->ended || !rs->attached || rs->resumes)
+		return 0;	/* we don't want it any more, or not yet again */
+	if (rs->local || pos != rs->mirror.end || len > rs->mirror.size / 4)
+		return -EPROTO;
+	if (rs->gated && pos + len > rs->credit)
+		return -EPROTO;
+	if (!ke_log_window(&rs->mirror, len))
+		return -EPROTO;
+	l->data_to = rs;
+	return 0;
+}
+
+static int hello(struct ke_link *l, u8 type, struct ke_in *in)
+{
+	u32 least = ke_get_u32(in), most = ke_get_u32(in), len;
+	char name[KE_LINK_NAME_MAX + 1];
+	struct ke_contact c;
+	u16 auth;
+
+	ke_get_contact(in, &c);
+	ke_get_str(in, name, sizeof(name));
+	auth = ke_get_u16(in);
+	ke_get_bytes(in, &len);
+	if (type != KECHO_FRAME_HELLO || in->bad)
+		return -EPROTO;
+	if (least > KECHO_PROTOCOL_VERSION || most < KECHO_PROTOCOL_VERSION)
+		return -EPROTONOSUPPORT;
+	if (auth)
+		return -EACCES;
+	l->peer = ke_peer_hello(l, &c, name);
+	return l->peer ? 0 : -ECONNABORTED;
+}
+
+static int control_in(struct ke_link *l, const struct kecho_frame *f, const u8 *body, u32 len)
+{
+	struct ke_in in = { .p = body, .end = body + len };
+	u32 id = le32_to_cpu(f->id);
+	u64 pos = le64_to_cpu(f->pos);
+
+	if (!l->peer)
+		return hello(l, f->type, &in);
+	if (f->type >= KECHO_FRAME_SUBSCRIBE && f->type <= KECHO_FRAME_ACK)
+		return ke_stream_frame(l, f->type, id, pos, &in);
+	return ke_node_frame(l, f->type, id, pos, &in);
+}
+
+/* One frame at @p of @have bytes: how many were used; 0: more is needed; -errno. */
+static int frame_in(struct ke_link *l, const u8 *p, u32 have)
+{
+	struct kecho_frame f;
+	u32 len, part;
+	int err;
+
+	if (have < sizeof(f))
+		return 0;
+	memcpy(&f, p, sizeof(f));
+	len = le32_to_cpu(f.len);
+	if (len > KECHO_FRAME_BODY_MAX)
+		return -EPROTO;
+	p += sizeof(f);
+	have -= sizeof(f);
+	if (f.type == KECHO_FRAME_DATA && l->peer) {
+		err = data_begin(l, le32_to_cpu(f.id), le64_to_cpu(f.pos), len);
+		if (err)
+			return err;
+		part = min(len, have);
+		if (l->data_to && part)
+			memcpy(ke_log_window(&l->data_to->mirror, part), p, part);
+		err = data_in(l, part);
+		return err ?: (int)(sizeof(f) + part);
+	}
+	if (have < len)
+		return 0;
+	err = control_in(l, &f, p, len);
+	return err ?: (int)(sizeof(f) + len);
+}
+
+int ke_link_rx_done(struct ke_link *l, size_t n)
+{
+	u32 part = min_t(size_t, n, l->data_left), at = 0;
+	int used = 0;
+
+	l->rx_bytes += n;
+	l->heard_ms = house(l)->now_ms(l->node->owner);
+	if (part) {
+		used = data_in(l, part);
+		if (used < 0)
+			return used;
+		n -= part;
+	}
+	l->rx_len += n;
+	while (!l->data_left && !l->broken) {
+		used = frame_in(l, l->rx + at, l->rx_len - at);
+		if (used <= 0)
+			break;
+		at += used;
+	}
+	if (used < 0)
+		return used;
+	if (l->broken)
+		return -ECONNRESET;
+	l->rx_len -= at;
+	memmove(l->rx, l->rx + at, l->rx_len);
+	return 0;
+}

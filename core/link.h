@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The link: frames in and out of one connection to another node.
+ */
+#ifndef KE_LINK_H
+#define KE_LINK_H
+
+#include "node.h"
+
+enum ke_link_bounds {
+	KE_TX_FRAMES = 4,	/* DATA frames in one go */
+	KE_TX_VECS = 2 + 2 * KE_TX_FRAMES,
+	KE_RX_AHEAD = 4096,	/* bytes that one receive reads past the known */
+	KE_RX_VECS = 2,
+};
+
+#define KE_RX_SIZE	((u32)KECHO_FRAME_HEADER_SIZE + KECHO_FRAME_BODY_MAX + KE_RX_AHEAD)
+
+struct ke_tx_frame {
+	struct kecho_frame hdr;
+	struct ke_tstream *stream;
+	u32 len;
+};
+
+struct ke_link {
+	struct ke_node *node;
+	struct ke_peer *peer;	/* from its hello on */
+	void *owner;
+	bool local, dialled, broken;
+	u64 heard_ms, said_ms;
+	u64 rx_bytes, tx_bytes;
+	/* Sending; the tx lock's. */
+	u8 *control;
+	u32 control_len, control_size;
+	u64 control_end;	/* control bytes queued, ever */
+	u8 *rest;		/* what is left of a frame that went out in part */
+	u32 rest_at, rest_len;
+	struct list_head streams;
+	struct ke_tx_frame frame[KE_TX_FRAMES];
+	u32 nframes, vec_rest, vec_control;
+	/* Receiving; control's. */
+	u32 data_left;		/* of a DATA frame */
+	struct ke_rstream *data_to;	/* NULL: thrown away */
+	u32 rx_len;
+	u8 *rx;
+};
+
+/* ke_link_init - over a new connection; queues our hello. -ENOMEM. */
+int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, bool dialled);
+/* ke_link_lost - the connection has ended. */
+void ke_link_lost(struct ke_link *l);
+void ke_link_fini(struct ke_link *l);
+
+/* Where the next bytes go; then how many came. -EPROTO and others: @why; hang up. */
+u32 ke_link_rx(struct ke_link *l, struct kvec *v);
+int ke_link_rx_done(struct ke_link *l, size_t n);
+
+/*
+ * ke_link_tx - what to send now, as up to KE_TX_VECS pieces: how many. Logs are read
+ * in place until ke_link_tx_done(), which must follow, with the bytes that went out.
+ */
+u32 ke_link_tx(struct ke_link *l, struct kvec *v);
+void ke_link_tx_done(struct ke_link *l, size_t n);
+/* Is there something to send? Under the tx lock. */
+bool ke_link_pending(const struct ke_link *l);
+
+/* Queue a control frame. Never fails: without memory the link breaks. */
+void ke_link_send(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len);
+/* The same with the tx lock held. */
+void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len);
+void ke_link_break(struct ke_link *l);
+
+#endif

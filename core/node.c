@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The node and the other nodes it knows.
+ *
+ * A peer's states: known (to be dialled) -> up (a link) -> down (the link broke;
+ * redialled, nothing is said to members) -> failed (down for KE_NODE_DEAD_MS: its
+ * members have failed, gates are lifted; still redialled) -> forgotten. A peer whose
+ * process is known to have died goes straight to forgotten. A link that comes back
+ * before that resumes where it was.
+ */
+#include "link.h"
+
+static u64 now_ms(const struct ke_node *n)
+{
+	return n->house->now_ms(n->owner);
+}
+
+void ke_node_init(struct ke_node *n, const struct ke_house *house, void *owner,
+		  const struct ke_contact *self, const char *name)
+{
+	memset(n, 0, sizeof(*n));
+	n->house = house;
+	n->owner = owner;
+	n->self = *self;
+	strscpy(n->name, name, sizeof(n->name));
+	INIT_LIST_HEAD(&n->channels);
+	INIT_LIST_HEAD(&n->peers);
+}
+
+/* -------------------------------------------------------------------- peers */
+
+struct ke_peer *ke_peer_find(struct ke_node *n, const struct ke_id *id)
+{
+	struct ke_peer *p;
+
+	list_for_each_entry(p, &n->peers, list)
+		if (!ke_id_cmp(&p->contact.node, id))
+			return p;
+	return NULL;
+}
+
+struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c)
+{
+	struct ke_peer *p = ke_peer_find(n, &c->node);
+
+	if (p)
+		return p;
+	p = kzalloc(sizeof(*p), GFP_KERNEL);
+	if (!p)
+		return NULL;
+	p->node = n;
+	p->contact = *c;
+	p->local = !ke_id_cmp(&c->host, &n->self.host);
+	p->down_ms = now_ms(n);
+	p->redial_wait_ms = KE_REDIAL_MIN_MS;
+	INIT_LIST_HEAD(&p->presences);
+	INIT_LIST_HEAD(&p->rstreams);
+	list_add_tail(&p->list, &n->peers);
+	return p;
+}
+
+void ke_peer_dial(struct ke_peer *p)
+{
+	if (p->link || p->dialling || (!p->local && !p->contact.address[0]))
+		return;
+	p->dialling = true;
+	p->node->house->dial(p->node->owner, p);
+}
+
+/* It is down for good, or we have nothing in common any more. */
+void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state)
+{
+	struct ke_node *n = p->node;
+	struct ke_presence *pr, *next;
+
+	ke_peer_drop_streams(p);
+	list_for_each_entry_safe(pr, next, &p->presences, peer_list) {
+		struct ke_channel *ch = pr->channel;
+
+		ke_presence_drop(pr, state);
+		n->house->repair(ch);
+	}
+	if (p->link) {
+		struct ke_link *l = p->link;
+
+		p->link = NULL;
+		ke_link_lost(l);
+		n->house->hangup(l);
+	}
+	WARN_ON_ONCE(!list_empty(&p->rstreams));
+	list_del(&p->list);
+	ke_attrs_free(&p->attrs);
+	kfree(p);
+	n->house->changed(n->owner);
+}
+
+static void fail_peer(struct ke_peer *p)
+{
+	struct ke_presence *pr;
+	struct ke_remote *m;
+
+	p->failed = true;
+	ke_peer_drop_streams(p);
+	list_for_each_entry(pr, &p->presences, peer_list) {
+		list_for_each_entry(m, &pr->remotes, list) {
+			ke_remote_tell(m, KE_FAILED);
+			if (m->stream && !m->stream->ended) {
+				m->stream->ended = true;
+				p->node->house->ended(m->stream);
+			}
+		}
+		p->node->house->repair(pr->channel);
+	}
+	p->node->house->changed(p->node->owner);
+}
+
+/* What was said and agreed on the link that is gone must be said anew. */
+static void reset_peer(struct ke_peer *p)
+{
+	struct ke_presence *pr;
+	struct ke_rstream *rs;
+	struct ke_remote *m;
+
+	list_for_each_entry(rs, &p->rstreams, list)
+		rs->starts_due = 0;
+	list_for_each_entry(pr, &p->presences, peer_list) {
+		pr->said = pr->here = pr->synced = false;
+		pr->acks_due = 0;
+		list_for_each_entry(m, &pr->remotes, list)
+			m->stale = true;
+	}
+}
+
+void ke_peer_link_lost(struct ke_peer *p)
+{
+	reset_peer(p);
+	p->down_ms = p->redial_ms = now_ms(p->node);
+	p->redial_wait_ms = KE_REDIAL_MIN_MS;
+	if (list_empty(&p->presences)) {
+		ke_peer_forget(p, KE_LEFT);
+		return;
+	}
+	ke_peer_dial(p);
+	p->node->house->changed(p->node->owner);
+}
+
+void ke_peer_refused(struct ke_peer *p, bool dead)
+{
+	p->dialling = false;
+	if (p->link)
+		return;
+	if (dead) {
+		ke_peer_forget(p, KE_FAILED);
+		return;
+	}
+	p->redial_ms = now_ms(p->node) + p->redial_wait_ms;
+	p->redial_wait_ms = min_t(u32, 2 * p->redial_wait_ms, KE_REDIAL_MAX_MS);
+}
+
+void ke_peer_dead(struct ke_peer *p)
+{
+	ke_peer_forget(p, KE_FAILED);
+}
+
+static void link_up(struct ke_peer *p, struct ke_link *l)
+{
+	struct ke_presence *pr;
+	struct ke_channel *ch;
+
+	if (p->failed || p->resumed || !list_empty(&p->rstreams))
+		p->resumed++;
+	p->link = l;
+	p->dialling = p->failed = false;
+	list_for_each_entry(ch, &p->node->channels, list)
+		if (!ke_presence_make(p, ch))
+			ke_link_break(l);
+	if (p->node->attrs.len)
+		ke_link_send(l, KECHO_FRAME_ATTR, 0, 0, p->node->attrs.buf, p->node->attrs.len);
+	list_for_each_entry(pr, &p->presences, peer_list)
+		ke_presence_say(pr);
+	p->node->house->changed(p->node->owner);
+}
+
+/* Of two connections that both ends dialled, that of the smaller node id stays. */
+static bool prefer_new(const struct ke_peer *p, const struct ke_link *l)
+{
+	bool smaller = ke_id_cmp(&p->node->self.node, &p->contact.node) < 0;
+
+	return l->dialled == p->link->dialled || l->dialled == smaller;
+}
+
+struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, const char *name)
+{
+	struct ke_node *n = l->node;
+	struct ke_peer *p = ke_peer_find(n, &c->node);
+
+	if (!ke_id_cmp(&c->node, &n->self.node))
+		return NULL;
+	if (p && c->incarnation < p->contact.incarnation)
+		return NULL;
+	if (p && c->incarnation > p->contact.incarnation) {
+		ke_peer_forget(p, KE_FAILED);
+		p = NULL;
+	}
+	if (!p)
+		p = ke_peer_make(n, c);
+	if (!p)
+		return NULL;
+	if (p->link) {
+		struct ke_link *old = p->link;
+
+		if (!prefer_new(p, l)) {
+			p->dialling = false;
+			return NULL;
+		}
+		reset_peer(p);
+		p->link = NULL;
+		ke_link_lost(old);
+		n->house->hangup(old);
+	}
+	p->contact = *c;
+	strscpy(p->name, name, sizeof(p->name));
+	link_up(p, l);
+	return p;
+}
+
+static void tick_peer(struct ke_peer *p, u64 now)
+{
+	struct ke_link *l = p->link;
+
+	if (l && !l->local) {
+		if (now - l->said_ms >= KE_HEARTBEAT_MS) {
+			l->said_ms = now;
+			ke_link_send(l, KECHO_FRAME_PING, 0, 0, NULL, 0);
+		}
+		if (now - l->heard_ms >= KE_LINK_SILENT_MS) {
+			p->node->house->hangup(l);
+			ke_link_lost(l);
+		}
+		return;
+	}
+	if (l)
+		return;
+	if (!p->failed && now - p->down_ms >= KE_NODE_DEAD_MS)
+		fail_peer(p);
+	if (now - p->down_ms >= KE_NODE_FORGET_MS)
+		ke_peer_forget(p, KE_FAILED);
+	else if (now >= p->redial_ms)
+		ke_peer_dial(p);
+}
+
+void ke_node_tick(struct ke_node *n)
+{
+	struct ke_peer *p, *next;
+	u64 now = now_ms(n);
+
+	list_for_each_entry_safe(p, next, &n->peers, list)
+		tick_peer(p, now);
+}
+
+bool ke_node_ticks(const struct ke_node *n)
+{
+	const struct ke_peer *p;
+
+	list_for_each_entry(p, &n->peers, list)
+		if (!p->link || !p->link->local)
+			return true;
+	return false;
+}
+
+void ke_node_fini(struct ke_node *n)
+{
+	struct ke_peer *p, *next;
+
+	list_for_each_entry_safe(p, next, &n->peers, list)
+		ke_peer_forget(p, KE_LEFT);
+	ke_attrs_free(&n->attrs);
+}
+
+int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v)
+{
+	struct ke_peer *p;
+	int err = ke_attrs_set(&n->attrs, name, v);
+
+	if (err)
+		return err;
+	list_for_each_entry(p, &n->peers, list)
+		if (p->link)
+			ke_link_send(p->link, KECHO_FRAME_ATTR, 0, 0, n->attrs.buf, n->attrs.len);
+	return 0;
+}

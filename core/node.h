@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The node: its channels and members, the other nodes of those channels, and the
+ * streams of logs between them.
+ *
+ *	ke_node ── ke_channel ── ke_member, ke_source      what is ours
+ *	   │           │
+ *	   │       ke_presence ── ke_remote ── ke_rstream   what another node has there
+ *	   │           │
+ *	   └────── ke_peer ── ke_link ── ke_tstream         the other node
+ *
+ * Each node says itself what members it has, over its own link; nobody repeats it
+ * for others. What nodes tell of each other is only who is in a channel and where
+ * they are reached, so there is nothing that could disagree.
+ *
+ * Control calls and ke_link_rx*() are serialised by the house; ke_link_tx*() by
+ * the link's tx lock, a source's log by the source's lock. Order: control, source,
+ * tx.
+ */
+#ifndef KE_NODE_H
+#define KE_NODE_H
+
+#include "attr.h"
+#include "id.h"
+#include "reader.h"
+#include "wire.h"
+
+struct ke_node;
+struct ke_channel;
+struct ke_link;
+struct ke_peer;
+struct ke_remote;
+struct ke_rstream;
+struct ke_source;
+struct ke_tstream;
+
+enum ke_remote_state { KE_JOINED = 1, KE_LEFT, KE_FAILED };
+
+/* What the house does for its node. All but the locks run in control calls. */
+struct ke_house {
+	u64 (*now_ms)(void *house);
+	u64 (*random)(void *house);
+	/* Connect to peer->contact; later ke_link_open() or ke_peer_refused(). */
+	void (*dial)(void *house, struct ke_peer *peer);
+	/* Call ke_link_tx() soon. */
+	void (*kick)(struct ke_link *link);
+	/* The connection is to end; the house frees the link when nobody uses it. */
+	void (*hangup)(struct ke_link *link);
+	void (*tx_lock)(struct ke_link *link);
+	void (*tx_unlock)(struct ke_link *link);
+	void (*source_lock)(struct ke_source *s);
+	void (*source_unlock)(struct ke_source *s);
+	/* Memory for a mirror, or (local) the shared log itself: rs->view, and for a
+	 * mirror the memory that ke_log_init() gets. -ENOMEM. */
+	int (*attach)(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring);
+	void (*detach)(struct ke_rstream *rs);
+	/* The number of the gate that the source's node shall watch, on this host. */
+	u32 (*gate_slot)(struct ke_rstream *rs);
+	/* The gate behind such a number; NULL: there is none. */
+	const u64 *(*gate)(struct ke_link *link, u32 slot);
+	/* Give this host's node what it needs to read the log, the channel. */
+	void (*share_log)(struct ke_link *link, struct ke_source *s);
+	void (*share_channel)(struct ke_link *link, struct ke_channel *ch);
+	void (*shared)(struct ke_link *link, struct ke_channel *ch, struct ke_in *in);
+	/* A member has joined, left, failed, changed. */
+	void (*member)(struct ke_remote *m);
+	/* Readers that wait for it start at @pos, after @seq. */
+	void (*started)(struct ke_rstream *rs, u64 pos, u64 seq);
+	void (*published)(struct ke_rstream *rs);
+	/* Nothing comes any more, for now (failed) or ever; rs->last_seq was the last. */
+	void (*ended)(struct ke_rstream *rs);
+	/* A gate has moved or gone. */
+	void (*room)(struct ke_source *s);
+	/* Something that a caller may wait for has happened. */
+	void (*changed)(void *house);
+	/* A node of the channel has gone: the registry may need us. */
+	void (*repair)(struct ke_channel *ch);
+	/* Counters for others. */
+	void (*stats)(struct ke_link *link, struct ke_channel *ch, u64 cookie);
+	void (*stats_in)(struct ke_link *link, struct ke_channel *ch, struct ke_peer *peer,
+			 struct ke_in *in);
+	void (*pong)(struct ke_link *link, u64 sent_ns);
+};
+
+struct ke_node {
+	const struct ke_house *house;
+	void *owner;
+	struct ke_contact self;
+	char name[KE_LINK_NAME_MAX + 1];
+	struct ke_attrs attrs;
+	struct list_head channels;
+	struct list_head peers;
+	u32 last_channel, last_log;
+};
+
+struct ke_channel {
+	struct list_head list;
+	struct ke_node *node;
+	void *owner;
+	struct ke_id uuid;
+	char name[KE_NAME_MAX + 1];
+	u32 index;		/* in our frames */
+	struct ke_attrs attrs;
+	u64 attrs_version;
+	struct list_head members;
+	struct list_head presences;
+	u32 sinks, gated;	/* our sinks, those of them that block */
+};
+
+enum ke_role { KE_SOURCE = 1, KE_SINK = 2 };
+
+struct ke_member {
+	struct list_head list;
+	struct ke_channel *channel;
+	void *owner;
+	u64 id;
+	u8 role, policy;
+	struct ke_attrs attrs;
+	struct ke_source *source;
+};
+
+/* A reader that the source must not overrun. */
+struct ke_gate {
+	struct list_head list;
+	const u64 *pos;		/* written by the reader, not trusted */
+	u64 seen;
+};
+
+struct ke_source {
+	struct ke_member member;
+	struct ke_log log;
+	u32 id;
+	u64 retain;
+	bool closed;
+	u64 limit;		/* under the source's lock, like all below */
+	struct list_head gates;
+	struct list_head streams;
+};
+
+/* Our side of a log that another node reads. */
+struct ke_tstream {
+	struct list_head source_list;
+	struct list_head link_list;
+	struct ke_source *source;
+	struct ke_peer *peer;
+	struct ke_view view;
+	bool gated, local, ended;
+	u64 sent;
+	u64 acked;
+	u64 credit;
+	u64 lost;		/* of the sinks over there */
+	struct ke_link *link;	/* where it flows now; for submitters: under the source's lock */
+	u64 pin;		/* a send reads the log from here on, in place */
+	struct ke_gate gate;
+};
+
+/* Our side of a log that another node writes. */
+struct ke_rstream {
+	struct list_head list;	/* of the peer */
+	struct ke_remote *remote;
+	struct ke_peer *peer;
+	void *owner;
+	struct ke_view view;
+	struct ke_log mirror;	/* unless local */
+	bool local, attached, gated, ended;
+	u32 slot;		/* of its gate; the house's */
+	u32 starts_due;
+	u64 credit, acked, released;
+	bool resumes;	/* START will follow a break */
+	u64 last_seq;
+	u64 lost, lost_said;
+};
+
+struct ke_remote {
+	struct list_head list;
+	struct ke_presence *presence;
+	void *owner;
+	u64 id;
+	u8 role, policy;
+	bool fresh;		/* it joined when we were there already */
+	bool stale;		/* not heard of since the link came back */
+	enum ke_remote_state state;
+	struct ke_attrs attrs;
+	u32 log;
+	u64 log_size;
+	struct ke_rstream *stream;
+};
+
+struct ke_presence {
+	struct list_head channel_list;
+	struct list_head peer_list;
+	struct ke_channel *channel;
+	struct ke_peer *peer;
+	u32 index;		/* the channel in the peer's frames */
+	bool said, here, synced;
+	u32 acks_due;
+	struct list_head remotes;
+};
+
+struct ke_peer {
+	struct list_head list;
+	struct ke_node *node;
+	struct ke_contact contact;
+	char name[KE_LINK_NAME_MAX + 1];
+	struct ke_attrs attrs;
+	bool local, dialling, failed;
+	struct ke_link *link;	/* NULL: none is up */
+	u64 down_ms;		/* since when there is none */
+	u64 redial_ms;
+	u32 redial_wait_ms;
+	u64 resumed;
+	struct list_head presences;
+	struct list_head rstreams;
+	struct ke_rstream *last;
+};
+
+void ke_node_init(struct ke_node *n, const struct ke_house *house, void *owner,
+		  const struct ke_contact *self, const char *name);
+void ke_node_fini(struct ke_node *n);
+/* Heartbeats, redials, deaths: call it every KE_HEARTBEAT_MS / 2 while there are
+ * peers on other hosts, and at once after ke_peer_refused(). */
+void ke_node_tick(struct ke_node *n);
+bool ke_node_ticks(const struct ke_node *n);
+
+int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id *uuid,
+		    const char *name);
+void ke_channel_close(struct ke_channel *ch);
+/* Another node that is in the channel, from the registry. -ENOMEM. */
+int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c);
+/* All that answers knows of us, and of our newest member. */
+bool ke_channel_synced(const struct ke_channel *ch);
+bool ke_channel_acked(const struct ke_channel *ch);
+/* A sink is new (or gone): read all logs of the channel. */
+int ke_channel_subscribe(struct ke_channel *ch, bool retained);
+void ke_channel_unsubscribe(struct ke_channel *ch);
+bool ke_channel_started(const struct ke_channel *ch);
+int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_value *v);
+int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v);
+
+void ke_member_join(struct ke_member *m, struct ke_channel *ch);
+void ke_member_leave(struct ke_member *m);
+void ke_member_changed(struct ke_member *m);
+
+void ke_source_init(struct ke_source *s, struct ke_node *n);
+/* Gates; under the source's lock. */
+void ke_source_gate(struct ke_source *s, struct ke_gate *g, const u64 *pos);
+void ke_source_ungate(struct ke_source *s, struct ke_gate *g);
+/* How far the log may grow now; recomputed if less than @want. */
+u64 ke_source_limit(struct ke_source *s, u64 want);
+/* Make room for @size bytes more; false: a send reads there right now. */
+bool ke_source_unpinned(struct ke_source *s, u64 size);
+/* No event comes any more: say so behind the last one. */
+void ke_source_end(struct ke_source *s);
+/* Every remote sink has it all. */
+bool ke_source_drained(struct ke_source *s);
+void ke_source_fini(struct ke_source *s);
+
+/* All of our sinks have read to @pos: credit and acknowledgement. */
+void ke_rstream_release(struct ke_rstream *rs, u64 pos);
+
+struct ke_peer *ke_peer_find(struct ke_node *n, const struct ke_id *id);
+/* Nobody listens there; the process has died; the connection failed. */
+void ke_peer_refused(struct ke_peer *p, bool dead);
+/* Its process has died. */
+void ke_peer_dead(struct ke_peer *p);
+
+/* For link.c. */
+struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, const char *name);
+void ke_peer_link_lost(struct ke_peer *p);
+int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
+int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
+struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log);
+struct ke_presence *ke_presence_make(struct ke_peer *p, struct ke_channel *ch);
+void ke_presence_drop(struct ke_presence *pr, enum ke_remote_state state);
+void ke_presence_say(struct ke_presence *pr);
+void ke_presence_say_all(struct ke_presence *pr);
+void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state);
+struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c);
+void ke_peer_dial(struct ke_peer *p);
+void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state);
+void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state);
+void ke_peer_drop_streams(struct ke_peer *p);
+int ke_remote_subscribe(struct ke_remote *m, u8 from);
+void ke_rstream_drop(struct ke_rstream *rs);
+
+enum ke_subscribe_from { KE_FROM_NOW, KE_FROM_START, KE_FROM_RETAINED, KE_FROM_POS };
+
+#endif

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The registry's table: see registry.h.
+ *
+ * Contacts hang on two lists: of their entry and of their client. A client is
+ * known while it has contacts, so that their number bounds its. Leases all last
+ * equally long, so the two lists of what will expire are queues: what is renewed
+ * goes to the end, what expires next is in front.
+ */
+#include "registry.h"
+
+enum {
+	BUCKETS = 4096,
+	/* serial, name with its length, uuid, contacts */
+	LISTED_MAX = 8 + 2 + KE_NAME_MAX + 16 + 1,
+};
+
+struct entry {
+	struct hlist_node hash;
+	struct list_head order;		/* by serial */
+	struct list_head repair;	/* IN REPAIR: in the queue */
+	struct list_head contacts;
+	struct ke_id uuid;
+	u64 serial, version;
+	u64 deadline;			/* IN REPAIR: when it goes */
+	u8 n;				/* contacts */
+	bool crowded;			/* a node was turned away as one too many */
+	char name[];
+};
+
+struct client {
+	struct hlist_node hash;
+	struct list_head queue;
+	struct list_head contacts;
+	u64 key;
+	u64 deadline;			/* with leases */
+};
+
+struct contact {
+	struct list_head of_entry, of_client;
+	struct entry *entry;
+	struct client *client;
+	struct ke_contact who;
+};
+
+struct ke_registry {
+	bool leases;
+	u64 seed;
+	u64 grace_end;
+	u64 serial;			/* of the newest entry */
+	u32 n;				/* entries */
+	struct list_head order;
+	struct list_head repair;	/* entries by deadline */
+	struct list_head queue;		/* clients by deadline */
+	struct hlist_head entries[BUCKETS];
+	struct hlist_head clients[BUCKETS];
+};
+
+/* What a PUT says. */
+struct put {
+	u8 how;
+	char name[KE_NAME_MAX + 1];
+	struct ke_id uuid;
+	struct ke_contact who;
+};
+
+static u64 mix(u64 h)
+{
+	h = (h ^ (h >> 32)) * 0x9e3779b97f4a7c15ULL;
+	return h ^ (h >> 29);
+}
+
+static struct hlist_head *entry_bucket(struct ke_registry *r, const char *name)
+{
+	u64 h = r->seed;
+
+	for (; *name; name++)
+		h = mix(h ^ (u8)*name);
+	return &r->entries[h % BUCKETS];
+}
+
+static struct hlist_head *client_bucket(struct ke_registry *r, u64 key)
+{
+	return &r->clients[mix(key ^ r->seed) % BUCKETS];
+}
+
+static struct entry *entry_find(struct ke_registry *r, const char *name)
+{
+	struct entry *e;
+
+	hlist_for_each_entry(e, entry_bucket(r, name), hash)
+		if (!strcmp(e->name, name))
+			return e;
+	return NULL;
+}
+
+static struct client *client_find(struct ke_registry *r, u64 key)
+{
+	struct client *c;
+
+	hlist_for_each_entry(c, client_bucket(r, key), hash)
+		if (c->key == key)
+			return c;
+	return NULL;
+}
+
+static struct contact *contact_find(struct entry *e, const struct ke_id *node)
+{
+	struct contact *c;
+
+	list_for_each_entry(c, &e->contacts, of_entry)
+		if (!ke_id_cmp(&c->who.node, node))
+			return c;
+	return NULL;
+}
+
+static bool name_good(const char *name)
+{
+	const u8 *p = (const u8 *)name;
+
+	for (; *p; p++)
+		if (*p < 0x21 || *p == '*')
+			return false;
+	return p != (const u8 *)name;
+}
+
+static struct entry *entry_new(struct ke_registry *r, const char *name, const struct ke_id *uuid)
+{
+	struct entry *e = kzalloc(sizeof(*e) + strlen(name) + 1, GFP_KERNEL);
+
+	if (!e)
+		return NULL;
+	strcpy(e->name, name);
+	e->uuid = *uuid;
+	e->serial = ++r->serial;
+	INIT_LIST_HEAD(&e->contacts);
+	INIT_LIST_HEAD(&e->repair);
+	list_add_tail(&e->order, &r->order);
+	hlist_add_head(&e->hash, entry_bucket(r, name));
+	r->n++;
+	return e;
+}
+
+static void entry_free(struct ke_registry *r, struct entry *e)
+{
+	WARN_ON_ONCE(e->n);
+	list_del(&e->repair);
+	list_del(&e->order);
+	hlist_del(&e->hash);
+	kfree(e);
+	r->n--;
+}
+
+static struct client *client_get(struct ke_registry *r, u64 key)
+{
+	struct client *c = client_find(r, key);
+
+	if (c)
+		return c;
+	c = kzalloc(sizeof(*c), GFP_KERNEL);
+	if (!c)
+		return NULL;
+	c->key = key;
+	INIT_LIST_HEAD(&c->contacts);
+	list_add_tail(&c->queue, &r->queue);
+	hlist_add_head(&c->hash, client_bucket(r, key));
+	return c;
+}
+
+/* Forgets a client that has nothing here any more. */
+static void client_put(struct client *c)
+{
+	if (!list_empty(&c->contacts))
+		return;
+	list_del(&c->queue);
+	hlist_del(&c->hash);
+	kfree(c);
+}
+
+static void client_renew(struct ke_registry *r, struct client *c, u64 now)
+{
+	c->deadline = now + KE_LEASE_MS;
+	list_move_tail(&c->queue, &r->queue);
+}
+
+/* Its entry and its client may be without contacts now. */
+static void contact_free(struct contact *c)
+{
+	c->entry->n--;
+	c->entry->version++;
+	list_del(&c->of_entry);
+	list_del(&c->of_client);
+	kfree(c);
+}
+
+static void entry_repair(struct ke_registry *r, struct entry *e, u64 now)
+{
+	e->deadline = now + KE_LEASE_MS;
+	list_move_tail(&e->repair, &r->repair);
+}
+
+static void client_lost(struct ke_registry *r, struct client *client, u64 now)
+{
+	struct contact *c, *next;
+	struct entry *e;
+
+	list_for_each_entry_safe(c, next, &client->contacts, of_client) {
+		e = c->entry;
+		contact_free(c);
+		if (!e->n)
+			entry_repair(r, e, now);
+	}
+	client_put(client);
+}
+
+/* Publishes @who in @e, or takes it over from an older connection of that node. */
+static int contact_add(struct ke_registry *r, struct entry *e, u64 key, u64 now,
+		       const struct ke_contact *who)
+{
+	struct contact *c = contact_find(e, &who->node);
+	struct client *client, *old = NULL;
+
+	if (!c && e->n >= KE_CONTACTS_MAX) {
+		e->crowded = true;
+		return 0;
+	}
+	client = client_get(r, key);
+	if (!client)
+		return -ENOMEM;
+	if (c) {
+		old = c->client;
+		list_move_tail(&c->of_client, &client->contacts);
+	} else {
+		c = kzalloc(sizeof(*c), GFP_KERNEL);
+		if (!c) {
+			client_put(client);
+			return -ENOMEM;
+		}
+		c->entry = e;
+		e->n++;
+		list_add_tail(&c->of_entry, &e->contacts);
+		list_add_tail(&c->of_client, &client->contacts);
+	}
+	c->client = client;
+	c->who = *who;
+	e->version++;
+	list_del_init(&e->repair);
+	client_renew(r, client, now);
+	if (old)
+		client_put(old);
+	return 0;
+}
+
+static u8 put_existing(const struct entry *e, const struct put *p)
+{
+	/* Its own: a request made again after its reply was lost, or a repair. */
+	if (!ke_id_cmp(&e->uuid, &p->uuid))
+		return KE_REGISTRY_OK;
+	if (p->how == KE_REGISTRY_REPAIR)
+		return KE_REGISTRY_OTHER;
+	if (!e->n)
+		return KE_REGISTRY_IN_REPAIR;
+	return p->how == KE_REGISTRY_EXCLUSIVE ? KE_REGISTRY_EXISTS : KE_REGISTRY_OK;
+}
+
+static u8 put_new(const struct ke_registry *r, const struct put *p, u64 now)
+{
+	if (p->how != KE_REGISTRY_REPAIR && now < r->grace_end)
+		return KE_REGISTRY_IN_GRACE;
+	if (p->how == KE_REGISTRY_EXISTING)
+		return KE_REGISTRY_NONE;
+	return r->n < KE_REGISTRY_ENTRIES_MAX ? KE_REGISTRY_OK : KE_REGISTRY_FULL;
+}
+
+static void reply_entry(struct ke_out *out, const struct entry *e)
+{
+	struct contact *c;
+
+	ke_put_u8(out, KE_REGISTRY_OK);
+	ke_put(out, &e->uuid, sizeof(e->uuid));
+	ke_put_u64(out, e->version);
+	ke_put_u8(out, e->n);
+	list_for_each_entry(c, &e->contacts, of_entry)
+		ke_put_contact(out, &c->who);
+}
+
+static int do_put(struct ke_registry *r, u64 client, u64 now, struct ke_in *in, struct ke_out *out)
+{
+	struct put p;
+	struct entry *e;
+	u8 status;
+
+	p.how = ke_get_u8(in);
+	ke_get_str(in, p.name, sizeof(p.name));
+	ke_get_copy(in, &p.uuid, sizeof(p.uuid));
+	ke_get_contact(in, &p.who);
+	if (in->bad || in->p != in->end || p.how > KE_REGISTRY_REPAIR)
+		return -EPROTO;
+	e = entry_find(r, p.name);
+	if (!name_good(p.name))
+		status = KE_REGISTRY_BAD_NAME;
+	else
+		status = e ? put_existing(e, &p) : put_new(r, &p, now);
+	if (status == KE_REGISTRY_OK && !e)
+		e = entry_new(r, p.name, &p.uuid);
+	if (status == KE_REGISTRY_OK && (!e || contact_add(r, e, client, now, &p.who))) {
+		/* An entry in repair stays that; a new one without a contact goes. */
+		if (e && !e->n && list_empty(&e->repair))
+			entry_free(r, e);
+		status = KE_REGISTRY_NO_MEMORY;
+	}
+	if (status == KE_REGISTRY_OK)
+		reply_entry(out, e);
+	else
+		ke_put_u8(out, status);
+	return 0;
+}
+
+static int do_get(struct ke_registry *r, u64 now, struct ke_in *in, struct ke_out *out)
+{
+	char name[KE_NAME_MAX + 1];
+	struct entry *e;
+
+	ke_get_str(in, name, sizeof(name));
+	if (in->bad || in->p != in->end)
+		return -EPROTO;
+	e = entry_find(r, name);
+	if (e)
+		reply_entry(out, e);
+	else
+		ke_put_u8(out, now < r->grace_end ? KE_REGISTRY_IN_GRACE : KE_REGISTRY_NONE);
+	return 0;
+}
+
+/* Only the client that published a contact withdraws it. */
+static int do_drop(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, struct ke_out *out)
+{
+	char name[KE_NAME_MAX + 1];
+	struct client *client;
+	struct contact *c;
+	struct entry *e;
+	struct ke_id node;
+
+	ke_get_str(in, name, sizeof(name));
+	ke_get_copy(in, &node, sizeof(node));
+	if (in->bad || in->p != in->end)
+		return -EPROTO;
+	e = entry_find(r, name);
+	c = e ? contact_find(e, &node) : NULL;
+	if (!c || c->client->key != key) {
+		ke_put_u8(out, KE_REGISTRY_NONE);
+		return 0;
+	}
+	client = c->client;
+	contact_free(c);
+	client_put(client);
+	if (!e->n && e->crowded)
+		entry_repair(r, e, now);
+	else if (!e->n)
+		entry_free(r, e);
+	ke_put_u8(out, KE_REGISTRY_OK);
+	return 0;
+}
+
+static int do_renew(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, struct ke_out *out)
+{
+	struct client *c = client_find(r, key);
+
+	if (in->p != in->end)
+		return -EPROTO;
+	if (c)
+		client_renew(r, c, now);
+	ke_put_u8(out, c ? KE_REGISTRY_OK : KE_REGISTRY_NONE);
+	return 0;
+}
+
+static int do_list(struct ke_registry *r, struct ke_in *in, struct ke_out *out)
+{
+	u64 after = ke_get_u64(in);
+	struct entry *e;
+	u32 counts;
+	u16 n = 0;
+	u8 more = 0;
+
+	if (in->bad || in->p != in->end)
+		return -EPROTO;
+	ke_put_u8(out, KE_REGISTRY_OK);
+	counts = out->len;
+	ke_put_u8(out, more);
+	ke_put_u16(out, n);
+	list_for_each_entry(e, &r->order, order) {
+		if (e->serial <= after)
+			continue;
+		more = out->bad || out->size - out->len < LISTED_MAX || n == U16_MAX;
+		if (more)
+			break;
+		ke_put_u64(out, e->serial);
+		ke_put_str(out, e->name);
+		ke_put(out, &e->uuid, sizeof(e->uuid));
+		ke_put_u8(out, e->n);
+		n++;
+	}
+	if (!out->bad) {
+		out->buf[counts] = more;
+		put_unaligned_le16(n, out->buf + counts + 1);
+	}
+	return 0;
+}
+
+int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
+			const void *body, u32 len, struct ke_out *out)
+{
+	struct ke_in in = { .p = body, .end = (const u8 *)body + len };
+	int err;
+
+	ke_registry_tick(r, now_ms);
+	ke_put_u8(out, type);
+	switch (type) {
+	case KECHO_FRAME_REG_GET:
+		err = do_get(r, now_ms, &in, out);
+		break;
+	case KECHO_FRAME_REG_PUT:
+		err = do_put(r, client, now_ms, &in, out);
+		break;
+	case KECHO_FRAME_REG_DROP:
+		err = do_drop(r, client, now_ms, &in, out);
+		break;
+	case KECHO_FRAME_REG_RENEW:
+		err = do_renew(r, client, now_ms, &in, out);
+		break;
+	case KECHO_FRAME_REG_LIST:
+		err = do_list(r, &in, out);
+		break;
+	default:
+		err = -EPROTO;
+	}
+	if (!err && out->bad)
+		err = -ENOSPC;
+	return err;
+}
+
+void ke_registry_gone(struct ke_registry *r, u64 client, u64 now_ms)
+{
+	struct client *c = client_find(r, client);
+
+	if (c)
+		client_lost(r, c, now_ms);
+}
+
+u64 ke_registry_tick(struct ke_registry *r, u64 now_ms)
+{
+	u64 next = KE_REGISTRY_NEVER;
+	struct client *c, *c_next;
+	struct entry *e, *e_next;
+
+	if (r->leases)
+		list_for_each_entry_safe(c, c_next, &r->queue, queue) {
+			if (c->deadline > now_ms) {
+				next = c->deadline;
+				break;
+			}
+			client_lost(r, c, now_ms);
+		}
+	list_for_each_entry_safe(e, e_next, &r->repair, repair) {
+		if (e->deadline > now_ms)
+			return min(next, e->deadline);
+		entry_free(r, e);
+	}
+	return next;
+}
+
+u32 ke_registry_entries(const struct ke_registry *r)
+{
+	return r->n;
+}
+
+struct ke_registry *ke_registry_new(bool leases, u64 seed, u64 now_ms, u32 grace_ms)
+{
+	struct ke_registry *r = kvzalloc(sizeof(*r), GFP_KERNEL);
+
+	if (!r)
+		return NULL;
+	r->leases = leases;
+	r->seed = seed;
+	r->grace_end = now_ms + grace_ms;
+	INIT_LIST_HEAD(&r->order);
+	INIT_LIST_HEAD(&r->repair);
+	INIT_LIST_HEAD(&r->queue);
+	return r;
+}
+
+void ke_registry_free(struct ke_registry *r)
+{
+	struct client *c, *c_next;
+	struct entry *e, *e_next;
+
+	if (!r)
+		return;
+	list_for_each_entry_safe(c, c_next, &r->queue, queue)
+		client_lost(r, c, 0);
+	list_for_each_entry_safe(e, e_next, &r->order, order)
+		entry_free(r, e);
+	kvfree(r);
+}

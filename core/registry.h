@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * The registry's table: a channel's name to its uuid and to the nodes that accept
+ * joins, its contacts. Requests and time in, replies out; no I/O.
+ *
+ * A contact belongs to the client (a connection) that published it and goes with
+ * it, or when a lease of KE_LEASE_MS was not renewed. An entry is
+ *
+ *	LIVE		has contacts.
+ *	IN REPAIR	has lost its last contact, but nodes that were none may
+ *			still use the channel: they have one lease to publish
+ *			the same uuid again, and the name is not given to
+ *			anybody else meanwhile.
+ *	(gone)		one lease later; or at once, if its last contact took
+ *			leave and no node was ever turned away as one too many.
+ *
+ * A table that follows one that was lost starts in GRACE: for the time given it
+ * creates nothing, so that those who know the old entries bring them first.
+ *
+ * Requests and their bodies ("name" and "str" as of core/wire.h):
+ *
+ *	REG_GET		name
+ *	REG_PUT		u8 how, name, uuid, contact
+ *	REG_DROP	name, node id
+ *	REG_RENEW	(empty: all that this client has published)
+ *	REG_LIST	u64 serial: entries after it
+ *
+ * The one reply is REG_ENTRY: u8 type of the request, u8 status, and if that is
+ * KE_REGISTRY_OK
+ *
+ *	to GET, PUT	uuid, u64 version, u8 contacts, each contact; none: in repair
+ *	to LIST		u8 more, u16 entries, each: u64 serial, name, uuid, u8 contacts
+ *	to the others	nothing
+ *
+ * RENEW says KE_REGISTRY_NONE if nothing of this client is left: it publishes
+ * anew. A body that is none is -EPROTO, and its sender should be cut off.
+ */
+#ifndef KE_REGISTRY_H
+#define KE_REGISTRY_H
+
+#include "wire.h"
+
+enum ke_registry_how {
+	KE_REGISTRY_JOIN = 0,		/* the entry that is there, or a new one */
+	KE_REGISTRY_EXISTING = 1,	/* the entry that is there */
+	KE_REGISTRY_EXCLUSIVE = 2,	/* a new one */
+	KE_REGISTRY_REPAIR = 3,		/* a joined channel again, of this uuid */
+};
+
+enum ke_registry_status {
+	KE_REGISTRY_OK = 0,
+	KE_REGISTRY_NONE = 1,		/* no such entry */
+	KE_REGISTRY_EXISTS = 2,
+	KE_REGISTRY_IN_REPAIR = 3,	/* try again */
+	KE_REGISTRY_IN_GRACE = 4,	/* try again */
+	KE_REGISTRY_OTHER = 5,		/* the name is of another channel by now */
+	KE_REGISTRY_FULL = 6,
+	KE_REGISTRY_BAD_NAME = 7,
+	KE_REGISTRY_NO_MEMORY = 8,
+};
+
+#define KE_REGISTRY_NEVER U64_MAX
+
+struct ke_registry;
+
+/*
+ * @leases: contacts expire unless renewed; otherwise they live as long as their
+ * client. @seed is random and against chosen collisions of names. NULL: no memory.
+ */
+struct ke_registry *ke_registry_new(bool leases, u64 seed, u64 now_ms, u32 grace_ms);
+void ke_registry_free(struct ke_registry *r);
+
+/*
+ * One request of @client; the reply's body goes to @out, which should have room
+ * for KECHO_FRAME_BODY_MAX bytes. -EPROTO: it is malformed, nothing was done;
+ * -ENOSPC: no room for the reply.
+ */
+int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
+			const void *body, u32 len, struct ke_out *out);
+
+/* The connection of @client has ended. */
+void ke_registry_gone(struct ke_registry *r, u64 client, u64 now_ms);
+
+/* Removes what has expired; gives when to call again, or KE_REGISTRY_NEVER. */
+u64 ke_registry_tick(struct ke_registry *r, u64 now_ms);
+
+u32 ke_registry_entries(const struct ke_registry *r);
+
+#endif

@@ -1,0 +1,610 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Streams: a log on its way to another node. Their frames' bodies:
+ *
+ *	SUBSCRIBE	from u8, gated u8, gate's number u32, last event that we have u64
+ *	START		last event before it u64
+ *	END		last event u64
+ *	ACK		room up to u64, lost u64; pos: in the mirror up to here
+ *	SKIP, DATA, UNSUBSCRIBE	-
+ *
+ * On one host the reader maps the log itself: SUBSCRIBE and START fix the position
+ * and the gate, and no data flows. Between hosts positions in the mirror are those
+ * of the log, so to resume is to subscribe from the mirror's head.
+ *
+ * A stream that gates its source counts as read up to what was acknowledged; the
+ * mirror's own slowest reader limits the credit. So back-pressure reaches the
+ * source when log and mirror are both full.
+ */
+#include "link.h"
+
+static const struct ke_house *peer_house(const struct ke_peer *p)
+{
+	return p->node->house;
+}
+
+/* ------------------------------------------------------------------- sources */
+
+void ke_source_init(struct ke_source *s, struct ke_node *n)
+{
+	s->id = ++n->last_log;
+	s->limit = KE_NO_LIMIT;
+	s->closed = false;
+	INIT_LIST_HEAD(&s->gates);
+	INIT_LIST_HEAD(&s->streams);
+}
+
+/* A gate's position, never believed beyond what is there or back. */
+static u64 gate_pos(const struct ke_source *s, struct ke_gate *g)
+{
+	u64 pos = smp_load_acquire(g->pos);
+
+	if (pos > g->seen && pos <= s->log.head)
+		g->seen = pos;
+	return g->seen;
+}
+
+static u64 gates_limit(struct ke_source *s)
+{
+	u64 limit = KE_NO_LIMIT;
+	struct ke_gate *g;
+
+	list_for_each_entry(g, &s->gates, list)
+		limit = min(limit, gate_pos(s, g) + s->log.size);
+	return limit;
+}
+
+void ke_source_gate(struct ke_source *s, struct ke_gate *g, const u64 *pos)
+{
+	g->pos = pos;
+	g->seen = max(READ_ONCE(*pos), s->log.tail);
+	if (g->seen > s->log.head)
+		g->seen = s->log.head;
+	list_add_tail(&g->list, &s->gates);
+	s->limit = gates_limit(s);
+}
+
+void ke_source_ungate(struct ke_source *s, struct ke_gate *g)
+{
+	list_del(&g->list);
+	s->limit = gates_limit(s);
+}
+
+u64 ke_source_limit(struct ke_source *s, u64 want)
+{
+	if (want > s->limit)
+		s->limit = gates_limit(s);
+	return s->limit;
+}
+
+bool ke_source_unpinned(struct ke_source *s, u64 size)
+{
+	struct ke_tstream *ts;
+
+	if (list_empty(&s->streams))
+		return true;
+	if (ke_log_make_room(&s->log, size))
+		smp_mb();	/* see link.c: the sender pins, then looks at the tail */
+	list_for_each_entry(ts, &s->streams, source_list)
+		if (READ_ONCE(ts->pin) < s->log.tail)
+			return false;
+	return true;
+}
+
+static void drop_stream(struct ke_tstream *ts)
+{
+	struct ke_source *s = ts->source;
+	struct ke_link *l = ts->peer->link;
+	const struct ke_house *h = peer_house(ts->peer);
+
+	if (!ts->local && l && !list_empty(&ts->link_list)) {
+		h->tx_lock(l);
+		list_del_init(&ts->link_list);
+		h->tx_unlock(l);
+	}
+	h->source_lock(s);
+	list_del(&ts->source_list);
+	if (ts->gated)
+		ke_source_ungate(s, &ts->gate);
+	h->source_unlock(s);
+	h->room(s);
+	kfree(ts);
+}
+
+void ke_source_end(struct ke_source *s)
+{
+	struct ke_tstream *ts;
+	__le64 seq = s->log.hdr->seq;
+
+	WRITE_ONCE(s->closed, true);
+	list_for_each_entry(ts, &s->streams, source_list) {
+		if (!ts->peer->link)
+			continue;
+		if (ts->local)
+			ke_link_send(ts->peer->link, KECHO_FRAME_END, s->id, s->log.head, &seq,
+				     sizeof(seq));
+		peer_house(ts->peer)->kick(ts->peer->link);
+	}
+}
+
+bool ke_source_drained(struct ke_source *s)
+{
+	struct ke_tstream *ts;
+
+	list_for_each_entry(ts, &s->streams, source_list)
+		if (!ts->local && ts->acked < s->log.head)
+			return false;
+	return true;
+}
+
+void ke_source_fini(struct ke_source *s)
+{
+	while (!list_empty(&s->streams))
+		drop_stream(list_first_entry(&s->streams, struct ke_tstream, source_list));
+}
+
+static struct ke_source *find_source(struct ke_node *n, u32 log)
+{
+	struct ke_channel *ch;
+	struct ke_member *m;
+
+	list_for_each_entry(ch, &n->channels, list)
+		list_for_each_entry(m, &ch->members, list)
+			if (m->source && m->source->id == log)
+				return m->source;
+	return NULL;
+}
+
+static struct ke_tstream *find_tstream(struct ke_source *s, const struct ke_peer *p)
+{
+	struct ke_tstream *ts;
+
+	list_for_each_entry(ts, &s->streams, source_list)
+		if (ts->peer == p)
+			return ts;
+	return NULL;
+}
+
+void ke_peer_drop_streams(struct ke_peer *p)
+{
+	struct ke_channel *ch;
+	struct ke_tstream *ts;
+	struct ke_member *m;
+
+	list_for_each_entry(ch, &p->node->channels, list) {
+		list_for_each_entry(m, &ch->members, list) {
+			ts = m->source ? find_tstream(m->source, p) : NULL;
+			if (ts)
+				drop_stream(ts);
+		}
+	}
+}
+
+struct subscription {
+	u8 from;
+	bool gated;
+	u32 slot;
+	u64 pos;
+	u64 seq;
+};
+
+/* Where the stream starts; *@seq is the last event before. The source's lock is held. */
+static u64 start_pos(struct ke_source *s, const struct subscription *sub, u64 *seq)
+{
+	u64 pos;
+
+	switch (sub->from) {
+	case KE_FROM_RETAINED:
+		return ke_log_retained(&s->log, s->retain, seq);
+	case KE_FROM_START:
+	case KE_FROM_POS:
+		*seq = sub->seq;
+		pos = sub->from == KE_FROM_START ? 0 : sub->pos;
+		if (pos > s->log.head)
+			break;
+		return pos >= s->log.tail ? pos : ke_log_boundary(&s->log, pos);
+	}
+	*seq = le64_to_cpu(s->log.hdr->seq);
+	return s->log.head;
+}
+
+static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct subscription *sub)
+{
+	const u64 *pos = &ts->acked;
+
+	if (ts->gated && !sub->gated) {
+		ke_source_ungate(ts->source, &ts->gate);
+		ts->gated = false;
+		ts->credit = KE_NO_LIMIT;
+		l->node->house->room(ts->source);
+	}
+	if (ts->gated || !sub->gated)
+		return 0;
+	if (l->local)
+		pos = l->node->house->gate(l, sub->slot);
+	if (!pos)
+		return -EPROTO;
+	ke_source_gate(ts->source, &ts->gate, pos);
+	ts->gated = true;
+	return 0;
+}
+
+static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p)
+{
+	struct ke_tstream *ts = kzalloc(sizeof(*ts), GFP_KERNEL);
+
+	if (!ts)
+		return NULL;
+	ts->source = s;
+	ts->peer = p;
+	ts->local = p->link->local;
+	ts->view = ke_log_view(&s->log);
+	ts->pin = U64_MAX;
+	ts->credit = KE_NO_LIMIT;
+	INIT_LIST_HEAD(&ts->link_list);
+	list_add_tail(&ts->source_list, &s->streams);
+	return ts;
+}
+
+/* Says START with the tx lock held: behind it comes nothing that is older. */
+static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq, bool restart)
+{
+	__le64 body = cpu_to_le64(seq);
+
+	l->node->house->tx_lock(l);
+	if (!ts->local && (restart || list_empty(&ts->link_list))) {
+		ts->sent = ts->acked = pos;
+		ts->ended = false;
+		/* After a break the mirror may be full: its ACK follows our START. */
+		ts->credit = !ts->gated ? KE_NO_LIMIT : restart ? pos : pos + ts->view.size;
+		if (list_empty(&ts->link_list))
+			list_add_tail(&ts->link_list, &l->streams);
+		ts->link = l;
+	} else if (!ts->local) {
+		pos = ts->sent;
+		if (ts->gated && ts->credit == KE_NO_LIMIT)
+			ts->credit = pos + ts->view.size;
+	}
+	ke_link_send_locked(l, KECHO_FRAME_START, ts->source->id, pos, &body, sizeof(body));
+	l->node->house->tx_unlock(l);
+}
+
+static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
+{
+	struct ke_source *s = find_source(l->node, log);
+	const struct ke_house *h = l->node->house;
+	struct subscription sub = { .pos = pos };
+	struct ke_tstream *ts;
+	u64 seq = 0;
+	int err;
+
+	sub.from = ke_get_u8(in);
+	sub.gated = ke_get_u8(in);
+	sub.slot = ke_get_u32(in);
+	sub.seq = ke_get_u64(in);
+	if (in->bad || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+		return -EPROTO;
+	if (!s || s->closed) {
+		ke_link_send(l, KECHO_FRAME_END, log, 0, &seq, sizeof(seq));
+		return 0;
+	}
+	if (l->local)
+		h->share_log(l, s);
+	h->source_lock(s);
+	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer);
+	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
+	if (!err) {
+		pos = start_pos(s, &sub, &seq);
+		say_start(l, ts, pos, seq, sub.from == KE_FROM_POS);
+	}
+	h->source_unlock(s);
+	if (!err) {
+		h->kick(l);
+		if (s->closed && ts->local)
+			ke_source_end(s);
+	}
+	return err;
+}
+
+static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
+{
+	struct ke_source *s = find_source(l->node, log);
+	struct ke_tstream *ts = s ? find_tstream(s, l->peer) : NULL;
+	u64 credit = ke_get_u64(in), lost = ke_get_u64(in);
+
+	if (in->bad)
+		return -EPROTO;
+	if (!ts)
+		return 0;
+	ts->lost = lost;
+	if (pos > ts->sent || pos < ts->acked)
+		return ts->local ? 0 : -EPROTO;
+	smp_store_release(&ts->acked, pos);
+	if (ts->gated)
+		WRITE_ONCE(ts->credit, max(ts->credit, credit));
+	l->node->house->room(s);
+	l->node->house->kick(l);
+	l->node->house->changed(l->node->owner);
+	return 0;
+}
+
+static int unsubscribe_in(struct ke_link *l, u32 log)
+{
+	struct ke_source *s = find_source(l->node, log);
+	struct ke_tstream *ts = s ? find_tstream(s, l->peer) : NULL;
+
+	if (ts)
+		drop_stream(ts);
+	return 0;
+}
+
+/* ------------------------------------------------------------------- readers */
+
+struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log)
+{
+	struct ke_rstream *rs = p->last;
+
+	if (rs && rs->remote->log == log)
+		return rs;
+	list_for_each_entry(rs, &p->rstreams, list)
+		if (rs->remote->log == log) {
+			p->last = rs;
+			return rs;
+		}
+	return NULL;
+}
+
+void ke_rstream_drop(struct ke_rstream *rs)
+{
+	struct ke_peer *p = rs->peer;
+
+	if (p->last == rs)
+		p->last = NULL;
+	if (p->link && p->link->data_to == rs)
+		p->link->data_to = NULL;
+	if (!rs->ended) {
+		rs->ended = true;
+		peer_house(p)->ended(rs);
+	}
+	peer_house(p)->detach(rs);
+	rs->remote->stream = NULL;
+	list_del(&rs->list);
+	kfree(rs);
+}
+
+static struct ke_rstream *make_rstream(struct ke_remote *m)
+{
+	struct ke_rstream *rs = kzalloc(sizeof(*rs), GFP_KERNEL);
+
+	if (!rs)
+		return NULL;
+	rs->remote = m;
+	rs->peer = m->presence->peer;
+	rs->local = rs->peer->link->local;
+	m->stream = rs;
+	list_add_tail(&rs->list, &rs->peer->rstreams);
+	return rs;
+}
+
+int ke_remote_subscribe(struct ke_remote *m, u8 from)
+{
+	struct ke_peer *p = m->presence->peer;
+	struct ke_rstream *rs = m->stream ?: make_rstream(m);
+	u64 pos = 0, seq = 0;
+	u8 buf[16];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	if (!rs)
+		return -ENOMEM;
+	if (from == KE_FROM_POS) {
+		rs->resumes = rs->attached;
+		rs->starts_due = 0;	/* what was due came on the old link or never */
+		pos = rs->local ? 0 : rs->mirror.head;
+		seq = rs->local ? 0 : rs->mirror.seq;
+	}
+	rs->gated = m->presence->channel->gated > 0;
+	rs->starts_due++;
+	ke_put_u8(&o, from);
+	ke_put_u8(&o, rs->gated);
+	ke_put_u32(&o, rs->local && rs->gated ? peer_house(p)->gate_slot(rs) : 0);
+	ke_put_u64(&o, seq);
+	WARN_ON_ONCE(o.bad);
+	ke_link_send(p->link, KECHO_FRAME_SUBSCRIBE, m->log, pos, buf, o.len);
+	return 0;
+}
+
+int ke_channel_subscribe(struct ke_channel *ch, bool retained)
+{
+	struct ke_presence *pr;
+	struct ke_remote *m;
+	int err = 0;
+
+	list_for_each_entry(pr, &ch->presences, channel_list) {
+		if (!pr->here || !pr->peer->link)
+			continue;
+		list_for_each_entry(m, &pr->remotes, list)
+			if (!err && m->role == KE_SOURCE && m->state == KE_JOINED)
+				err = ke_remote_subscribe(m, retained ? KE_FROM_RETAINED : KE_FROM_NOW);
+	}
+	return err;
+}
+
+/* Without sinks of ours the logs need not come any more. */
+void ke_channel_unsubscribe(struct ke_channel *ch)
+{
+	struct ke_presence *pr;
+	struct ke_remote *m;
+
+	list_for_each_entry(pr, &ch->presences, channel_list) {
+		list_for_each_entry(m, &pr->remotes, list) {
+			if (!m->stream)
+				continue;
+			if (ch->sinks) {
+				/* The gate, perhaps: the last sink that blocks has gone. */
+				if (m->stream->gated && !ch->gated && pr->peer->link)
+					ke_remote_subscribe(m, KE_FROM_NOW);
+				continue;
+			}
+			if (pr->peer->link)
+				ke_link_send(pr->peer->link, KECHO_FRAME_UNSUBSCRIBE, m->log, 0, NULL, 0);
+			ke_rstream_drop(m->stream);
+		}
+	}
+}
+
+bool ke_channel_started(const struct ke_channel *ch)
+{
+	const struct ke_presence *pr;
+	const struct ke_remote *m;
+
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		list_for_each_entry(m, &pr->remotes, list)
+			if (m->stream && m->stream->starts_due && !pr->peer->failed)
+				return false;
+	return true;
+}
+
+static void say_ack(struct ke_rstream *rs)
+{
+	u8 buf[16];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	if (!rs->peer->link)
+		return;
+	rs->acked = rs->mirror.head;
+	rs->lost_said = rs->lost;
+	ke_put_u64(&o, rs->credit);
+	ke_put_u64(&o, rs->lost);
+	ke_link_send(rs->peer->link, KECHO_FRAME_ACK, rs->remote->log, rs->acked, buf, o.len);
+}
+
+void ke_rstream_release(struct ke_rstream *rs, u64 pos)
+{
+	u64 credit = rs->gated ? pos + rs->mirror.size : KE_NO_LIMIT;
+	u64 step = rs->mirror.size / 4;
+
+	if (rs->local || !rs->attached)
+		return;
+	rs->released = max(rs->released, pos);
+	if ((rs->gated && credit - rs->credit >= step) || rs->mirror.head - rs->acked >= step) {
+		rs->credit = credit;
+		say_ack(rs);
+	}
+}
+
+/* The first START: memory to read from. */
+static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
+{
+	struct kecho_log_header *hdr = NULL;
+	void *ring = NULL;
+	int err;
+
+	err = peer_house(rs->peer)->attach(rs, &hdr, &ring);
+	if (err)
+		return err;
+	if (!rs->local) {
+		err = ke_log_init(&rs->mirror, hdr, ring, rs->remote->log_size, pos, seq);
+		if (err) {
+			peer_house(rs->peer)->detach(rs);
+			return err;
+		}
+		rs->view = ke_log_view(&rs->mirror);
+		rs->acked = rs->released = pos;
+	}
+	rs->attached = true;
+	return 0;
+}
+
+static int start_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	bool resumes = rs && rs->attached && !rs->local && rs->resumes;
+	u64 seq = ke_get_u64(in);
+	int err = 0;
+
+	if (in->bad || pos > KE_POSITION_MAX)
+		return -EPROTO;
+	if (!rs || !rs->starts_due)
+		return 0;
+	if (!rs->attached) {
+		if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+			return -EPROTO;
+		err = attach(rs, pos, seq);
+	} else if (!rs->local && pos != rs->mirror.end) {
+		/* It resumes: further on if what we want next was overwritten. */
+		err = ke_log_skip(&rs->mirror, pos);
+	}
+	if (err)
+		return err;
+	rs->starts_due--;
+	rs->ended = false;
+	if (!rs->local) {
+		pos = rs->mirror.head;
+		seq = rs->mirror.seq;
+		if (!rs->gated)
+			rs->credit = KE_NO_LIMIT;
+		else if (resumes)
+			rs->credit = rs->released + rs->mirror.size;
+		else if (rs->credit == KE_NO_LIMIT || !rs->credit)
+			rs->credit = rs->mirror.end + rs->mirror.size;
+		if (resumes)
+			say_ack(rs);
+		rs->resumes = false;
+	}
+	l->node->house->started(rs, pos, seq);
+	l->node->house->changed(l->node->owner);
+	return 0;
+}
+
+static int end_in(struct ke_link *l, u32 log, struct ke_in *in)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	u64 last = ke_get_u64(in);
+
+	if (in->bad)
+		return -EPROTO;
+	if (!rs || rs->ended)
+		return 0;
+	rs->starts_due = 0;
+	rs->last_seq = last;
+	rs->ended = true;
+	if (!rs->local && rs->attached)
+		say_ack(rs);
+	l->node->house->ended(rs);
+	l->node->house->changed(l->node->owner);
+	return 0;
+}
+
+static int skip_in(struct ke_link *l, u32 log, u64 pos)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	int err;
+
+	if (!rs || !rs->attached || rs->resumes || rs->ended)
+		return 0;
+	if (rs->local || (rs->gated && rs->credit != KE_NO_LIMIT))
+		return -EPROTO;
+	err = ke_log_skip(&rs->mirror, pos);
+	if (!err)
+		l->node->house->published(rs);
+	return err;
+}
+
+int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
+{
+	switch (type) {
+	case KECHO_FRAME_SUBSCRIBE:
+		return subscribe_in(l, id, pos, in);
+	case KECHO_FRAME_START:
+		return start_in(l, id, pos, in);
+	case KECHO_FRAME_UNSUBSCRIBE:
+		return unsubscribe_in(l, id);
+	case KECHO_FRAME_END:
+		return end_in(l, id, in);
+	case KECHO_FRAME_SKIP:
+		return skip_in(l, id, pos);
+	case KECHO_FRAME_ACK:
+		return ack_in(l, id, pos, in);
+	}
+	return -EPROTO;
+}

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Connections: Unix sockets to the nodes of this host, TCP to those of others.
+ *
+ * A Unix socket's name is abstract and made of the user and the node's id, so that
+ * nothing is left behind by a process that is killed, and both ends check the
+ * other's user. The peer's death shows by the socket and, since a child may hold
+ * that open, by a pidfd.
+ */
+#include "internal.h"
+
+#include <arpa/inet.h>
+#include <netdb.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/syscall.h>
+
+static socklen_t node_address(struct sockaddr_un *a, const struct ke_id *id)
+{
+	char hex[2 * sizeof(id->b) + 1];
+	unsigned int i;
+	int n;
+
+	for (i = 0; i < sizeof(id->b); i++)
+		sprintf(hex + 2 * i, "%02x", id->b[i]);
+	memset(a, 0, sizeof(*a));
+	a->sun_family = AF_UNIX;
+	n = snprintf(a->sun_path + 1, sizeof(a->sun_path) - 1, "kecho/%u/node/%s", geteuid(), hex);
+	return offsetof(struct sockaddr_un, sun_path) + 1 + n;
+}
+
+/* "ADDR:PORT", "[ADDR]:PORT" or "ADDR". */
+static int parse_address(const char *s, struct sockaddr_storage *a, socklen_t *len)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
+				  .ai_socktype = SOCK_STREAM };
+	struct addrinfo *ai;
+	char host[64], *p;
+	const char *port = "0";
+
+	if (strscpy(host, s, sizeof(host)) < 0)
+		return -EINVAL;
+	p = host;
+	if (host[0] == '[') {
+		p = host + 1;
+		char *end = strchr(p, ']');
+
+		if (!end || (end[1] && end[1] != ':'))
+			return -EINVAL;
+		if (end[1])
+			port = end + 2;
+		*end = 0;
+	} else if (strchr(host, ':') == strrchr(host, ':') && strchr(host, ':')) {
+		char *colon = strchr(host, ':');
+
+		*colon = 0;
+		port = colon + 1;
+	}
+	if (!*p || getaddrinfo(p, port, &hints, &ai))
+		return -EINVAL;
+	memcpy(a, ai->ai_addr, ai->ai_addrlen);
+	*len = ai->ai_addrlen;
+	freeaddrinfo(ai);
+	return 0;
+}
+
+static void print_address(const struct sockaddr_storage *a, socklen_t len, char *to, size_t size)
+{
+	char host[48], port[8];
+
+	to[0] = 0;
+	if (getnameinfo((const void *)a, len, host, sizeof(host), port, sizeof(port),
+			NI_NUMERICHOST | NI_NUMERICSERV))
+		return;
+	snprintf(to, size, a->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
+}
+
+static int watch(int ep, int fd, u32 events, void *what)
+{
+	struct epoll_event ev = { .events = events, .data.ptr = what };
+
+	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
+}
+
+static int listen_unix(struct kecho *k)
+{
+	struct sockaddr_un a;
+	socklen_t len = node_address(&a, &k->node.self.node);
+
+	k->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (k->unix_fd < 0 || bind(k->unix_fd, (void *)&a, len) || listen(k->unix_fd, 128))
+		return lib_fail(-errno, "cannot listen for nodes of this host");
+	return watch(k->ep, k->unix_fd, EPOLLIN, &k->unix_fd);
+}
+
+static int listen_tcp(struct kecho *k, const char *address, char *listening, size_t size)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+	int one = 1;
+
+	if (parse_address(address, &a, &len))
+		return lib_fail(-EINVAL, "listen: '%s' is no ADDR[:PORT]", address);
+	k->tcp_fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (k->tcp_fd < 0)
+		return lib_fail(-errno, "listen: '%s'", address);
+	setsockopt(k->tcp_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(k->tcp_fd, (void *)&a, len) || listen(k->tcp_fd, 128))
+		return lib_fail(-errno, "listen: cannot listen on '%s'", address);
+	len = sizeof(a);
+	getsockname(k->tcp_fd, (void *)&a, &len);
+	print_address(&a, len, listening, size);
+	return watch(k->ep, k->tcp_fd, EPOLLIN, &k->tcp_fd);
+}
+
+int conn_listen(struct kecho *k, const char *address, char *listening, size_t size)
+{
+	int err = listen_unix(k);
+
+	if (!err && address)
+		err = listen_tcp(k, address, listening, size);
+	return err;
+}
+
+static struct conn *make_conn(struct kecho *k, int fd)
+{
+	struct conn *c = calloc(1, sizeof(*c));
+
+	if (!c) {
+		close(fd);
+		return NULL;
+	}
+	c->k = k;
+	c->fd = fd;
+	c->pidfd = c->bell = -1;
+	pthread_mutex_init(&c->tx, NULL);
+	INIT_LIST_HEAD(&c->outgoing);
+	list_add_tail(&c->list, &k->conns);
+	return c;
+}
+
+/* The process at the other end, which must be of our user. */
+static int check_user(struct conn *c)
+{
+	struct ucred cred;
+	socklen_t len = sizeof(cred);
+
+	if (getsockopt(c->fd, SOL_SOCKET, SO_PEERCRED, &cred, &len))
+		return -errno;
+	if (cred.uid != geteuid())
+		return -EACCES;
+	c->pidfd = syscall(SYS_pidfd_open, cred.pid, 0);
+	return 0;
+}
+
+/* The connection stands: a link over it. */
+static int establish(struct conn *c, bool local, bool dialled)
+{
+	struct kecho *k = c->k;
+	int one = 1, err;
+
+	c->connecting = false;
+	if (local) {
+		err = check_user(c);
+		if (err)
+			return err;
+		strscpy(c->address, "unix", sizeof(c->address));
+	} else {
+		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+	}
+	err = ke_link_init(&c->link, &k->node, c, local, dialled);
+	if (err)
+		return err;
+	c->open = true;
+	if (!local)
+		atomic_fetch_add(&k->ntcp, 1);
+	err = watch(local ? k->ep : k->io, c->fd, EPOLLIN, c);
+	if (!err && c->pidfd >= 0)
+		err = watch(k->ep, c->pidfd, EPOLLIN, c);
+	if (!err && local)
+		share_gates(c);
+	conn_kick(c);
+	wait_wake(k);	/* a leader may be needed now */
+	return err;
+}
+
+static struct ke_peer *dialled_peer(struct conn *c)
+{
+	return ke_peer_find(&c->k->node, &c->target);
+}
+
+static void refused(struct conn *c, int err)
+{
+	struct ke_peer *p = dialled_peer(c);
+
+	c->closing = true;
+	if (p && p->dialling)
+		ke_peer_refused(p, err == -ECONNREFUSED);
+}
+
+void conn_dial(struct kecho *k, struct ke_peer *p)
+{
+	struct sockaddr_storage a;
+	socklen_t len;
+	struct conn *c;
+	int fd, err;
+
+	if (p->local)
+		len = node_address((void *)&a, &p->contact.node);
+	else if (parse_address(p->contact.address, &a, &len))
+		return;
+	fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	c = fd < 0 ? NULL : make_conn(k, fd);
+	if (!c) {
+		p->redial_ms = lib_clock_ns(CLOCK_MONOTONIC) / 1000000 + KE_REDIAL_MAX_MS;
+		p->dialling = false;
+		return;
+	}
+	c->target = p->contact.node;
+	strscpy(c->address, p->contact.address, sizeof(c->address));
+	err = connect(fd, (void *)&a, len) ? -errno : 0;
+	if (!err && p->local)
+		err = establish(c, true, true) ?: -EISCONN;
+	/* The rest happens in the helper: nobody's lists change under a caller here. */
+	c->connecting = err != -EISCONN;
+	if (c->connecting && watch(k->ep, fd, EPOLLOUT, c))
+		c->closing = true;
+}
+
+static void dialled(struct conn *c)
+{
+	int err = 0;
+	socklen_t len = sizeof(err);
+	bool local = !c->address[0];
+
+	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
+	epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->fd, NULL);
+	if (!err)
+		err = -establish(c, local, true);
+	if (err)
+		refused(c, -err);
+}
+
+void conn_accept(struct kecho *k, int listener)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+	struct conn *c;
+	int fd = accept4(listener, (void *)&a, &len, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+	if (fd < 0)
+		return;
+	c = make_conn(k, fd);
+	if (!c)
+		return;
+	if (listener != k->unix_fd)
+		print_address(&a, len, c->address, sizeof(c->address));
+	if (establish(c, listener == k->unix_fd, false))
+		c->closing = true;
+}
+
+/* ------------------------------------------------------------------- sending */
+
+static void want_output(struct conn *c, bool want)
+{
+	struct epoll_event ev = { .events = want ? EPOLLIN | EPOLLOUT : EPOLLIN, .data.ptr = c };
+
+	if (c->want_out == want)
+		return;
+	c->want_out = want;
+	epoll_ctl(c->link.local ? c->k->ep : c->k->io, EPOLL_CTL_MOD, c->fd, &ev);
+}
+
+/* Descriptors travel with the byte that they were queued at. */
+static size_t attach_fds(struct conn *c, struct msghdr *m, char *buf, struct kvec *v)
+{
+	struct outgoing *o = list_first_entry_or_null(&c->outgoing, struct outgoing, list);
+	struct cmsghdr *h;
+
+	if (!o)
+		return v->iov_len;
+	if (o->at > c->sent)
+		return min_t(u64, v->iov_len, o->at - c->sent);
+	m->msg_control = buf;
+	m->msg_controllen = CMSG_SPACE(o->n * sizeof(int));
+	h = CMSG_FIRSTHDR(m);
+	h->cmsg_level = SOL_SOCKET;
+	h->cmsg_type = SCM_RIGHTS;
+	h->cmsg_len = CMSG_LEN(o->n * sizeof(int));
+	memcpy(CMSG_DATA(h), o->fd, o->n * sizeof(int));
+	/* Only the first byte: so the next one's descriptors can't come too early. */
+	return 1;
+}
+
+static void fds_sent(struct conn *c)
+{
+	struct outgoing *o = list_first_entry(&c->outgoing, struct outgoing, list);
+	unsigned int i;
+
+	for (i = 0; i < o->n; i++)
+		close(o->fd[i]);
+	list_del(&o->list);
+	free(o);
+}
+
+static ssize_t send_some(struct conn *c)
+{
+	char control[CMSG_SPACE(FDS_PER_SHARE * sizeof(int))];
+	struct kvec v[KE_TX_VECS];
+	struct msghdr m = { .msg_iov = (void *)v };
+	ssize_t n;
+
+	m.msg_iovlen = ke_link_tx(&c->link, v);
+	if (!m.msg_iovlen) {
+		ke_link_tx_done(&c->link, 0);
+		return 0;
+	}
+	if (c->link.local && !list_empty(&c->outgoing)) {
+		v[0].iov_len = attach_fds(c, &m, control, v);
+		m.msg_iovlen = 1;
+	}
+	do {
+		n = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+	} while (n < 0 && errno == EINTR);
+	if (n < 0)
+		n = -errno;
+	ke_link_tx_done(&c->link, n > 0 ? n : 0);
+	if (n > 0 && m.msg_control)
+		fds_sent(c);
+	if (n > 0)
+		c->sent += n;
+	return n;
+}
+
+/* The tx lock is held. */
+void conn_flush(struct conn *c)
+{
+	ssize_t n;
+
+	do {
+		n = send_some(c);
+	} while (n > 0);
+	if (n == -EAGAIN) {
+		atomic_store(&c->blocked, true);
+		want_output(c, true);
+	} else if (n < 0) {
+		c->link.broken = true;	/* reading will find the end of it */
+	} else if (atomic_load(&c->blocked)) {
+		atomic_store(&c->blocked, false);
+		want_output(c, false);
+	}
+}
+
+/* There is something to send; from any thread that keeps the link alive. */
+void conn_kick(struct conn *c)
+{
+	bool more;
+
+	do {
+		if (atomic_load(&c->blocked) || !c->open || pthread_mutex_trylock(&c->tx))
+			return;
+		conn_flush(c);
+		more = !atomic_load(&c->blocked) && !c->link.broken && ke_link_pending(&c->link);
+		pthread_mutex_unlock(&c->tx);
+	} while (more);
+}
+
+/* ----------------------------------------------------------------- receiving */
+
+static void keep_fds(struct conn *c, struct msghdr *m)
+{
+	struct cmsghdr *h;
+	unsigned int i, n;
+	int fd;
+
+	for (h = CMSG_FIRSTHDR(m); h; h = CMSG_NXTHDR(m, h)) {
+		if (h->cmsg_level != SOL_SOCKET || h->cmsg_type != SCM_RIGHTS)
+			continue;
+		n = (h->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		for (i = 0; i < n; i++) {
+			memcpy(&fd, CMSG_DATA(h) + i * sizeof(int), sizeof(int));
+			if (c->nfds < FDS_QUEUED_MAX) {
+				c->fds[c->nfds++] = fd;
+			} else {
+				close(fd);
+				c->link.broken = true;
+			}
+		}
+	}
+}
+
+static ssize_t receive(struct conn *c)
+{
+	char control[CMSG_SPACE(FDS_QUEUED_MAX * sizeof(int))];
+	struct kvec v[KE_RX_VECS];
+	struct msghdr m = { .msg_iov = (void *)v };
+	ssize_t n;
+
+	m.msg_iovlen = ke_link_rx(&c->link, v);
+	if (c->link.local) {
+		m.msg_control = control;
+		m.msg_controllen = sizeof(control);
+	}
+	n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n < 0)
+		return errno == EINTR ? -EAGAIN : -errno;
+	if (m.msg_control)
+		keep_fds(c, &m);
+	if (!n)
+		return -ECONNRESET;
+	return ke_link_rx_done(&c->link, n) ?: n;
+}
+
+/* At most so many reads in a row from one connection: others have a turn too. */
+enum { READS_MAX = 8 };
+
+/* The kecho lock is held. */
+void conn_input(struct conn *c, u32 events)
+{
+	ssize_t n = 1;
+	int i;
+
+	if (c->closing)
+		return;
+	if (c->connecting) {
+		dialled(c);
+		return;
+	}
+	if (events & EPOLLOUT) {
+		pthread_mutex_lock(&c->tx);
+		conn_flush(c);
+		pthread_mutex_unlock(&c->tx);
+		conn_kick(c);
+	}
+	/* A short read has emptied the socket. */
+	for (i = 0; i < READS_MAX && n > 0 && !c->closing; i++) {
+		n = receive(c);
+		if (n > 0 && n < KE_RX_AHEAD && !c->link.data_left)
+			break;
+	}
+	if ((n < 0 && n != -EAGAIN) || c->link.broken)
+		conn_hangup(c);
+}
+
+/* The kecho lock is held. The memory stays until conn_reap(). */
+void conn_hangup(struct conn *c)
+{
+	u64 one = 1;
+
+	if (c->closing)
+		return;
+	c->closing = true;
+	if (write(c->k->wake, &one, sizeof(one)) < 0)
+		c->link.broken = true;
+	if (c->open)
+		ke_link_lost(&c->link);
+}
+
+void conn_died(struct conn *c)
+{
+	struct ke_peer *p = c->link.peer;
+
+	/* What it still had to say is in the socket. */
+	conn_input(c, EPOLLIN);
+	conn_hangup(c);
+	if (p && ke_peer_find(&c->k->node, &p->contact.node) == p && !p->link)
+		ke_peer_dead(p);
+}
+
+static void free_conn(struct conn *c)
+{
+	atomic_fetch_add(&c->k->reaped, 1);
+	while (!list_empty(&c->outgoing))
+		fds_sent(c);
+	while (c->nfds)
+		close(c->fds[--c->nfds]);
+	if (c->open) {
+		share_forget(c);
+		if (!c->link.local)
+			atomic_fetch_sub(&c->k->ntcp, 1);
+		/* Whoever was sending on it has let go. */
+		pthread_mutex_lock(&c->tx);
+		pthread_mutex_unlock(&c->tx);
+		ke_link_fini(&c->link);
+	}
+	if (c->gates)
+		munmap((void *)c->gates, GATES_MAX * GATE_STRIDE);
+	if (c->pidfd >= 0)
+		close(c->pidfd);
+	if (c->bell >= 0)
+		close(c->bell);
+	close(c->fd);
+	list_del(&c->list);
+	pthread_mutex_destroy(&c->tx);
+	free(c);
+}
+
+/* Only where no event of an epoll_wait() is still to be looked at. */
+void conn_reap(struct kecho *k)
+{
+	struct conn *c, *next;
+
+	list_for_each_entry_safe(c, next, &k->conns, list) {
+		if (!c->closing)
+			continue;
+		if (c->open && !c->link.peer && !list_empty(&c->link.streams))
+			ke_link_lost(&c->link);
+		if (c->open && c->link.peer)
+			ke_link_lost(&c->link);
+		free_conn(c);
+	}
+}

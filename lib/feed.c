@@ -1,0 +1,267 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A feed: one sink's reader of one log. A sink has one for each source of its
+ * channel and reads them in turns.
+ *
+ * Lists of feeds change under the kecho lock and the sink's lock; so either is
+ * enough to walk one. What a `block` sink has read is told to the source, or the
+ * other node, in steps of an eighth of the log, and before it sleeps.
+ */
+#include "internal.h"
+
+static bool gated(const struct kecho_sink *s)
+{
+	return s->m.policy == KECHO_BLOCK;
+}
+
+void feed_add(struct kecho_sink *s, struct ke_rstream *rs, struct kecho_source *src,
+	      struct shared_log *log, struct ke_view v, uint64_t member, u64 pos, u64 seq)
+{
+	struct feed *f = calloc(1, sizeof(*f));
+
+	if (!f)
+		return;
+	f->sink = s;
+	f->rs = rs;
+	f->source = src;
+	f->log = log;
+	f->member = member;
+	f->released = f->said = pos;
+	atomic_fetch_add(&log->refs, 1);
+	ke_reader_init(&f->reader, v, gated(s), pos, seq, s->copy);
+	if (src && gated(s)) {
+		ke_source_gate(&src->s, &f->gate, &f->released);
+	}
+	pthread_mutex_lock(&s->lock);
+	list_add_tail(&f->list, &s->feeds);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* Both locks are held, or nobody else knows the sink any more. */
+void feed_free(struct feed *f)
+{
+	if (f->source && gated(f->sink)) {
+		pthread_mutex_lock(&f->source->lock);
+		ke_source_ungate(&f->source->s, &f->gate);
+		pthread_mutex_unlock(&f->source->lock);
+		pthread_cond_broadcast(&f->source->ch->k->changed);
+	}
+	list_del(&f->list);
+	shared_log_put(f->log);
+	free(f->reader.big);
+	free(f);
+}
+
+void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg)
+{
+	struct kecho_channel *ch = rs->remote->presence->channel->owner;
+	struct kecho_sink *s;
+	struct feed *f;
+
+	list_for_each_entry(s, &ch->sinks, list) {
+		pthread_mutex_lock(&s->lock);
+		list_for_each_entry(f, &s->feeds, list)
+			if (f->rs == rs)
+				fn(f, arg);
+		pthread_mutex_unlock(&s->lock);
+	}
+}
+
+/* ------------------------------------------------------- what was read */
+
+struct slowest {
+	u64 pos;
+};
+
+static void take_slowest(struct feed *f, void *arg)
+{
+	struct slowest *min = arg;
+	u64 pos = __atomic_load_n(&f->released, __ATOMIC_ACQUIRE);
+
+	if (gated(f->sink) && pos < min->pos)
+		min->pos = pos;
+}
+
+static void wake_source(const struct kecho_log_header *hdr, u64 pos, int bell)
+{
+	u64 want, one = 1;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	want = le64_to_cpu(READ_ONCE(hdr->want));
+	if (want && pos >= want && write(bell, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void release_remote(struct kecho *k, struct ke_rstream *rs)
+{
+	struct slowest min = { U64_MAX };
+	struct conn *c = rs->peer->link ? rs->peer->link->owner : NULL;
+
+	feeds_of(rs, take_slowest, &min);
+	if (!rs->local) {
+		ke_rstream_release(rs, min.pos);
+		return;
+	}
+	if (min.pos == U64_MAX || !rs->slot)
+		return;
+	smp_store_release(&k->gates[rs->slot * GATE_STRIDE / sizeof(u64)], min.pos);
+	if (c && c->bell >= 0)
+		wake_source(rs->view.hdr, min.pos, c->bell);
+}
+
+static bool must_say(const struct feed *f, bool all)
+{
+	u64 step = all ? 1 : f->reader.view.size / 8;
+
+	return f->released - f->said >= step;
+}
+
+/* The kecho lock is not held, nor the sink's. */
+static void say_released(struct kecho_sink *s, bool all)
+{
+	struct kecho *k = s->ch->k;
+	struct feed *f;
+
+	pthread_mutex_lock(&k->lock);
+	list_for_each_entry(f, &s->feeds, list) {
+		if (!must_say(f, all))
+			continue;
+		f->said = f->released;
+		if (f->rs && f->rs->attached)
+			release_remote(k, f->rs);
+		else if (f->source)
+			pthread_cond_broadcast(&k->changed);
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+void feeds_release(struct kecho_sink *s)
+{
+	bool due = false;
+	struct feed *f;
+
+	pthread_mutex_lock(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		due |= gated(s) && must_say(f, true);
+	pthread_mutex_unlock(&s->lock);
+	if (due)
+		say_released(s, true);
+}
+
+/* ---------------------------------------------------------------- reading */
+
+static bool feed_ready(const struct feed *f)
+{
+	if (f->ended && !f->told)
+		return true;
+	return READ_ONCE(f->reader.view.hdr->head) != cpu_to_le64(f->reader.pos) && !f->told;
+}
+
+bool feeds_ready(void *sink)
+{
+	struct kecho_sink *s = sink;
+	bool ready = s->disconnected;
+	struct feed *f;
+
+	pthread_mutex_lock(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		ready |= feed_ready(f);
+	pthread_mutex_unlock(&s->lock);
+	return ready;
+}
+
+static void give_memory(struct feed *f)
+{
+	void *big = malloc(f->reader.big_total), *old = f->reader.big;
+
+	ke_reader_give(&f->reader, big, big ? f->reader.big_total : 0);
+	free(old);
+}
+
+static int tell_end(struct feed *f, struct kecho_event *ev)
+{
+	f->told = true;
+	*ev = (struct kecho_event){
+		.kind = KECHO_ENDED, .source = f->member, .last_seq = f->reader.seq,
+		.failed = f->failed,
+	};
+	return 1;
+}
+
+static int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item *item,
+		     struct kecho_event *ev)
+{
+	if (item->kind == KE_ITEM_LOST) {
+		*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,
+					    .seq = item->seq, .last_seq = item->last };
+		s->stats.lost += item->last - item->seq + 1;
+		s->disconnected |= s->m.policy == KECHO_DISCONNECT;
+		return 1;
+	}
+	*ev = (struct kecho_event){
+		.kind = KECHO_EVENT, .type = item->type, .source = f->member, .seq = item->seq,
+		.time_ns = item->time_ns, .data = item->data, .len = item->len,
+		.attrs = item->attrs, .attrs_len = item->attrs_len,
+	};
+	s->stats.received++;
+	s->stats.bytes += item->len;
+	return 1;
+}
+
+/* 1: @ev; 0: nothing there now. */
+static int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *ev)
+{
+	struct ke_item item;
+	int n;
+
+	if (f->told)
+		return 0;
+	do {
+		n = ke_reader_next(&f->reader, &item);
+		if (n == -ENOBUFS)
+			give_memory(f);
+	} while (n == -ENOBUFS);
+	__atomic_store_n(&f->released, f->reader.released, __ATOMIC_RELEASE);
+	if (n > 0)
+		return tell_item(s, f, &item, ev);
+	if (n < 0) {	/* the log is damaged: this source is over */
+		f->ended = f->gone = f->failed = true;
+		return tell_end(f, ev);
+	}
+	if (!f->ended || ke_reader_head(&f->reader) != f->reader.pos)
+		return 0;
+	if (!f->failed && ke_reader_finish(&f->reader, f->last_seq, &item))
+		return tell_item(s, f, &item, ev);
+	return tell_end(f, ev);
+}
+
+/* The sink's lock is held. Feeds take turns, FEED_BUDGET events each. */
+int feeds_next(struct kecho_sink *s, struct kecho_event *ev)
+{
+	struct feed *f, *next, *first;
+	int n;
+
+	if (list_empty(&s->feeds))
+		return 0;
+	if (s->budget) {
+		s->budget--;
+		f = list_first_entry(&s->feeds, struct feed, list);
+		if (feed_next(s, f, ev))
+			return must_say(f, false) && gated(s) ? 2 : 1;
+	}
+	first = list_first_entry(&s->feeds, struct feed, list);
+	list_for_each_entry_safe(f, next, &s->feeds, list) {
+		n = feed_next(s, f, ev);
+		if (!n)
+			continue;
+		if (f != first || !s->budget) {
+			list_del(&first->list);
+			list_add_tail(&first->list, &s->feeds);
+		}
+		if (f != first)
+			list_move(&f->list, &s->feeds);
+		s->budget = FEED_BUDGET;
+		return must_say(f, false) && gated(s) ? 2 : 1;
+	}
+	return 0;
+}

@@ -1,0 +1,308 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What core asks of its house, answered by the embedded one.
+ */
+#include "internal.h"
+
+#include <sys/random.h>
+
+static struct kecho_channel *channel_of(const struct ke_rstream *rs)
+{
+	return rs->remote->presence->channel->owner;
+}
+
+static u64 now_ms(void *house)
+{
+	(void)house;
+	return lib_clock_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+static u64 random_u64(void *house)
+{
+	u64 v;
+
+	(void)house;
+	while (getrandom(&v, sizeof(v), 0) != sizeof(v) || !v)
+		;
+	return v;
+}
+
+static void dial(void *house, struct ke_peer *p)
+{
+	conn_dial(house, p);
+}
+
+static void kick(struct ke_link *l)
+{
+	conn_kick(l->owner);
+}
+
+static void hangup(struct ke_link *l)
+{
+	struct conn *c = l->owner;
+	u64 one = 1;
+
+	c->closing = true;
+	if (write(c->k->wake, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void tx_lock(struct ke_link *l)
+{
+	pthread_mutex_lock(&((struct conn *)l->owner)->tx);
+}
+
+static void tx_unlock(struct ke_link *l)
+{
+	pthread_mutex_unlock(&((struct conn *)l->owner)->tx);
+}
+
+static void source_lock(struct ke_source *s)
+{
+	pthread_mutex_lock(&((struct kecho_source *)s->member.owner)->lock);
+}
+
+static void source_unlock(struct ke_source *s)
+{
+	pthread_mutex_unlock(&((struct kecho_source *)s->member.owner)->lock);
+}
+
+/* --------------------------------------------------------------------- logs */
+
+static struct shared_log *private_log(size_t ring)
+{
+	struct shared_log *log = calloc(1, sizeof(*log));
+
+	if (!log)
+		return NULL;
+	log->fd = -1;
+	log->size = KECHO_LOG_HEADER_SIZE + ring;
+	log->map = mmap(NULL, log->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	atomic_init(&log->refs, 1);
+	if (log->map != MAP_FAILED)
+		return log;
+	free(log);
+	return NULL;
+}
+
+static int attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
+{
+	struct shared_log *mem;
+
+	if (rs->local)
+		mem = share_take(rs->peer->link->owner, rs->remote->log);
+	else
+		mem = private_log(rs->remote->log_size);
+	if (!mem)
+		return rs->local ? -EPROTO : -ENOMEM;
+	rs->owner = mem;
+	*hdr = mem->map;
+	*ring = (char *)mem->map + KECHO_LOG_HEADER_SIZE;
+	rs->view = (struct ke_view){ .hdr = *hdr, .ring = *ring, .size = rs->remote->log_size };
+	return 0;
+}
+
+static void feed_gone(struct feed *f, void *arg)
+{
+	(void)arg;
+	f->gone = f->ended = true;
+	f->rs = NULL;
+}
+
+static void detach(struct ke_rstream *rs)
+{
+	struct kecho *k = lib_of(rs->peer->node);
+
+	feeds_of(rs, feed_gone, NULL);
+	shared_log_put(rs->owner);
+	rs->owner = NULL;
+	if (rs->slot) {
+		k->gate_used[rs->slot] = false;
+		rs->slot = 0;
+	}
+}
+
+/* Slot 0 is no gate: it never moves. */
+static u32 gate_slot(struct ke_rstream *rs)
+{
+	struct kecho *k = lib_of(rs->peer->node);
+	u32 i;
+
+	for (i = 1; i < GATES_MAX && !rs->slot; i++) {
+		if (k->gate_used[i])
+			continue;
+		k->gate_used[i] = true;
+		k->gates[i * GATE_STRIDE / sizeof(u64)] = 0;
+		rs->slot = i;
+	}
+	return rs->slot;
+}
+
+static const u64 *gate(struct ke_link *l, u32 slot)
+{
+	struct conn *c = l->owner;
+
+	if (!c->gates || slot >= GATES_MAX)
+		return NULL;
+	return c->gates + slot * GATE_STRIDE / sizeof(u64);
+}
+
+static void share_channel(struct ke_link *l, struct ke_channel *ch)
+{
+	share_doorbell(l->owner, ch->owner);
+}
+
+static bool has_feed(struct kecho_sink *s, const struct ke_rstream *rs)
+{
+	struct feed *f;
+
+	list_for_each_entry(f, &s->feeds, list)
+		if (f->rs == rs)
+			return true;
+	return false;
+}
+
+static void feed_goes_on(struct feed *f, void *arg)
+{
+	(void)arg;
+	f->ended = f->told = false;
+}
+
+static void started(struct ke_rstream *rs, u64 pos, u64 seq)
+{
+	struct kecho_channel *ch = channel_of(rs);
+	struct kecho_sink *s;
+
+	feeds_of(rs, feed_goes_on, NULL);
+	list_for_each_entry(s, &ch->sinks, list)
+		if (!has_feed(s, rs))
+			feed_add(s, rs, NULL, rs->owner, rs->view, rs->remote->id, pos, seq);
+	wait_wake(ch->k);
+}
+
+static void published(struct ke_rstream *rs)
+{
+	wait_wake(channel_of(rs)->k);
+}
+
+static void feed_ends(struct feed *f, void *arg)
+{
+	const struct ke_rstream *rs = arg;
+
+	f->ended = true;
+	f->failed = rs->remote->state == KE_FAILED;
+	f->last_seq = rs->last_seq;
+}
+
+static void ended(struct ke_rstream *rs)
+{
+	feeds_of(rs, feed_ends, rs);
+	wait_wake(channel_of(rs)->k);
+}
+
+/* ------------------------------------------------------------------ members */
+
+void member_describe(const struct ke_remote *m, struct kecho_member *out)
+{
+	const struct ke_peer *p = m->presence->peer;
+	u64 node;
+
+	memcpy(&node, p->contact.node.b, sizeof(node));
+	*out = (struct kecho_member){
+		.id = m->id, .node = node, .role = (enum kecho_role)m->role,
+		.policy = (enum kecho_policy)m->policy,
+		.state = (enum kecho_member_state)m->state, .remote = !p->local,
+	};
+}
+
+static void member(struct ke_remote *m)
+{
+	struct kecho_channel *ch = m->presence->channel->owner;
+	struct notice *n;
+	u64 one = 1;
+
+	pthread_cond_broadcast(&ch->k->changed);
+	if (!ch->watch)
+		return;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return;
+	member_describe(m, &n->m);
+	list_add_tail(&n->list, &ch->notices);
+	if (write(ch->k->wake, &one, sizeof(one)) < 0)
+		return;
+}
+
+static void changed(void *house)
+{
+	struct kecho *k = house;
+
+	pthread_cond_broadcast(&k->changed);
+}
+
+static void room(struct ke_source *s)
+{
+	struct kecho_source *src = s->member.owner;
+
+	pthread_cond_broadcast(&src->ch->k->changed);
+}
+
+static void repair(struct ke_channel *ch)
+{
+	struct kecho *k = lib_of(ch->node);
+
+	if (k->reg)
+		ke_reg_repair(k->reg, ch->name);
+}
+
+static void pong(struct ke_link *l, u64 sent)
+{
+	struct kecho *k = lib_of(l->node);
+
+	if (k->ping_peer != l->peer || k->ping_sent != sent)
+		return;
+	k->ping_rtt_ns = lib_clock_ns(CLOCK_MONOTONIC) - sent;
+	k->ping_peer = NULL;
+	pthread_cond_broadcast(&k->changed);
+}
+
+u64 lib_deadline(unsigned int timeout_ms)
+{
+	return now_ms(NULL) + timeout_ms;
+}
+
+bool lib_wait(struct kecho *k, u64 deadline_ms)
+{
+	struct timespec t = { deadline_ms / 1000, deadline_ms % 1000 * 1000000 };
+
+	return pthread_cond_timedwait(&k->changed, &k->lock, &t) != ETIMEDOUT;
+}
+
+const struct ke_house lib_house = {
+	.now_ms = now_ms,
+	.random = random_u64,
+	.dial = dial,
+	.kick = kick,
+	.hangup = hangup,
+	.tx_lock = tx_lock,
+	.tx_unlock = tx_unlock,
+	.source_lock = source_lock,
+	.source_unlock = source_unlock,
+	.attach = attach,
+	.detach = detach,
+	.gate_slot = gate_slot,
+	.gate = gate,
+	.share_log = share_log,
+	.share_channel = share_channel,
+	.shared = share_in,
+	.member = member,
+	.started = started,
+	.published = published,
+	.ended = ended,
+	.room = room,
+	.changed = changed,
+	.repair = repair,
+	.stats = stats_out,
+	.stats_in = stats_in,
+	.pong = pong,
+};

@@ -1,0 +1,294 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The embedded house: the node inside the calling process.
+ *
+ * Locks, in the order in which they are taken:
+ *	kecho.lock	control calls of core, receiving, all lists of this file
+ *	sink.lock	a sink's feeds and reading position
+ *	source.lock	a source's log, gates and streams
+ *	conn.tx		sending on one connection
+ *
+ * Who waits runs the node. Of the threads that wait while there are connections to
+ * other hosts one is the leader: it polls them and the doorbells; the others wait
+ * for it. The helper thread does the control connections of this host, and polls
+ * the others only when no leader has for a millisecond.
+ */
+#ifndef KECHO_INTERNAL_H
+#define KECHO_INTERNAL_H
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kecho/kecho.h"
+#include "link.h"
+#include "reg.h"
+
+enum lib_limits {
+	FEED_BUDGET = 64,
+	GATES_MAX = 1024,	/* of one node on its host */
+	GATE_STRIDE = 64,
+	FDS_QUEUED_MAX = 16,	/* descriptors that came before the frame they belong to */
+	FDS_PER_SHARE = 2,
+	DOORBELLS_MAX = 16,	/* of one channel on one host */
+	SUBMIT_BATCH_BYTES = 16 << 10,
+	HELPER_GRACE_MS = 1,
+	HELPER_PARKED_TICKS = 50,
+	LINGER_MS = 2000,
+	JOIN_MS = 5000,
+	OPEN_MS = 5000,
+};
+
+/* What a frame SHARE brings. */
+enum share_kind { SHARE_GATES = 1, SHARE_DOORBELL, SHARE_LOG };
+
+struct doorbell {
+	uint64_t id;
+	struct kecho_doorbell *page;
+	int memfd, eventfd;
+};
+
+/* Descriptors that go out with the control byte at @at. */
+struct outgoing {
+	struct list_head list;
+	u64 at;
+	int fd[FDS_PER_SHARE];
+	unsigned int n;
+};
+
+struct conn {
+	struct ke_link link;
+	struct list_head list;
+	struct kecho *k;
+	pthread_mutex_t tx;
+	int fd, pidfd;
+	bool open;		/* link.h's part is alive */
+	bool connecting, closing, want_out;
+	atomic_bool blocked;	/* the socket is full */
+	struct ke_id target;	/* whom we dialled */
+	struct list_head outgoing;
+	u64 sent;
+	int fds[FDS_QUEUED_MAX];
+	unsigned int nfds;
+	const u64 *gates;	/* the other node's */
+	int bell;		/* wakes its submitters */
+	u64 rtt_ns;
+	char address[64];
+};
+
+struct feed {
+	struct list_head list;		/* of the sink */
+	struct ke_reader reader;
+	struct kecho_sink *sink;
+	struct ke_rstream *rs;		/* NULL: our own source's log, or it is gone */
+	struct kecho_source *source;
+	struct shared_log *log;		/* what keeps the memory */
+	uint64_t member;
+	struct ke_gate gate;
+	u64 released;			/* atomic: what the gate says */
+	u64 said;			/* released, as the source was told last */
+	bool gone;			/* drain it, then tell the end and drop it */
+	bool ended;			/* nothing comes for now */
+	bool told;
+	bool failed;
+	u64 last_seq;
+};
+
+/* Memory of a log, ours or mapped, for as long as somebody reads it. */
+struct shared_log {
+	atomic_int refs;
+	void *map;
+	size_t size;		/* of the mapping */
+	int fd;
+};
+
+struct kecho_source {
+	struct ke_source s;
+	struct list_head list;
+	struct kecho_channel *ch;
+	pthread_mutex_t lock;
+	pthread_cond_t pieces_done;
+	bool in_pieces;
+	struct shared_log *log;
+	int linger_ms;
+	struct kecho_source_stats stats;
+};
+
+struct kecho_sink {
+	struct ke_member m;
+	struct list_head list;
+	struct kecho_channel *ch;
+	pthread_mutex_t lock;
+	struct list_head feeds;
+	unsigned int budget;	/* events that the first feed still may give in a row */
+	bool retained, disconnected, reading;
+	kecho_event_fn fn;
+	void *arg;
+	void *copy;
+	int pollfd, pending;
+	bool pending_set;
+	struct kecho_sink_stats stats;
+};
+
+struct notice {
+	struct list_head list;
+	struct kecho_member m;
+};
+
+struct kecho_channel {
+	struct ke_channel ch;
+	struct list_head list;
+	struct kecho *k;
+	struct list_head sources, sinks;
+	unsigned int retain, timeout_ms;
+	struct doorbell bells[DOORBELLS_MAX];	/* [0] is the one that we sleep on */
+	atomic_uint nbells;
+	kecho_member_fn watch;
+	void *watch_arg;
+	struct list_head notices;
+	pthread_t watching;
+	bool in_watch;
+	struct stat_query *query;
+};
+
+struct stat_query {
+	struct kecho_member_stats *st;
+	size_t max, n;
+	u64 cookie;
+	unsigned int due;
+};
+
+struct shared_in {		/* a log that came and waits for its START */
+	struct list_head list;
+	struct conn *c;
+	u32 log;
+	struct shared_log *mem;
+};
+
+struct kecho {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct ke_node node;
+	struct ke_reg *reg;
+	unsigned int fork_generation, timeout_ms;
+	struct list_head conns, channels, shared;
+	int ep;			/* the helper's */
+	int io;			/* TCP connections and doorbells; in ep while armed */
+	int wake, bell, nudge;
+	int unix_fd, tcp_fd;
+	int gates_fd;
+	u64 *gates;
+	bool gate_used[GATES_MAX];
+	atomic_int ntcp;
+	pthread_t helper;
+	bool stop;
+	pthread_mutex_t lead;	/* the leader's state */
+	pthread_cond_t follow;
+	bool led, armed, helper_parked;
+	pthread_t leader;
+	unsigned int nfollowers;
+	atomic_uint runs, reaped;
+	atomic_int fd_sinks;
+	u64 ping_sent, ping_rtt_ns;
+	struct ke_peer *ping_peer;
+};
+
+/* explain.c */
+int lib_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+extern atomic_uint lib_fork_generation;
+
+static inline bool lib_forked(const struct kecho *k)
+{
+	return k->fork_generation != atomic_load_explicit(&lib_fork_generation, memory_order_relaxed);
+}
+
+static inline u64 lib_clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return (u64)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+static inline struct kecho *lib_of(const struct ke_node *n)
+{
+	return n->owner;
+}
+
+/* house.c */
+extern const struct ke_house lib_house;
+bool lib_wait(struct kecho *k, u64 deadline_ms);	/* on k->changed; false: it has passed */
+u64 lib_deadline(unsigned int timeout_ms);
+
+void member_describe(const struct ke_remote *m, struct kecho_member *out);
+
+/* look.c */
+void stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
+void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struct ke_in *in);
+
+/* conn.c */
+int conn_listen(struct kecho *k, const char *address, char *listening, size_t size);
+void conn_dial(struct kecho *k, struct ke_peer *p);
+void conn_accept(struct kecho *k, int listener);
+void conn_input(struct conn *c, u32 events);
+void conn_flush(struct conn *c);
+void conn_kick(struct conn *c);
+void conn_hangup(struct conn *c);
+void conn_reap(struct kecho *k);
+void conn_died(struct conn *c);
+
+/* share.c */
+struct shared_log *shared_log_make(size_t ring);
+struct shared_log *shared_log_map(int fd, size_t ring);
+void shared_log_put(struct shared_log *log);
+void share_gates(struct conn *c);
+void share_doorbell(struct conn *c, struct kecho_channel *ch);
+void share_log(struct ke_link *l, struct ke_source *s);
+void share_in(struct ke_link *l, struct ke_channel *ch, struct ke_in *in);
+struct shared_log *share_take(struct conn *c, u32 log);
+void share_forget(struct conn *c);
+int doorbell_make(struct kecho_channel *ch);
+void doorbells_close(struct kecho_channel *ch);
+void doorbell_ring(struct kecho_channel *ch);
+
+/* wait.c */
+int wait_events(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
+		int timeout_ms);
+void wait_wake(struct kecho *k);
+void *helper_main(void *arg);
+void io_run(struct kecho *k, int timeout_ms);
+void notices_run(struct kecho *k);
+
+/* sink.c */
+void sink_free(struct kecho_sink *s);
+/* source.c */
+void source_free(struct kecho_source *s);
+/* channel.c */
+int channel_wait(struct kecho_channel *ch, bool (*done)(const struct ke_channel *), unsigned int timeout_ms);
+int attrs_set(struct ke_attrs *a, const char *name, struct kecho_value v);
+int value_check(const char *name, struct kecho_value v, struct ke_value *out);
+int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n);
+
+/* feed.c */
+void feed_add(struct kecho_sink *s, struct ke_rstream *rs, struct kecho_source *src,
+	      struct shared_log *log, struct ke_view v, uint64_t member, u64 pos, u64 seq);
+void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg);
+void feed_free(struct feed *f);
+void feeds_release(struct kecho_sink *s);
+bool feeds_ready(void *sink);
+int feeds_next(struct kecho_sink *s, struct kecho_event *ev);
+
+#endif

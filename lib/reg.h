@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process's tie to the registry: always a client of it, and its server too if
+ * this process was elected.
+ *
+ * One thread per tie does all of the work; it sleeps when there is none. On the
+ * Unix transport nothing wakes it but requests, on TCP it renews the leases of
+ * what this process has published. Whoever binds the registry's address is its
+ * server; when the server dies, the ties see the hang-up, race to bind, and
+ * publish anew what they have joined. All calls are thread-safe.
+ *
+ * A server that replaces a lost one must not create a name that still lives, so
+ * it waits for those who know if there may be any: on TCP always, for a moment;
+ * on the Unix transport for a lease, if it sees the abstract socket
+ * "kecho/UID/node/..." of another node. A node should therefore bind its own
+ * only after ke_reg_open(), and name it with its id in lower-case hex.
+ */
+#ifndef KECHO_REG_H
+#define KECHO_REG_H
+
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "id.h"
+
+struct ke_reg;
+
+enum ke_reg_join_flags {
+	KE_REG_EXISTING = 1 << 0,	/* never create: -ENOENT */
+	KE_REG_EXCLUSIVE = 1 << 1,	/* only create: -EEXIST */
+};
+
+struct ke_reg_info {
+	char name[KE_NAME_MAX + 1];
+	struct ke_id uuid;
+	unsigned int contacts;
+};
+
+/*
+ * Finds or becomes the registry. @address is NULL for the one of this user in
+ * this network namespace, or "ADDR:PORT" ("[ADDR]:PORT") for TCP. On an error
+ * @why gets a sentence: -EINVAL an address that is none, -EACCES other users
+ * hold all the places, -ETIMEDOUT, or what the system said.
+ */
+int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contact *self,
+		unsigned int timeout_ms, char *why, size_t why_size);
+
+/* Withdraws what was joined and ends the thread. No other call may be under way. */
+void ke_reg_close(struct ke_reg *r);
+
+/*
+ * Looks the channel @name up, or creates it with a new uuid; this node becomes a
+ * contact of it if there is room. Gives the uuid and the @n other contacts, for
+ * which @contacts has KE_CONTACTS_MAX places. Outlasts a change of the server.
+ * -ENOENT and -EEXIST as the flags say, -EINVAL a bad name, -ENOSPC a full
+ * registry, -ETIMEDOUT with the reason in @why.
+ */
+int ke_reg_join(struct ke_reg *r, const char *name, unsigned int flags, unsigned int timeout_ms,
+		struct ke_id *uuid, struct ke_contact *contacts, unsigned int *n,
+		char *why, size_t why_size);
+
+/* The same without any change. -ENOENT. */
+int ke_reg_lookup(struct ke_reg *r, const char *name, unsigned int timeout_ms,
+		  struct ke_id *uuid, struct ke_contact *contacts, unsigned int *n);
+
+/* Withdraws this node as a contact, however often it joined; doesn't wait. */
+void ke_reg_leave(struct ke_reg *r, const char *name);
+
+/*
+ * A node of the joined channel @name has gone: offers this one as a contact
+ * again. Never waits, and may be called with the caller's locks held.
+ */
+void ke_reg_repair(struct ke_reg *r, const char *name);
+
+/* Fills @i with up to @max of the channels; gives how many, or -ETIMEDOUT. */
+ssize_t ke_reg_list(struct ke_reg *r, struct ke_reg_info *i, size_t max,
+		    unsigned int timeout_ms);
+
+#endif

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What nodes of one host share: logs, gates, doorbells, as descriptors that go over
+ * their Unix socket with a frame SHARE:
+ *
+ *	GATES		memfd of gate words, eventfd that wakes its submitters
+ *	DOORBELL	id u64; memfd of one struct kecho_doorbell, eventfd
+ *	LOG		log u32; memfd of header and ring
+ *
+ * A log is sealed before anybody gets it: its size is fixed, and only the mapping
+ * that its source has can write. A reader believes the seals, not the sender.
+ */
+#include "internal.h"
+
+#include <sys/stat.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+enum { LOG_SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL };
+
+static int memfd(const char *name, size_t size)
+{
+	int fd = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	if (fd >= 0 && ftruncate(fd, size)) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+static void *map(int fd, size_t size, int prot)
+{
+	void *p = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return NULL;
+	madvise(p, size, MADV_DONTFORK);
+	return p;
+}
+
+static struct shared_log *new_shared(int fd, size_t ring, int prot)
+{
+	struct shared_log *log = calloc(1, sizeof(*log));
+
+	if (!log)
+		return NULL;
+	log->fd = fd;
+	log->size = KECHO_LOG_HEADER_SIZE + ring;
+	log->map = map(fd, log->size, prot);
+	atomic_init(&log->refs, 1);
+	if (log->map)
+		return log;
+	free(log);
+	return NULL;
+}
+
+struct shared_log *shared_log_make(size_t ring)
+{
+	int fd = memfd("kecho-log", KECHO_LOG_HEADER_SIZE + ring);
+	struct shared_log *log;
+
+	if (fd < 0)
+		return NULL;
+	log = new_shared(fd, ring, PROT_READ | PROT_WRITE);
+	if (log && !fcntl(fd, F_ADD_SEALS, LOG_SEALS))
+		return log;
+	if (log) {
+		munmap(log->map, log->size);
+		free(log);
+	}
+	close(fd);
+	return NULL;
+}
+
+struct shared_log *shared_log_map(int fd, size_t ring)
+{
+	int seals = fcntl(fd, F_GET_SEALS);
+	struct shared_log *log;
+	struct stat st;
+
+	if (seals < 0 || (seals & LOG_SEALS) != LOG_SEALS)
+		return NULL;
+	if (fstat(fd, &st) || (size_t)st.st_size != KECHO_LOG_HEADER_SIZE + ring)
+		return NULL;
+	log = new_shared(fd, ring, PROT_READ);
+	if (log)
+		log->fd = -1;
+	return log;
+}
+
+void shared_log_put(struct shared_log *log)
+{
+	if (!log || atomic_fetch_sub(&log->refs, 1) != 1)
+		return;
+	munmap(log->map, log->size);
+	if (log->fd >= 0)
+		close(log->fd);
+	free(log);
+}
+
+/* ------------------------------------------------------------ going out */
+
+static void share(struct conn *c, u32 channel, struct ke_out *body, const int *fd, unsigned int n)
+{
+	struct outgoing *o = calloc(1, sizeof(*o));
+
+	if (!o) {
+		ke_link_break(&c->link);
+		return;
+	}
+	for (; o->n < n; o->n++) {
+		o->fd[o->n] = fcntl(fd[o->n], F_DUPFD_CLOEXEC, 0);
+		if (o->fd[o->n] < 0)
+			break;
+	}
+	pthread_mutex_lock(&c->tx);
+	o->at = c->link.control_end;
+	list_add_tail(&o->list, &c->outgoing);
+	if (o->n < n)
+		c->link.broken = true;
+	ke_link_send_locked(&c->link, KECHO_FRAME_SHARE, channel, 0, body->buf, body->len);
+	pthread_mutex_unlock(&c->tx);
+	conn_kick(c);
+}
+
+void share_gates(struct conn *c)
+{
+	int fd[] = { c->k->gates_fd, c->k->bell };
+	u8 buf[1] = { SHARE_GATES };
+	struct ke_out o = { .buf = buf, .size = 1, .len = 1 };
+
+	share(c, 0, &o, fd, 2);
+}
+
+void share_doorbell(struct conn *c, struct kecho_channel *ch)
+{
+	struct doorbell *b = &ch->bells[0];
+	int fd[] = { b->memfd, b->eventfd };
+	u8 buf[16];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	if (!atomic_load(&ch->nbells))
+		return;
+	ke_put_u8(&o, SHARE_DOORBELL);
+	ke_put_u64(&o, b->id);
+	share(c, ch->ch.index, &o, fd, 2);
+}
+
+void share_log(struct ke_link *l, struct ke_source *s)
+{
+	struct kecho_source *src = s->member.owner;
+	u8 buf[8];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	ke_put_u8(&o, SHARE_LOG);
+	ke_put_u32(&o, s->id);
+	share(l->owner, s->member.channel->index, &o, &src->log->fd, 1);
+}
+
+/* ------------------------------------------------------------ coming in */
+
+static bool take_fds(struct conn *c, int *fd, unsigned int n)
+{
+	if (c->nfds < n)
+		return false;
+	memcpy(fd, c->fds, n * sizeof(int));
+	c->nfds -= n;
+	memmove(c->fds, c->fds + n, c->nfds * sizeof(int));
+	return true;
+}
+
+static bool size_sealed(int fd, size_t size)
+{
+	struct stat st;
+	int seals = fcntl(fd, F_GET_SEALS);
+
+	return seals >= 0 && (seals & F_SEAL_SHRINK) && !fstat(fd, &st) &&
+	       (size_t)st.st_size == size;
+}
+
+static bool gates_in(struct conn *c)
+{
+	size_t size = GATES_MAX * GATE_STRIDE;
+	int fd[2];
+
+	if (!take_fds(c, fd, 2))
+		return false;
+	if (!c->gates && size_sealed(fd[0], size)) {
+		c->gates = map(fd[0], size, PROT_READ);
+		c->bell = fd[1];
+		fd[1] = -1;
+	}
+	close(fd[0]);
+	if (fd[1] >= 0)
+		close(fd[1]);
+	return c->gates;
+}
+
+static int add_doorbell(struct kecho_channel *ch, uint64_t id, int memfd, int eventfd)
+{
+	unsigned int n = atomic_load(&ch->nbells);
+	struct doorbell *b = &ch->bells[n];
+
+	if (n == DOORBELLS_MAX)
+		return -ENOSPC;
+	b->page = map(memfd, sizeof(*b->page), PROT_READ | PROT_WRITE);
+	if (!b->page)
+		return -ENOMEM;
+	b->id = id;
+	b->memfd = memfd;
+	b->eventfd = eventfd;
+	if (!n) {
+		struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+
+		epoll_ctl(ch->k->io, EPOLL_CTL_ADD, eventfd, &ev);
+	}
+	atomic_store(&ch->nbells, n + 1);
+	return 0;
+}
+
+static bool doorbell_in(struct conn *c, struct kecho_channel *ch, uint64_t id)
+{
+	unsigned int i, n;
+	int fd[2];
+
+	if (!take_fds(c, fd, 2))
+		return false;
+	n = ch ? atomic_load(&ch->nbells) : 0;
+	for (i = 0; i < n && ch->bells[i].id != id; i++)
+		;
+	if (ch && i == n && size_sealed(fd[0], sizeof(struct kecho_doorbell)) &&
+	    !add_doorbell(ch, id, fd[0], fd[1]))
+		return true;
+	close(fd[0]);
+	close(fd[1]);
+	return true;
+}
+
+static bool log_in(struct conn *c, u32 log)
+{
+	struct ke_rstream *rs = c->link.peer ? ke_peer_rstream(c->link.peer, log) : NULL;
+	struct shared_in *in;
+	int fd;
+
+	if (!take_fds(c, &fd, 1))
+		return false;
+	in = rs && !rs->attached ? calloc(1, sizeof(*in)) : NULL;
+	if (in) {
+		in->mem = shared_log_map(fd, rs->remote->log_size);
+		in->c = c;
+		in->log = log;
+		list_add_tail(&in->list, &c->k->shared);
+	}
+	close(fd);
+	return !in || in->mem;
+}
+
+void share_in(struct ke_link *l, struct ke_channel *ch, struct ke_in *in)
+{
+	struct conn *c = l->owner;
+	bool good = false;
+
+	switch (ke_get_u8(in)) {
+	case SHARE_GATES:
+		good = gates_in(c);
+		break;
+	case SHARE_DOORBELL:
+		good = doorbell_in(c, ch ? ch->owner : NULL, ke_get_u64(in));
+		break;
+	case SHARE_LOG:
+		good = log_in(c, ke_get_u32(in));
+		break;
+	}
+	in->bad |= !good || !l->local;
+}
+
+struct shared_log *share_take(struct conn *c, u32 log)
+{
+	struct shared_log *mem = NULL;
+	struct shared_in *in, *next;
+
+	list_for_each_entry_safe(in, next, &c->k->shared, list) {
+		if (in->c != c || in->log != log)
+			continue;
+		shared_log_put(mem);
+		mem = in->mem;
+		list_del(&in->list);
+		free(in);
+	}
+	return mem;
+}
+
+void share_forget(struct conn *c)
+{
+	struct shared_in *in, *next;
+
+	list_for_each_entry_safe(in, next, &c->k->shared, list) {
+		if (in->c != c)
+			continue;
+		shared_log_put(in->mem);
+		list_del(&in->list);
+		free(in);
+	}
+}
+
+/* ---------------------------------------------------------------- doorbells */
+
+int doorbell_make(struct kecho_channel *ch)
+{
+	int mem, event, err = -EMFILE;
+
+	if (atomic_load(&ch->nbells))
+		return 0;
+	mem = memfd("kecho-doorbell", sizeof(struct kecho_doorbell));
+	event = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (mem >= 0 && event >= 0 &&
+	    !fcntl(mem, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		err = add_doorbell(ch, lib_house.random(ch->k), mem, event);
+	if (!err)
+		return 0;
+	if (mem >= 0)
+		close(mem);
+	if (event >= 0)
+		close(event);
+	return err;
+}
+
+void doorbells_close(struct kecho_channel *ch)
+{
+	unsigned int i, n = atomic_exchange(&ch->nbells, 0);
+
+	for (i = 0; i < n; i++) {
+		munmap(ch->bells[i].page, sizeof(struct kecho_doorbell));
+		close(ch->bells[i].memfd);
+		close(ch->bells[i].eventfd);
+	}
+}
+
+/* Wake who sleeps; what was published lies before a full fence. */
+void doorbell_ring(struct kecho_channel *ch)
+{
+	unsigned int i, n = atomic_load_explicit(&ch->nbells, memory_order_acquire);
+	u64 one = 1;
+	u32 who;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	for (i = 0; i < n; i++) {
+		struct kecho_doorbell *d = ch->bells[i].page;
+
+		if (likely(!__atomic_load_n(&d->waiters, __ATOMIC_RELAXED)))
+			continue;
+		who = __atomic_exchange_n(&d->waiters, 0, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&d->futex, 1, __ATOMIC_SEQ_CST);
+		if (who & KECHO_WAIT_FUTEX)
+			syscall(SYS_futex, &d->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		if ((who & KECHO_WAIT_POLL) && write(ch->bells[i].eventfd, &one, sizeof(one)) < 0)
+			continue;	/* full: then it is readable already */
+	}
+}

@@ -1,0 +1,360 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sinks: opening, reading, polling, callbacks.
+ */
+#include "internal.h"
+
+/* The sink reads the logs of our own process too. The kecho lock is held. */
+static void add_own(struct kecho_sink *s, struct kecho_source *src)
+{
+	u64 pos, seq;
+
+	pthread_mutex_lock(&src->lock);
+	pos = ke_log_retained(&src->s.log, s->retained ? src->s.retain : 0, &seq);
+	feed_add(s, NULL, src, src->log, ke_log_view(&src->s.log), src->s.member.id, pos, seq);
+	pthread_mutex_unlock(&src->lock);
+}
+
+static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho_sink_options *opt)
+{
+	struct kecho_sink *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->ch = ch;
+	s->m.owner = s;
+	s->m.role = KE_SINK;
+	s->m.policy = opt ? opt->policy : KECHO_LATEST;
+	s->retained = opt && opt->retained;
+	s->fn = opt ? opt->fn : NULL;
+	s->arg = opt ? opt->arg : NULL;
+	s->pollfd = s->pending = -1;
+	pthread_mutex_init(&s->lock, NULL);
+	INIT_LIST_HEAD(&s->feeds);
+	s->copy = s->m.policy == KECHO_BLOCK ? NULL : aligned_alloc(64, KE_RECORD_MAX);
+	if ((s->copy || s->m.policy == KECHO_BLOCK) &&
+	    !(opt && attrs_load(&s->m.attrs, opt->attrs, opt->nattrs)))
+		return s;
+	sink_free(s);
+	return NULL;
+}
+
+void sink_free(struct kecho_sink *s)
+{
+	if (s->pollfd >= 0) {
+		close(s->pollfd);
+		close(s->pending);
+		atomic_fetch_sub(&s->ch->k->fd_sinks, 1);
+	}
+	ke_attrs_free(&s->m.attrs);
+	pthread_mutex_destroy(&s->lock);
+	free(s->copy);
+	free(s);
+}
+
+static bool sink_started(const struct ke_channel *ch)
+{
+	return ke_channel_acked(ch) && ke_channel_started(ch);
+}
+
+int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
+		    struct kecho_sink **out)
+{
+	struct kecho *k = ch->k;
+	struct kecho_source *src;
+	struct kecho_sink *s;
+	struct ke_presence *pr;
+	bool first_bell;
+	int err;
+
+	if (lib_forked(k))
+		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
+				ch->ch.name);
+	if (opt && (unsigned int)opt->policy > KECHO_DISCONNECT)
+		return lib_fail(-EINVAL, "sink of '%s': no policy %d", ch->ch.name, opt->policy);
+	s = make_sink(ch, opt);
+	if (!s)
+		return lib_fail(-ENOMEM, "sink of '%s'", ch->ch.name);
+	pthread_mutex_lock(&k->lock);
+	first_bell = !atomic_load(&ch->nbells);
+	err = doorbell_make(ch);
+	if (err) {
+		pthread_mutex_unlock(&k->lock);
+		sink_free(s);
+		return lib_fail(err, "sink of '%s': no doorbell", ch->ch.name);
+	}
+	if (first_bell)
+		list_for_each_entry(pr, &ch->ch.presences, channel_list)
+			if (pr->here && pr->peer->link && pr->peer->link->local)
+				share_doorbell(pr->peer->link->owner, ch);
+	ch->ch.sinks++;
+	ch->ch.gated += s->m.policy == KECHO_BLOCK;
+	list_add_tail(&s->list, &ch->sinks);
+	list_for_each_entry(src, &ch->sources, list)
+		add_own(s, src);
+	ke_member_join(&s->m, &ch->ch);
+	err = ke_channel_subscribe(&ch->ch, s->retained);
+	if (!err)
+		channel_wait(ch, sink_started, JOIN_MS);
+	pthread_mutex_unlock(&k->lock);
+	if (err) {
+		kecho_sink_close(s);
+		return lib_fail(err, "sink of '%s'", ch->ch.name);
+	}
+	*out = s;
+	return 0;
+}
+
+void kecho_sink_close(struct kecho_sink *s)
+{
+	struct kecho_channel *ch;
+	struct kecho *k;
+
+	if (!s)
+		return;
+	ch = s->ch;
+	k = ch->k;
+	if (lib_forked(k))
+		return;
+	pthread_mutex_lock(&k->lock);
+	ke_member_leave(&s->m);
+	pthread_mutex_lock(&s->lock);
+	list_del(&s->list);
+	ch->ch.sinks--;
+	ch->ch.gated -= s->m.policy == KECHO_BLOCK;
+	while (!list_empty(&s->feeds))
+		feed_free(list_first_entry(&s->feeds, struct feed, list));
+	pthread_mutex_unlock(&s->lock);
+	ke_channel_unsubscribe(&ch->ch);
+	pthread_mutex_unlock(&k->lock);
+	sink_free(s);
+}
+
+uint64_t kecho_sink_id(const struct kecho_sink *s)
+{
+	return s->m.id;
+}
+
+/* Feeds of sources that are over and said so. Both locks, in order. */
+static void drop_told(struct kecho_sink *s)
+{
+	struct feed *f, *next;
+
+	pthread_mutex_lock(&s->ch->k->lock);
+	pthread_mutex_lock(&s->lock);
+	list_for_each_entry_safe(f, next, &s->feeds, list)
+		if (f->told && f->gone)
+			feed_free(f);
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_unlock(&s->ch->k->lock);
+}
+
+static int next_event(struct kecho_sink *s, struct kecho_event *ev)
+{
+	int n;
+
+	pthread_mutex_lock(&s->lock);
+	n = feeds_next(s, ev);
+	pthread_mutex_unlock(&s->lock);
+	if (n == 2)
+		feeds_release(s);
+	if (n && ev->kind == KECHO_ENDED)
+		drop_told(s);
+	return n;
+}
+
+static void set_pending(struct kecho_sink *s, bool on)
+{
+	u64 v = 1;
+
+	if (s->pollfd < 0)
+		return;
+	if (on && !s->pending_set && write(s->pending, &v, sizeof(v)) == sizeof(v))
+		s->pending_set = true;
+	if (!on && read(s->pending, &v, sizeof(v)) <= (ssize_t)sizeof(v))
+		s->pending_set = false;
+}
+
+/* Nothing is there: arm what wakes a poller, and look once more. */
+static bool arm_poll(struct kecho_sink *s)
+{
+	set_pending(s, false);
+	__atomic_fetch_or(&s->ch->bells[0].page->waiters, KECHO_WAIT_POLL, __ATOMIC_SEQ_CST);
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!feeds_ready(s))
+		return false;
+	set_pending(s, true);
+	return true;
+}
+
+static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
+{
+	struct kecho *k = s->ch->k;
+	int err;
+
+	for (;;) {
+		if (s->disconnected)
+			return -EPIPE;
+		if (next_event(s, ev)) {
+			set_pending(s, true);
+			return 0;
+		}
+		feeds_release(s);
+		if (!timeout_ms) {
+			if (atomic_load(&k->ntcp) || s->pollfd >= 0)
+				io_run(k, 0);
+			if (next_event(s, ev))
+				return 0;
+			if (s->pollfd < 0 || !arm_poll(s))
+				return -EAGAIN;
+			continue;
+		}
+		err = wait_events(k, s->ch, feeds_ready, s, timeout_ms);
+		if (err)
+			return err;
+	}
+}
+
+int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
+{
+	int err;
+
+	if (lib_forked(s->ch->k))
+		return -EBADF;
+	if (__atomic_exchange_n(&s->reading, true, __ATOMIC_ACQUIRE))
+		return lib_fail(-EBUSY, "another thread reads this sink of '%s'", s->ch->ch.name);
+	err = read_wait(s, ev, timeout_ms);
+	__atomic_store_n(&s->reading, false, __ATOMIC_RELEASE);
+	return err;
+}
+
+int kecho_sink_fd(struct kecho_sink *s)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct kecho *k = s->ch->k;
+	int fd;
+
+	if (s->pollfd >= 0)
+		return s->pollfd;
+	fd = epoll_create1(EPOLL_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	s->pending = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (s->pending < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, s->pending, &ev) ||
+	    epoll_ctl(fd, EPOLL_CTL_ADD, k->io, &ev)) {
+		int err = -errno;
+
+		close(s->pending);
+		close(fd);
+		s->pending = -1;
+		return err;
+	}
+	s->pending_set = true;
+	s->pollfd = fd;
+	atomic_fetch_add(&k->fd_sinks, 1);
+	return fd;
+}
+
+/* ---------------------------------------------------------------- callbacks */
+
+static bool any_ready(void *arg)
+{
+	struct kecho *k = arg;
+	struct kecho_channel *ch;
+	struct kecho_sink *s;
+	bool ready = false;
+
+	pthread_mutex_lock(&k->lock);
+	list_for_each_entry(ch, &k->channels, list)
+		list_for_each_entry(s, &ch->sinks, list)
+			ready |= s->fn && feeds_ready(s) && !s->disconnected;
+	pthread_mutex_unlock(&k->lock);
+	return ready;
+}
+
+/* The @i-th sink with a callback, or NULL. */
+static struct kecho_sink *callback_sink(struct kecho *k, unsigned int i)
+{
+	struct kecho_channel *ch;
+	struct kecho_sink *s, *found = NULL;
+
+	pthread_mutex_lock(&k->lock);
+	list_for_each_entry(ch, &k->channels, list)
+		list_for_each_entry(s, &ch->sinks, list)
+			if (s->fn && !i--)
+				found = s;
+	pthread_mutex_unlock(&k->lock);
+	return found;
+}
+
+static ssize_t dispatch(struct kecho *k)
+{
+	struct kecho_sink *s;
+	struct kecho_event ev;
+	ssize_t total = 0;
+	unsigned int i, n;
+
+	for (i = 0; (s = callback_sink(k, i)); i++) {
+		if (__atomic_exchange_n(&s->reading, true, __ATOMIC_ACQUIRE))
+			continue;
+		for (n = 0; n < FEED_BUDGET && next_event(s, &ev); n++, total++)
+			s->fn(s->arg, &ev);
+		if (n < FEED_BUDGET)
+			feeds_release(s);
+		__atomic_store_n(&s->reading, false, __ATOMIC_RELEASE);
+	}
+	return total;
+}
+
+ssize_t kecho_run(struct kecho *k, int timeout_ms)
+{
+	ssize_t n, total = 0;
+
+	if (lib_forked(k))
+		return -EBADF;
+	io_run(k, 0);
+	for (;;) {
+		n = dispatch(k);
+		total += n;
+		if (n)
+			continue;
+		if (total || !timeout_ms || wait_events(k, NULL, any_ready, k, timeout_ms))
+			return total;
+	}
+}
+
+int kecho_run_fd(struct kecho *k)
+{
+	return k->io;
+}
+
+/* --------------------------------------------------------------- attributes */
+
+int kecho_sink_set(struct kecho_sink *s, const char *name, struct kecho_value v)
+{
+	struct kecho *k = s->ch->k;
+	int err;
+
+	pthread_mutex_lock(&k->lock);
+	err = attrs_set(&s->m.attrs, name, v);
+	if (!err)
+		ke_member_changed(&s->m);
+	pthread_mutex_unlock(&k->lock);
+	return err;
+}
+
+void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)
+{
+	struct feed *f;
+
+	pthread_mutex_lock(&s->lock);
+	*st = s->stats;
+	st->lag_bytes = 0;
+	list_for_each_entry(f, &s->feeds, list) {
+		u64 head = ke_reader_head(&f->reader);
+
+		if (head != KE_HEAD_BAD)
+			st->lag_bytes += head - f->reader.pos;
+	}
+	pthread_mutex_unlock(&s->lock);
+}

@@ -1,0 +1,405 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Sources: submitting.
+ *
+ * A submission is one append under the source's lock, a fence, a look at the
+ * doorbells, and, where other hosts read the log, a try to send at once. If the
+ * link is being sent on, its sender takes ours along.
+ */
+#include "internal.h"
+
+static struct kecho_source *make_source(struct kecho_channel *ch,
+					const struct kecho_source_options *opt, size_t size)
+{
+	struct kecho_source *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->ch = ch;
+	s->s.member.owner = s;
+	s->s.member.role = KE_SOURCE;
+	s->s.member.source = &s->s;
+	s->s.retain = ch->retain;
+	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
+	s->log = shared_log_make(size);
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->pieces_done, NULL);
+	if (s->log && !(opt && attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs)))
+		return s;
+	source_free(s);
+	return NULL;
+}
+
+void source_free(struct kecho_source *s)
+{
+	shared_log_put(s->log);
+	ke_attrs_free(&s->s.member.attrs);
+	pthread_mutex_destroy(&s->lock);
+	pthread_cond_destroy(&s->pieces_done);
+	free(s);
+}
+
+static void feed_own_sinks(struct kecho_channel *ch, struct kecho_source *s)
+{
+	struct kecho_sink *sink;
+
+	pthread_mutex_lock(&s->lock);
+	list_for_each_entry(sink, &ch->sinks, list)
+		feed_add(sink, NULL, s, s->log, ke_log_view(&s->s.log), s->s.member.id, 0, 0);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
+		      struct kecho_source **out)
+{
+	size_t size = opt && opt->log_size ? opt->log_size : KECHO_LOG_SIZE_DEFAULT;
+	struct kecho *k = ch->k;
+	struct kecho_source *s;
+
+	if (lib_forked(k))
+		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
+				ch->ch.name);
+	if (!is_power_of_2(size) || size < KECHO_LOG_SIZE_MIN || size > KECHO_LOG_SIZE_MAX)
+		return lib_fail(-EINVAL, "source of '%s': a log of %zu bytes", ch->ch.name, size);
+	s = make_source(ch, opt, size);
+	if (!s)
+		return lib_fail(-ENOMEM, "source of '%s'", ch->ch.name);
+	pthread_mutex_lock(&k->lock);
+	ke_log_init(&s->s.log, s->log->map, (char *)s->log->map + KECHO_LOG_HEADER_SIZE, size, 0, 0);
+	ke_source_init(&s->s, &k->node);
+	list_add_tail(&s->list, &ch->sources);
+	ke_member_join(&s->s.member, &ch->ch);
+	feed_own_sinks(ch, s);
+	channel_wait(ch, ke_channel_acked, JOIN_MS);
+	pthread_mutex_unlock(&k->lock);
+	*out = s;
+	return 0;
+}
+
+/* Our own sinks read on to the end of the log. */
+static void end_own_feeds(struct kecho_source *s)
+{
+	struct kecho_sink *sink;
+	struct feed *f;
+
+	list_for_each_entry(sink, &s->ch->sinks, list) {
+		pthread_mutex_lock(&sink->lock);
+		list_for_each_entry(f, &sink->feeds, list) {
+			if (f->source != s)
+				continue;
+			if (sink->m.policy == KECHO_BLOCK)
+				ke_source_ungate(&s->s, &f->gate);
+			f->source = NULL;
+			f->last_seq = s->s.log.seq;
+			f->gone = f->ended = true;
+		}
+		pthread_mutex_unlock(&sink->lock);
+	}
+}
+
+void kecho_source_close(struct kecho_source *s)
+{
+	struct kecho *k;
+	u64 deadline;
+
+	if (!s || lib_forked(s->ch->k))
+		return;
+	k = s->ch->k;
+	deadline = lib_deadline(s->linger_ms < 0 ? 0 : s->linger_ms);
+	pthread_mutex_lock(&k->lock);
+	ke_source_end(&s->s);
+	while (!ke_source_drained(&s->s) && lib_wait(k, deadline))
+		;
+	end_own_feeds(s);
+	ke_source_fini(&s->s);
+	ke_member_leave(&s->s.member);
+	list_del(&s->list);
+	wait_wake(k);
+	pthread_mutex_unlock(&k->lock);
+	source_free(s);
+}
+
+uint64_t kecho_source_id(const struct kecho_source *s)
+{
+	return s->s.member.id;
+}
+
+/* ---------------------------------------------------------------- submitting */
+
+static u64 wall_ns(void)
+{
+	return lib_clock_ns(CLOCK_REALTIME);
+}
+
+/* Others may see what was published; the source's lock is held. */
+static void tell(struct kecho_source *s)
+{
+	struct ke_tstream *ts;
+
+	ke_log_publish(&s->s.log);
+	doorbell_ring(s->ch);
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (ts->link)
+			conn_kick(ts->link->owner);
+}
+
+/* A gate's reader wakes us when it reaches this, half a log on. */
+static void set_want(struct kecho_source *s, u64 want)
+{
+	WRITE_ONCE(s->s.log.hdr->want, cpu_to_le64(want));
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/*
+ * Wait until the log may grow. Called and left with the source's lock; the kecho
+ * lock, which every change of a gate broadcasts under, comes first.
+ */
+static int wait_for_room(struct kecho_source *s, u64 size)
+{
+	struct kecho *k = s->ch->k;
+	u64 end = s->s.log.end + 2 * size, half = s->s.log.size / 2;
+
+	tell(s);
+	s->stats.waited++;
+	pthread_mutex_unlock(&s->lock);
+	pthread_mutex_lock(&k->lock);
+	pthread_mutex_lock(&s->lock);
+	set_want(s, end > half ? end - half : 1);
+	while (!s->s.closed && !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end + half))) {
+		pthread_mutex_unlock(&s->lock);
+		lib_wait(k, lib_deadline(100));
+		pthread_mutex_lock(&s->lock);
+	}
+	set_want(s, 0);
+	pthread_mutex_unlock(&k->lock);
+	return s->s.closed ? -EPIPE : 0;
+}
+
+/* Room for a record of @size bytes; the source's lock is held. */
+static int make_room(struct kecho_source *s, u64 size, unsigned int flags)
+{
+	u64 end = s->s.log.end + 2 * ke_record_align(size);
+	int err;
+
+	while (!ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end))) {
+		if (flags & KECHO_DONTWAIT) {
+			s->stats.refused++;
+			return -EAGAIN;
+		}
+		err = wait_for_room(s, size);
+		if (err)
+			return err;
+	}
+	while (!ke_source_unpinned(&s->s, size)) {
+		/* A send is reading there: the length of one system call. */
+		pthread_mutex_unlock(&s->lock);
+		sched_yield();
+		pthread_mutex_lock(&s->lock);
+	}
+	return 0;
+}
+
+static int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,
+		      u32 len, unsigned int flags, u64 *seq)
+{
+	int err;
+
+	do {
+		err = make_room(s, ke_record_size(info, len), flags);
+		if (!err)
+			err = ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
+	return err;
+}
+
+/* An event that is larger than a record. Nobody else appends between its pieces. */
+static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
+		      size_t len, unsigned int flags)
+{
+	u32 piece = ke_payload_max(s->s.log.size) - 64 - KE_EVENT_ATTRS_MAX, n;
+	u64 seq = 0, all = len + (len / piece + 1) * 64;
+	size_t at;
+	int err = 0;
+
+	if ((flags & KECHO_DONTWAIT) &&
+	    ke_source_limit(&s->s, s->s.log.end + all) < s->s.log.end + all) {
+		s->stats.refused++;
+		return all > s->s.log.size ? -EMSGSIZE : -EAGAIN;
+	}
+	s->in_pieces = true;
+	info->frag_total = len;
+	for (at = 0; at < len && !err; at += n) {
+		n = min_t(size_t, piece, len - at);
+		info->frag_offset = at;
+		err = put_record(s, info, data + at, n, 0, &seq);
+		info->attrs_len = 0;
+		tell(s);
+	}
+	s->in_pieces = false;
+	pthread_cond_broadcast(&s->pieces_done);
+	return err;
+}
+
+static int begin(struct kecho_source *s, unsigned int flags)
+{
+	if (unlikely(lib_forked(s->ch->k)))
+		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
+				s->ch->ch.name);
+	pthread_mutex_lock(&s->lock);
+	while (s->in_pieces && !(flags & KECHO_DONTWAIT))
+		pthread_cond_wait(&s->pieces_done, &s->lock);
+	if (!s->in_pieces && !s->s.closed)
+		return 0;
+	pthread_mutex_unlock(&s->lock);
+	return s->s.closed ? -EPIPE : -EAGAIN;
+}
+
+static int put_event(struct kecho_source *s, struct ke_event_info *info, const void *data,
+		     size_t len, unsigned int flags)
+{
+	u64 seq = 0;
+	int err;
+
+	if (unlikely(len > KECHO_EVENT_MAX))
+		return lib_fail(-EMSGSIZE, "an event of %zu bytes; the most is %u", len,
+				KECHO_EVENT_MAX);
+	if (likely(ke_record_size(info, len) <= s->s.log.record_max))
+		err = put_record(s, info, data, len, flags, &seq);
+	else
+		err = put_pieces(s, info, data, len, flags);
+	if (!err) {
+		s->stats.submitted++;
+		s->stats.bytes += len;
+	}
+	return err;
+}
+
+ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, size_t n,
+			    unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = wall_ns() };
+	size_t i;
+	int err = begin(s, flags);
+
+	if (err)
+		return err;
+	for (i = 0; i < n && !err; i++) {
+		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
+		info = (struct ke_event_info){ .time_ns = info.time_ns };
+	}
+	tell(s);
+	pthread_mutex_unlock(&s->lock);
+	return err && i == 1 ? err : err ? (ssize_t)i - 1 : (ssize_t)i;
+}
+
+static int submit_one(struct kecho_source *s, struct ke_event_info *info, const void *data,
+		      size_t len, unsigned int flags)
+{
+	int err = begin(s, flags);
+
+	if (err)
+		return err;
+	err = put_event(s, info, data, len, flags);
+	tell(s);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = wall_ns() };
+
+	return submit_one(s, &info, data, len, flags);
+}
+
+int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
+		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = wall_ns() };
+	struct ke_attrs set = { 0 };
+	int err = attrs_load(&set, attrs, nattrs);
+
+	if (!err && set.len > KE_EVENT_ATTRS_MAX)
+		err = lib_fail(-E2BIG, "an event's attributes of %u bytes; the most is %d", set.len,
+			       KE_EVENT_ATTRS_MAX);
+	info.attrs = set.buf;
+	info.attrs_len = set.len;
+	if (!err)
+		err = submit_one(s, &info, data, len, flags);
+	ke_attrs_free(&set);
+	return err;
+}
+
+int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
+		  struct kecho_reservation *r)
+{
+	struct ke_event_info info = { .time_ns = wall_ns() };
+	u64 cookie;
+	void *data;
+	int err;
+
+	if (len > ke_payload_max(s->s.log.size))
+		return lib_fail(-EMSGSIZE, "a reservation of %zu bytes; the most is %u", len,
+				ke_payload_max(s->s.log.size));
+	err = begin(s, flags);
+	if (err)
+		return err;
+	do {
+		err = make_room(s, ke_record_size(&info, len), flags);
+		if (!err)
+			err = ke_log_reserve(&s->s.log, &info, len, s->s.limit, &data, &cookie);
+	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
+	pthread_mutex_unlock(&s->lock);
+	if (!err)
+		*r = (struct kecho_reservation){ .data = data, .len = len, .cookie = cookie };
+	return err;
+}
+
+int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len)
+{
+	int err;
+
+	if (lib_forked(s->ch->k))
+		return -EBADF;
+	if (len > r->len)
+		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
+	pthread_mutex_lock(&s->lock);
+	err = ke_log_commit(&s->s.log, r->cookie, len, wall_ns());
+	if (!err) {
+		s->stats.submitted++;
+		s->stats.bytes += len;
+	}
+	tell(s);
+	pthread_mutex_unlock(&s->lock);
+	return err;
+}
+
+void kecho_abort(struct kecho_source *s, struct kecho_reservation *r)
+{
+	if (lib_forked(s->ch->k))
+		return;
+	pthread_mutex_lock(&s->lock);
+	ke_log_abort(&s->s.log, r->cookie);
+	tell(s);
+	pthread_mutex_unlock(&s->lock);
+}
+
+int kecho_source_set(struct kecho_source *s, const char *name, struct kecho_value v)
+{
+	struct kecho *k = s->ch->k;
+	int err;
+
+	pthread_mutex_lock(&k->lock);
+	err = attrs_set(&s->s.member.attrs, name, v);
+	if (!err)
+		ke_member_changed(&s->s.member);
+	pthread_mutex_unlock(&k->lock);
+	return err;
+}
+
+void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
+{
+	pthread_mutex_lock(&s->lock);
+	*st = s->stats;
+	pthread_mutex_unlock(&s->lock);
+}

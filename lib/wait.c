@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Waiting for events, and the helper thread.
+ *
+ * A thread that waits while there are only nodes of this host sleeps on the
+ * channel's doorbell, a futex that every source rings. As soon as there are
+ * connections to other hosts one waiting thread, the leader, polls them and the
+ * doorbells together; others follow, until it returns to its caller.
+ *
+ * The helper polls the Unix sockets always, and what a leader polls only when no
+ * leader came for a tick: a busy reader does all of it itself, in the thread that
+ * wants the data.
+ */
+#include "internal.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+enum { EVENTS_MAX = 32, TICK_MS = 2 };
+
+static u64 now_ms(void)
+{
+	return lib_clock_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
+static void nudge(int fd)
+{
+	u64 one = 1;
+
+	if (write(fd, &one, sizeof(one)) < 0)
+		return;		/* full: it is readable already */
+}
+
+static void sleep_on(struct kecho_channel *ch, u32 how)
+{
+	__atomic_fetch_or(&ch->bells[0].page->waiters, how, __ATOMIC_SEQ_CST);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* In-process wake-up: something was put into a mirror, or a feed has changed. The
+ * kecho lock is held. */
+void wait_wake(struct kecho *k)
+{
+	struct kecho_channel *ch;
+	struct kecho_sink *s;
+
+	pthread_mutex_lock(&k->lead);
+	pthread_cond_broadcast(&k->follow);
+	if (k->led && !pthread_equal(k->leader, pthread_self()))
+		nudge(k->nudge);
+	pthread_mutex_unlock(&k->lead);
+	list_for_each_entry(ch, &k->channels, list) {
+		struct kecho_doorbell *d = ch->bells[0].page;
+
+		if (!atomic_load(&ch->nbells))
+			continue;
+		atomic_thread_fence(memory_order_seq_cst);
+		if (__atomic_load_n(&d->waiters, __ATOMIC_RELAXED) & KECHO_WAIT_FUTEX)
+			doorbell_ring(ch);
+		if (!atomic_load(&k->fd_sinks))
+			continue;
+		list_for_each_entry(s, &ch->sinks, list)
+			if (s->pollfd >= 0)
+				nudge(s->pending);
+	}
+}
+
+/* One round: connections to other hosts, and doorbells, which only need to wake us. */
+void io_run(struct kecho *k, int timeout_ms)
+{
+	unsigned int reaped = atomic_load(&k->reaped);
+	struct epoll_event ev[EVENTS_MAX];
+	int i, n = epoll_wait(k->io, ev, EVENTS_MAX, timeout_ms);
+	u64 v;
+
+	atomic_fetch_add(&k->runs, 1);
+	if (n <= 0)
+		return;
+	pthread_mutex_lock(&k->lock);
+	/* Connections were freed meanwhile: what is due is said again. */
+	for (i = 0; i < n && reaped == atomic_load(&k->reaped); i++) {
+		if (ev[i].data.ptr == &k->nudge && read(k->nudge, &v, sizeof(v)) < 0)
+			continue;
+		else if (ev[i].data.ptr && ev[i].data.ptr != &k->nudge)
+			conn_input(ev[i].data.ptr, ev[i].events);
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* ---------------------------------------------------------------- the leader */
+
+static void arm(struct kecho *k, bool on)
+{
+	struct epoll_event ev = { .events = on ? EPOLLIN : 0, .data.ptr = &k->io };
+
+	if (k->armed == on)
+		return;
+	k->armed = on;
+	epoll_ctl(k->ep, EPOLL_CTL_MOD, k->io, &ev);
+}
+
+static int left_ms(u64 deadline)
+{
+	u64 now = now_ms();
+
+	return deadline == U64_MAX ? -1 : now >= deadline ? 0 : (int)min_t(u64, deadline - now, 1 << 30);
+}
+
+static void follow(struct kecho *k, bool (*ready)(void *), void *arg, u64 deadline)
+{
+	struct timespec t = { deadline / 1000, deadline % 1000 * 1000000 };
+
+	if (ready(arg))
+		return;
+	if (deadline == U64_MAX)
+		pthread_cond_wait(&k->follow, &k->lead);
+	else
+		pthread_cond_timedwait(&k->follow, &k->lead, &t);
+}
+
+static void set_waiters(struct kecho *k, struct kecho_channel *only)
+{
+	struct kecho_channel *ch;
+
+	if (only) {
+		sleep_on(only, KECHO_WAIT_POLL);
+		return;
+	}
+	pthread_mutex_lock(&k->lock);
+	list_for_each_entry(ch, &k->channels, list)
+		if (atomic_load(&ch->nbells))
+			sleep_on(ch, KECHO_WAIT_POLL);
+	pthread_mutex_unlock(&k->lock);
+}
+
+static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *),
+			   void *arg, u64 deadline)
+{
+	pthread_mutex_lock(&k->lead);
+	/* A leader that sleeps has set its own channel's flag: ours too, then. */
+	if (k->led) {
+		pthread_mutex_unlock(&k->lead);
+		set_waiters(k, ch);
+		pthread_mutex_lock(&k->lead);
+		if (k->led) {
+			follow(k, ready, arg, deadline);
+			pthread_mutex_unlock(&k->lead);
+			return;
+		}
+	}
+	k->led = true;
+	k->leader = pthread_self();
+	arm(k, false);
+	pthread_mutex_unlock(&k->lead);
+
+	set_waiters(k, ch);
+	io_run(k, ready(arg) ? 0 : left_ms(deadline));
+
+	pthread_mutex_lock(&k->lead);
+	k->led = false;
+	pthread_cond_broadcast(&k->follow);
+	if (k->helper_parked) {
+		k->helper_parked = false;
+		nudge(k->wake);
+	}
+	pthread_mutex_unlock(&k->lead);
+}
+
+static void sleep_futex(struct kecho_channel *ch, bool (*ready)(void *), void *arg, u64 deadline)
+{
+	struct kecho_doorbell *d = ch->bells[0].page;
+	u32 seen = __atomic_load_n(&d->futex, __ATOMIC_ACQUIRE);
+	int left = left_ms(deadline);
+	struct timespec t = { left / 1000, left % 1000 * 1000000 };
+
+	sleep_on(ch, KECHO_WAIT_FUTEX);
+	if (!ready(arg))
+		syscall(SYS_futex, &d->futex, FUTEX_WAIT, seen, left < 0 ? NULL : &t, NULL, 0);
+}
+
+/* Until ready(@arg) or the timeout. @ch: the only channel of interest; NULL: all. */
+int wait_events(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
+		int timeout_ms)
+{
+	u64 deadline = timeout_ms < 0 ? U64_MAX : now_ms() + timeout_ms;
+
+	while (!ready(arg)) {
+		if (deadline != U64_MAX && now_ms() >= deadline)
+			return -ETIMEDOUT;
+		if (ch && !atomic_load(&k->ntcp))
+			sleep_futex(ch, ready, arg, deadline);
+		else
+			lead_or_follow(k, ch, ready, arg, deadline);
+	}
+	return 0;
+}
+
+/* ---------------------------------------------------------------- the helper */
+
+static void run_notices(struct kecho *k, struct kecho_channel *ch)
+{
+	struct notice *n;
+
+	ch->in_watch = true;
+	while (!list_empty(&ch->notices)) {
+		kecho_member_fn fn = ch->watch;
+		void *arg = ch->watch_arg;
+
+		n = list_first_entry(&ch->notices, struct notice, list);
+		list_del(&n->list);
+		pthread_mutex_unlock(&k->lock);
+		if (fn)
+			fn(arg, &n->m);
+		free(n);
+		pthread_mutex_lock(&k->lock);
+	}
+	ch->in_watch = false;
+	pthread_cond_broadcast(&k->changed);
+}
+
+/* The kecho lock is held; callbacks run without it, and may change the list. */
+void notices_run(struct kecho *k)
+{
+	struct kecho_channel *ch;
+	bool again = true;
+
+	while (again) {
+		again = false;
+		list_for_each_entry(ch, &k->channels, list) {
+			if (list_empty(&ch->notices))
+				continue;
+			run_notices(k, ch);
+			again = true;
+			break;
+		}
+	}
+}
+
+static void helper_event(struct kecho *k, const struct epoll_event *ev)
+{
+	struct conn *c = ev->data.ptr;
+	u64 v;
+
+	if (ev->data.ptr == &k->wake || ev->data.ptr == &k->bell) {
+		if (read(*(int *)ev->data.ptr, &v, sizeof(v)) == sizeof(v) && ev->data.ptr == &k->bell)
+			pthread_cond_broadcast(&k->changed);
+	} else if (ev->data.ptr == &k->unix_fd || ev->data.ptr == &k->tcp_fd) {
+		conn_accept(k, *(int *)ev->data.ptr);
+	} else if (ev->data.ptr != &k->io) {
+		struct pollfd dead = { .fd = c->pidfd, .events = POLLIN };
+
+		if (c->pidfd >= 0 && !c->closing && poll(&dead, 1, 0) == 1)
+			conn_died(c);
+		else
+			conn_input(c, ev->events);
+	}
+}
+
+/*
+ * When to look again: for heartbeats, and whether a leader still comes. Ticks end
+ * when a leader sleeps for long (it wakes us when it leaves), or when we poll.
+ */
+static int helper_timeout(struct kecho *k, unsigned int *runs, unsigned int *ticks)
+{
+	int timeout = ke_node_ticks(&k->node) ? KE_HEARTBEAT_MS / 2 : -1;
+	unsigned int now = atomic_load(&k->runs);
+
+	pthread_mutex_lock(&k->lead);
+	*ticks = now == *runs ? *ticks + 1 : 0;
+	*runs = now;
+	if (!k->armed && !k->led && *ticks)
+		arm(k, true);
+	k->helper_parked = !k->armed && k->led && *ticks > HELPER_PARKED_TICKS;
+	if (!k->armed && !k->helper_parked)
+		timeout = TICK_MS;
+	pthread_mutex_unlock(&k->lead);
+	return timeout;
+}
+
+void *helper_main(void *arg)
+{
+	struct epoll_event ev[EVENTS_MAX];
+	unsigned int runs = 0, ticks = 0;
+	struct kecho *k = arg;
+	u64 ticked = 0;
+	int i, n;
+
+	pthread_mutex_lock(&k->lock);
+	while (!k->stop) {
+		int timeout = helper_timeout(k, &runs, &ticks);
+		bool io = false;
+
+		pthread_mutex_unlock(&k->lock);
+		n = epoll_wait(k->ep, ev, EVENTS_MAX, timeout);
+		pthread_mutex_lock(&k->lock);
+		for (i = 0; i < n; i++) {
+			io |= ev[i].data.ptr == &k->io;
+			helper_event(k, &ev[i]);
+		}
+		if (io) {
+			pthread_mutex_unlock(&k->lock);
+			io_run(k, 0);
+			pthread_mutex_lock(&k->lock);
+			wait_wake(k);
+		}
+		if (now_ms() - ticked >= KE_HEARTBEAT_MS / 4) {
+			ticked = now_ms();
+			ke_node_tick(&k->node);
+		}
+		conn_reap(k);
+		notices_run(k);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
