@@ -268,3 +268,56 @@ void ke_member_leave(struct ke_member *m)
 	list_del(&m->list);
 	ke_attrs_free(&m->attrs);
 }
+
+int ke_channel_subscribe(struct ke_channel *ch, bool retained)
+{
+	u8 from = retained ? KE_FROM_RETAINED : KE_FROM_NOW;
+	struct ke_presence *pr;
+	struct ke_remote *m;
+	int err = 0;
+
+	list_for_each_entry(pr, &ch->presences, channel_list) {
+		if (!pr->here || !pr->peer->link)
+			continue;
+		list_for_each_entry(m, &pr->remotes, list)
+			if (!err && m->role == KE_SOURCE && m->state == KE_JOINED)
+				err = ke_remote_subscribe(m, from);
+	}
+	return err;
+}
+
+/* Without sinks of ours the logs need not come any more. */
+void ke_channel_unsubscribe(struct ke_channel *ch)
+{
+	struct ke_presence *pr;
+	struct ke_remote *m;
+
+	list_for_each_entry(pr, &ch->presences, channel_list) {
+		list_for_each_entry(m, &pr->remotes, list) {
+			if (!m->stream)
+				continue;
+			if (ch->sinks) {
+				/* The gate, perhaps: the last sink that blocks has gone. */
+				if (m->stream->gated && !ch->gated && pr->peer->link)
+					ke_remote_subscribe(m, KE_FROM_NOW);
+				continue;
+			}
+			if (pr->peer->link)
+				ke_link_send(pr->peer->link, KECHO_FRAME_UNSUBSCRIBE, m->log, 0,
+					     NULL, 0);
+			ke_rstream_drop(m->stream);
+		}
+	}
+}
+
+bool ke_channel_started(const struct ke_channel *ch)
+{
+	const struct ke_presence *pr;
+	const struct ke_remote *m;
+
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		list_for_each_entry(m, &pr->remotes, list)
+			if (m->stream && m->stream->starts_due && !pr->peer->failed)
+				return false;
+	return true;
+}

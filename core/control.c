@@ -58,7 +58,8 @@ static int channel_gone(struct ke_link *l, u32 index, u64 pos)
 	struct ke_channel *ch;
 
 	list_for_each_entry_safe(pr, next, &l->peer->presences, peer_list) {
-		if (index ? pr->here && pr->index == index : !pr->here && pr->channel->index == pos) {
+		if (index ? pr->here && pr->index == index :
+			    !pr->here && pr->channel->index == pos) {
 			ch = pr->channel;
 			ke_presence_drop(pr, KE_LEFT);
 			l->node->house->repair(ch);

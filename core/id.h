@@ -21,7 +21,8 @@ struct ke_contact {
 	struct ke_id node;
 	u64 incarnation;
 	struct ke_id host;	/* nodes of one host share memory */
-	char address[KE_ADDRESS_MAX + 1];	/* "ADDR:PORT"; empty: only its own host reaches it */
+	/* "ADDR:PORT"; empty: only its own host reaches it */
+	char address[KE_ADDRESS_MAX + 1];
 };
 
 #endif

@@ -45,7 +45,8 @@ static int control_room(struct ke_link *l, u32 len)
 void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len)
 {
 	struct kecho_frame hdr = {
-		.len = cpu_to_le32(len), .type = type, .id = cpu_to_le32(id), .pos = cpu_to_le64(pos),
+		.len = cpu_to_le32(len), .type = type,
+		.id = cpu_to_le32(id), .pos = cpu_to_le64(pos),
 	};
 
 	if (l->broken)

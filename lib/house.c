@@ -77,7 +77,8 @@ static struct shared_log *private_log(size_t ring)
 		return NULL;
 	log->fd = -1;
 	log->size = KECHO_LOG_HEADER_SIZE + ring;
-	log->map = mmap(NULL, log->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	log->map = mmap(NULL, log->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+			-1, 0);
 	atomic_init(&log->refs, 1);
 	if (log->map != MAP_FAILED)
 		return log;

@@ -212,7 +212,8 @@ extern atomic_uint lib_fork_generation;
 
 static inline bool lib_forked(const struct kecho *k)
 {
-	return k->fork_generation != atomic_load_explicit(&lib_fork_generation, memory_order_relaxed);
+	return k->fork_generation !=
+	       atomic_load_explicit(&lib_fork_generation, memory_order_relaxed);
 }
 
 static inline u64 lib_clock_ns(clockid_t id)
@@ -277,7 +278,8 @@ void sink_free(struct kecho_sink *s);
 /* source.c */
 void source_free(struct kecho_source *s);
 /* channel.c */
-int channel_wait(struct kecho_channel *ch, bool (*done)(const struct ke_channel *), unsigned int timeout_ms);
+int channel_wait(struct kecho_channel *ch, bool (*done)(const struct ke_channel *),
+		 unsigned int timeout_ms);
 int attrs_set(struct ke_attrs *a, const char *name, struct kecho_value v);
 int value_check(const char *name, struct kecho_value v, struct ke_value *out);
 int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n);

@@ -76,6 +76,8 @@ static int watch(int ep, int fd, u32 events, void *what)
 
 static int make_descriptors(struct kecho *k)
 {
+	int err;
+
 	k->ep = epoll_create1(EPOLL_CLOEXEC);
 	k->io = epoll_create1(EPOLL_CLOEXEC);
 	k->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -84,10 +86,14 @@ static int make_descriptors(struct kecho *k)
 	if (k->ep < 0 || k->io < 0 || k->wake < 0 || k->bell < 0 || k->nudge < 0)
 		return -errno;
 	k->armed = true;
-	return watch(k->ep, k->wake, EPOLLIN, &k->wake) ?:
-	       watch(k->ep, k->bell, EPOLLIN, &k->bell) ?:
-	       watch(k->ep, k->io, EPOLLIN, &k->io) ?:
-	       watch(k->io, k->nudge, EPOLLIN, &k->nudge);
+	err = watch(k->ep, k->wake, EPOLLIN, &k->wake);
+	if (!err)
+		err = watch(k->ep, k->bell, EPOLLIN, &k->bell);
+	if (!err)
+		err = watch(k->ep, k->io, EPOLLIN, &k->io);
+	if (!err)
+		err = watch(k->io, k->nudge, EPOLLIN, &k->nudge);
+	return err;
 }
 
 static int make_gates(struct kecho *k)

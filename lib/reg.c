@@ -113,10 +113,10 @@ int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contac
 		goto free;
 	}
 	pthread_mutex_lock(&r->lock);
-	while (r->state != KE_REG_CLIENT && r->state != KE_REG_SERVER && !r->fatal)
+	while (!ke_reg_up(r) && !r->fatal)
 		if (!wait_until(r, until))
 			break;
-	if (r->state != KE_REG_CLIENT && r->state != KE_REG_SERVER) {
+	if (!ke_reg_up(r)) {
 		err = r->fatal ?: -ETIMEDOUT;
 		snprintf(why, why_size, "%s", r->why);
 		if (!r->why[0])
@@ -173,7 +173,7 @@ static bool request_retry(struct ke_reg *r, struct ke_reg_request *q, u64 until)
 		int before = q->status;
 
 		if (!request_run(r, q, until)) {
-			if (to_retry(before) && (r->state == KE_REG_CLIENT || r->state == KE_REG_SERVER))
+			if (to_retry(before) && ke_reg_up(r))
 				q->status = before;
 			return false;
 		}
@@ -219,7 +219,7 @@ static void explain(const struct ke_reg *r, const struct ke_reg_request *q, unsi
 	static const char *const reasons[] = {
 		[KE_REGISTRY_NONE] = "it does not exist",
 		[KE_REGISTRY_EXISTS] = "it exists already",
-		[KE_REGISTRY_IN_REPAIR] = "its last contact is gone and no other node of it came back",
+		[KE_REGISTRY_IN_REPAIR] = "its last contact is gone and no other node came back",
 		[KE_REGISTRY_IN_GRACE] = "the registry has restarted and makes no new names yet",
 		[KE_REGISTRY_FULL] = "the registry is full",
 		[KE_REGISTRY_BAD_NAME] = "not a channel's name",
@@ -228,8 +228,9 @@ static void explain(const struct ke_reg *r, const struct ke_reg_request *q, unsi
 	const char *reason = "a reply that is not understood";
 
 	if (q->status == KE_REG_NO_ANSWER) {
-		snprintf(why, size, "channel %s: the registry at %s gave no answer within %u ms%s%s",
-			 q->name, r->place.name, timeout_ms, r->why[0] ? "; " : "", r->why);
+		snprintf(why, size,
+			 "channel %s: the registry at %s gave no answer within %u ms%s%s", q->name,
+			 r->place.name, timeout_ms, r->why[0] ? "; " : "", r->why);
 		return;
 	}
 	if (q->status < (int)ARRAY_SIZE(reasons) && reasons[q->status])

@@ -25,6 +25,23 @@ enum {
 	KEEPALIVE_PROBES = 3,
 };
 
+/* Digits only: the resolver would take a port modulo 65536. */
+static bool port_good(const char *port)
+{
+	u32 value = 0;
+
+	if (!*port)
+		return false;
+	for (; *port; port++) {
+		if (*port < '0' || *port > '9')
+			return false;
+		value = 10 * value + (*port - '0');
+		if (value > U16_MAX)
+			return false;
+	}
+	return value;
+}
+
 /* "ADDR:PORT" or "[ADDR]:PORT", numeric. */
 static int parse(const char *address, struct ke_reg_place *p)
 {
@@ -35,7 +52,7 @@ static int parse(const char *address, struct ke_reg_place *p)
 	struct addrinfo *found;
 	size_t len;
 
-	if (!colon || !colon[1])
+	if (!colon || !port_good(colon + 1))
 		return -EINVAL;
 	len = colon - address;
 	if (address[0] == '[' && len >= 2 && colon[-1] == ']') {
@@ -190,7 +207,7 @@ static int unix_dial(struct ke_reg_place *p, int *fd, int *pidfd, char *why, siz
 		return -EAGAIN;
 	}
 	memset(p->refused, 0, sizeof(p->refused));
-	snprintf(why, size, "registry %s: all %d places are held by other users or by dead processes",
+	snprintf(why, size, "registry %s: all %d places are held by other users or dead processes",
 		 p->name, KE_REG_PLACES);
 	return -EACCES;
 }

@@ -197,7 +197,7 @@ void ke_reg_drop(struct ke_reg *r, const char *name)
 {
 	struct ke_reg_request *q;
 
-	if (r->state != KE_REG_CLIENT && r->state != KE_REG_SERVER)
+	if (!ke_reg_up(r))
 		return;
 	q = calloc(1, sizeof(*q));
 	if (!q)

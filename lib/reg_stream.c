@@ -119,7 +119,11 @@ static ssize_t send_some(struct ke_reg_stream *s, const u8 *data, u32 len)
 /* @frame has room for the header before the body. */
 int ke_reg_stream_send(struct ke_reg_stream *s, u8 type, u32 id, u8 *frame, u32 body_len)
 {
-	struct kecho_frame f = { .len = cpu_to_le32(body_len), .type = type, .id = cpu_to_le32(id) };
+	struct kecho_frame f = {
+		.len = cpu_to_le32(body_len),
+		.type = type,
+		.id = cpu_to_le32(id),
+	};
 	u32 len = sizeof(f) + body_len;
 	ssize_t n;
 

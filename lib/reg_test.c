@@ -1,284 +1,19 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The tie to the registry between processes: election, joins, death of servers
- * and clients, other users, TCP. Each node is a child that carries out commands,
- * so that it can be killed; all is in a network namespace of its own.
+ * The tie to the registry on the Unix transport: election, joins, death of servers
+ * and clients, other users, and clients that misbehave.
  */
-#include <arpa/inet.h>
-#include <net/if.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdio.h>
-#include <sys/ioctl.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/un.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "reg.h"
-#include "tap.h"
+#include "reg_test.h"
 #include "uapi/kecho.h"
 
-#define TCP_ADDRESS "127.0.0.1:7411"
-
 enum {
-	LONG_MS = 10000,	/* longer than anything takes that works */
-	GRACE_MS = 500,		/* of a TCP server */
 	NODES_MAX = 16,
-	MANY = 1000,
+	MANY = LISTED_MAX - 1,
 	OTHER_UID = 65534,
-	PLACES = 8,
+	PLACES = 8,		/* that the registry may have */
 };
-
-enum op { OPEN, JOIN, LOOKUP, LEAVE, REPAIR, LIST, FORK, SWITCHES, CLOSE };
-
-struct command {
-	enum op op;
-	unsigned int flags, timeout_ms;
-	char name[200];
-};
-
-struct result {
-	int err;
-	struct ke_id uuid;
-	struct ke_contact contacts[KE_CONTACTS_MAX];
-	unsigned int n;
-	struct ke_reg_info info[4];
-	long value;
-	char why[256];
-};
-
-struct node {
-	pid_t pid;
-	int fd;
-	struct result r;
-};
-
-/* ------------------------------------------------------------- inside a node */
-
-static struct ke_reg_info all[MANY + 1];
-
-static long switches(void)
-{
-	char path[64], line[128];
-	long sum = 0, n;
-	FILE *f;
-	int tid;
-
-	/* The tie's thread is the only one but the main thread, and younger. */
-	for (tid = getpid() + 1; tid < getpid() + 1000; tid++) {
-		snprintf(path, sizeof(path), "/proc/self/task/%d/status", tid);
-		f = fopen(path, "r");
-		if (!f)
-			continue;
-		while (fgets(line, sizeof(line), f))
-			if (sscanf(line, "voluntary_ctxt_switches: %ld", &n) == 1)
-				sum += n;
-		fclose(f);
-		return sum;
-	}
-	return -1;
-}
-
-static pid_t fork_idle(void)
-{
-	pid_t pid = fork();
-
-	if (pid)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, 0);
-	alarm(60);
-	for (;;)
-		pause();
-}
-
-static void carry_out(struct ke_reg **reg, struct ke_contact *self, const struct command *c,
-		      struct result *r)
-{
-	switch (c->op) {
-	case OPEN:
-		r->err = ke_reg_open(reg, c->name[0] ? c->name : NULL, self, c->timeout_ms, r->why,
-				     sizeof(r->why));
-		break;
-	case JOIN:
-		r->err = ke_reg_join(*reg, c->name, c->flags, c->timeout_ms, &r->uuid, r->contacts,
-				     &r->n, r->why, sizeof(r->why));
-		break;
-	case LOOKUP:
-		r->err = ke_reg_lookup(*reg, c->name, c->timeout_ms, &r->uuid, r->contacts, &r->n);
-		break;
-	case LEAVE:
-		ke_reg_leave(*reg, c->name);
-		break;
-	case REPAIR:
-		ke_reg_repair(*reg, c->name);
-		break;
-	case LIST:
-		r->value = ke_reg_list(*reg, all, ARRAY_SIZE(all), c->timeout_ms);
-		memcpy(r->info, all, sizeof(r->info));
-		break;
-	case FORK:
-		r->value = fork_idle();
-		break;
-	case SWITCHES:
-		r->value = switches();
-		break;
-	case CLOSE:
-		ke_reg_close(*reg);
-		*reg = NULL;
-		break;
-	}
-}
-
-static void __attribute__((__noreturn__)) node_main(int fd, u8 id)
-{
-	struct ke_contact self = { .incarnation = id };
-	struct ke_reg *reg = NULL;
-	struct command c;
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	memset(&self.node, id, sizeof(self.node));
-	snprintf(self.address, sizeof(self.address), "192.0.2.%u:1", id);
-	while (read(fd, &c, sizeof(c)) == sizeof(c)) {
-		struct result r = {};
-
-		carry_out(&reg, &self, &c, &r);
-		if (write(fd, &r, sizeof(r)) != sizeof(r))
-			break;
-	}
-	ke_reg_close(reg);
-	_exit(0);
-}
-
-/* -------------------------------------------------------------- nodes, from outside */
-
-static bool node_new(struct node *n, u8 id)
-{
-	int fds[2];
-
-	if (!ok(!socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), "pair"))
-		return false;
-	fflush(stdout);
-	n->pid = fork();
-	if (!n->pid) {
-		close(fds[0]);
-		node_main(fds[1], id);
-	}
-	close(fds[1]);
-	n->fd = fds[0];
-	return ok(n->pid > 0, "fork");
-}
-
-static void tell(struct node *n, enum op op, const char *name, unsigned int flags,
-		 unsigned int timeout_ms)
-{
-	struct command c = { .op = op, .flags = flags, .timeout_ms = timeout_ms };
-
-	snprintf(c.name, sizeof(c.name), "%s", name);
-	if (send(n->fd, &c, sizeof(c), MSG_NOSIGNAL) != sizeof(c))
-		ok(false, "a node is told");
-}
-
-static int hear(struct node *n)
-{
-	struct pollfd p = { .fd = n->fd, .events = POLLIN };
-
-	n->r.err = -EPIPE;
-	if (poll(&p, 1, 3 * LONG_MS) != 1 || read(n->fd, &n->r, sizeof(n->r)) != sizeof(n->r))
-		ok(false, "a node answers");
-	return n->r.err;
-}
-
-static int call(struct node *n, enum op op, const char *name, unsigned int flags,
-		unsigned int timeout_ms)
-{
-	tell(n, op, name, flags, timeout_ms);
-	return hear(n);
-}
-
-static int join(struct node *n, const char *name)
-{
-	return call(n, JOIN, name, 0, LONG_MS);
-}
-
-static void node_end(struct node *n, int sig)
-{
-	if (!n->pid)
-		return;
-	if (sig)
-		kill(n->pid, sig);
-	shutdown(n->fd, SHUT_RDWR); /* the nodes forked later have copies */
-	close(n->fd);
-	waitpid(n->pid, NULL, 0);
-	n->pid = 0;
-}
-
-static bool nodes_open(struct node *nodes, unsigned int n, const char *address)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		if (!node_new(&nodes[i], i + 1) ||
-		    !is_eq(call(&nodes[i], OPEN, address, 0, LONG_MS), 0, "%s", nodes[i].r.why))
-			return false;
-	return true;
-}
-
-static void nodes_end(struct node *nodes, unsigned int n)
-{
-	unsigned int i;
-
-	for (i = 0; i < n; i++)
-		node_end(&nodes[i], 0);
-}
-
-static u64 now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (u64)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Looks @name up until it has @contacts others for @n. */
-static bool comes_to(struct node *n, const char *name, unsigned int contacts)
-{
-	u64 until = now_ms() + LONG_MS;
-
-	do {
-		if (!call(n, LOOKUP, name, 0, LONG_MS) && n->r.n == contacts)
-			return ok(true, "%u contacts", contacts);
-		poll(NULL, 0, 5);
-	} while (now_ms() < until);
-	return is_eq(n->r.n, contacts, "%s: contacts", name);
-}
-
-/* Once: a namespace of our own, with loopback. */
-static bool arena(void)
-{
-	static bool entered;
-	struct ifreq req = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_RUNNING };
-	int fd;
-
-	if (entered)
-		return true;
-	if (unshare(CLONE_NEWNET) && unshare(CLONE_NEWUSER | CLONE_NEWNET))
-		return false;
-	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	entered = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &req);
-	close(fd);
-	return entered;
-}
-
-#define ARENA()									\
-	do {									\
-		if (!arena())							\
-			skip("no network namespace of our own");		\
-	} while (0)
 
 static int abstract(const char *name, struct sockaddr_un *un, socklen_t *len)
 {
@@ -321,8 +56,6 @@ static bool hung_up(int fd)
 
 	return poll(&p, 1, LONG_MS) == 1 && read(fd, &byte, 1) <= 0;
 }
-
-/* ---------------------------------------------------------------------- tests */
 
 TEST(joins)
 {
@@ -389,29 +122,6 @@ TEST(room_for_another_contact)
 		call(&n[3], REPAIR, "x", 0, 0);
 		comes_to(&n[1], "x", 3);
 		call(&n[3], REPAIR, "nowhere", 0, 0);
-	}
-	nodes_end(n, 4);
-}
-
-static void survives(const char *address)
-{
-	struct node n[4] = {};
-	struct ke_id uuid;
-
-	if (nodes_open(n, 4, address)) {
-		is_eq(join(&n[0], "x"), 0, "%s", n[0].r.why);
-		uuid = n[0].r.uuid;
-		join(&n[1], "x");
-		join(&n[2], "x");
-		node_end(&n[0], SIGKILL);
-		comes_to(&n[1], "x", 1);
-		ok(!ke_id_cmp(&n[1].r.uuid, &uuid), "the same channel");
-		is_eq(call(&n[3], JOIN, "x", KE_REG_EXISTING, LONG_MS), 0, "%s", n[3].r.why);
-		ok(!ke_id_cmp(&n[3].r.uuid, &uuid), "for others too");
-		node_end(&n[1], SIGKILL);
-		node_end(&n[2], SIGKILL);
-		comes_to(&n[3], "x", 0);
-		ok(!ke_id_cmp(&n[3].r.uuid, &uuid), "to the last");
 	}
 	nodes_end(n, 4);
 }
@@ -758,55 +468,6 @@ TEST(idle)
 	nodes_end(n, 2);
 }
 
-TEST(tcp)
-{
-	struct node n[2] = {};
-
-	ARENA();
-	if (nodes_open(n, 2, TCP_ADDRESS)) {
-		is_eq(call(&n[0], JOIN, "x", 0, GRACE_MS / 10), -ETIMEDOUT, "grace");
-		is_eq(join(&n[0], "x"), 0, "%s", n[0].r.why);
-		is_eq(join(&n[1], "x"), 0, "%s", n[1].r.why);
-		is_eq(n[1].r.n, 1, "the first");
-	}
-	nodes_end(n, 2);
-}
-
-TEST(tcp_server_killed)
-{
-	ARENA();
-	survives(TCP_ADDRESS);
-}
-
-TEST(tcp_v6)
-{
-	struct node n[2] = {};
-
-	ARENA();
-	if (nodes_open(n, 2, "[::1]:7412"))
-		is_eq(join(&n[1], "x"), 0, "%s", n[1].r.why);
-	nodes_end(n, 2);
-}
-
-/* A contact whose process hangs goes with its lease, and comes back with it. */
-TEST(leases)
-{
-	struct node n[3] = {};
-
-	ARENA();
-	if (nodes_open(n, 3, TCP_ADDRESS)) {
-		join(&n[0], "x");
-		join(&n[1], "x");
-		join(&n[2], "x");
-		kill(n[2].pid, SIGSTOP);
-		comes_to(&n[0], "x", 1);
-		kill(n[2].pid, SIGCONT);
-		comes_to(&n[0], "x", 2);
-		comes_to(&n[1], "x", 2);
-	}
-	nodes_end(n, 3);
-}
-
 /* The server hangs: calls end in time and say so. */
 TEST(server_hangs)
 {
@@ -814,7 +475,7 @@ TEST(server_hangs)
 
 	ARENA();
 	if (nodes_open(n, 2, "")) {
-		kill(n[0].pid, SIGSTOP);
+		node_stop(&n[0]);
 		is_eq(call(&n[1], JOIN, "x", 0, 100), -ETIMEDOUT, "no answer");
 		ok(strstr(n[1].r.why, "no answer within 100 ms"), "%s", n[1].r.why);
 		kill(n[0].pid, SIGCONT);
@@ -825,25 +486,7 @@ TEST(server_hangs)
 	nodes_end(n, 2);
 }
 
-TEST(addresses)
-{
-	static const char *const bad[] = { "host:1", "127.0.0.1", "127.0.0.1:", ":1", "[::1:1",
-					   "1.2.3.4:x", "127.0.0.1:99999" };
-	struct node n = {};
-	unsigned int i;
-
-	ARENA();
-	must(node_new(&n, 1), "node");
-	for (i = 0; i < ARRAY_SIZE(bad); i++) {
-		is_eq(call(&n, OPEN, bad[i], 0, 100), -EINVAL, "%s", bad[i]);
-		ok(strstr(n.r.why, bad[i]), "%s", n.r.why);
-	}
-	is_eq(call(&n, OPEN, "192.0.2.1:7411", 0, 100), -ETIMEDOUT, "another network's");
-	ok(strstr(n.r.why, "192.0.2.1:7411: connect: Network is unreachable"), "%s", n.r.why);
-	node_end(&n, 0);
-}
-
 TESTS(reg, joins, flags, room_for_another_contact, server_killed, server_closed,
       server_killed_child_lives, race, repair, grace, no_grace_alone, places_of_others,
-      all_places_of_others, clients_of_others, misbehaved, greedy, lists, idle, tcp,
-      tcp_server_killed, tcp_v6, leases, server_hangs, addresses);
+      all_places_of_others, clients_of_others, misbehaved, greedy, lists, idle,
+      server_hangs);

@@ -13,7 +13,7 @@ static bool renews(const struct ke_reg *r)
 {
 	struct ke_reg_joined *j;
 
-	if (!r->place.tcp || (r->state != KE_REG_CLIENT && r->state != KE_REG_SERVER))
+	if (!r->place.tcp || !ke_reg_up(r))
 		return false;
 	list_for_each_entry(j, &r->joined, list)
 		if (j->contact)
@@ -97,8 +97,10 @@ static void stream_ready(struct ke_reg_watch *w, u32 events)
 
 	if (!ke_reg_stream_busy(&r->stream))
 		err = ke_reg_stream_recv(&r->stream);
+	else if (events & (EPOLLERR | EPOLLHUP))
+		err = -ECONNRESET;
 	else
-		err = events & (EPOLLERR | EPOLLHUP) ? -ECONNRESET : ke_reg_stream_flush(&r->stream);
+		err = ke_reg_stream_flush(&r->stream);
 	if (!err)
 		stream_replies(r);
 	else if (err != -EAGAIN)
@@ -236,7 +238,7 @@ static void work(struct ke_reg *r, u64 now)
 		ke_reg_request_queue(r, &r->renew, false);
 		r->renew_at = now + KE_LEASE_MS / 2;
 	}
-	if (r->state == KE_REG_CLIENT || r->state == KE_REG_SERVER)
+	if (ke_reg_up(r))
 		send_requests(r);
 }
 

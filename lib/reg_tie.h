@@ -80,6 +80,11 @@ struct ke_reg {
 	char why[256];		/* the last trouble with the registry */
 };
 
+static inline bool ke_reg_up(const struct ke_reg *r)
+{
+	return r->state == KE_REG_CLIENT || r->state == KE_REG_SERVER;
+}
+
 /* All but the thread itself are called with the lock. */
 void ke_reg_kick(struct ke_reg *r);
 void *ke_reg_thread(void *arg);

@@ -65,7 +65,8 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	if (!s)
 		return lib_fail(-ENOMEM, "source of '%s'", ch->ch.name);
 	pthread_mutex_lock(&k->lock);
-	ke_log_init(&s->s.log, s->log->map, (char *)s->log->map + KECHO_LOG_HEADER_SIZE, size, 0, 0);
+	ke_log_init(&s->s.log, s->log->map, (char *)s->log->map + KECHO_LOG_HEADER_SIZE, size,
+		    0, 0);
 	ke_source_init(&s->s, &k->node);
 	list_add_tail(&s->list, &ch->sources);
 	ke_member_join(&s->s.member, &ch->ch);

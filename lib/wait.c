@@ -103,7 +103,9 @@ static int left_ms(u64 deadline)
 {
 	u64 now = now_ms();
 
-	return deadline == U64_MAX ? -1 : now >= deadline ? 0 : (int)min_t(u64, deadline - now, 1 << 30);
+	if (deadline == U64_MAX)
+		return -1;
+	return now >= deadline ? 0 : (int)min_t(u64, deadline - now, 1 << 30);
 }
 
 static void follow(struct kecho *k, bool (*ready)(void *), void *arg, u64 deadline)
@@ -242,7 +244,8 @@ static void helper_event(struct kecho *k, const struct epoll_event *ev)
 	u64 v;
 
 	if (ev->data.ptr == &k->wake || ev->data.ptr == &k->bell) {
-		if (read(*(int *)ev->data.ptr, &v, sizeof(v)) == sizeof(v) && ev->data.ptr == &k->bell)
+		if (read(*(int *)ev->data.ptr, &v, sizeof(v)) == sizeof(v) &&
+		    ev->data.ptr == &k->bell)
 			pthread_cond_broadcast(&k->changed);
 	} else if (ev->data.ptr == &k->unix_fd || ev->data.ptr == &k->tcp_fd) {
 		conn_accept(k, *(int *)ev->data.ptr);

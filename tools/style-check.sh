@@ -111,7 +111,7 @@ result "no system header in core outside plat.h"
 
 for header in $headers; do
 	${CC:-cc} -std=gnu11 -D_GNU_SOURCE= -Wall -Wextra -Werror -fsyntax-only -x c \
-		-I include -I lib -idirafter core -iquote tests "$header" 2>&1 | head -n 5
+		-I include -I lib -iquote core -iquote tests "$header" 2>&1 | head -n 5
 done >"$tmp/found"
 result "each header compiles alone"
 

@@ -6,6 +6,10 @@
 events=20000
 seq -f '%0200.0f' 1 $events >"$dir/in"
 
+# The user's first node serves the registry: it must not be the one that stops.
+start /dev/null "$dir/keeper.err" "$kecho" sub --timeout 300s "$(channel keeper)"
+until_true joined "$(channel keeper)" sink 1
+
 # Starts a sink, stops it with SIGSTOP while everything is submitted.
 lap() { # POLICY
 	ch=$(channel "$1")
@@ -13,8 +17,15 @@ lap() { # POLICY
 		--timeout 20s "$ch"
 	sub=$pid
 	until_true joined "$ch" sink 1
+	mkfifo "$dir/$1"
+	exec 3<>"$dir/$1"
+	start /dev/null "$dir/pub.err" "$kecho" pub --log-size 64K --linger 0 "$ch" <"$dir/$1"
+	pub=$pid
+	until_true joined "$ch" source 1
 	kill -STOP "$sub"
-	"$kecho" pub --log-size 64K --linger 0 "$ch" <"$dir/in"
+	cat "$dir/in" >&3
+	exec 3>&-
+	code_of "$pub"
 	is $? 0 "$1: the source does not wait"
 	kill -CONT "$sub"
 	code_of "$sub"

@@ -90,7 +90,8 @@ struct kecho_options {
 
 /*
  * kecho_open - attach this process.
- * @opt may be NULL. Starts one helper thread that sleeps unless there is work.
+ * @opt may be NULL. Starts two threads that sleep unless there is work: a helper, and
+ * one for the registry.
  * May block for opt->timeout_ms while the registry is sought.
  * -EADDRNOTAVAIL, -EADDRINUSE: listen; -EINVAL: an option that does not parse;
  * -EHOSTUNREACH: no registry; -EACCES: the registry belongs to another user;
@@ -100,7 +101,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt);
 
 /*
  * kecho_close - detach: closes what is still open, waits for what lingers (see
- * kecho_source_options.linger_ms), ends the helper. @k may be NULL.
+ * kecho_source_options.linger_ms), ends its threads. @k may be NULL.
  */
 void kecho_close(struct kecho *k);
 
@@ -217,8 +218,7 @@ struct kecho_member {
 	int remote;		/* it is on another host */
 };
 
-/* Called on each change, in the thread that runs kecho_read() or kecho_run(),
- * or in the helper when nobody does; must not block. */
+/* Called on each change, in the helper thread, one call at a time; must not block. */
 typedef void (*kecho_member_fn)(void *arg, const struct kecho_member *m);
 
 /*

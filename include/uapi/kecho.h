@@ -94,8 +94,8 @@ struct kecho_doorbell {
 };
 
 /*
- * Frames. A link is a stream of them; the first one each way is a hello. All
- * bodies but DATA's are described in core/frame.h.
+ * Frames. A link is a stream of them; the first one each way is a hello. Their
+ * bodies are described in docs/protocol.md.
  */
 enum kecho_frame_type {
 	KECHO_FRAME_HELLO = 1,
@@ -135,9 +135,9 @@ struct kecho_frame {
 	__le32 len;		/* bytes after this header */
 	__u8 type;		/* enum kecho_frame_type */
 	__u8 pad[3];
-	__le32 id;		/* DATA, ACK …: the source's log; control: the channel's short index */
+	__le32 id;		/* SUBSCRIBE to ACK: the source's log; else the channel's index */
 	__le32 pad2;
-	__le64 pos;		/* DATA, SKIP, ACK, START, END: a position in the log; else 0 */
+	__le64 pos;		/* SUBSCRIBE to ACK: a position in the log; else see the frame */
 };
 
 #define KECHO_FRAME_HEADER_SIZE	24

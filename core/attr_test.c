@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Sets of attributes: what is set is found, a failure changes nothing, and no
+ * run of bytes from elsewhere is believed.
+ */
+#include "attr.h"
+#include "tap.h"
+
+static int set_i64(struct ke_attrs *a, const char *name, s64 i64)
+{
+	struct ke_value v = { .kind = KE_VALUE_I64, .i64 = i64 };
+
+	return ke_attrs_set(a, name, &v);
+}
+
+static int set_bytes(struct ke_attrs *a, const char *name, u8 kind, const void *data, u16 len)
+{
+	struct ke_value v = { .kind = kind, .data = data, .len = len };
+
+	return ke_attrs_set(a, name, &v);
+}
+
+static void has_i64(const struct ke_attrs *a, const char *name, s64 i64)
+{
+	struct ke_value v = {};
+
+	is_eq(ke_attrs_find(a->buf, a->len, name, &v), 0, "%s is there", name);
+	is_eq(v.kind, KE_VALUE_I64, "%s", name);
+	is_eq(v.i64, i64, "%s", name);
+}
+
+static void has_bytes(const struct ke_attrs *a, const char *name, u8 kind, const void *data,
+		      u16 len)
+{
+	struct ke_value v = {};
+
+	must(!ke_attrs_find(a->buf, a->len, name, &v), "%s is there", name);
+	is_eq(v.kind, kind, "%s", name);
+	must(is_eq(v.len, len, "%s", name), "length");
+	is_mem(v.data, data, len, "%s", name);
+}
+
+static void lacks(const struct ke_attrs *a, const char *name)
+{
+	struct ke_value v;
+
+	is_eq(ke_attrs_find(a->buf, a->len, name, &v), -ENOENT, "%s is not there", name);
+}
+
+TEST(set_and_find)
+{
+	struct ke_attrs a = {};
+
+	lacks(&a, "load");
+	is_eq(set_i64(&a, "load", -5), 0, "integer");
+	is_eq(set_bytes(&a, "zone", KE_VALUE_STRING, "north", 5), 0, "string");
+	is_eq(set_bytes(&a, "none", KE_VALUE_BYTES, NULL, 0), 0, "no bytes");
+	is_eq(set_i64(&a, "loa", S64_MAX), 0, "a prefix of another name");
+	ok(ke_attrs_check(a.buf, a.len), "well-formed");
+	has_i64(&a, "load", -5);
+	has_bytes(&a, "zone", KE_VALUE_STRING, "north", 5);
+	has_bytes(&a, "none", KE_VALUE_BYTES, "", 0);
+	has_i64(&a, "loa", S64_MAX);
+	lacks(&a, "loadx");
+	lacks(&a, "");
+	ke_attrs_free(&a);
+	ok(!a.buf && !a.len, "empty");
+}
+
+TEST(replace)
+{
+	struct ke_attrs a = {};
+	u32 len;
+
+	set_i64(&a, "a", 1);
+	set_i64(&a, "b", 2);
+	set_i64(&a, "c", 3);
+	len = a.len;
+	is_eq(set_i64(&a, "b", S64_MIN), 0, "in its place");
+	is_eq(a.len, len, "nothing grew");
+	is_eq(set_bytes(&a, "a", KE_VALUE_STRING, "a longer value", 14), 0, "the first");
+	is_eq(set_bytes(&a, "c", KE_VALUE_BYTES, "", 0), 0, "the last");
+	is_eq(a.len, len + 14 - 8 - 8, "each name once");
+	has_bytes(&a, "a", KE_VALUE_STRING, "a longer value", 14);
+	has_i64(&a, "b", S64_MIN);
+	has_bytes(&a, "c", KE_VALUE_BYTES, "", 0);
+	ok(ke_attrs_check(a.buf, a.len), "well-formed");
+	ke_attrs_free(&a);
+}
+
+/* A value may lie in the set that it goes to. */
+TEST(from_itself)
+{
+	struct ke_attrs a = {};
+	struct ke_value v = {};
+
+	set_bytes(&a, "a", KE_VALUE_STRING, "some words", 10);
+	must(!ke_attrs_find(a.buf, a.len, "a", &v), "there");
+	is_eq(ke_attrs_set(&a, "b", &v), 0, "a copy");
+	must(!ke_attrs_find(a.buf, a.len, "b", &v), "there");
+	is_eq(ke_attrs_set(&a, "a", &v), 0, "onto where it came from");
+	has_bytes(&a, "a", KE_VALUE_STRING, "some words", 10);
+	has_bytes(&a, "b", KE_VALUE_STRING, "some words", 10);
+	ke_attrs_free(&a);
+}
+
+TEST(bad)
+{
+	struct ke_attrs a = {};
+	char name[KE_NAME_MAX + 2];
+
+	memset(name, 'n', sizeof(name));
+	name[KE_NAME_MAX + 1] = 0;
+	is_eq(set_i64(&a, "", 1), -EINVAL, "no name");
+	is_eq(set_i64(&a, name, 1), -EINVAL, "too long");
+	is_eq(set_i64(&a, "a b", 1), -EINVAL, "a space");
+	is_eq(set_i64(&a, "a\n", 1), -EINVAL, "a control byte");
+	is_eq(set_bytes(&a, "a", 0, "x", 1), -EINVAL, "no kind");
+	is_eq(set_bytes(&a, "a", 4, "x", 1), -EINVAL, "a kind that is none");
+	is_eq(set_bytes(&a, "a", KE_VALUE_BYTES, name, KE_ATTR_VALUE_MAX + 1), -E2BIG, "too long");
+	ok(!a.buf, "nothing happened");
+	name[KE_NAME_MAX] = 0;
+	is_eq(set_i64(&a, name, 1), 0, "as long as can be");
+	has_i64(&a, name, 1);
+	ke_attrs_free(&a);
+}
+
+/* The set that is full stays whole. */
+TEST(full)
+{
+	struct ke_attrs a = {};
+	u8 value[KE_ATTR_VALUE_MAX];
+	char name[2] = "a";
+	int err;
+	u32 len;
+
+	memset(value, 7, sizeof(value));
+	do {
+		len = a.len;
+		err = set_bytes(&a, name, KE_VALUE_BYTES, value, sizeof(value));
+		name[0]++;
+	} while (!err && name[0] < 'z');
+	is_eq(err, -E2BIG, "at last");
+	is_eq(a.len, len, "as before");
+	is_eq(name[0] - 'a', 1 + KE_ATTRS_MAX / (4 + 1 + KE_ATTR_VALUE_MAX), "as many as fit");
+	has_bytes(&a, "a", KE_VALUE_BYTES, value, sizeof(value));
+	is_eq(set_bytes(&a, "z", KE_VALUE_BYTES, value, KE_ATTRS_MAX - a.len - 5), 0,
+	      "to the brim");
+	is_eq(a.len, KE_ATTRS_MAX, "full");
+	is_eq(set_bytes(&a, "y", KE_VALUE_BYTES, value, 0), -E2BIG, "no more");
+	ok(ke_attrs_check(a.buf, a.len), "well-formed");
+	ke_attrs_free(&a);
+}
+
+TEST(load)
+{
+	struct ke_attrs a = {}, b = {};
+	u8 *big;
+
+	set_i64(&a, "load", 3);
+	set_bytes(&a, "zone", KE_VALUE_STRING, "n", 1);
+	set_i64(&b, "old", 3);
+	is_eq(ke_attrs_load(&b, a.buf, a.len - 1), -EPROTO, "cut");
+	has_i64(&b, "old", 3);
+	is_eq(ke_attrs_load(&b, a.buf, a.len), 0, "whole");
+	lacks(&b, "old");
+	has_i64(&b, "load", 3);
+	big = kcalloc(1, KE_ATTRS_MAX + 1, GFP_KERNEL);
+	must(big, "memory");
+	is_eq(ke_attrs_load(&b, big, KE_ATTRS_MAX + 1), -E2BIG, "too big");
+	has_i64(&b, "load", 3);
+	is_eq(ke_attrs_load(&b, NULL, 0), 0, "none");
+	is_eq(b.len, 0, "empty");
+	kfree(big);
+	ke_attrs_free(&a);
+	ke_attrs_free(&b);
+}
+
+/* One attribute with one thing wrong with it. */
+static void refused(u8 kind, u8 name_len, u16 value_len, const char *rest, u32 rest_len)
+{
+	u8 buf[64];
+
+	buf[0] = kind;
+	buf[1] = name_len;
+	put_unaligned_le16(value_len, buf + 2);
+	memcpy(buf + 4, rest, rest_len);
+	ok(!ke_attrs_check(buf, 4 + rest_len), "kind %u, name of %u, value of %u", kind, name_len,
+	   value_len);
+}
+
+TEST(malformed)
+{
+	ok(ke_attrs_check(NULL, 0), "none is a set");
+	ok(ke_attrs_check("\x02\x01\x01\x00nv", 6), "a good one");
+	refused(0, 1, 1, "nv", 2);
+	refused(4, 1, 1, "nv", 2);
+	refused(2, 0, 1, "v", 1);
+	refused(2, 128, 1, "nv", 2);
+	refused(2, 1, 1, "\x20v", 2);
+	refused(2, 1, 2, "nv", 2);
+	refused(2, 1, 0xffff, "nv", 2);
+	refused(2, 1, 0, "nv", 2);
+	refused(1, 1, 1, "nv", 2);
+	refused(1, 1, 7, "n1234567", 8);
+	refused(1, 1, 9, "n123456789", 10);
+}
+
+/*
+ * Whatever a check passes can be walked: a good set with some bytes changed, cut
+ * anywhere. It ends where its memory does, so that a sanitizer sees a read past it.
+ */
+TEST(hostile)
+{
+	static const u8 good[] = "\x02\x01\x01\x00nv\x01\x01\x08\x00m12345678\x03\x01\x02\x00ovv";
+	u32 round, len, passed = 0, found = 0;
+	u64 rng = 88172645463325252ULL;
+	struct ke_value v;
+	u8 *p;
+
+	for (round = 0; round < 20000; round++) {
+		rng ^= rng << 13;
+		rng ^= rng >> 7;
+		rng ^= rng << 17;
+		len = 1 + (rng >> 8) % (sizeof(good) - 1);
+		p = kmemdup(good, len, GFP_KERNEL);
+		must(p, "memory");
+		p[(rng >> 16) % len] = rng >> 24 & 15;
+		p[(rng >> 32) % len] = rng >> 40;
+		if (ke_attrs_check(p, len)) {
+			passed++;
+			if (!ke_attrs_find(p, len, "o", &v) && v.data) {
+				found++;
+				ok((const u8 *)v.data + v.len <= p + len, "inside");
+			}
+		}
+		kfree(p);
+	}
+	ok(passed > 100 && passed < round - 100, "%u were well-formed", passed);
+	ok(found > 10, "%u had it", found);
+}
+
+TESTS(attr, set_and_find, replace, from_itself, bad, full, load, malformed, hostile);

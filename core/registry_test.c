@@ -1,0 +1,444 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The registry's table: who is told what, what lives how long, and that no
+ * request harms it. Time is a number here.
+ */
+#include "registry.h"
+#include "tap.h"
+
+struct rig {
+	struct ke_registry *r;
+	u64 now;
+	u8 request[512];
+	u8 *reply;		/* KECHO_FRAME_BODY_MAX bytes */
+	struct ke_in in;	/* of the reply, behind type and status */
+	u8 n;			/* of the last entry told: contacts */
+	u64 version;
+	struct ke_id uuid;
+	struct ke_contact contacts[KE_CONTACTS_MAX];
+};
+
+static bool rig_new(struct rig *g, bool leases, u32 grace_ms)
+{
+	memset(g, 0, sizeof(*g));
+	g->now = 1000000;
+	g->reply = kmalloc(KECHO_FRAME_BODY_MAX, GFP_KERNEL);
+	g->r = ke_registry_new(leases, 42, g->now, grace_ms);
+	return ok(g->reply && g->r, "memory");
+}
+
+static void rig_free(struct rig *g)
+{
+	ke_registry_free(g->r);
+	kfree(g->reply);
+}
+
+static struct ke_id id_of(u8 b)
+{
+	struct ke_id id;
+
+	memset(&id, b, sizeof(id));
+	return id;
+}
+
+/* Makes a request of @client; gives the status, or an error. */
+static int ask(struct rig *g, u64 client, u8 type, const struct ke_out *body)
+{
+	struct ke_out out = { .buf = g->reply, .size = KECHO_FRAME_BODY_MAX };
+	int err;
+
+	err = ke_registry_request(g->r, client, g->now, type, body->buf, body->len, &out);
+	if (err)
+		return err;
+	g->in = (struct ke_in){ .p = out.buf, .end = out.buf + out.len };
+	is_eq(ke_get_u8(&g->in), type, "the answer is to this");
+	return ke_get_u8(&g->in);
+}
+
+static int ask_entry(struct rig *g, u64 client, u8 type, const struct ke_out *body)
+{
+	int status = ask(g, client, type, body);
+	u8 i;
+
+	if (status)
+		return status;
+	ke_get_copy(&g->in, &g->uuid, sizeof(g->uuid));
+	g->version = ke_get_u64(&g->in);
+	g->n = ke_get_u8(&g->in);
+	for (i = 0; i < g->n && i < KE_CONTACTS_MAX; i++)
+		ke_get_contact(&g->in, &g->contacts[i]);
+	ok(!g->in.bad && g->in.p == g->in.end && g->n <= KE_CONTACTS_MAX, "an entry");
+	return status;
+}
+
+/* Each client is a node: client 3 of node 3333... */
+static int put(struct rig *g, u64 client, u8 how, const char *name, u8 uuid)
+{
+	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
+	struct ke_contact who = { .node = id_of(client), .incarnation = client };
+	struct ke_id id = id_of(uuid);
+
+	strcpy(who.address, "192.0.2.1:7");
+	ke_put_u8(&o, how);
+	ke_put_str(&o, name);
+	ke_put(&o, &id, sizeof(id));
+	ke_put_contact(&o, &who);
+	return ask_entry(g, client, KECHO_FRAME_REG_PUT, &o);
+}
+
+static int get(struct rig *g, const char *name)
+{
+	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
+
+	ke_put_str(&o, name);
+	return ask_entry(g, 0, KECHO_FRAME_REG_GET, &o);
+}
+
+static int drop(struct rig *g, u64 client, const char *name, u8 node)
+{
+	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
+	struct ke_id id = id_of(node);
+
+	ke_put_str(&o, name);
+	ke_put(&o, &id, sizeof(id));
+	return ask(g, client, KECHO_FRAME_REG_DROP, &o);
+}
+
+static int renew(struct rig *g, u64 client)
+{
+	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
+
+	return ask(g, client, KECHO_FRAME_REG_RENEW, &o);
+}
+
+static bool is_uuid(const struct rig *g, u8 b)
+{
+	struct ke_id id = id_of(b);
+
+	return !ke_id_cmp(&g->uuid, &id);
+}
+
+TEST(joins)
+{
+	struct rig g;
+
+	must(rig_new(&g, false, 0), "rig");
+	is_eq(get(&g, "x"), KE_REGISTRY_NONE, "none");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "x", 0xa1), KE_REGISTRY_OK, "created");
+	ok(is_uuid(&g, 0xa1), "as proposed");
+	is_eq(g.n, 1, "itself");
+	is_eq(put(&g, 2, KE_REGISTRY_JOIN, "x", 0xa2), KE_REGISTRY_OK, "joined");
+	ok(is_uuid(&g, 0xa1), "as it is");
+	is_eq(g.n, 2, "both");
+	is_eq(g.contacts[0].incarnation, 1, "the first");
+	is_str(g.contacts[0].address, "192.0.2.1:7", "its address");
+	is_eq(put(&g, 3, KE_REGISTRY_JOIN, "y", 0xa3), KE_REGISTRY_OK, "another");
+	ok(is_uuid(&g, 0xa3), "channel");
+	is_eq(ke_registry_entries(g.r), 2, "entries");
+	rig_free(&g);
+}
+
+TEST(hows)
+{
+	struct rig g;
+
+	must(rig_new(&g, false, 0), "rig");
+	is_eq(put(&g, 1, KE_REGISTRY_EXISTING, "x", 1), KE_REGISTRY_NONE, "existing");
+	is_eq(put(&g, 1, KE_REGISTRY_EXCLUSIVE, "x", 1), KE_REGISTRY_OK, "new");
+	is_eq(put(&g, 1, KE_REGISTRY_EXCLUSIVE, "x", 1), KE_REGISTRY_OK, "its reply was lost");
+	is_eq(g.n, 1, "once");
+	is_eq(put(&g, 2, KE_REGISTRY_EXCLUSIVE, "x", 2), KE_REGISTRY_EXISTS, "not new");
+	is_eq(put(&g, 2, KE_REGISTRY_EXISTING, "x", 2), KE_REGISTRY_OK, "existing");
+	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "x", 2), KE_REGISTRY_OTHER, "another channel");
+	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "x", 1), KE_REGISTRY_OK, "this channel");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "", 1), KE_REGISTRY_BAD_NAME, "empty");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "a b", 1), KE_REGISTRY_BAD_NAME, "a space");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "a*", 1), KE_REGISTRY_BAD_NAME, "a star");
+	is_eq(ke_registry_entries(g.r), 1, "entries");
+	rig_free(&g);
+}
+
+TEST(contacts)
+{
+	struct rig g;
+	u64 client, version;
+
+	must(rig_new(&g, false, 0), "rig");
+	for (client = 1; client <= KE_CONTACTS_MAX + 1; client++)
+		is_eq(put(&g, client, KE_REGISTRY_JOIN, "x", 1), KE_REGISTRY_OK, "joins");
+	is_eq(g.n, KE_CONTACTS_MAX, "the last is none");
+	version = g.version;
+	is_eq(drop(&g, 4, "x", 2), KE_REGISTRY_NONE, "not that client's");
+	is_eq(drop(&g, 2, "x", 2), KE_REGISTRY_OK, "leaves");
+	is_eq(drop(&g, 2, "x", 2), KE_REGISTRY_NONE, "once");
+	is_eq(get(&g, "x"), KE_REGISTRY_OK, "there");
+	is_eq(g.n, KE_CONTACTS_MAX - 1, "one less");
+	ok(g.version > version, "another version");
+	is_eq(put(&g, 4, KE_REGISTRY_REPAIR, "x", 1), KE_REGISTRY_OK, "repairs");
+	is_eq(g.n, KE_CONTACTS_MAX, "full again");
+	rig_free(&g);
+}
+
+/* The last contact's leave ends the channel, unless there may be others in it. */
+TEST(leaves)
+{
+	struct rig g;
+	u64 client;
+
+	must(rig_new(&g, false, 0), "rig");
+	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
+	drop(&g, 1, "x", 1);
+	is_eq(get(&g, "x"), KE_REGISTRY_NONE, "gone at once");
+	is_eq(put(&g, 2, KE_REGISTRY_EXCLUSIVE, "x", 2), KE_REGISTRY_OK, "new");
+	for (client = 3; client <= KE_CONTACTS_MAX + 2; client++)
+		put(&g, client, KE_REGISTRY_JOIN, "x", 1);
+	for (client = 2; client <= KE_CONTACTS_MAX + 1; client++)
+		is_eq(drop(&g, client, "x", client), KE_REGISTRY_OK, "leaves");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "x", 1), KE_REGISTRY_IN_REPAIR, "for the one left");
+	is_eq(put(&g, 5, KE_REGISTRY_REPAIR, "x", 2), KE_REGISTRY_OK, "which repairs");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "x", 1), KE_REGISTRY_OK, "in order");
+	ok(is_uuid(&g, 2), "as it was");
+	rig_free(&g);
+}
+
+TEST(repair)
+{
+	struct rig g;
+
+	must(rig_new(&g, false, 0), "rig");
+	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
+	put(&g, 1, KE_REGISTRY_JOIN, "y", 2);
+	put(&g, 2, KE_REGISTRY_JOIN, "y", 2);
+	is_eq(ke_registry_tick(g.r, g.now), KE_REGISTRY_NEVER, "nothing to wait for");
+	ke_registry_gone(g.r, 1, g.now);
+	is_eq(ke_registry_tick(g.r, g.now), g.now + KE_LEASE_MS, "one lease");
+	is_eq(get(&g, "y"), KE_REGISTRY_OK, "y lives");
+	is_eq(g.n, 1, "with one less");
+	is_eq(get(&g, "x"), KE_REGISTRY_OK, "x is in repair");
+	is_eq(g.n, 0, "without contacts");
+	g.now += KE_LEASE_MS - 1;
+	is_eq(put(&g, 3, KE_REGISTRY_JOIN, "x", 3), KE_REGISTRY_IN_REPAIR, "still");
+	is_eq(put(&g, 3, KE_REGISTRY_EXISTING, "x", 3), KE_REGISTRY_IN_REPAIR, "still");
+	is_eq(put(&g, 3, KE_REGISTRY_EXCLUSIVE, "x", 3), KE_REGISTRY_IN_REPAIR, "still");
+	g.now += 1;
+	is_eq(put(&g, 3, KE_REGISTRY_EXCLUSIVE, "x", 3), KE_REGISTRY_OK, "no more");
+	is_eq(ke_registry_tick(g.r, g.now), KE_REGISTRY_NEVER, "nothing to wait for");
+	ke_registry_gone(g.r, 99, g.now);
+	is_eq(ke_registry_entries(g.r), 2, "entries");
+	rig_free(&g);
+}
+
+/* A client that comes back before its old connection is missed keeps its place. */
+TEST(takeover)
+{
+	struct rig g;
+	struct ke_out o;
+	struct ke_contact who = { .node = id_of(1) };
+	struct ke_id id = id_of(1);
+
+	must(rig_new(&g, false, 0), "rig");
+	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
+	o = (struct ke_out){ .buf = g.request, .size = sizeof(g.request) };
+	ke_put_u8(&o, KE_REGISTRY_REPAIR);
+	ke_put_str(&o, "x");
+	ke_put(&o, &id, sizeof(id));
+	ke_put_contact(&o, &who);
+	is_eq(ask_entry(&g, 7, KECHO_FRAME_REG_PUT, &o), KE_REGISTRY_OK, "again");
+	is_eq(g.n, 1, "one contact");
+	ke_registry_gone(g.r, 1, g.now);
+	is_eq(get(&g, "x"), KE_REGISTRY_OK, "there");
+	is_eq(g.n, 1, "it is the new one's");
+	ke_registry_gone(g.r, 7, g.now);
+	is_eq(get(&g, "x"), KE_REGISTRY_OK, "there");
+	is_eq(g.n, 0, "until that goes");
+	rig_free(&g);
+}
+
+TEST(grace)
+{
+	struct rig g;
+
+	must(rig_new(&g, false, KE_LEASE_MS), "rig");
+	is_eq(get(&g, "x"), KE_REGISTRY_IN_GRACE, "perhaps");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "x", 1), KE_REGISTRY_IN_GRACE, "not yet");
+	is_eq(put(&g, 1, KE_REGISTRY_EXISTING, "x", 1), KE_REGISTRY_IN_GRACE, "not yet");
+	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "x", 2), KE_REGISTRY_OK, "who knows it");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "x", 1), KE_REGISTRY_OK, "now");
+	ok(is_uuid(&g, 2), "as it was");
+	g.now += KE_LEASE_MS;
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "y", 1), KE_REGISTRY_OK, "nobody did");
+	rig_free(&g);
+}
+
+TEST(leases)
+{
+	struct rig g;
+	u64 start;
+
+	must(rig_new(&g, true, 0), "rig");
+	start = g.now;
+	is_eq(renew(&g, 1), KE_REGISTRY_NONE, "nothing to renew");
+	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
+	g.now = start + 100;
+	put(&g, 2, KE_REGISTRY_JOIN, "x", 1);
+	is_eq(ke_registry_tick(g.r, g.now), start + KE_LEASE_MS, "the first");
+	g.now = start + 200;
+	is_eq(renew(&g, 1), KE_REGISTRY_OK, "renewed");
+	is_eq(ke_registry_tick(g.r, g.now), start + 100 + KE_LEASE_MS, "now the second");
+	g.now = start + 100 + KE_LEASE_MS;
+	is_eq(get(&g, "x"), KE_REGISTRY_OK, "there");
+	is_eq(g.n, 1, "the second is not");
+	is_eq(renew(&g, 2), KE_REGISTRY_NONE, "and is told");
+	g.now = start + 200 + KE_LEASE_MS;
+	is_eq(get(&g, "x"), KE_REGISTRY_OK, "in repair");
+	is_eq(g.n, 0, "neither is");
+	is_eq(ke_registry_tick(g.r, g.now), g.now + KE_LEASE_MS, "one lease more");
+	g.now += KE_LEASE_MS;
+	is_eq(get(&g, "x"), KE_REGISTRY_NONE, "gone");
+	rig_free(&g);
+}
+
+static int list(struct rig *g, u64 after, u32 size, struct ke_out *out)
+{
+	__le64 le = cpu_to_le64(after);
+
+	*out = (struct ke_out){ .buf = g->reply, .size = size };
+	return ke_registry_request(g->r, 0, g->now, KECHO_FRAME_REG_LIST, &le, sizeof(le), out);
+}
+
+TEST(lists)
+{
+	char name[KE_NAME_MAX + 1], want[KE_NAME_MAX + 1];
+	u32 i, n = 0, pages = 0;
+	struct ke_out out;
+	struct ke_in in;
+	u64 after = 0;
+	u8 more = 1;
+	u16 here;
+
+	struct rig g;
+
+	must(rig_new(&g, false, 0), "rig");
+	for (i = 0; i < 1000; i++) {
+		scnprintf(name, sizeof(name), "%0*u", KE_NAME_MAX, i);
+		if (put(&g, 1 + i % 100, KE_REGISTRY_JOIN, name, i))
+			break;
+	}
+	is_eq(i, 1000, "created");
+	while (more && pages < 100) {
+		must(!list(&g, after, KECHO_FRAME_BODY_MAX, &out), "a page");
+		in = (struct ke_in){ .p = out.buf + 2, .end = out.buf + out.len };
+		more = ke_get_u8(&in);
+		here = ke_get_u16(&in);
+		while (here--) {
+			after = ke_get_u64(&in);
+			ke_get_str(&in, name, sizeof(name));
+			ke_get(&in, sizeof(struct ke_id));
+			scnprintf(want, sizeof(want), "%0*u", KE_NAME_MAX, n++);
+			if (!is_str(name, want, "in order") || !is_eq(ke_get_u8(&in), 1, "contact"))
+				break;
+		}
+		ok(!in.bad && in.p == in.end, "nothing else");
+		pages++;
+	}
+	is_eq(n, 1000, "all");
+	ok(pages > 1, "more than a page");
+	is_eq(list(&g, 0, 3, &out), -ENOSPC, "no room");
+	rig_free(&g);
+}
+
+/* Requests cut anywhere, and with a byte too many. */
+TEST(malformed)
+{
+	struct rig g;
+	struct ke_contact who = { .address = "a:1" };
+	struct ke_out body, out;
+	struct ke_id id = id_of(1);
+	u32 len;
+
+	must(rig_new(&g, false, 0), "rig");
+	body = (struct ke_out){ .buf = g.request, .size = sizeof(g.request) };
+	ke_put_u8(&body, KE_REGISTRY_JOIN);
+	ke_put_str(&body, "x");
+	ke_put(&body, &id, sizeof(id));
+	ke_put_contact(&body, &who);
+	g.request[body.len] = 0;
+	for (len = 0; len <= body.len + 1; len++) {
+		out = (struct ke_out){ .buf = g.reply, .size = KECHO_FRAME_BODY_MAX };
+		is_eq(ke_registry_request(g.r, 1, g.now, KECHO_FRAME_REG_PUT, g.request, len, &out),
+		      len == body.len ? 0 : -EPROTO, "%u of %u bytes", len, body.len);
+		if (len < body.len)
+			is_eq(ke_registry_entries(g.r), 0, "nothing happened");
+	}
+	g.request[0] = KE_REGISTRY_REPAIR + 1;
+	is_eq(ask(&g, 1, KECHO_FRAME_REG_PUT, &body), -EPROTO, "no such how");
+	is_eq(ask(&g, 1, KECHO_FRAME_REG_ENTRY, &body), -EPROTO, "a reply");
+	is_eq(ask(&g, 1, KECHO_FRAME_REG_RENEW, &body), -EPROTO, "a body too many");
+	is_eq(ask(&g, 1, 0, &body), -EPROTO, "no such type");
+	rig_free(&g);
+}
+
+/* Many clients do anything at any time; at last all is gone again. */
+TEST(churn)
+{
+	u64 rng = 88172645463325252ULL, client;
+	char name[2] = "a";
+	struct rig g;
+	u32 i, x;
+
+	must(rig_new(&g, true, 0), "rig");
+	for (i = 0; i < 20000; i++) {
+		rng ^= rng << 13;
+		rng ^= rng >> 7;
+		rng ^= rng << 17;
+		x = rng >> 32;
+		name[0] = 'a' + x % 8;
+		client = 1 + (x >> 3) % 16;
+		g.now += (x >> 8) % 64;
+		switch ((x >> 16) % 8) {
+		case 0:
+			ke_registry_gone(g.r, client, g.now);
+			break;
+		case 1:
+			drop(&g, client, name, client);
+			break;
+		case 2:
+			renew(&g, client);
+			break;
+		case 3:
+			get(&g, name);
+			break;
+		default:
+			put(&g, client, (x >> 20) % 4, name, (x >> 24) % 4);
+		}
+		if (!ok(ke_registry_entries(g.r) <= 8, "entries"))
+			break;
+	}
+	ke_registry_tick(g.r, g.now + KE_LEASE_MS);
+	is_eq(ke_registry_tick(g.r, g.now + 2 * KE_LEASE_MS), KE_REGISTRY_NEVER, "all has ended");
+	is_eq(ke_registry_entries(g.r), 0, "entries");
+	rig_free(&g);
+}
+
+TEST(full)
+{
+	char name[16];
+	struct rig g;
+	u32 i;
+
+	must(rig_new(&g, false, 0), "rig");
+	for (i = 0; i < KE_REGISTRY_ENTRIES_MAX; i++) {
+		scnprintf(name, sizeof(name), "%u", i);
+		if (put(&g, 1, KE_REGISTRY_JOIN, name, 1))
+			break;
+	}
+	is_eq(i, KE_REGISTRY_ENTRIES_MAX, "as many as may be");
+	is_eq(put(&g, 2, KE_REGISTRY_JOIN, "x", 1), KE_REGISTRY_FULL, "no more");
+	is_eq(put(&g, 2, KE_REGISTRY_JOIN, "7", 1), KE_REGISTRY_OK, "but what is there");
+	drop(&g, 1, "8", 1);
+	is_eq(put(&g, 2, KE_REGISTRY_JOIN, "x", 1), KE_REGISTRY_OK, "room for one");
+	rig_free(&g);
+}
+
+TESTS(registry, joins, hows, contacts, leaves, repair, takeover, grace, leases, lists, malformed,
+      churn, full);
