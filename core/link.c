@@ -165,12 +165,15 @@ static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 	head = min(stream_head(ts), ts->credit);
 	if (head <= ts->sent)
 		return 0;
-	WRITE_ONCE(ts->pin, ts->sent);
-	smp_mb();
-	if (stream_tail(ts) > ts->sent) {
-		WRITE_ONCE(ts->pin, U64_MAX);
-		stream_lapped(l, ts);
-		return 0;
+	/* Behind a gate the tail may have passed us, to a mark; nothing is overwritten. */
+	if (!ts->gated) {
+		WRITE_ONCE(ts->pin, ts->sent);
+		smp_mb();
+		if (stream_tail(ts) > ts->sent) {
+			WRITE_ONCE(ts->pin, U64_MAX);
+			stream_lapped(l, ts);
+			return 0;
+		}
 	}
 	to_end = size - (ts->sent & (size - 1));
 	len = min3(head - ts->sent, to_end, (u64)min_t(u64, KE_PIECE_MAX, size / 4));

@@ -188,8 +188,11 @@ struct subscription {
 	u64 seq;
 };
 
-/* Where the stream starts; *@seq is the last event before. The source's lock is held. */
-static u64 start_pos(struct ke_source *s, const struct subscription *sub, u64 *seq)
+/*
+ * Where the stream starts; *@seq is the last event before. @held: a gate has kept all
+ * from sub->pos on, also where the tail has passed it. The source's lock is held.
+ */
+static u64 start_pos(struct ke_source *s, const struct subscription *sub, bool held, u64 *seq)
 {
 	u64 pos;
 
@@ -202,7 +205,7 @@ static u64 start_pos(struct ke_source *s, const struct subscription *sub, u64 *s
 		pos = sub->from == KE_FROM_START ? 0 : sub->pos;
 		if (pos > s->log.head)
 			break;
-		return pos >= s->log.tail ? pos : ke_log_boundary(&s->log, pos);
+		return held || pos >= s->log.tail ? pos : ke_log_boundary(&s->log, pos);
 	}
 	*seq = le64_to_cpu(s->log.hdr->seq);
 	return s->log.head;
@@ -275,6 +278,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	const struct ke_house *h = l->node->house;
 	struct subscription sub = { .pos = pos };
 	struct ke_tstream *ts;
+	bool held;
 	u64 seq = 0;
 	int err;
 
@@ -292,9 +296,10 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		h->share_log(l, s);
 	h->source_lock(s);
 	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer);
+	held = ts && ts->gated && !ts->local && pos >= ts->acked;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
 	if (!err) {
-		pos = start_pos(s, &sub, &seq);
+		pos = start_pos(s, &sub, held, &seq);
 		say_start(l, ts, pos, seq, sub.from == KE_FROM_POS);
 	}
 	h->source_unlock(s);
