@@ -32,18 +32,18 @@ void feed_add(struct kecho_sink *s, struct ke_rstream *rs, struct kecho_source *
 	if (src && gated(s)) {
 		ke_source_gate(&src->s, &f->gate, &f->released);
 	}
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	list_add_tail(&f->list, &s->feeds);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 }
 
 /* Both locks are held, or nobody else knows the sink any more. */
 void feed_free(struct feed *f)
 {
 	if (f->source && gated(f->sink)) {
-		pthread_mutex_lock(&f->source->lock);
+		lib_lock(&f->source->lock);
 		ke_source_ungate(&f->source->s, &f->gate);
-		pthread_mutex_unlock(&f->source->lock);
+		lib_unlock(&f->source->lock);
 		pthread_cond_broadcast(&f->source->ch->k->changed);
 	}
 	list_del(&f->list);
@@ -59,11 +59,11 @@ void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void
 	struct feed *f;
 
 	list_for_each_entry(s, &ch->sinks, list) {
-		pthread_mutex_lock(&s->lock);
+		lib_lock(&s->lock);
 		list_for_each_entry(f, &s->feeds, list)
 			if (f->rs == rs)
 				fn(f, arg);
-		pthread_mutex_unlock(&s->lock);
+		lib_unlock(&s->lock);
 	}
 }
 
@@ -140,10 +140,10 @@ void feeds_release(struct kecho_sink *s)
 	bool due = false;
 	struct feed *f;
 
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	list_for_each_entry(f, &s->feeds, list)
 		due |= gated(s) && must_say(f, true);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	if (due)
 		say_released(s, true);
 }
@@ -163,10 +163,10 @@ bool feeds_ready(void *sink)
 	bool ready = s->disconnected;
 	struct feed *f;
 
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	list_for_each_entry(f, &s->feeds, list)
 		ready |= feed_ready(f);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	return ready;
 }
 

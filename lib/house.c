@@ -59,12 +59,12 @@ static void tx_unlock(struct ke_link *l)
 
 static void source_lock(struct ke_source *s)
 {
-	pthread_mutex_lock(&((struct kecho_source *)s->member.owner)->lock);
+	lib_lock(&((struct kecho_source *)s->member.owner)->lock);
 }
 
 static void source_unlock(struct ke_source *s)
 {
-	pthread_mutex_unlock(&((struct kecho_source *)s->member.owner)->lock);
+	lib_unlock(&((struct kecho_source *)s->member.owner)->lock);
 }
 
 /* --------------------------------------------------------------------- logs */

@@ -35,6 +35,7 @@
 
 #include "kecho/kecho.h"
 #include "link.h"
+#include "lock.h"
 #include "reg.h"
 
 enum lib_limits {
@@ -44,8 +45,7 @@ enum lib_limits {
 	FDS_QUEUED_MAX = 16,	/* descriptors that came before the frame they belong to */
 	FDS_PER_SHARE = 2,
 	DOORBELLS_MAX = 16,	/* of one channel on one host */
-	SUBMIT_BATCH_BYTES = 16 << 10,
-	HELPER_GRACE_MS = 1,
+	ROOM_LOOK_MS = 100,	/* a blocked submitter looks at its gates itself */
 	HELPER_PARKED_TICKS = 50,
 	LINGER_MS = 2000,
 	JOIN_MS = 5000,
@@ -119,8 +119,7 @@ struct kecho_source {
 	struct ke_source s;
 	struct list_head list;
 	struct kecho_channel *ch;
-	pthread_mutex_t lock;
-	pthread_cond_t pieces_done;
+	struct lib_lock lock;
 	bool in_pieces;
 	struct shared_log *log;
 	int linger_ms;
@@ -131,7 +130,7 @@ struct kecho_sink {
 	struct ke_member m;
 	struct list_head list;
 	struct kecho_channel *ch;
-	pthread_mutex_t lock;
+	struct lib_lock lock;
 	struct list_head feeds;
 	unsigned int budget;	/* events that the first feed still may give in a row */
 	bool retained, disconnected, reading;

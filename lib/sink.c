@@ -9,10 +9,10 @@ static void add_own(struct kecho_sink *s, struct kecho_source *src)
 {
 	u64 pos, seq;
 
-	pthread_mutex_lock(&src->lock);
+	lib_lock(&src->lock);
 	pos = ke_log_retained(&src->s.log, s->retained ? src->s.retain : 0, &seq);
 	feed_add(s, NULL, src, src->log, ke_log_view(&src->s.log), src->s.member.id, pos, seq);
-	pthread_mutex_unlock(&src->lock);
+	lib_unlock(&src->lock);
 }
 
 static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho_sink_options *opt)
@@ -29,7 +29,6 @@ static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho
 	s->fn = opt ? opt->fn : NULL;
 	s->arg = opt ? opt->arg : NULL;
 	s->pollfd = s->pending = -1;
-	pthread_mutex_init(&s->lock, NULL);
 	INIT_LIST_HEAD(&s->feeds);
 	s->copy = s->m.policy == KECHO_BLOCK ? NULL : aligned_alloc(64, KE_RECORD_MAX);
 	if ((s->copy || s->m.policy == KECHO_BLOCK) &&
@@ -47,7 +46,6 @@ void sink_free(struct kecho_sink *s)
 		atomic_fetch_sub(&s->ch->k->fd_sinks, 1);
 	}
 	ke_attrs_free(&s->m.attrs);
-	pthread_mutex_destroy(&s->lock);
 	free(s->copy);
 	free(s);
 }
@@ -118,13 +116,13 @@ void kecho_sink_close(struct kecho_sink *s)
 		return;
 	pthread_mutex_lock(&k->lock);
 	ke_member_leave(&s->m);
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	list_del(&s->list);
 	ch->ch.sinks--;
 	ch->ch.gated -= s->m.policy == KECHO_BLOCK;
 	while (!list_empty(&s->feeds))
 		feed_free(list_first_entry(&s->feeds, struct feed, list));
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	ke_channel_unsubscribe(&ch->ch);
 	pthread_mutex_unlock(&k->lock);
 	sink_free(s);
@@ -141,26 +139,12 @@ static void drop_told(struct kecho_sink *s)
 	struct feed *f, *next;
 
 	pthread_mutex_lock(&s->ch->k->lock);
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	list_for_each_entry_safe(f, next, &s->feeds, list)
 		if (f->told && f->gone)
 			feed_free(f);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	pthread_mutex_unlock(&s->ch->k->lock);
-}
-
-static int next_event(struct kecho_sink *s, struct kecho_event *ev)
-{
-	int n;
-
-	pthread_mutex_lock(&s->lock);
-	n = feeds_next(s, ev);
-	pthread_mutex_unlock(&s->lock);
-	if (n == 2)
-		feeds_release(s);
-	if (n && ev->kind == KECHO_ENDED)
-		drop_told(s);
-	return n;
 }
 
 static void set_pending(struct kecho_sink *s, bool on)
@@ -173,6 +157,28 @@ static void set_pending(struct kecho_sink *s, bool on)
 		s->pending_set = true;
 	if (!on && read(s->pending, &v, sizeof(v)) <= (ssize_t)sizeof(v))
 		s->pending_set = false;
+}
+
+/* What an event brings with it beside itself; no lock is held. */
+static void after_event(struct kecho_sink *s, const struct kecho_event *ev, int n)
+{
+	if (n == 2)
+		feeds_release(s);
+	if (ev->kind == KECHO_ENDED)
+		drop_told(s);
+	set_pending(s, true);
+}
+
+static int next_event(struct kecho_sink *s, struct kecho_event *ev)
+{
+	int n;
+
+	lib_lock(&s->lock);
+	n = feeds_next(s, ev);
+	lib_unlock(&s->lock);
+	if (n)
+		after_event(s, ev, n);
+	return n;
 }
 
 /* Nothing is there: arm what wakes a poller, and look once more. */
@@ -195,10 +201,8 @@ static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_m
 	for (;;) {
 		if (s->disconnected)
 			return -EPIPE;
-		if (next_event(s, ev)) {
-			set_pending(s, true);
+		if (next_event(s, ev))
 			return 0;
-		}
 		feeds_release(s);
 		if (!timeout_ms) {
 			if (atomic_load(&k->ntcp) || s->pollfd >= 0)
@@ -217,13 +221,27 @@ static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_m
 
 int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 {
-	int err;
+	bool more;
+	int n, err;
 
-	if (lib_forked(s->ch->k))
-		return -EBADF;
-	if (__atomic_exchange_n(&s->reading, true, __ATOMIC_ACQUIRE))
+	if (unlikely(lib_forked(s->ch->k)))
+		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
+				s->ch->ch.name);
+	/* Most often something is there: one lock, nothing else. */
+	lib_lock(&s->lock);
+	if (unlikely(s->reading)) {
+		lib_unlock(&s->lock);
 		return lib_fail(-EBUSY, "another thread reads this sink of '%s'", s->ch->ch.name);
-	err = read_wait(s, ev, timeout_ms);
+	}
+	n = s->disconnected ? 0 : feeds_next(s, ev);
+	more = n != 1 || ev->kind == KECHO_ENDED || s->pollfd >= 0;
+	s->reading = more;
+	lib_unlock(&s->lock);
+	if (likely(!more))
+		return 0;
+	if (n)
+		after_event(s, ev, n);
+	err = n ? 0 : read_wait(s, ev, timeout_ms);
 	__atomic_store_n(&s->reading, false, __ATOMIC_RELEASE);
 	return err;
 }
@@ -347,7 +365,7 @@ void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)
 {
 	struct feed *f;
 
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	*st = s->stats;
 	st->lag_bytes = 0;
 	list_for_each_entry(f, &s->feeds, list) {
@@ -356,5 +374,5 @@ void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)
 		if (head != KE_HEAD_BAD)
 			st->lag_bytes += head - f->reader.pos;
 	}
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 }

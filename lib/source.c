@@ -22,8 +22,6 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 	s->s.retain = ch->retain;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
 	s->log = shared_log_make(size);
-	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->pieces_done, NULL);
 	if (s->log && !(opt && attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs)))
 		return s;
 	source_free(s);
@@ -34,8 +32,6 @@ void source_free(struct kecho_source *s)
 {
 	shared_log_put(s->log);
 	ke_attrs_free(&s->s.member.attrs);
-	pthread_mutex_destroy(&s->lock);
-	pthread_cond_destroy(&s->pieces_done);
 	free(s);
 }
 
@@ -43,10 +39,10 @@ static void feed_own_sinks(struct kecho_channel *ch, struct kecho_source *s)
 {
 	struct kecho_sink *sink;
 
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	list_for_each_entry(sink, &ch->sinks, list)
 		feed_add(sink, NULL, s, s->log, ke_log_view(&s->s.log), s->s.member.id, 0, 0);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 }
 
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
@@ -84,7 +80,7 @@ static void end_own_feeds(struct kecho_source *s)
 	struct feed *f;
 
 	list_for_each_entry(sink, &s->ch->sinks, list) {
-		pthread_mutex_lock(&sink->lock);
+		lib_lock(&sink->lock);
 		list_for_each_entry(f, &sink->feeds, list) {
 			if (f->source != s)
 				continue;
@@ -94,7 +90,7 @@ static void end_own_feeds(struct kecho_source *s)
 			f->last_seq = s->s.log.seq;
 			f->gone = f->ended = true;
 		}
-		pthread_mutex_unlock(&sink->lock);
+		lib_unlock(&sink->lock);
 	}
 }
 
@@ -162,14 +158,14 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 
 	tell(s);
 	s->stats.waited++;
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	set_want(s, end > half ? end - half : 1);
 	while (!s->s.closed && !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end + half))) {
-		pthread_mutex_unlock(&s->lock);
-		lib_wait(k, lib_deadline(100));
-		pthread_mutex_lock(&s->lock);
+		lib_unlock(&s->lock);
+		lib_wait(k, lib_deadline(ROOM_LOOK_MS));
+		lib_lock(&s->lock);
 	}
 	set_want(s, 0);
 	pthread_mutex_unlock(&k->lock);
@@ -193,9 +189,9 @@ static int make_room(struct kecho_source *s, u64 size, unsigned int flags)
 	}
 	while (!ke_source_unpinned(&s->s, size)) {
 		/* A send is reading there: the length of one system call. */
-		pthread_mutex_unlock(&s->lock);
+		lib_unlock(&s->lock);
 		sched_yield();
-		pthread_mutex_lock(&s->lock);
+		lib_lock(&s->lock);
 	}
 	return 0;
 }
@@ -237,8 +233,24 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 		tell(s);
 	}
 	s->in_pieces = false;
-	pthread_cond_broadcast(&s->pieces_done);
+	pthread_cond_broadcast(&s->ch->k->changed);
 	return err;
+}
+
+/* Another thread's event is going in piece by piece. */
+static void wait_for_pieces(struct kecho_source *s)
+{
+	struct kecho *k = s->ch->k;
+
+	lib_unlock(&s->lock);
+	pthread_mutex_lock(&k->lock);
+	lib_lock(&s->lock);
+	while (s->in_pieces) {
+		lib_unlock(&s->lock);
+		lib_wait(k, lib_deadline(ROOM_LOOK_MS));
+		lib_lock(&s->lock);
+	}
+	pthread_mutex_unlock(&k->lock);
 }
 
 static int begin(struct kecho_source *s, unsigned int flags)
@@ -246,12 +258,12 @@ static int begin(struct kecho_source *s, unsigned int flags)
 	if (unlikely(lib_forked(s->ch->k)))
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
 				s->ch->ch.name);
-	pthread_mutex_lock(&s->lock);
-	while (s->in_pieces && !(flags & KECHO_DONTWAIT))
-		pthread_cond_wait(&s->pieces_done, &s->lock);
+	lib_lock(&s->lock);
+	while (unlikely(s->in_pieces) && !(flags & KECHO_DONTWAIT))
+		wait_for_pieces(s);
 	if (!s->in_pieces && !s->s.closed)
 		return 0;
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	return s->s.closed ? -EPIPE : -EAGAIN;
 }
 
@@ -289,7 +301,7 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, 
 		info = (struct ke_event_info){ .time_ns = info.time_ns };
 	}
 	tell(s);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	return err && i == 1 ? err : err ? (ssize_t)i - 1 : (ssize_t)i;
 }
 
@@ -302,7 +314,7 @@ static int submit_one(struct kecho_source *s, struct ke_event_info *info, const 
 		return err;
 	err = put_event(s, info, data, len, flags);
 	tell(s);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	return err;
 }
 
@@ -350,7 +362,7 @@ int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 		if (!err)
 			err = ke_log_reserve(&s->s.log, &info, len, s->s.limit, &data, &cookie);
 	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	if (!err)
 		*r = (struct kecho_reservation){ .data = data, .len = len, .cookie = cookie };
 	return err;
@@ -364,14 +376,14 @@ int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len
 		return -EBADF;
 	if (len > r->len)
 		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	err = ke_log_commit(&s->s.log, r->cookie, len, wall_ns());
 	if (!err) {
 		s->stats.submitted++;
 		s->stats.bytes += len;
 	}
 	tell(s);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 	return err;
 }
 
@@ -379,10 +391,10 @@ void kecho_abort(struct kecho_source *s, struct kecho_reservation *r)
 {
 	if (lib_forked(s->ch->k))
 		return;
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	ke_log_abort(&s->s.log, r->cookie);
 	tell(s);
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 }
 
 int kecho_source_set(struct kecho_source *s, const char *name, struct kecho_value v)
@@ -400,7 +412,7 @@ int kecho_source_set(struct kecho_source *s, const char *name, struct kecho_valu
 
 void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
 {
-	pthread_mutex_lock(&s->lock);
+	lib_lock(&s->lock);
 	*st = s->stats;
-	pthread_mutex_unlock(&s->lock);
+	lib_unlock(&s->lock);
 }

@@ -45,7 +45,8 @@ void wait_wake(struct kecho *k)
 	struct kecho_sink *s;
 
 	pthread_mutex_lock(&k->lead);
-	pthread_cond_broadcast(&k->follow);
+	if (k->nfollowers)
+		pthread_cond_broadcast(&k->follow);
 	if (k->led && !pthread_equal(k->leader, pthread_self()))
 		nudge(k->nudge);
 	pthread_mutex_unlock(&k->lead);
@@ -114,10 +115,12 @@ static void follow(struct kecho *k, bool (*ready)(void *), void *arg, u64 deadli
 
 	if (ready(arg))
 		return;
+	k->nfollowers++;
 	if (deadline == U64_MAX)
 		pthread_cond_wait(&k->follow, &k->lead);
 	else
 		pthread_cond_timedwait(&k->follow, &k->lead, &t);
+	k->nfollowers--;
 }
 
 static void set_waiters(struct kecho *k, struct kecho_channel *only)
@@ -160,7 +163,8 @@ static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*rea
 
 	pthread_mutex_lock(&k->lead);
 	k->led = false;
-	pthread_cond_broadcast(&k->follow);
+	if (k->nfollowers)
+		pthread_cond_broadcast(&k->follow);
 	if (k->helper_parked) {
 		k->helper_parked = false;
 		nudge(k->wake);
