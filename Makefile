@@ -52,6 +52,7 @@ install:
 	@$(deps) build
 	@$(tools)/build.sh build --prefix=$(PREFIX)
 	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
+	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
 
 uninstall:
 	@DESTDIR=$(DESTDIR) ninja -C build uninstall

@@ -126,6 +126,8 @@ void ke_link_lost(struct ke_link *l)
 	if (!p)
 		return;
 	l->peer = NULL;
+	if (l->local && (!p->link || p->link == l))
+		ke_peer_hold_gates(p);
 	if (p->link == l) {
 		p->link = NULL;
 		ke_peer_link_lost(p);

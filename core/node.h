@@ -280,6 +280,7 @@ void ke_peer_dial(struct ke_peer *p);
 void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state);
 void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state);
 void ke_peer_drop_streams(struct ke_peer *p);
+void ke_peer_hold_gates(struct ke_peer *p);
 int ke_remote_subscribe(struct ke_remote *m, u8 from);
 void ke_rstream_drop(struct ke_rstream *rs);
 

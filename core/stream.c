@@ -180,6 +180,29 @@ void ke_peer_drop_streams(struct ke_peer *p)
 	}
 }
 
+/*
+ * The gates of a peer of this host are memory that goes with its link. Until it
+ * subscribes again they stay where they were seen last.
+ */
+void ke_peer_hold_gates(struct ke_peer *p)
+{
+	struct ke_channel *ch;
+	struct ke_tstream *ts;
+	struct ke_member *m;
+
+	list_for_each_entry(ch, &p->node->channels, list) {
+		list_for_each_entry(m, &ch->members, list) {
+			ts = m->source ? find_tstream(m->source, p) : NULL;
+			if (!ts || !ts->local || !ts->gated)
+				continue;
+			peer_house(p)->source_lock(m->source);
+			gate_pos(m->source, &ts->gate);
+			ts->gate.pos = &ts->acked;
+			peer_house(p)->source_unlock(m->source);
+		}
+	}
+}
+
 struct subscription {
 	u8 from;
 	bool gated;
@@ -221,12 +244,16 @@ static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct su
 		ts->credit = KE_NO_LIMIT;
 		l->node->house->room(ts->source);
 	}
-	if (ts->gated || !sub->gated)
+	if (!sub->gated)
 		return 0;
 	if (l->local)
 		pos = l->node->house->gate(l, sub->slot);
 	if (!pos)
 		return -EPROTO;
+	if (ts->gated) {
+		ts->gate.pos = pos;
+		return 0;
+	}
 	ke_source_gate(ts->source, &ts->gate, pos);
 	ts->gated = true;
 	return 0;
@@ -322,7 +349,8 @@ static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (!ts)
 		return 0;
 	ts->lost = lost;
-	if (pos > ts->sent || pos < ts->acked)
+	/* Not beyond the log; ts->sent may lag behind a send that is under way. */
+	if (pos > le64_to_cpu(smp_load_acquire(&ts->view.hdr->head)) || pos < ts->acked)
 		return ts->local ? 0 : -EPROTO;
 	smp_store_release(&ts->acked, pos);
 	if (ts->gated)

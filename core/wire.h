@@ -26,7 +26,8 @@ static inline void ke_put(struct ke_out *o, const void *data, u32 len)
 		o->bad = true;
 		return;
 	}
-	memcpy(o->buf + o->len, data, len);
+	if (len)	/* no bytes may be NULL, which memcpy() must not get */
+		memcpy(o->buf + o->len, data, len);
 	o->len += len;
 }
 

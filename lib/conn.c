@@ -442,16 +442,28 @@ void conn_input(struct conn *c, u32 events)
 		conn_hangup(c);
 }
 
-/* The kecho lock is held. The memory stays until conn_reap(). */
-void conn_hangup(struct conn *c)
+/* It is over: nobody polls it any more, and the helper will free it. */
+void conn_close(struct conn *c)
 {
 	u64 one = 1;
 
 	if (c->closing)
 		return;
 	c->closing = true;
+	if (c->open)
+		epoll_ctl(c->link.local ? c->k->ep : c->k->io, EPOLL_CTL_DEL, c->fd, NULL);
+	if (c->pidfd >= 0)
+		epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->pidfd, NULL);
 	if (write(c->k->wake, &one, sizeof(one)) < 0)
 		c->link.broken = true;
+}
+
+/* The kecho lock is held. The memory stays until conn_reap(). */
+void conn_hangup(struct conn *c)
+{
+	if (c->closing)
+		return;
+	conn_close(c);
 	if (c->open)
 		ke_link_lost(&c->link);
 }

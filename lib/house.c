@@ -39,12 +39,7 @@ static void kick(struct ke_link *l)
 
 static void hangup(struct ke_link *l)
 {
-	struct conn *c = l->owner;
-	u64 one = 1;
-
-	c->closing = true;
-	if (write(c->k->wake, &one, sizeof(one)) < 0)
-		return;
+	conn_close(l->owner);
 }
 
 static void tx_lock(struct ke_link *l)

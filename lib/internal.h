@@ -78,7 +78,9 @@ struct conn {
 	bool open;		/* link.h's part is alive */
 	bool connecting, closing, want_out;
 	atomic_bool blocked;	/* the socket is full */
-	struct ke_id target;	/* whom we dialled */
+	struct ke_id target;	/* whom we dialled, or whose link was lost */
+	int dial_err;
+	u64 dying_ms;		/* until then the process at the other end may be exiting */
 	struct list_head outgoing;
 	u64 sent;
 	int fds[FDS_QUEUED_MAX];
@@ -247,6 +249,7 @@ void conn_input(struct conn *c, u32 events);
 void conn_flush(struct conn *c);
 void conn_kick(struct conn *c);
 void conn_hangup(struct conn *c);
+void conn_close(struct conn *c);
 void conn_reap(struct kecho *k);
 void conn_died(struct conn *c);
 

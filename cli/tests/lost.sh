@@ -57,15 +57,26 @@ lap disconnect
 is "$code" 1 "disconnect: exit code 1"
 has "$(<"$dir/err")" 'too slow' "disconnect: it says why"
 
+# Starts pub with OPTIONs, lets the first event through, stops the sink and submits
+# the others: what has not come to a sink yet does not wait for it.
+stall() { # OPTION…
+	mkfifo "$dir/$ch"
+	exec 3<>"$dir/$ch"
+	start /dev/null "$dir/pub.err" "$kecho" pub "$@" "$ch" <"$dir/$ch"
+	pub=$pid
+	sed 1q "$dir/in" >&3
+	until_true test -s "$dir/got"
+	kill -STOP "$sub"
+	sed 1d "$dir/in" >&3 &
+	exec 3>&-
+}
+
 # Under `block` the source waits; --dontwait drops and counts instead.
 ch=$(channel block)
 start "$dir/got" "$dir/err" "$kecho" sub --policy block --strict --until-end --timeout 20s "$ch"
 sub=$pid
 until_true joined "$ch" sink 1
-kill -STOP "$sub"
-start /dev/null "$dir/pub.err" "$kecho" pub --log-size 64K "$ch" <"$dir/in"
-pub=$pid
-until_true joined "$ch" source 1
+stall --log-size 64K
 waits() {
 	local was now
 
@@ -90,8 +101,8 @@ ch=$(channel dontwait)
 start "$dir/got" "$dir/err" "$kecho" sub --policy block --until-end --timeout 20s "$ch"
 sub=$pid
 until_true joined "$ch" sink 1
-kill -STOP "$sub"
-"$kecho" pub --log-size 64K --dontwait --strict --linger 0 "$ch" <"$dir/in" 2>"$dir/pub.err"
+stall --log-size 64K --dontwait --strict --linger 0
+code_of "$pub"
 is $? 3 "--dontwait --strict: exit code 3"
 kill -CONT "$sub"
 code_of "$sub"
