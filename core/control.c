@@ -121,6 +121,8 @@ static int member_stream(struct ke_remote *m)
 		return ke_remote_subscribe(m, KE_FROM_POS);
 	if (!m->presence->channel->sinks)
 		return 0;
+	if (m->stream)	/* the link broke before it started */
+		return ke_remote_subscribe(m, m->stream->from);
 	return ke_remote_subscribe(m, m->fresh ? KE_FROM_START : KE_FROM_NOW);
 }
 
@@ -150,7 +152,8 @@ static int member_in(struct ke_presence *pr, struct ke_in *in)
 	m->stale = false;
 	m->role = said.role;
 	m->policy = said.policy;
-	m->fresh = is_new && said.fresh;
+	/* Of those that joined while the link was down nobody could tell us. */
+	m->fresh = is_new && (said.fresh || pr->known);
 	m->log = said.log;
 	m->log_size = said.log_size;
 	err = ke_attrs_load(&m->attrs, attrs, len);
@@ -185,7 +188,7 @@ static void synced(struct ke_presence *pr)
 	list_for_each_entry_safe(m, next, &pr->remotes, list)
 		if (m->stale)
 			ke_remote_drop(m, KE_LEFT);
-	pr->synced = true;
+	pr->synced = pr->known = true;
 }
 
 static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in *in)

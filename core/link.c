@@ -338,6 +338,8 @@ static int data_in(struct ke_link *l, u32 len)
 		return err;
 	if (rs->mirror.head != head)
 		house(l)->published(rs);
+	/* What is in the mirror is acknowledged, read or not. */
+	ke_rstream_release(rs, rs->released);
 	return 0;
 }
 

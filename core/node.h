@@ -164,6 +164,7 @@ struct ke_rstream {
 	struct ke_log mirror;	/* unless local */
 	bool local, attached, gated, ended;
 	u32 slot;		/* of its gate; the house's */
+	u8 from;		/* enum ke_subscribe_from, as first asked for */
 	u32 starts_due;
 	u64 credit, acked, released;
 	bool resumes;	/* START will follow a break */
@@ -193,6 +194,7 @@ struct ke_presence {
 	struct ke_peer *peer;
 	u32 index;		/* the channel in the peer's frames */
 	bool said, here, synced;
+	bool known;		/* it was synced once */
 	u32 acks_due;
 	struct list_head remotes;
 };

@@ -328,6 +328,78 @@ TEST(lapped)
 	}
 }
 
+/* A gate that comes later, in the middle of a record: from its START on all is kept. */
+static void run_gate_later(u64 seed)
+{
+	struct world *w = stream(seed, false, 0);
+	struct tnode *sink;
+	u64 lost;
+	u32 i;
+
+	must(w, "nodes");
+	sink = &w->n[1];
+	w->piece = 1 + world_random(w, 30000);
+	for (i = world_random(w, 60); i; i--) {
+		submit_some(w, 30);
+		world_step(w);
+	}
+	sink->ch.gated++;
+	is_eq(ke_channel_subscribe(&sink->ch, false), 0, "gate");
+	for (i = 0; i < 100000 && !ke_channel_started(&sink->ch); i++) {
+		submit_some(w, 5);
+		world_step(w);
+	}
+	ok(ke_channel_started(&sink->ch), "seed %llu: started", seed);
+	sink_read(sink);
+	lost = sink->lost;
+	sink->idle = true;
+	do {
+		i = submit_some(w, 100);
+		ok(world_pump(w), "quiet");
+	} while (i);
+	is_eq(submit(&w->n[0], 4000), -EAGAIN, "seed %llu: it holds", seed);
+	sink->idle = false;
+	ok(world_pump(w), "quiet");
+	is_eq(sink->lost, lost, "seed %llu: nothing is lost", seed);
+	ok(linked(w, 0, 1), "seed %llu: the link stands", seed);
+	is_eq(w->n[0].dialled, 1, "seed %llu: it never broke", seed);
+	all_counted(w);
+	sink->ch.gated--;
+	world_end(w);
+}
+
+TEST(gate_later)
+{
+	u32 i;
+
+	for (i = 0; i < 30; i++)
+		run_gate_later(i);
+}
+
+/* A gate goes, and another comes at once. */
+TEST(gate_flips)
+{
+	struct world *w;
+	u32 seed, i;
+
+	for (seed = 0; seed < 20; seed++) {
+		w = stream(seed, true, 0);
+		must(w, "nodes");
+		w->piece = 3000;
+		for (i = 0; i < 40; i++) {
+			w->n[1].ch.gated = i & 1;
+			ke_channel_subscribe(&w->n[1].ch, false);
+			submit_some(w, 60);
+			world_step(w);
+		}
+		ok(world_pump(w), "quiet");
+		ok(ke_channel_started(&w->n[1].ch), "seed %u: started", seed);
+		is_eq(w->n[0].dialled, 1, "seed %u: the link never broke", seed);
+		all_counted(w);
+		world_end(w);
+	}
+}
+
 TEST(retained)
 {
 	struct world *w = two_nodes(8);
@@ -425,7 +497,7 @@ TEST(cut_early)
 }
 
 /* The source has ended and lingers; the break comes before all is there. */
-static void run_cut_end(u64 seed)
+static void run_cut_end(u64 seed, bool late)
 {
 	struct world *w = stream(seed, true, 0);
 
@@ -434,6 +506,8 @@ static void run_cut_end(u64 seed)
 	is_eq(submit_some(w, 12), 12, "events");
 	w->cut_at = w->moved + 1 + world_random(w, 3000);
 	ke_source_end(&w->n[0].src);
+	if (late)	/* another sink comes, and asks for the log too */
+		ke_channel_subscribe(&w->n[1].ch, false);
 	ok(world_wait(w, 1000), "quiet");
 	ok(ke_source_drained(&w->n[0].src), "seed %llu: all is there", seed);
 	is_eq(w->n[1].end_seq, 12, "seed %llu: the last number", seed);
@@ -447,7 +521,7 @@ TEST(cut_end)
 	u32 i;
 
 	for (i = 0; i < 30; i++)
-		run_cut_end(i);
+		run_cut_end(i, i & 1);
 }
 
 /* While the link is down a log without gates goes on: an exact loss. */
@@ -530,6 +604,8 @@ TEST(forgotten)
 
 	must(w, "nodes");
 	sink_open(&w->n[1], false, false);
+	ok(world_pump(w), "quiet");
+	sink_close(&w->n[1]);
 	ok(world_pump(w), "quiet");
 	node_close(&w->n[1]);
 	ok(world_wait(w, KE_NODE_FORGET_MS + 2000), "quiet");
@@ -727,5 +803,6 @@ TEST(over_credit)
 }
 
 TESTS(node, hello, members, members_before, attributes, third_node, both_dial, in_order, gate,
-      ungate, lapped, retained, end, cut, cut_early, cut_end, cut_lapped, node_dead, silence,
+      ungate, gate_later, gate_flips,
+      lapped, retained, end, cut, cut_early, cut_end, cut_lapped, node_dead, silence,
       forgotten, hello_refused, hostile, over_credit);

@@ -307,6 +307,19 @@ int ke_reader_next(struct ke_reader *r, struct ke_item *item)
 	return 0;
 }
 
+bool ke_reader_plain(const struct ke_reader *r)
+{
+	u64 head = ke_reader_head(r), word;
+
+	if (head == KE_HEAD_BAD || head == r->pos)
+		return false;
+	word = load(at(&r->view, r->pos));
+	return ke_record_word_kind(word) == KECHO_RECORD_EVENT &&
+	       !(ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) &&
+	       ke_record_check(word, head - r->pos, ke_record_max(r->view.size)) &&
+	       load(at(&r->view, r->pos) + 8) == r->seq + 1;
+}
+
 void ke_reader_give(struct ke_reader *r, void *buf, u32 size)
 {
 	r->big = buf;

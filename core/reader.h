@@ -62,6 +62,10 @@ void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64
  */
 int ke_reader_next(struct ke_reader *r, struct ke_item *item);
 
+/* ke_reader_plain - is the next record there, and a whole event in sequence? Then
+ * ke_reader_next() gives just that. */
+bool ke_reader_plain(const struct ke_reader *r);
+
 /* ke_reader_give - @buf of @size bytes for events in pieces; the old one is the
  * owner's again. NULL: there is none, count that event as lost. */
 void ke_reader_give(struct ke_reader *r, void *buf, u32 size);

@@ -292,8 +292,9 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 		ts->link = l;
 	} else if (!ts->local) {
 		pos = ts->sent;
+		/* Part of a record may be there already: how far it may go the ACK says. */
 		if (ts->gated && ts->credit == KE_NO_LIMIT)
-			ts->credit = pos + ts->view.size;
+			ts->credit = pos;
 	}
 	ke_link_send_locked(l, KECHO_FRAME_START, ts->source->id, pos, &body, sizeof(body));
 	l->node->house->tx_unlock(l);
@@ -315,7 +316,9 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	sub.seq = ke_get_u64(in);
 	if (in->bad || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
-	if (!s || s->closed) {
+	/* A source that has ended still owes what it published to who was there. */
+	if (!s || (s->closed && (sub.from == KE_FROM_NOW || sub.from == KE_FROM_RETAINED) &&
+		   !find_tstream(s, l->peer))) {
 		ke_link_send(l, KECHO_FRAME_END, log, 0, &seq, sizeof(seq));
 		return 0;
 	}
@@ -405,7 +408,7 @@ void ke_rstream_drop(struct ke_rstream *rs)
 	kfree(rs);
 }
 
-static struct ke_rstream *make_rstream(struct ke_remote *m)
+static struct ke_rstream *make_rstream(struct ke_remote *m, u8 from)
 {
 	struct ke_rstream *rs = kzalloc(sizeof(*rs), GFP_KERNEL);
 
@@ -414,6 +417,7 @@ static struct ke_rstream *make_rstream(struct ke_remote *m)
 	rs->remote = m;
 	rs->peer = m->presence->peer;
 	rs->local = rs->peer->link->local;
+	rs->from = from;
 	m->stream = rs;
 	list_add_tail(&rs->list, &rs->peer->rstreams);
 	return rs;
@@ -422,7 +426,7 @@ static struct ke_rstream *make_rstream(struct ke_remote *m)
 int ke_remote_subscribe(struct ke_remote *m, u8 from)
 {
 	struct ke_peer *p = m->presence->peer;
-	struct ke_rstream *rs = m->stream ?: make_rstream(m);
+	struct ke_rstream *rs = m->stream ?: make_rstream(m, from);
 	u64 pos = 0, seq = 0;
 	u8 buf[16];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
@@ -436,6 +440,8 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from)
 		seq = rs->local ? 0 : rs->mirror.seq;
 	}
 	rs->gated = m->presence->channel->gated > 0;
+	if (!rs->gated)
+		rs->credit = KE_NO_LIMIT;
 	rs->starts_due++;
 	ke_put_u8(&o, from);
 	ke_put_u8(&o, rs->gated);
@@ -455,20 +461,23 @@ static void say_ack(struct ke_rstream *rs)
 		return;
 	rs->acked = rs->mirror.head;
 	rs->lost_said = rs->lost;
-	ke_put_u64(&o, rs->credit);
+	/* The source's node may know already that the stream is gated again. */
+	ke_put_u64(&o, rs->credit == KE_NO_LIMIT ? 0 : rs->credit);
 	ke_put_u64(&o, rs->lost);
 	ke_link_send(rs->peer->link, KECHO_FRAME_ACK, rs->remote->log, rs->acked, buf, o.len);
 }
 
 void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 {
-	u64 credit = rs->gated ? pos + rs->mirror.size : KE_NO_LIMIT;
-	u64 step = rs->mirror.size / 4;
+	u64 step = rs->mirror.size / 4, credit;
 
 	if (rs->local || !rs->attached)
 		return;
 	rs->released = max(rs->released, pos);
-	if ((rs->gated && credit - rs->credit >= step) || rs->mirror.head - rs->acked >= step) {
+	/* Gated or not: what START has fixed. */
+	credit = rs->credit == KE_NO_LIMIT ? KE_NO_LIMIT : rs->released + rs->mirror.size;
+	credit = max(credit, rs->credit);
+	if (credit - rs->credit >= step || rs->mirror.head - rs->acked >= step) {
 		rs->credit = credit;
 		say_ack(rs);
 	}
@@ -497,6 +506,21 @@ static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
 	return 0;
 }
 
+/* How far the mirror may be written to from START on. A gate that is new counts from
+ * the last START that is due: until then data may come that knows nothing of it. */
+static void gate_mirror(struct ke_rstream *rs, bool resumes)
+{
+	if (!rs->gated)
+		rs->credit = KE_NO_LIMIT;
+	else if (rs->credit == KE_NO_LIMIT && !rs->starts_due)
+		rs->released = rs->mirror.head;
+	else if (!resumes && rs->credit)
+		return;
+	if (rs->gated && (rs->credit != KE_NO_LIMIT || !rs->starts_due))
+		rs->credit = rs->released + rs->mirror.size;
+	say_ack(rs);
+}
+
 static int start_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
@@ -523,14 +547,7 @@ static int start_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (!rs->local) {
 		pos = rs->mirror.head;
 		seq = rs->mirror.seq;
-		if (!rs->gated)
-			rs->credit = KE_NO_LIMIT;
-		else if (resumes)
-			rs->credit = rs->released + rs->mirror.size;
-		else if (rs->credit == KE_NO_LIMIT || !rs->credit)
-			rs->credit = rs->mirror.end + rs->mirror.size;
-		if (resumes)
-			say_ack(rs);
+		gate_mirror(rs, resumes);
 		rs->resumes = false;
 	}
 	l->node->house->started(rs, pos, seq);

@@ -223,6 +223,7 @@ void conn_dial(struct kecho *k, struct ke_peer *p)
 		err = establish(c, true, true) ?: -EISCONN;
 	/* The rest happens in the helper: nobody's lists change under a caller here. */
 	c->connecting = err != -EISCONN;
+	c->dial_err = err == -EINPROGRESS ? 0 : err;
 	if (c->connecting && watch(k->ep, fd, EPOLLOUT, c))
 		c->closing = true;
 }
@@ -235,6 +236,8 @@ static void dialled(struct conn *c)
 
 	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
 	epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->fd, NULL);
+	if (c->dial_err)
+		err = -c->dial_err;
 	if (!err)
 		err = -establish(c, local, true);
 	if (err)
@@ -458,24 +461,41 @@ void conn_close(struct conn *c)
 		c->link.broken = true;
 }
 
+/* A process of this host that exits closes its sockets first: whether it is dead
+ * the pidfd says, a moment later. */
+static void await_death(struct conn *c)
+{
+	c->target = c->link.peer->contact.node;
+	c->dying_ms = lib_deadline(DYING_MS);
+	epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->fd, NULL);
+}
+
 /* The kecho lock is held. The memory stays until conn_reap(). */
 void conn_hangup(struct conn *c)
 {
+	u64 one = 1;
+
 	if (c->closing)
 		return;
-	conn_close(c);
+	c->closing = true;
+	if (write(c->k->wake, &one, sizeof(one)) < 0)
+		c->link.broken = true;
+	if (c->open && c->pidfd >= 0 && c->link.peer)
+		await_death(c);
 	if (c->open)
 		ke_link_lost(&c->link);
 }
 
 void conn_died(struct conn *c)
 {
-	struct ke_peer *p = c->link.peer;
+	struct ke_peer *p;
 
 	/* What it still had to say is in the socket. */
 	conn_input(c, EPOLLIN);
 	conn_hangup(c);
-	if (p && ke_peer_find(&c->k->node, &p->contact.node) == p && !p->link)
+	c->dying_ms = 0;
+	p = ke_peer_find(&c->k->node, &c->target);
+	if (p && !p->link)
 		ke_peer_dead(p);
 }
 
@@ -513,7 +533,7 @@ void conn_reap(struct kecho *k)
 	struct conn *c, *next;
 
 	list_for_each_entry_safe(c, next, &k->conns, list) {
-		if (!c->closing)
+		if (!c->closing || (!k->stop && c->dying_ms > lib_deadline(0)))
 			continue;
 		if (c->open && !c->link.peer && !list_empty(&c->link.streams))
 			ke_link_lost(&c->link);

@@ -160,7 +160,7 @@ static bool feed_ready(const struct feed *f)
 bool feeds_ready(void *sink)
 {
 	struct kecho_sink *s = sink;
-	bool ready = s->disconnected;
+	bool ready = s->disconnected || s->batch_at < s->batch_n;
 	struct feed *f;
 
 	lib_lock(&s->lock);
@@ -208,6 +208,20 @@ static int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item 
 	return 1;
 }
 
+/*
+ * More events that lie behind the first, in place: the caller gets them without a
+ * lock. f->released stays where it was, so none is overwritten meanwhile.
+ */
+static void fill_batch(struct kecho_sink *s, struct feed *f)
+{
+	struct ke_item item;
+
+	s->batch_at = s->batch_n = 0;
+	while (s->batch_n < READ_BATCH && ke_reader_plain(&f->reader) &&
+	       ke_reader_next(&f->reader, &item) == 1)
+		tell_item(s, f, &item, &s->batch[s->batch_n++]);
+}
+
 /* 1: @ev; 0: nothing there now. */
 static int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *ev)
 {
@@ -222,8 +236,12 @@ static int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *e
 			give_memory(f);
 	} while (n == -ENOBUFS);
 	__atomic_store_n(&f->released, f->reader.released, __ATOMIC_RELEASE);
-	if (n > 0)
-		return tell_item(s, f, &item, ev);
+	if (n > 0) {
+		n = tell_item(s, f, &item, ev);
+		if (ev->kind == KECHO_EVENT && f->reader.in_place && item.data != f->reader.big)
+			fill_batch(s, f);
+		return n;
+	}
 	if (n < 0) {	/* the log is damaged: this source is over */
 		f->ended = f->gone = f->failed = true;
 		return tell_end(f, ev);
@@ -241,6 +259,10 @@ int feeds_next(struct kecho_sink *s, struct kecho_event *ev)
 	struct feed *f, *next, *first;
 	int n;
 
+	if (s->batch_at < s->batch_n) {
+		*ev = s->batch[s->batch_at++];
+		return 1;
+	}
 	if (list_empty(&s->feeds))
 		return 0;
 	if (s->budget) {

@@ -40,8 +40,10 @@
 
 enum lib_limits {
 	FEED_BUDGET = 64,
+	READ_BATCH = 16,
 	GATES_MAX = 1024,	/* of one node on its host */
 	GATE_STRIDE = 64,
+	DYING_MS = 200,		/* from a process's sockets to its pidfd, as it exits */
 	FDS_QUEUED_MAX = 16,	/* descriptors that came before the frame they belong to */
 	FDS_PER_SHARE = 2,
 	DOORBELLS_MAX = 16,	/* of one channel on one host */
@@ -134,6 +136,9 @@ struct kecho_sink {
 	struct kecho_channel *ch;
 	struct lib_lock lock;
 	struct list_head feeds;
+	/* Events that were found with the first of them; read without the lock. */
+	struct kecho_event batch[READ_BATCH];
+	unsigned int batch_at, batch_n;
 	unsigned int budget;	/* events that the first feed still may give in a row */
 	bool retained, disconnected, reading;
 	kecho_event_fn fn;
@@ -266,6 +271,7 @@ void share_forget(struct conn *c);
 int doorbell_make(struct kecho_channel *ch);
 void doorbells_close(struct kecho_channel *ch);
 void doorbell_ring(struct kecho_channel *ch);
+void doorbell_ring_fenced(struct kecho_channel *ch);
 
 /* wait.c */
 int wait_events(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,

@@ -30,9 +30,10 @@ static inline void lib_lock(struct lib_lock *l)
 		lib_lock_wait(l);
 }
 
+/* A full fence too. */
 static inline void lib_unlock(struct lib_lock *l)
 {
-	if (__builtin_expect(__atomic_exchange_n(&l->word, 0, __ATOMIC_RELEASE) == 2, 0))
+	if (__builtin_expect(__atomic_exchange_n(&l->word, 0, __ATOMIC_SEQ_CST) == 2, 0))
 		syscall(SYS_futex, &l->word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
 }
 

@@ -337,14 +337,19 @@ void doorbells_close(struct kecho_channel *ch)
 	}
 }
 
-/* Wake who sleeps; what was published lies before a full fence. */
 void doorbell_ring(struct kecho_channel *ch)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	doorbell_ring_fenced(ch);
+}
+
+/* Wake who sleeps; what was published lies before a full fence of the caller. */
+void doorbell_ring_fenced(struct kecho_channel *ch)
 {
 	unsigned int i, n = atomic_load_explicit(&ch->nbells, memory_order_acquire);
 	u64 one = 1;
 	u32 who;
 
-	atomic_thread_fence(memory_order_seq_cst);
 	for (i = 0; i < n; i++) {
 		struct kecho_doorbell *d = ch->bells[i].page;
 

@@ -227,6 +227,10 @@ int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 	if (unlikely(lib_forked(s->ch->k)))
 		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
 				s->ch->ch.name);
+	if (likely(s->batch_at < s->batch_n && !s->reading && s->pollfd < 0)) {
+		*ev = s->batch[s->batch_at++];
+		return 0;
+	}
 	/* Most often something is there: one lock, nothing else. */
 	lib_lock(&s->lock);
 	if (unlikely(s->reading)) {

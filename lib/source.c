@@ -140,6 +140,21 @@ static void tell(struct kecho_source *s)
 			conn_kick(ts->link->owner);
 }
 
+/* The same, and leave the source. Its unlock is the fence that the doorbells need. */
+static void tell_and_unlock(struct kecho_source *s)
+{
+	struct kecho_channel *ch = s->ch;
+
+	if (unlikely(!list_empty(&s->s.streams))) {
+		tell(s);
+		lib_unlock(&s->lock);
+		return;
+	}
+	ke_log_publish(&s->s.log);
+	lib_unlock(&s->lock);
+	doorbell_ring_fenced(ch);
+}
+
 /* A gate's reader wakes us when it reaches this, half a log on. */
 static void set_want(struct kecho_source *s, u64 want)
 {
@@ -300,8 +315,7 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, 
 		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
 		info = (struct ke_event_info){ .time_ns = info.time_ns };
 	}
-	tell(s);
-	lib_unlock(&s->lock);
+	tell_and_unlock(s);
 	return err && i == 1 ? err : err ? (ssize_t)i - 1 : (ssize_t)i;
 }
 
@@ -313,8 +327,7 @@ static int submit_one(struct kecho_source *s, struct ke_event_info *info, const 
 	if (err)
 		return err;
 	err = put_event(s, info, data, len, flags);
-	tell(s);
-	lib_unlock(&s->lock);
+	tell_and_unlock(s);
 	return err;
 }
 

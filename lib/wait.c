@@ -256,7 +256,7 @@ static void helper_event(struct kecho *k, const struct epoll_event *ev)
 	} else if (ev->data.ptr != &k->io) {
 		struct pollfd dead = { .fd = c->pidfd, .events = POLLIN };
 
-		if (c->pidfd >= 0 && !c->closing && poll(&dead, 1, 0) == 1)
+		if (c->pidfd >= 0 && poll(&dead, 1, 0) == 1)
 			conn_died(c);
 		else
 			conn_input(c, ev->events);
