@@ -350,11 +350,17 @@ static void run_gate_later(u64 seed)
 		world_step(w);
 	}
 	ok(ke_channel_started(&sink->ch), "seed %llu: started", seed);
-	sink_read(sink);
+	/* What was skipped before START shows when the next event comes. */
+	ok(world_pump(w), "quiet");
+	is_eq(submit(&w->n[0], 1), 0, "seed %llu: an event", seed);
+	ok(world_pump(w), "quiet");
 	lost = sink->lost;
 	sink->idle = true;
+	if (sink->feeds)
+		sink->feeds->r.in_place = true;
 	do {
-		i = submit_some(w, 100);
+		for (i = 0; !submit(&w->n[0], 500); i++)
+			;
 		ok(world_pump(w), "quiet");
 	} while (i);
 	is_eq(submit(&w->n[0], 4000), -EAGAIN, "seed %llu: it holds", seed);
@@ -383,7 +389,7 @@ TEST(gate_flips)
 	u32 seed, i;
 
 	for (seed = 0; seed < 20; seed++) {
-		w = stream(seed, true, 0);
+		w = stream(seed, false, 0);
 		must(w, "nodes");
 		w->piece = 3000;
 		for (i = 0; i < 40; i++) {
@@ -444,7 +450,7 @@ static void run_cut(u64 seed)
 
 	must(w, "nodes");
 	w->piece = 1 + world_random(w, 9000);
-	w->cut_at = w->moved + 1 + world_random(w, 150000);
+	w->cut_at = w->moved + 1 + world_random(w, 100000);
 	for (i = 0; i < 40; i++) {
 		submit_some(w, 10);
 		world_step(w);

@@ -276,6 +276,20 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p)
 	return ts;
 }
 
+/*
+ * A stream that flows is gated from here on. What was lapped until now is skipped,
+ * as it can't be later. Over there part of a record may lie unread before this, so
+ * only the ACK of our START says how far it may go.
+ */
+static void begin_gated(struct ke_link *l, struct ke_tstream *ts)
+{
+	if (ts->source->log.tail > ts->sent) {
+		ts->sent = ke_view_resync(&ts->view, ts->source->log.head);
+		ke_link_send_locked(l, KECHO_FRAME_SKIP, ts->source->id, ts->sent, NULL, 0);
+	}
+	ts->credit = ts->sent;
+}
+
 /* Says START with the tx lock held: behind it comes nothing that is older. */
 static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq, bool restart)
 {
@@ -291,10 +305,9 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 			list_add_tail(&ts->link_list, &l->streams);
 		ts->link = l;
 	} else if (!ts->local) {
-		pos = ts->sent;
-		/* Part of a record may be there already: how far it may go the ACK says. */
 		if (ts->gated && ts->credit == KE_NO_LIMIT)
-			ts->credit = pos;
+			begin_gated(l, ts);
+		pos = ts->sent;
 	}
 	ke_link_send_locked(l, KECHO_FRAME_START, ts->source->id, pos, &body, sizeof(body));
 	l->node->house->tx_unlock(l);

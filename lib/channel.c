@@ -293,6 +293,25 @@ int kecho_channel_get(struct kecho_channel *ch, const char *name, struct kecho_v
 	return err;
 }
 
+/* Of a member that has left while its events are still being read. */
+static bool find_gone(struct kecho_channel *ch, uint64_t id, const struct ke_attrs **own,
+		      const struct ke_attrs **node)
+{
+	struct kecho_sink *s;
+	struct feed *f;
+
+	list_for_each_entry(s, &ch->sinks, list) {
+		list_for_each_entry(f, &s->feeds, list) {
+			if (f->member != id || !f->gone)
+				continue;
+			*own = &f->attrs;
+			*node = &f->node_attrs;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Of one of our members, or another's: its own attributes, and its node's. */
 static bool find_attrs(struct kecho_channel *ch, uint64_t id, const struct ke_attrs **own,
 		       const struct ke_attrs **node)
@@ -317,7 +336,7 @@ static bool find_attrs(struct kecho_channel *ch, uint64_t id, const struct ke_at
 			return true;
 		}
 	}
-	return false;
+	return find_gone(ch, id, own, node);
 }
 
 int kecho_member_get(struct kecho_channel *ch, uint64_t member, const char *name,

@@ -82,7 +82,7 @@ static int watch(int ep, int fd, u32 events, void *what)
 	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-static int listen_unix(struct kecho *k)
+int conn_listen_unix(struct kecho *k)
 {
 	struct sockaddr_un a;
 	socklen_t len = node_address(&a, &k->node.self.node);
@@ -93,7 +93,7 @@ static int listen_unix(struct kecho *k)
 	return watch(k->ep, k->unix_fd, EPOLLIN, &k->unix_fd);
 }
 
-static int listen_tcp(struct kecho *k, const char *address, char *listening, size_t size)
+int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_t size)
 {
 	struct sockaddr_storage a;
 	socklen_t len = sizeof(a);
@@ -111,15 +111,6 @@ static int listen_tcp(struct kecho *k, const char *address, char *listening, siz
 	getsockname(k->tcp_fd, (void *)&a, &len);
 	print_address(&a, len, listening, size);
 	return watch(k->ep, k->tcp_fd, EPOLLIN, &k->tcp_fd);
-}
-
-int conn_listen(struct kecho *k, const char *address, char *listening, size_t size)
-{
-	int err = listen_unix(k);
-
-	if (!err && address)
-		err = listen_tcp(k, address, listening, size);
-	return err;
 }
 
 static struct conn *make_conn(struct kecho *k, int fd)
@@ -466,20 +457,16 @@ void conn_close(struct conn *c)
 static void await_death(struct conn *c)
 {
 	c->target = c->link.peer->contact.node;
-	c->dying_ms = lib_deadline(DYING_MS);
-	epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->fd, NULL);
+	if (!watch(c->k->ep, c->pidfd, EPOLLIN, c))
+		c->dying_ms = lib_deadline(DYING_MS);
 }
 
 /* The kecho lock is held. The memory stays until conn_reap(). */
 void conn_hangup(struct conn *c)
 {
-	u64 one = 1;
-
 	if (c->closing)
 		return;
-	c->closing = true;
-	if (write(c->k->wake, &one, sizeof(one)) < 0)
-		c->link.broken = true;
+	conn_close(c);
 	if (c->open && c->pidfd >= 0 && c->link.peer)
 		await_death(c);
 	if (c->open)
@@ -488,13 +475,20 @@ void conn_hangup(struct conn *c)
 
 void conn_died(struct conn *c)
 {
+	struct kecho *k = c->k;
+	bool known = c->link.peer;
 	struct ke_peer *p;
+	struct ke_id id;
+	char byte;
 
-	/* What it still had to say is in the socket. */
-	conn_input(c, EPOLLIN);
+	if (known)
+		id = c->link.peer->contact.node;
+	/* What it still had to say is in the socket, all of it, and has an end. A child
+	 * of it that keeps the socket open says nothing. */
+	while (!c->closing && !c->connecting && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)
+		conn_input(c, EPOLLIN);
 	conn_hangup(c);
-	c->dying_ms = 0;
-	p = ke_peer_find(&c->k->node, &c->target);
+	p = known ? ke_peer_find(&k->node, &id) : NULL;
 	if (p && !p->link)
 		ke_peer_dead(p);
 }

@@ -48,6 +48,8 @@ void feed_free(struct feed *f)
 	}
 	list_del(&f->list);
 	shared_log_put(f->log);
+	ke_attrs_free(&f->attrs);
+	ke_attrs_free(&f->node_attrs);
 	free(f->reader.big);
 	free(f);
 }

@@ -100,7 +100,13 @@ static int attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **r
 
 static void feed_gone(struct feed *f, void *arg)
 {
-	(void)arg;
+	const struct ke_remote *m = arg;
+	const struct ke_attrs *node = &m->presence->peer->attrs;
+
+	/* Without memory for them they are just not there any more. */
+	if (ke_attrs_load(&f->attrs, m->attrs.buf, m->attrs.len) ||
+	    ke_attrs_load(&f->node_attrs, node->buf, node->len))
+		ke_attrs_free(&f->attrs);
 	f->gone = f->ended = true;
 	f->rs = NULL;
 }
@@ -109,7 +115,7 @@ static void detach(struct ke_rstream *rs)
 {
 	struct kecho *k = lib_of(rs->peer->node);
 
-	feeds_of(rs, feed_gone, NULL);
+	feeds_of(rs, feed_gone, rs->remote);
 	shared_log_put(rs->owner);
 	rs->owner = NULL;
 	if (rs->slot) {

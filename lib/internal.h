@@ -109,6 +109,8 @@ struct feed {
 	bool told;
 	bool failed;
 	u64 last_seq;
+	/* Of a member that has gone, for as long as its events come. */
+	struct ke_attrs attrs, node_attrs;
 };
 
 /* Memory of a log, ours or mapped, for as long as somebody reads it. */
@@ -208,6 +210,7 @@ struct kecho {
 	unsigned int nfollowers;
 	atomic_uint runs, reaped;
 	atomic_int fd_sinks;
+	atomic_bool run_polled;	/* somebody polls kecho_run_fd() */
 	u64 ping_sent, ping_rtt_ns;
 	struct ke_peer *ping_peer;
 };
@@ -247,7 +250,8 @@ void stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
 void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struct ke_in *in);
 
 /* conn.c */
-int conn_listen(struct kecho *k, const char *address, char *listening, size_t size);
+int conn_listen_unix(struct kecho *k);
+int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_t size);
 void conn_dial(struct kecho *k, struct ke_peer *p);
 void conn_accept(struct kecho *k, int listener);
 void conn_input(struct conn *c, u32 events);
@@ -277,6 +281,7 @@ void doorbell_ring_fenced(struct kecho_channel *ch);
 int wait_events(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
 		int timeout_ms);
 void wait_wake(struct kecho *k);
+void wait_arm(struct kecho *k);
 void *helper_main(void *arg);
 void io_run(struct kecho *k, int timeout_ms);
 void notices_run(struct kecho *k);

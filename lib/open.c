@@ -168,7 +168,8 @@ static int make_node(struct kecho *k, const char *listen, const char *name)
 	host_id(&self.host, listen);
 	gethostname(host, sizeof(host) - 1);
 	ke_node_init(&k->node, &lib_house, k, &self, name ? name : host);
-	err = conn_listen(k, listen, k->node.self.address, sizeof(k->node.self.address));
+	err = listen ? conn_listen_tcp(k, listen, k->node.self.address,
+				       sizeof(k->node.self.address)) : 0;
 	if (err)
 		return err;
 	return kecho_node_set(k, "name", kecho_string(k->node.name));
@@ -201,11 +202,18 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 		free_kecho(k);
 		return lib_fail(err, "%s", why);
 	}
-	err = start_helper(k);
+	/* Only now: a registry that starts takes nodes that listen for ones that it has
+	 * to wait for. */
+	err = conn_listen_unix(k);
+	if (!err) {
+		err = start_helper(k);
+		if (err)
+			lib_fail(err, "the helper thread");
+	}
 	if (err) {
 		ke_reg_close(k->reg);
 		free_kecho(k);
-		return lib_fail(err, "the helper thread");
+		return err;
 	}
 	*out = k;
 	return 0;

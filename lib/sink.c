@@ -328,12 +328,20 @@ static ssize_t dispatch(struct kecho *k)
 	return total;
 }
 
-ssize_t kecho_run(struct kecho *k, int timeout_ms)
+/* Who polls kecho_run_fd() is woken by what comes from now on, and by what is there. */
+static void arm_run(struct kecho *k)
+{
+	u64 one = 1;
+
+	wait_arm(k);
+	if (any_ready(k) && write(k->nudge, &one, sizeof(one)) < 0)
+		return;		/* full: it is readable already */
+}
+
+static ssize_t run(struct kecho *k, int timeout_ms)
 {
 	ssize_t n, total = 0;
 
-	if (lib_forked(k))
-		return -EBADF;
 	io_run(k, 0);
 	for (;;) {
 		n = dispatch(k);
@@ -345,8 +353,22 @@ ssize_t kecho_run(struct kecho *k, int timeout_ms)
 	}
 }
 
+ssize_t kecho_run(struct kecho *k, int timeout_ms)
+{
+	ssize_t n;
+
+	if (lib_forked(k))
+		return -EBADF;
+	n = run(k, timeout_ms);
+	if (atomic_load(&k->run_polled))
+		arm_run(k);
+	return n;
+}
+
 int kecho_run_fd(struct kecho *k)
 {
+	if (!atomic_exchange(&k->run_polled, true))
+		arm_run(k);
 	return k->io;
 }
 

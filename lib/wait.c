@@ -138,6 +138,12 @@ static void set_waiters(struct kecho *k, struct kecho_channel *only)
 	pthread_mutex_unlock(&k->lock);
 }
 
+/* A poller of the descriptors wakes up when any channel's doorbell is rung. */
+void wait_arm(struct kecho *k)
+{
+	set_waiters(k, NULL);
+}
+
 static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *),
 			   void *arg, u64 deadline)
 {
