@@ -224,19 +224,30 @@ struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, con
 	return p;
 }
 
+/* It counts as down since we heard it last. */
+static void link_silent(struct ke_peer *p, struct ke_link *l)
+{
+	bool stays = !list_empty(&p->presences);
+	u64 heard_ms = l->heard_ms;
+
+	p->node->house->hangup(l);
+	ke_link_lost(l);
+	if (stays)
+		p->down_ms = heard_ms;
+}
+
 static void tick_peer(struct ke_peer *p, u64 now)
 {
 	struct ke_link *l = p->link;
 
 	if (l && !l->local) {
-		if (now - l->said_ms >= KE_HEARTBEAT_MS) {
+		/* A tick that comes a little early must not make it two. */
+		if (now - l->said_ms >= KE_HEARTBEAT_MS / 2) {
 			l->said_ms = now;
 			ke_link_send(l, KECHO_FRAME_PING, 0, 0, NULL, 0);
 		}
-		if (now - l->heard_ms >= KE_LINK_SILENT_MS) {
-			p->node->house->hangup(l);
-			ke_link_lost(l);
-		}
+		if (now - l->heard_ms >= KE_LINK_SILENT_MS)
+			link_silent(p, l);
 		return;
 	}
 	if (l)

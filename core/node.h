@@ -219,7 +219,7 @@ struct ke_peer {
 void ke_node_init(struct ke_node *n, const struct ke_house *house, void *owner,
 		  const struct ke_contact *self, const char *name);
 void ke_node_fini(struct ke_node *n);
-/* Heartbeats, redials, deaths: call it every KE_HEARTBEAT_MS / 2 while there are
+/* Heartbeats, redials, deaths: call it every KE_HEARTBEAT_MS while there are
  * peers on other hosts, and at once after ke_peer_refused(). */
 void ke_node_tick(struct ke_node *n);
 bool ke_node_ticks(const struct ke_node *n);
@@ -285,6 +285,10 @@ void ke_peer_drop_streams(struct ke_peer *p);
 void ke_peer_hold_gates(struct ke_peer *p);
 int ke_remote_subscribe(struct ke_remote *m, u8 from);
 void ke_rstream_drop(struct ke_rstream *rs);
+
+int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
+int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
 
 enum ke_subscribe_from { KE_FROM_NOW, KE_FROM_START, KE_FROM_RETAINED, KE_FROM_POS };
 

@@ -211,6 +211,7 @@ struct kecho {
 	atomic_uint runs, reaped;
 	atomic_int fd_sinks;
 	atomic_bool run_polled;	/* somebody polls kecho_run_fd() */
+	int run_fd, run_pending;
 	u64 ping_sent, ping_rtt_ns;
 	struct ke_peer *ping_peer;
 };

@@ -128,7 +128,7 @@ static int start_helper(struct kecho *k)
 static void free_kecho(struct kecho *k)
 {
 	int *fd[] = { &k->ep, &k->io, &k->wake, &k->bell, &k->nudge,
-		      &k->unix_fd, &k->tcp_fd, &k->gates_fd };
+		      &k->unix_fd, &k->tcp_fd, &k->gates_fd, &k->run_fd, &k->run_pending };
 	unsigned int i;
 
 	for (i = 0; i < ARRAY_SIZE(fd); i++)
@@ -147,7 +147,7 @@ static struct kecho *make_kecho(void)
 	if (!k)
 		return NULL;
 	k->ep = k->io = k->wake = k->bell = k->nudge = -1;
-	k->unix_fd = k->tcp_fd = k->gates_fd = -1;
+	k->unix_fd = k->tcp_fd = k->gates_fd = k->run_fd = k->run_pending = -1;
 	k->fork_generation = atomic_load(&lib_fork_generation);
 	INIT_LIST_HEAD(&k->conns);
 	INIT_LIST_HEAD(&k->channels);

@@ -90,8 +90,9 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	list_add_tail(&s->list, &ch->sinks);
 	list_for_each_entry(src, &ch->sources, list)
 		add_own(s, src);
-	ke_member_join(&s->m, &ch->ch);
+	/* Who sees the member may submit at once: the subscription goes first. */
 	err = ke_channel_subscribe(&ch->ch, s->retained);
+	ke_member_join(&s->m, &ch->ch);
 	if (!err)
 		channel_wait(ch, sink_started, JOIN_MS);
 	pthread_mutex_unlock(&k->lock);
@@ -209,6 +210,8 @@ static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_m
 				io_run(k, 0);
 			if (next_event(s, ev))
 				return 0;
+			/* It may have read pieces of an event, which others wait for. */
+			feeds_release(s);
 			if (s->pollfd < 0 || !arm_poll(s))
 				return -EAGAIN;
 			continue;
@@ -331,10 +334,12 @@ static ssize_t dispatch(struct kecho *k)
 /* Who polls kecho_run_fd() is woken by what comes from now on, and by what is there. */
 static void arm_run(struct kecho *k)
 {
-	u64 one = 1;
+	u64 v = 1;
 
+	if (read(k->run_pending, &v, sizeof(v)) < 0)
+		v = 1;		/* nothing was pending */
 	wait_arm(k);
-	if (any_ready(k) && write(k->nudge, &one, sizeof(one)) < 0)
+	if (any_ready(k) && write(k->run_pending, &v, sizeof(v)) < 0)
 		return;		/* full: it is readable already */
 }
 
@@ -365,11 +370,38 @@ ssize_t kecho_run(struct kecho *k, int timeout_ms)
 	return n;
 }
 
+/* The helper may take what wakes us off k->io: wait_wake() says it here again. */
+static int make_run_fd(struct kecho *k)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	int fd = epoll_create1(EPOLL_CLOEXEC), pending = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+
+	if (fd < 0 || pending < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, pending, &ev) ||
+	    epoll_ctl(fd, EPOLL_CTL_ADD, k->io, &ev)) {
+		int err = -errno;
+
+		close(fd);
+		close(pending);
+		return err;
+	}
+	k->run_fd = fd;
+	k->run_pending = pending;
+	atomic_store(&k->run_polled, true);
+	return 0;
+}
+
 int kecho_run_fd(struct kecho *k)
 {
-	if (!atomic_exchange(&k->run_polled, true))
-		arm_run(k);
-	return k->io;
+	int err = 0;
+
+	pthread_mutex_lock(&k->lock);
+	if (k->run_fd < 0)
+		err = make_run_fd(k);
+	pthread_mutex_unlock(&k->lock);
+	if (err)
+		return err;
+	arm_run(k);
+	return k->run_fd;
 }
 
 /* --------------------------------------------------------------- attributes */

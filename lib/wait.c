@@ -50,6 +50,8 @@ void wait_wake(struct kecho *k)
 	if (k->led && !pthread_equal(k->leader, pthread_self()))
 		nudge(k->nudge);
 	pthread_mutex_unlock(&k->lead);
+	if (atomic_load(&k->run_polled))
+		nudge(k->run_pending);
 	list_for_each_entry(ch, &k->channels, list) {
 		struct kecho_doorbell *d = ch->bells[0].page;
 
@@ -275,7 +277,7 @@ static void helper_event(struct kecho *k, const struct epoll_event *ev)
  */
 static int helper_timeout(struct kecho *k, unsigned int *runs, unsigned int *ticks)
 {
-	int timeout = ke_node_ticks(&k->node) ? KE_HEARTBEAT_MS / 2 : -1;
+	int timeout = ke_node_ticks(&k->node) ? KE_HEARTBEAT_MS : -1;
 	unsigned int now = atomic_load(&k->runs);
 
 	pthread_mutex_lock(&k->lead);

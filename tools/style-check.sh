@@ -45,10 +45,11 @@ scripts="$(cat "$tmp/scripts") .ci/run"
 all="$c_files $scripts"
 
 # Comments at the ends of lines, values of macros and the backslashes that continue
-# a line may be lined up with tabs, which clang-format would take away.
+# a line may be lined up with tabs, which clang-format would take away. It takes
+# the star of `struct {…} *p;` for a product.
 plain()
 {
-	sed -E 's,[ 	]+(/[*/]), \1,; s,[ 	]*\\$, \\,
+	sed -E 's,[ 	]+(/[*/]), \1,; s,[ 	]*\\$, \\,; s,^} \* ,} *,
 		s,^(#define [A-Za-z0-9_]+(\([^)]*\))?)[ 	]+,\1 ,' "$1"
 }
 

@@ -1,0 +1,224 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The receiving side of a stream: another node's log, mirrored here, or on one host
+ * mapped. stream.c has the frames' bodies.
+ */
+#include "link.h"
+
+static const struct ke_house *house(const struct ke_peer *p)
+{
+	return p->node->house;
+}
+
+struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log)
+{
+	struct ke_rstream *rs = p->last;
+
+	if (rs && rs->remote->log == log)
+		return rs;
+	list_for_each_entry(rs, &p->rstreams, list)
+		if (rs->remote->log == log) {
+			p->last = rs;
+			return rs;
+		}
+	return NULL;
+}
+
+void ke_rstream_drop(struct ke_rstream *rs)
+{
+	struct ke_peer *p = rs->peer;
+
+	if (p->last == rs)
+		p->last = NULL;
+	if (p->link && p->link->data_to == rs)
+		p->link->data_to = NULL;
+	if (!rs->ended) {
+		rs->ended = true;
+		house(p)->ended(rs);
+	}
+	house(p)->detach(rs);
+	rs->remote->stream = NULL;
+	list_del(&rs->list);
+	kfree(rs);
+}
+
+static struct ke_rstream *make_rstream(struct ke_remote *m, u8 from)
+{
+	struct ke_rstream *rs = kzalloc(sizeof(*rs), GFP_KERNEL);
+
+	if (!rs)
+		return NULL;
+	rs->remote = m;
+	rs->peer = m->presence->peer;
+	rs->local = rs->peer->link->local;
+	rs->from = from;
+	m->stream = rs;
+	list_add_tail(&rs->list, &rs->peer->rstreams);
+	return rs;
+}
+
+int ke_remote_subscribe(struct ke_remote *m, u8 from)
+{
+	struct ke_peer *p = m->presence->peer;
+	struct ke_rstream *rs = m->stream ?: make_rstream(m, from);
+	u64 pos = 0, seq = 0;
+	u8 buf[16];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	if (!rs)
+		return -ENOMEM;
+	if (from == KE_FROM_POS) {
+		rs->resumes = rs->attached;
+		rs->starts_due = 0;	/* what was due came on the old link or never */
+		pos = rs->local ? 0 : rs->mirror.head;
+		seq = rs->local ? 0 : rs->mirror.seq;
+	}
+	rs->gated = m->presence->channel->gated > 0;
+	if (!rs->gated)
+		rs->credit = KE_NO_LIMIT;
+	rs->starts_due++;
+	ke_put_u8(&o, from);
+	ke_put_u8(&o, rs->gated);
+	ke_put_u32(&o, rs->local && rs->gated ? house(p)->gate_slot(rs) : 0);
+	ke_put_u64(&o, seq);
+	WARN_ON_ONCE(o.bad);
+	ke_link_send(p->link, KECHO_FRAME_SUBSCRIBE, m->log, pos, buf, o.len);
+	return 0;
+}
+
+static void say_ack(struct ke_rstream *rs)
+{
+	u8 buf[16];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	if (!rs->peer->link)
+		return;
+	rs->acked = rs->mirror.head;
+	rs->lost_said = rs->lost;
+	/* The source's node may know already that the stream is gated again. */
+	ke_put_u64(&o, rs->credit == KE_NO_LIMIT ? 0 : rs->credit);
+	ke_put_u64(&o, rs->lost);
+	ke_link_send(rs->peer->link, KECHO_FRAME_ACK, rs->remote->log, rs->acked, buf, o.len);
+}
+
+void ke_rstream_release(struct ke_rstream *rs, u64 pos)
+{
+	u64 step = rs->mirror.size / 4, credit;
+
+	if (rs->local || !rs->attached)
+		return;
+	rs->released = max(rs->released, pos);
+	/* Gated or not: what START has fixed. */
+	credit = rs->credit == KE_NO_LIMIT ? KE_NO_LIMIT : rs->released + rs->mirror.size;
+	credit = max(credit, rs->credit);
+	if (credit - rs->credit >= step || rs->mirror.head - rs->acked >= step) {
+		rs->credit = credit;
+		say_ack(rs);
+	}
+}
+
+/* The first START: memory to read from. */
+static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
+{
+	struct kecho_log_header *hdr = NULL;
+	void *ring = NULL;
+	int err;
+
+	err = house(rs->peer)->attach(rs, &hdr, &ring);
+	if (err)
+		return err;
+	if (!rs->local) {
+		err = ke_log_init(&rs->mirror, hdr, ring, rs->remote->log_size, pos, seq);
+		if (err) {
+			house(rs->peer)->detach(rs);
+			return err;
+		}
+		rs->view = ke_log_view(&rs->mirror);
+		rs->acked = rs->released = pos;
+	}
+	rs->attached = true;
+	return 0;
+}
+
+/* How far the mirror may be written to from START on. A gate that is new counts from
+ * the last START that is due: until then data may come that knows nothing of it. */
+static void gate_mirror(struct ke_rstream *rs, bool resumes)
+{
+	if (!rs->gated)
+		rs->credit = KE_NO_LIMIT;
+	else if (rs->credit == KE_NO_LIMIT && !rs->starts_due)
+		rs->released = rs->mirror.head;
+	else if (!resumes && rs->credit)
+		return;
+	if (rs->gated && (rs->credit != KE_NO_LIMIT || !rs->starts_due))
+		rs->credit = rs->released + rs->mirror.size;
+	say_ack(rs);
+}
+
+int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	bool resumes = rs && rs->attached && !rs->local && rs->resumes;
+	u64 seq = ke_get_u64(in);
+	int err = 0;
+
+	if (in->bad || pos > KE_POSITION_MAX)
+		return -EPROTO;
+	if (!rs || !rs->starts_due)
+		return 0;
+	if (!rs->attached) {
+		if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+			return -EPROTO;
+		err = attach(rs, pos, seq);
+	} else if (!rs->local && pos != rs->mirror.end) {
+		/* It resumes: further on if what we want next was overwritten. */
+		err = ke_log_skip(&rs->mirror, pos);
+	}
+	if (err)
+		return err;
+	rs->starts_due--;
+	rs->ended = false;
+	if (!rs->local) {
+		pos = rs->mirror.head;
+		seq = rs->mirror.seq;
+		gate_mirror(rs, resumes);
+		rs->resumes = false;
+	}
+	l->node->house->started(rs, pos, seq);
+	l->node->house->changed(l->node->owner);
+	return 0;
+}
+
+int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	u64 last = ke_get_u64(in);
+
+	if (in->bad)
+		return -EPROTO;
+	if (!rs || rs->ended)
+		return 0;
+	rs->starts_due = 0;
+	rs->last_seq = last;
+	rs->ended = true;
+	if (!rs->local && rs->attached)
+		say_ack(rs);
+	l->node->house->ended(rs);
+	l->node->house->changed(l->node->owner);
+	return 0;
+}
+
+int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	int err;
+
+	if (!rs || !rs->attached || rs->resumes || rs->ended)
+		return 0;
+	if (rs->local || (rs->gated && rs->credit != KE_NO_LIMIT))
+		return -EPROTO;
+	err = ke_log_skip(&rs->mirror, pos);
+	if (!err)
+		l->node->house->published(rs);
+	return err;
+}

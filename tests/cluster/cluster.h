@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What the tests of whole nodes share: a network namespace of the test's own,
+ * children that die with it, memory that they share, and patterned events.
+ * One file includes it.
+ */
+#ifndef KECHO_CLUSTER_H
+#define KECHO_CLUSTER_H
+
+#include <dirent.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "kecho/kecho.h"
+#include "tap.h"
+
+enum {
+	SOON_MS = 10000,	/* longer than anything takes that works */
+	QUIET_MS = 50,		/* so long nothing may come */
+	STEP_US = 500,		/* between two looks at what another process does */
+};
+
+#define REGISTRY	"127.0.0.1:7390"
+
+static inline u64 clock_ns(clockid_t id)
+{
+	struct timespec t;
+
+	clock_gettime(id, &t);
+	return t.tv_sec * 1000000000ull + t.tv_nsec;
+}
+
+static inline u64 now_ns(void)
+{
+	return clock_ns(CLOCK_MONOTONIC);
+}
+
+static inline void sleep_us(u64 us)
+{
+	struct timespec t = { us / 1000000, us % 1000000 * 1000 };
+
+	while (nanosleep(&t, &t))
+		;
+}
+
+/* Waits until @cond holds, SOON_MS at most; gives whether it does. */
+#define comes_true(cond)							\
+	({									\
+		u64 __until = now_ns() + SOON_MS * 1000000ull;			\
+		bool __came;							\
+										\
+		while (!(__came = !!(cond)) && now_ns() < __until)		\
+			sleep_us(STEP_US);					\
+		__came;								\
+	})
+
+static inline bool up(const char *interface)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct ifreq r = { .ifr_flags = IFF_UP };
+	bool good;
+
+	snprintf(r.ifr_name, sizeof(r.ifr_name), "%s", interface);
+	good = fd >= 0 && !ioctl(fd, SIOCSIFFLAGS, &r);
+	close(fd);
+	return good;
+}
+
+/* Nobody else's nodes, addresses or registry: needs root or user namespaces. */
+static inline bool own_network(void)
+{
+	static bool done;
+
+	if (done)
+		return true;
+	signal(SIGPIPE, SIG_IGN);
+	done = !unshare(geteuid() ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWNET) && up("lo");
+	return done;
+}
+
+#define ARENA()									\
+	do {									\
+		if (!own_network())						\
+			skip("no network namespace of its own");		\
+	} while (0)
+
+/* Zeroed memory that this process and its children share. */
+static inline void *shared(size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+/* A child that runs @fn, and dies with the test. */
+static inline pid_t spawn(int (*fn)(void *arg), void *arg)
+{
+	pid_t parent = getpid(), pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid)
+		return pid;
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (getppid() != parent)
+		_exit(2);
+	_exit(fn(arg));
+}
+
+/* The child's exit status, or -1: it was killed, or did not end in time. */
+static inline int ends(pid_t pid)
+{
+	int status = -1;
+
+	if (pid <= 0)
+		return -1;
+	if (!comes_true(waitpid(pid, &status, WNOHANG))) {
+		kill(pid, SIGKILL);
+		waitpid(pid, &status, 0);
+		return -1;
+	}
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static inline void put_down(pid_t pid)
+{
+	if (pid <= 0)
+		return;
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+}
+
+/* ------------------------------------------------------------------- events */
+
+/* The first bytes of an event that can be checked: the rest follows from them. */
+struct stamp {
+	u64 number;
+	u64 sum;	/* of the number, the length and all bytes behind the stamp */
+};
+
+static inline u64 stamp_sum(const void *event, size_t len)
+{
+	const u64 *word = event;
+	u64 h = word[0] * 0x9e3779b97f4a7c15ull ^ len;
+	size_t i, n = len / sizeof(*word);
+	const u8 *tail = event;
+
+	for (i = 2; i < n; i++)
+		h = (h ^ word[i]) * 0x100000001b3ull;
+	for (i = n * sizeof(*word); i < len; i++)
+		h = (h ^ tail[i]) * 0x100000001b3ull;
+	return h;
+}
+
+/* @event: at least a stamp, aligned to 8. */
+static inline void stamp_write(void *event, size_t len, u64 number)
+{
+	struct stamp *s = event;
+	u64 *word = event;
+	size_t i, n = len / sizeof(*word);
+
+	for (i = 2; i < n; i++)
+		word[i] = number + i;
+	memset((u8 *)event + n * sizeof(*word), (u8)number, len % sizeof(*word));
+	s->number = number;
+	s->sum = stamp_sum(event, len);
+}
+
+static inline bool stamp_good(const void *event, size_t len)
+{
+	const struct stamp *s = event;
+
+	return len >= sizeof(*s) && !((uintptr_t)event & 7) && s->sum == stamp_sum(event, len);
+}
+
+static inline u64 stamp_number(const struct kecho_event *ev)
+{
+	return ((const struct stamp *)ev->data)->number;
+}
+
+/* ------------------------------------------------------------ under /proc */
+
+/* How many descriptors the process has open; -1: it is gone. */
+static inline int fds_of(pid_t pid)
+{
+	char path[64];
+	DIR *d;
+	int n = -2;	/* . and .. */
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	d = opendir(path);
+	if (!d)
+		return -1;
+	while (readdir(d))
+		n++;
+	closedir(d);
+	return n;
+}
+
+/* How many of its mappings are kecho's; -1: it is gone. */
+static inline int maps_of(pid_t pid)
+{
+	char path[64], line[512];
+	FILE *f;
+	int n = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/maps", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return -1;
+	while (fgets(line, sizeof(line), f))
+		n += !!strstr(line, "memfd:kecho");
+	fclose(f);
+	return n;
+}
+
+static inline bool long_run(void)
+{
+	const char *v = getenv("KECHO_LONG");
+
+	return v && !strcmp(v, "1");
+}
+
+#endif
