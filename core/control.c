@@ -243,7 +243,9 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 
 	switch (type) {
 	case KECHO_FRAME_PING:
-		ke_link_send(l, KECHO_FRAME_PONG, 0, pos, NULL, 0);
+		/* A heartbeat needs no answer: the other end beats too. */
+		if (pos)
+			ke_link_send(l, KECHO_FRAME_PONG, 0, pos, NULL, 0);
 		return 0;
 	case KECHO_FRAME_PONG:
 		if (pos)

@@ -111,7 +111,8 @@ static void cut_under_load(struct kecho *k, unsigned int ms, bool lossless)
 	   (unsigned long long)hall->last, (unsigned long long)n);
 	is_eq(hall->wrong, 0, "gaps, repeats or torn events");
 	is_eq(hall->came + hall->lost, n, "came and lost");
-	is_eq(hall->ends, 0, "ends, while the source is there");
+	/* A node that is silent for long has failed, until it is heard again. */
+	ok(hall->ends <= !lossless, "%llu ends", (unsigned long long)hall->ends);
 	if (lossless)
 		is_eq(hall->lost, 0, "lost");
 	pr_info("# cut of %u ms: %llu submitted, %llu came, %llu lost, %llu ends\n", ms,
