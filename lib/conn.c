@@ -464,6 +464,8 @@ static void await_death(struct conn *c)
 /* The kecho lock is held. The memory stays until conn_reap(). */
 void conn_hangup(struct conn *c)
 {
+	bool greeted = c->link.peer;
+
 	if (c->closing)
 		return;
 	conn_close(c);
@@ -471,6 +473,9 @@ void conn_hangup(struct conn *c)
 		await_death(c);
 	if (c->open)
 		ke_link_lost(&c->link);
+	/* Dialled, and no hello came: it is to be dialled again. */
+	if (c->link.dialled && !greeted)
+		refused(c, -ECONNRESET);
 }
 
 void conn_died(struct conn *c)

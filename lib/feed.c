@@ -54,6 +54,18 @@ void feed_free(struct feed *f)
 	free(f);
 }
 
+/* Feeds of sources that are over and said so. The kecho lock is held. */
+void feeds_drop_told(struct kecho_sink *s)
+{
+	struct feed *f, *next;
+
+	lib_lock(&s->lock);
+	list_for_each_entry_safe(f, next, &s->feeds, list)
+		if (f->told && f->gone)
+			feed_free(f);
+	lib_unlock(&s->lock);
+}
+
 void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg)
 {
 	struct kecho_channel *ch = rs->remote->presence->channel->owner;

@@ -114,8 +114,12 @@ static void feed_gone(struct feed *f, void *arg)
 static void detach(struct ke_rstream *rs)
 {
 	struct kecho *k = lib_of(rs->peer->node);
+	struct kecho_sink *s;
 
 	feeds_of(rs, feed_gone, rs->remote);
+	/* Some may have told their end already, when the node failed. */
+	list_for_each_entry(s, &channel_of(rs)->sinks, list)
+		feeds_drop_told(s);
 	shared_log_put(rs->owner);
 	rs->owner = NULL;
 	if (rs->slot) {

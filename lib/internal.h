@@ -303,6 +303,7 @@ void feed_add(struct kecho_sink *s, struct ke_rstream *rs, struct kecho_source *
 	      struct shared_log *log, struct ke_view v, uint64_t member, u64 pos, u64 seq);
 void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg);
 void feed_free(struct feed *f);
+void feeds_drop_told(struct kecho_sink *s);
 void feeds_release(struct kecho_sink *s);
 bool feeds_ready(void *sink);
 int feeds_next(struct kecho_sink *s, struct kecho_event *ev);

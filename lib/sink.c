@@ -134,17 +134,10 @@ uint64_t kecho_sink_id(const struct kecho_sink *s)
 	return s->m.id;
 }
 
-/* Feeds of sources that are over and said so. Both locks, in order. */
 static void drop_told(struct kecho_sink *s)
 {
-	struct feed *f, *next;
-
 	pthread_mutex_lock(&s->ch->k->lock);
-	lib_lock(&s->lock);
-	list_for_each_entry_safe(f, next, &s->feeds, list)
-		if (f->told && f->gone)
-			feed_free(f);
-	lib_unlock(&s->lock);
+	feeds_drop_told(s);
 	pthread_mutex_unlock(&s->ch->k->lock);
 }
 

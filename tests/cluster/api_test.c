@@ -128,6 +128,7 @@ TEST(attributes)
 {
 	struct kecho_attr a[] = { { "n", kecho_i64(-7) }, { "s", kecho_string("text") } };
 	struct kecho_value v;
+	uint64_t id;
 	struct kecho_event ev;
 	struct pair p = {};
 	char buf[16];
@@ -144,8 +145,8 @@ TEST(attributes)
 		is_eq(kecho_node_set(p.k[0], "load", kecho_i64(3)), 0, "node");
 		is_eq(kecho_source_set(p.src, "rate", kecho_string("fast")), 0, "source");
 		is_eq(kecho_channel_set(p.ch[0], "zone", kecho_bytes("\0\1", 2)), 0, "channel");
-		ok(comes_true(!kecho_member_get(p.ch[1], kecho_source_id(p.src), "node.load", &v, buf,
-						sizeof(buf)) &&
+		id = kecho_source_id(p.src);
+		ok(comes_true(!kecho_member_get(p.ch[1], id, "node.load", &v, buf, sizeof(buf)) &&
 			      v.i64 == 3),
 		   "the node's load");
 		ok(comes_true(!kecho_member_get(p.ch[1], kecho_source_id(p.src), "rate", &v, buf,
@@ -180,7 +181,8 @@ TEST(watch)
 		ok(comes_true(READ_ONCE(changes[KECHO_JOINED]) == 2), "those who are there");
 		is_eq(kecho_members(p.ch[1], m, 4), 2, "members");
 		ok(m[0].mine != m[1].mine && m[0].role != m[1].role, "one of each");
-		is_eq(m[0].role == KECHO_SINK ? m[0].policy : m[1].policy, KECHO_DISCONNECT, "policy");
+		is_eq(m[0].role == KECHO_SINK ? m[0].policy : m[1].policy, KECHO_DISCONNECT,
+		      "policy");
 		kecho_source_close(p.src);
 		ok(comes_true(READ_ONCE(changes[KECHO_LEFT]) == 1), "it left");
 		is_eq(changes[KECHO_FAILED], 0, "nobody failed");
@@ -274,7 +276,8 @@ TEST(block_and_dontwait)
 		ok(comes_true(!kecho_submit(p.src, "on", 2, KECHO_DONTWAIT)), "it goes on");
 		is_eq(kecho_read(p.snk, &ev, SOON_MS), 0, "read");
 		kecho_source_stats(p.src, &st);
-		ok(st.refused > 0 && st.submitted > n, "%llu refused", (unsigned long long)st.refused);
+		ok(st.refused > 0 && st.submitted > n, "%llu refused",
+		   (unsigned long long)st.refused);
 	}
 	pair_end(&p);
 }
@@ -390,7 +393,8 @@ static int child_of_fork(void *arg)
 
 	if (kecho_submit(p->src, "x", 1, 0) != -EBADF || kecho_read(p->snk, &ev, 0) != -EBADF)
 		return 3;
-	if (kecho_channel_open(p->k[0], "y", NULL, &ch) != -EBADF || kecho_run(p->k[0], 0) != -EBADF)
+	if (kecho_channel_open(p->k[0], "y", NULL, &ch) != -EBADF ||
+	    kecho_run(p->k[0], 0) != -EBADF)
 		return 4;
 	kecho_close(p->k[0]);
 	if (kecho_open(&k, NULL) || kecho_channel_open(k, "fork", NULL, &ch))

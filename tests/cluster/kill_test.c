@@ -278,7 +278,7 @@ static void judge_times(u64 *ns, unsigned int n, unsigned int kills)
 	qsort(ns, n, sizeof(*ns), by_size);
 	p50 = ns[n / 2];
 	p999 = ns[min(n - 1, n * 999 / 1000)];
-	pr_info("# %u kills, %u of members; until failed: p50 %.2f ms, p99.9 %.2f ms, max %.2f ms\n",
+	pr_info("# %u kills, %u of members; until failed: p50 %.2f, p99.9 %.2f, max %.2f ms\n",
 		kills, n, p50 / 1e6, p999 / 1e6, ns[n - 1] / 1e6);
 	ok(p999 <= FAILED_BAR_MS * 1000000ull, "p99.9 is %.2f ms", p999 / 1e6);
 }
