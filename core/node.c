@@ -269,14 +269,18 @@ void ke_node_tick(struct ke_node *n)
 		tick_peer(p, now);
 }
 
-bool ke_node_ticks(const struct ke_node *n)
+u32 ke_node_wait_ms(const struct ke_node *n)
 {
 	const struct ke_peer *p;
+	u32 wait_ms = 0;
 
-	list_for_each_entry(p, &n->peers, list)
+	list_for_each_entry(p, &n->peers, list) {
+		if (!p->link && !p->failed)
+			return KE_REDIAL_MIN_MS;
 		if (!p->link || !p->link->local)
-			return true;
-	return false;
+			wait_ms = KE_HEARTBEAT_MS;
+	}
+	return wait_ms;
 }
 
 void ke_node_fini(struct ke_node *n)

@@ -222,7 +222,8 @@ void ke_node_fini(struct ke_node *n);
 /* Heartbeats, redials, deaths: call it every KE_HEARTBEAT_MS while there are
  * peers on other hosts, and at once after ke_peer_refused(). */
 void ke_node_tick(struct ke_node *n);
-bool ke_node_ticks(const struct ke_node *n);
+/* In how many milliseconds; 0: not at all. */
+u32 ke_node_wait_ms(const struct ke_node *n);
 
 int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id *uuid,
 		    const char *name);

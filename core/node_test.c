@@ -187,7 +187,7 @@ TEST(forgotten)
 	ok(world_wait(w, KE_NODE_FORGET_MS + 2000), "quiet");
 	is_eq(w->n[0].left, 1, "it has left");
 	ok(list_empty(&w->n[0].node.peers), "and is not known any more");
-	ok(!ke_node_ticks(&w->n[0].node), "nothing to tick for");
+	ok(!ke_node_wait_ms(&w->n[0].node), "nothing to tick for");
 	world_end(w);
 }
 

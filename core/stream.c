@@ -369,8 +369,11 @@ static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (pos > le64_to_cpu(smp_load_acquire(&ts->view.hdr->head)) || pos < ts->acked)
 		return ts->local ? 0 : -EPROTO;
 	smp_store_release(&ts->acked, pos);
-	if (ts->gated)
-		WRITE_ONCE(ts->credit, max(ts->credit, credit));
+	if (ts->gated) {
+		l->node->house->tx_lock(l);
+		ts->credit = max(ts->credit, credit);
+		l->node->house->tx_unlock(l);
+	}
 	l->node->house->room(s);
 	l->node->house->kick(l);
 	l->node->house->changed(l->node->owner);

@@ -223,7 +223,8 @@ int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 	if (unlikely(lib_forked(s->ch->k)))
 		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
 				s->ch->ch.name);
-	if (likely(s->batch_at < s->batch_n && !s->reading && s->pollfd < 0)) {
+	if (likely(!__atomic_load_n(&s->reading, __ATOMIC_RELAXED) && s->pollfd < 0 &&
+		   s->batch_at < s->batch_n)) {
 		*ev = s->batch[s->batch_at++];
 		return 0;
 	}
@@ -235,7 +236,7 @@ int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 	}
 	n = s->disconnected ? 0 : feeds_next(s, ev);
 	more = n != 1 || ev->kind == KECHO_ENDED || s->pollfd >= 0;
-	s->reading = more;
+	__atomic_store_n(&s->reading, more, __ATOMIC_RELAXED);
 	lib_unlock(&s->lock);
 	if (likely(!more))
 		return 0;

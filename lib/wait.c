@@ -277,7 +277,8 @@ static void helper_event(struct kecho *k, const struct epoll_event *ev)
  */
 static int helper_timeout(struct kecho *k, unsigned int *runs, unsigned int *ticks)
 {
-	int timeout = ke_node_ticks(&k->node) ? KE_HEARTBEAT_MS : -1;
+	u32 wait_ms = ke_node_wait_ms(&k->node);
+	int timeout = wait_ms ? (int)wait_ms : -1;
 	unsigned int now = atomic_load(&k->runs);
 
 	pthread_mutex_lock(&k->lead);
@@ -313,12 +314,16 @@ void *helper_main(void *arg)
 			helper_event(k, &ev[i]);
 		}
 		if (io) {
+			/* A poller that saw it readable must see that still when we have
+			 * taken the event. */
+			if (atomic_load(&k->fd_sinks))
+				wait_wake(k);
 			pthread_mutex_unlock(&k->lock);
 			io_run(k, 0);
 			pthread_mutex_lock(&k->lock);
 			wait_wake(k);
 		}
-		if (now_ms() - ticked >= KE_HEARTBEAT_MS / 4) {
+		if (now_ms() - ticked >= KE_REDIAL_MIN_MS) {
 			ticked = now_ms();
 			ke_node_tick(&k->node);
 		}

@@ -407,6 +407,11 @@ TEST(fork_has_no_part)
 {
 	struct pair p = {};
 
+#if defined(__has_feature)
+#if __has_feature(thread_sanitizer)
+	skip("the thread sanitizer has no threads after a fork");
+#endif
+#endif
 	ARENA();
 	if (pair_stream(&p, "fork", KECHO_BLOCK)) {
 		is_eq(ends(spawn(child_of_fork, &p)), 0, "the child's calls");
