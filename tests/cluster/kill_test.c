@@ -280,7 +280,9 @@ static void judge_times(u64 *ns, unsigned int n, unsigned int kills)
 	p999 = ns[min(n - 1, n * 999 / 1000)];
 	pr_info("# %u kills, %u of members; until failed: p50 %.2f, p99.9 %.2f, max %.2f ms\n",
 		kills, n, p50 / 1e6, p999 / 1e6, ns[n - 1] / 1e6);
+#ifndef SANITIZED
 	ok(p999 <= FAILED_BAR_MS * 1000000ull, "p99.9 is %.2f ms", p999 / 1e6);
+#endif
 }
 
 static void kill_many(unsigned int kills)

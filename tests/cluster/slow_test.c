@@ -12,17 +12,17 @@ enum {
 	EVENT_LEN = 1024,
 	SLOW_BYTES_PER_S = 1 << 20,
 	PHASE_MS = 2000,
-	RATE_KEPT_PERCENT = 50,	/* of what the other channel did alone, on a busy machine */
+	RATE_KEPT_PERCENT = 50, /* of what the other channel did alone, on a busy machine */
 	EVENTS = 20000,
 	BIG = KECHO_EVENT_MAX,
 };
 
 static struct hall {
 	bool ready, done;
-	bool slow_on;			/* the slow channel is being used */
-	u64 fast, slow, slow_sent;	/* events that came; that were submitted */
+	bool slow_on; /* the slow channel is being used */
+	u64 fast, slow, slow_sent; /* events that came; that were submitted */
 	u64 came, lost, wrong;
-} *hall;
+} * hall;
 
 static const struct kecho_options near_host = { .listen = "127.0.0.1", .registry = REGISTRY };
 static const struct kecho_options far_host = { .listen = "127.0.0.2", .registry = REGISTRY };
@@ -34,7 +34,7 @@ static void *read_slow(void *sink)
 	while (!READ_ONCE(hall->done)) {
 		if (kecho_read(sink, &ev, 100))
 			continue;
-		hall->wrong += ev.seq != hall->slow + 1 || !stamp_good(ev.data, ev.len);
+		__atomic_fetch_add(&hall->wrong, ev.seq != hall->slow + 1 || !stamp_good(ev.data, ev.len), __ATOMIC_RELAXED);
 		WRITE_ONCE(hall->slow, ev.seq);
 		sleep_us(EVENT_LEN * 1000000ull / SLOW_BYTES_PER_S);
 	}
@@ -59,7 +59,7 @@ static int far_two(void *arg)
 	while (!READ_ONCE(hall->done)) {
 		if (kecho_read(s[0], &ev, 100))
 			continue;
-		hall->wrong += ev.seq != hall->fast + 1 || !stamp_good(ev.data, ev.len);
+		__atomic_fetch_add(&hall->wrong, ev.seq != hall->fast + 1 || !stamp_good(ev.data, ev.len), __ATOMIC_RELAXED);
 		WRITE_ONCE(hall->fast, ev.seq);
 	}
 	pthread_join(other, NULL);
@@ -104,9 +104,10 @@ static void rates(struct kecho *k)
 	pthread_t other;
 
 	must(!kecho_channel_open(k, "fast", NULL, &fast) &&
-	     !kecho_channel_open(k, "slow", NULL, &slow) &&
-	     !kecho_source_open(fast, NULL, &s[0]) && !kecho_source_open(slow, NULL, &s[1]) &&
-	     !pthread_create(&other, NULL, submit_slow, s[1]), "%s", kecho_explain());
+		     !kecho_channel_open(k, "slow", NULL, &slow) &&
+		     !kecho_source_open(fast, NULL, &s[0]) && !kecho_source_open(slow, NULL, &s[1]) &&
+		     !pthread_create(&other, NULL, submit_slow, s[1]),
+	     "%s", kecho_explain());
 	alone = fast_phase(s[0], &number);
 	WRITE_ONCE(hall->slow_on, true);
 	beside = fast_phase(s[0], &number);
@@ -169,13 +170,13 @@ static int far_latest(void *arg)
 		return 1;
 	WRITE_ONCE(hall->ready, true);
 	while (!kecho_read(s, &ev, SOON_MS) && ev.kind != KECHO_ENDED) {
-		hall->wrong += ev.seq != next;
+		__atomic_fetch_add(&hall->wrong, ev.seq != next, __ATOMIC_RELAXED);
 		if (ev.kind == KECHO_LOST) {
 			hall->lost += ev.last_seq - ev.seq + 1;
 			next = ev.last_seq + 1;
 			continue;
 		}
-		hall->wrong += !stamp_good(ev.data, ev.len) || stamp_number(&ev) != ev.seq;
+		__atomic_fetch_add(&hall->wrong, !stamp_good(ev.data, ev.len) || stamp_number(&ev) != ev.seq, __ATOMIC_RELAXED);
 		next = ev.seq + 1;
 		if (hall->came++ < SLOW_BYTES_PER_S / EVENT_LEN / 2)
 			sleep_us(EVENT_LEN * 1000000ull / SLOW_BYTES_PER_S);
@@ -196,7 +197,8 @@ TEST(latest_learns_its_losses)
 	ARENA();
 	k = with_far(far_latest, &pid);
 	if (k && ok(!kecho_channel_open(k, "latest", NULL, &ch) &&
-		    !kecho_source_open(ch, NULL, &s), "%s", kecho_explain())) {
+			    !kecho_source_open(ch, NULL, &s),
+		    "%s", kecho_explain())) {
 		for (i = 1; i <= EVENTS; i++) {
 			stamp_write(buf, sizeof(buf), i);
 			is_eq(kecho_submit(s, buf, sizeof(buf), 0), 0, "event %llu",
@@ -225,8 +227,7 @@ static int far_big(void *arg)
 		return 1;
 	WRITE_ONCE(hall->ready, true);
 	while (!kecho_read(s, &ev, SOON_MS) && ev.kind == KECHO_EVENT) {
-		hall->wrong += ev.len != BIG || !stamp_good(ev.data, ev.len) ||
-			       stamp_number(&ev) != ev.seq;
+		__atomic_fetch_add(&hall->wrong, ev.len != BIG || !stamp_good(ev.data, ev.len) || stamp_number(&ev) != ev.seq, __ATOMIC_RELAXED);
 		hall->came++;
 	}
 	kecho_close(k);
