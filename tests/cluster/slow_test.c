@@ -27,6 +27,11 @@ static struct hall {
 static const struct kecho_options near_host = { .listen = "127.0.0.1", .registry = REGISTRY };
 static const struct kecho_options far_host = { .listen = "127.0.0.2", .registry = REGISTRY };
 
+static void wrong_if(bool is)
+{
+	__atomic_fetch_add(&hall->wrong, is, __ATOMIC_RELAXED);
+}
+
 static void *read_slow(void *sink)
 {
 	struct kecho_event ev;
@@ -34,7 +39,7 @@ static void *read_slow(void *sink)
 	while (!READ_ONCE(hall->done)) {
 		if (kecho_read(sink, &ev, 100))
 			continue;
-		__atomic_fetch_add(&hall->wrong, ev.seq != hall->slow + 1 || !stamp_good(ev.data, ev.len), __ATOMIC_RELAXED);
+		wrong_if(ev.seq != hall->slow + 1 || !stamp_good(ev.data, ev.len));
 		WRITE_ONCE(hall->slow, ev.seq);
 		sleep_us(EVENT_LEN * 1000000ull / SLOW_BYTES_PER_S);
 	}
@@ -59,7 +64,7 @@ static int far_two(void *arg)
 	while (!READ_ONCE(hall->done)) {
 		if (kecho_read(s[0], &ev, 100))
 			continue;
-		__atomic_fetch_add(&hall->wrong, ev.seq != hall->fast + 1 || !stamp_good(ev.data, ev.len), __ATOMIC_RELAXED);
+		wrong_if(ev.seq != hall->fast + 1 || !stamp_good(ev.data, ev.len));
 		WRITE_ONCE(hall->fast, ev.seq);
 	}
 	pthread_join(other, NULL);
@@ -105,7 +110,8 @@ static void rates(struct kecho *k)
 
 	must(!kecho_channel_open(k, "fast", NULL, &fast) &&
 		     !kecho_channel_open(k, "slow", NULL, &slow) &&
-		     !kecho_source_open(fast, NULL, &s[0]) && !kecho_source_open(slow, NULL, &s[1]) &&
+		     !kecho_source_open(fast, NULL, &s[0]) &&
+		     !kecho_source_open(slow, NULL, &s[1]) &&
 		     !pthread_create(&other, NULL, submit_slow, s[1]),
 	     "%s", kecho_explain());
 	alone = fast_phase(s[0], &number);
@@ -170,13 +176,13 @@ static int far_latest(void *arg)
 		return 1;
 	WRITE_ONCE(hall->ready, true);
 	while (!kecho_read(s, &ev, SOON_MS) && ev.kind != KECHO_ENDED) {
-		__atomic_fetch_add(&hall->wrong, ev.seq != next, __ATOMIC_RELAXED);
+		wrong_if(ev.seq != next);
 		if (ev.kind == KECHO_LOST) {
 			hall->lost += ev.last_seq - ev.seq + 1;
 			next = ev.last_seq + 1;
 			continue;
 		}
-		__atomic_fetch_add(&hall->wrong, !stamp_good(ev.data, ev.len) || stamp_number(&ev) != ev.seq, __ATOMIC_RELAXED);
+		wrong_if(!stamp_good(ev.data, ev.len) || stamp_number(&ev) != ev.seq);
 		next = ev.seq + 1;
 		if (hall->came++ < SLOW_BYTES_PER_S / EVENT_LEN / 2)
 			sleep_us(EVENT_LEN * 1000000ull / SLOW_BYTES_PER_S);
@@ -227,7 +233,8 @@ static int far_big(void *arg)
 		return 1;
 	WRITE_ONCE(hall->ready, true);
 	while (!kecho_read(s, &ev, SOON_MS) && ev.kind == KECHO_EVENT) {
-		__atomic_fetch_add(&hall->wrong, ev.len != BIG || !stamp_good(ev.data, ev.len) || stamp_number(&ev) != ev.seq, __ATOMIC_RELAXED);
+		wrong_if(ev.len != BIG || !stamp_good(ev.data, ev.len) ||
+			 stamp_number(&ev) != ev.seq);
 		hall->came++;
 	}
 	kecho_close(k);
