@@ -9,7 +9,7 @@ collect() { # NUMBER OPTION…
 
 	shift
 	ch=$(channel "from$claims")
-	start "$dir/got" "$dir/err" "$kecho" sub --count "$number" --timeout 10s "$ch"
+	start "$dir/got" "$dir/err" "$kecho" sub --policy block --count "$number" --timeout 10s "$ch"
 	"$kecho" pub --wait-sinks 1 --count "$number" "$@" "$ch" 2>"$dir/pub.err"
 	code=$?
 	code_of "$pid"
@@ -64,7 +64,7 @@ fi
 # In a network namespace of our own, where we may change things.
 if unshare --net true 2>/dev/null && command -v ip >/dev/null; then
 	cat >"$dir/inside" <<-'END'
-		"$1" sub --until-end --timeout 10s net >"$2/got" 2>"$2/err" &
+		"$1" sub --policy block --until-end --timeout 10s net >"$2/got" 2>"$2/err" &
 		"$1" pub --wait-sinks 1 --from netlink,uevent net 2>"$2/pub.err" &
 		pub=$!
 		# The node is reached by loopback if at all: it is up before the first event.
