@@ -132,6 +132,7 @@ struct ke_source {
 	u32 id;
 	u64 retain;
 	bool closed;
+	u32 nremote;		/* streams to other hosts */
 	u64 limit;		/* under the source's lock, like all below */
 	struct list_head gates;
 	struct list_head streams;

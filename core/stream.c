@@ -30,6 +30,7 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->id = ++n->last_log;
 	s->limit = KE_NO_LIMIT;
 	s->closed = false;
+	s->nremote = 0;
 	INIT_LIST_HEAD(&s->gates);
 	INIT_LIST_HEAD(&s->streams);
 }
@@ -81,7 +82,7 @@ bool ke_source_unpinned(struct ke_source *s, u64 size)
 {
 	struct ke_tstream *ts;
 
-	if (list_empty(&s->streams))
+	if (!s->nremote)
 		return true;
 	if (ke_log_make_room(&s->log, size))
 		smp_mb();	/* see link.c: the sender pins, then looks at the tail */
@@ -104,6 +105,7 @@ static void drop_stream(struct ke_tstream *ts)
 	}
 	h->source_lock(s);
 	list_del(&ts->source_list);
+	s->nremote -= !ts->local;
 	if (ts->gated)
 		ke_source_ungate(s, &ts->gate);
 	h->source_unlock(s);
@@ -273,6 +275,7 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p)
 	ts->credit = KE_NO_LIMIT;
 	INIT_LIST_HEAD(&ts->link_list);
 	list_add_tail(&ts->source_list, &s->streams);
+	s->nremote += !ts->local;
 	return ts;
 }
 

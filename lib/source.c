@@ -145,7 +145,7 @@ static void tell_and_unlock(struct kecho_source *s)
 {
 	struct kecho_channel *ch = s->ch;
 
-	if (unlikely(!list_empty(&s->s.streams))) {
+	if (unlikely(s->s.nremote)) {
 		tell(s);
 		lib_unlock(&s->lock);
 		return;
