@@ -106,6 +106,19 @@ int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, 
 	return 0;
 }
 
+/* One of the streams, which is not on the link any more; NULL: there is none. */
+static struct ke_tstream *take_stream(struct ke_link *l)
+{
+	struct ke_tstream *ts;
+
+	house(l)->tx_lock(l);
+	ts = list_first_entry_or_null(&l->streams, struct ke_tstream, link_list);
+	if (ts)
+		list_del_init(&ts->link_list);
+	house(l)->tx_unlock(l);
+	return ts;
+}
+
 void ke_link_lost(struct ke_link *l)
 {
 	struct ke_peer *p = l->peer;
@@ -113,11 +126,7 @@ void ke_link_lost(struct ke_link *l)
 
 	l->broken = true;
 	/* After the source's lock no submitter knows of this link any more. */
-	while (!list_empty(&l->streams)) {
-		house(l)->tx_lock(l);
-		ts = list_first_entry(&l->streams, struct ke_tstream, link_list);
-		list_del_init(&ts->link_list);
-		house(l)->tx_unlock(l);
+	while ((ts = take_stream(l))) {
 		house(l)->source_lock(ts->source);
 		ts->link = NULL;
 		house(l)->source_unlock(ts->source);

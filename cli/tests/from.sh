@@ -9,7 +9,8 @@ collect() { # NUMBER OPTION…
 
 	shift
 	ch=$(channel "from$claims")
-	start "$dir/got" "$dir/err" "$kecho" sub --policy block --count "$number" --timeout 10s "$ch"
+	start "$dir/got" "$dir/err" "$kecho" sub --policy block --count "$number" \
+		--timeout 10s "$ch"
 	"$kecho" pub --wait-sinks 1 --count "$number" "$@" "$ch" 2>"$dir/pub.err"
 	code=$?
 	code_of "$pid"
