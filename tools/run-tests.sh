@@ -26,7 +26,7 @@ trap '[ -z "$running" ] || kill "$running"; exit 130' HUP INT TERM
 export KECHO_PANIC_ON_WARN=1
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
 export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1:suppressions=$root/tests/tsan.supp
 
 # run NAME LOG LIMIT TAP COMMAND: one test, judged and counted.
 run()
