@@ -167,7 +167,8 @@ static struct ke_tstream *find_tstream(struct ke_source *s, const struct ke_peer
 	return NULL;
 }
 
-void ke_peer_drop_streams(struct ke_peer *p)
+/* Calls @fn, which may drop it, for each log of ours that the peer reads. */
+static void peer_streams(struct ke_peer *p, void (*fn)(struct ke_tstream *ts))
 {
 	struct ke_channel *ch;
 	struct ke_tstream *ts;
@@ -177,9 +178,24 @@ void ke_peer_drop_streams(struct ke_peer *p)
 		list_for_each_entry(m, &ch->members, list) {
 			ts = m->source ? find_tstream(m->source, p) : NULL;
 			if (ts)
-				drop_stream(ts);
+				fn(ts);
 		}
 	}
+}
+
+void ke_peer_drop_streams(struct ke_peer *p)
+{
+	peer_streams(p, drop_stream);
+}
+
+static void hold_gate(struct ke_tstream *ts)
+{
+	if (!ts->local || !ts->gated)
+		return;
+	peer_house(ts->peer)->source_lock(ts->source);
+	gate_pos(ts->source, &ts->gate);
+	ts->gate.pos = &ts->acked;
+	peer_house(ts->peer)->source_unlock(ts->source);
 }
 
 /*
@@ -188,21 +204,7 @@ void ke_peer_drop_streams(struct ke_peer *p)
  */
 void ke_peer_hold_gates(struct ke_peer *p)
 {
-	struct ke_channel *ch;
-	struct ke_tstream *ts;
-	struct ke_member *m;
-
-	list_for_each_entry(ch, &p->node->channels, list) {
-		list_for_each_entry(m, &ch->members, list) {
-			ts = m->source ? find_tstream(m->source, p) : NULL;
-			if (!ts || !ts->local || !ts->gated)
-				continue;
-			peer_house(p)->source_lock(m->source);
-			gate_pos(m->source, &ts->gate);
-			ts->gate.pos = &ts->acked;
-			peer_house(p)->source_unlock(m->source);
-		}
-	}
+	peer_streams(p, hold_gate);
 }
 
 struct subscription {

@@ -167,7 +167,6 @@ struct kecho_channel {
 	kecho_member_fn watch;
 	void *watch_arg;
 	struct list_head notices;
-	pthread_t watching;
 	bool in_watch;
 	struct stat_query *query;
 };
