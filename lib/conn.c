@@ -75,7 +75,7 @@ static void print_address(const struct sockaddr_storage *a, socklen_t len, char 
 	snprintf(to, size, a->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
 }
 
-static int watch(int ep, int fd, u32 events, void *what)
+int conn_watch(int ep, int fd, u32 events, void *what)
 {
 	struct epoll_event ev = { .events = events, .data.ptr = what };
 
@@ -90,7 +90,7 @@ int conn_listen_unix(struct kecho *k)
 	k->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (k->unix_fd < 0 || bind(k->unix_fd, (void *)&a, len) || listen(k->unix_fd, 128))
 		return lib_fail(-errno, "cannot listen for nodes of this host");
-	return watch(k->ep, k->unix_fd, EPOLLIN, &k->unix_fd);
+	return conn_watch(k->ep, k->unix_fd, EPOLLIN, &k->unix_fd);
 }
 
 int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_t size)
@@ -110,7 +110,7 @@ int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_
 	len = sizeof(a);
 	getsockname(k->tcp_fd, (void *)&a, &len);
 	print_address(&a, len, listening, size);
-	return watch(k->ep, k->tcp_fd, EPOLLIN, &k->tcp_fd);
+	return conn_watch(k->ep, k->tcp_fd, EPOLLIN, &k->tcp_fd);
 }
 
 static struct conn *make_conn(struct kecho *k, int fd)
@@ -165,9 +165,9 @@ static int establish(struct conn *c, bool local, bool dialled)
 	c->open = true;
 	if (!local)
 		atomic_fetch_add(&k->ntcp, 1);
-	err = watch(local ? k->ep : k->io, c->fd, EPOLLIN, c);
+	err = conn_watch(local ? k->ep : k->io, c->fd, EPOLLIN, c);
 	if (!err && c->pidfd >= 0)
-		err = watch(k->ep, c->pidfd, EPOLLIN, c);
+		err = conn_watch(k->ep, c->pidfd, EPOLLIN, c);
 	if (!err && local)
 		share_gates(c);
 	conn_kick(c);
@@ -215,7 +215,7 @@ void conn_dial(struct kecho *k, struct ke_peer *p)
 	/* The rest happens in the helper: nobody's lists change under a caller here. */
 	c->connecting = err != -EISCONN;
 	c->dial_err = err == -EINPROGRESS ? 0 : err;
-	if (c->connecting && watch(k->ep, fd, EPOLLOUT, c))
+	if (c->connecting && conn_watch(k->ep, fd, EPOLLOUT, c))
 		c->closing = true;
 }
 
@@ -457,7 +457,7 @@ void conn_close(struct conn *c)
 static void await_death(struct conn *c)
 {
 	c->target = c->link.peer->contact.node;
-	if (!watch(c->k->ep, c->pidfd, EPOLLIN, c))
+	if (!conn_watch(c->k->ep, c->pidfd, EPOLLIN, c))
 		c->dying_ms = lib_deadline(DYING_MS);
 }
 

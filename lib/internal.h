@@ -250,6 +250,7 @@ void stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
 void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struct ke_in *in);
 
 /* conn.c */
+int conn_watch(int ep, int fd, u32 events, void *what);
 int conn_listen_unix(struct kecho *k);
 int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_t size);
 void conn_dial(struct kecho *k, struct ke_peer *p);

@@ -67,13 +67,6 @@ static void init_locks(struct kecho *k)
 	pthread_condattr_destroy(&monotonic);
 }
 
-static int watch(int ep, int fd, u32 events, void *what)
-{
-	struct epoll_event ev = { .events = events, .data.ptr = what };
-
-	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
-}
-
 static int make_descriptors(struct kecho *k)
 {
 	int err;
@@ -86,13 +79,13 @@ static int make_descriptors(struct kecho *k)
 	if (k->ep < 0 || k->io < 0 || k->wake < 0 || k->bell < 0 || k->nudge < 0)
 		return -errno;
 	k->armed = true;
-	err = watch(k->ep, k->wake, EPOLLIN, &k->wake);
+	err = conn_watch(k->ep, k->wake, EPOLLIN, &k->wake);
 	if (!err)
-		err = watch(k->ep, k->bell, EPOLLIN, &k->bell);
+		err = conn_watch(k->ep, k->bell, EPOLLIN, &k->bell);
 	if (!err)
-		err = watch(k->ep, k->io, EPOLLIN, &k->io);
+		err = conn_watch(k->ep, k->io, EPOLLIN, &k->io);
 	if (!err)
-		err = watch(k->io, k->nudge, EPOLLIN, &k->nudge);
+		err = conn_watch(k->io, k->nudge, EPOLLIN, &k->nudge);
 	return err;
 }
 
