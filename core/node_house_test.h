@@ -45,6 +45,7 @@ struct tnode {
 	struct ke_node node;
 	struct world *w;
 	struct ke_channel ch;
+	bool up;		/* the node runs */
 	bool open;
 	bool deaf;		/* who dials it is refused */
 	struct ke_source src;

@@ -135,7 +135,7 @@ static void answer_dial(struct world *w, const struct dial *d)
 	u32 i;
 
 	for (i = 0; i < WORLD_NODES; i++)
-		if (w->n[i].node.house && !ke_id_cmp(&w->n[i].node.self.node, &d->to))
+		if (w->n[i].up && !ke_id_cmp(&w->n[i].node.self.node, &d->to))
 			to = &w->n[i];
 	if (!p)
 		return;
@@ -214,7 +214,7 @@ static __maybe_unused bool world_wait(struct world *w, u32 ms)
 	while (w->now < end) {
 		w->now = min_t(u64, end, w->now + KE_HEARTBEAT_MS / 2);
 		for (i = 0; i < WORLD_NODES; i++)
-			if (w->n[i].node.house)
+			if (w->n[i].up)
 				ke_node_tick(&w->n[i].node);
 		if (!world_pump(w))
 			return false;
@@ -234,6 +234,7 @@ static __maybe_unused void node_make(struct world *w, u32 i)
 	strscpy(self.address, "10.0.0.1:1", sizeof(self.address));
 	name[5] += i;
 	w->n[i].w = w;
+	w->n[i].up = true;
 	ke_node_init(&w->n[i].node, &test_house, &w->n[i], &self, name);
 }
 
@@ -349,7 +350,7 @@ unlock:
 
 static __maybe_unused void node_close(struct tnode *tn)
 {
-	if (!tn->node.house)
+	if (!tn->up)
 		return;
 	sink_close(tn);
 	source_close(tn);
@@ -357,7 +358,7 @@ static __maybe_unused void node_close(struct tnode *tn)
 		ke_channel_close(&tn->ch);
 	tn->open = false;
 	ke_node_fini(&tn->node);
-	tn->node.house = NULL;
+	tn->up = false;
 }
 
 static __maybe_unused void world_free(struct world *w)

@@ -534,9 +534,7 @@ void conn_reap(struct kecho *k)
 	list_for_each_entry_safe(c, next, &k->conns, list) {
 		if (!c->closing || (!k->stop && c->dying_ms > lib_deadline(0)))
 			continue;
-		if (c->open && !c->link.peer && !list_empty(&c->link.streams))
-			ke_link_lost(&c->link);
-		if (c->open && c->link.peer)
+		if (c->open)
 			ke_link_lost(&c->link);
 		free_conn(c);
 	}

@@ -230,7 +230,7 @@ int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 	}
 	/* Most often something is there: one lock, nothing else. */
 	lib_lock(&s->lock);
-	if (unlikely(s->reading)) {
+	if (unlikely(__atomic_load_n(&s->reading, __ATOMIC_ACQUIRE))) {
 		lib_unlock(&s->lock);
 		return lib_fail(-EBUSY, "another thread reads this sink of '%s'", s->ch->ch.name);
 	}

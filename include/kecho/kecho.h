@@ -347,7 +347,8 @@ int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
 
 /*
  * kecho_sink_fd - a descriptor that polls readable while kecho_read(…, 0) may
- * return something. It belongs to the sink; only poll it.
+ * return something; when it finds nothing, the descriptor is quiet until something
+ * comes. It belongs to the sink; only poll it.
  */
 int kecho_sink_fd(struct kecho_sink *s);
 

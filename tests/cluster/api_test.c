@@ -351,8 +351,9 @@ TEST(descriptor)
 			is_eq(kecho_read(p.snk, &ev, 0), 0, "first");
 			ok(readable(fd, SOON_MS), "the second");
 			is_eq(kecho_read(p.snk, &ev, 0), 0, "second");
-			is_eq(kecho_read(p.snk, &ev, 0), -EAGAIN, "no third");
-			ok(!readable(fd, 0), "quiet again");
+			/* Frames of the link may make it readable once more. */
+			ok(comes_true(kecho_read(p.snk, &ev, 0) == -EAGAIN && !readable(fd, 0)),
+			   "quiet again");
 		}
 	}
 	pair_end(&p);
