@@ -10,6 +10,7 @@
 
 /* All on one host: sinks read the source's log in shared memory. */
 extern const struct transport kecho_local;
+extern const struct transport kecho_local_timed;	/* events say when they were submitted */
 
 /* Each on a host of its own, 127.0.0.1, 127.0.0.2 …: TCP. */
 extern const struct transport kecho_remote;

@@ -5,6 +5,7 @@
 #include "kecho_transport.h"
 
 #define RING .floor = &floor_ring, .subject = &kecho_local
+#define TIMED .floor = &floor_ring, .subject = &kecho_local_timed
 #define ALONE .subject = &kecho_local
 
 static const struct bench_claim claims[] = {
@@ -17,6 +18,8 @@ static const struct bench_claim claims[] = {
 	{ "p50, us, 8 sinks", PROBE_P50_US, 8, 1, RING, AT_MOST, 0 },
 	{ "CPU us, wake-ups, 8 sinks, vector of 64", PROBE_BURST_US, 8, 64, RING, AT_MOST, 0 },
 	{ "k events/s, 8 sinks, vector of 64", PROBE_RATE_K, 8, 64, RING, AT_LEAST, 0 },
+	{ "k events/s, 8 sinks, with the time", PROBE_RATE_K, 8, 1, TIMED, AT_LEAST, 0 },
+	{ "k events/s, 1 sink, with the time", PROBE_RATE_K, 1, 1, TIMED, AT_LEAST, 0 },
 	{ "k events/s, 1 sink, vector of 64", PROBE_RATE_K, 1, 64, RING, AT_LEAST, 0 },
 };
 

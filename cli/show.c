@@ -74,9 +74,11 @@ static void event_json(struct show *s, const struct kecho_event *ev)
 	json_str(&j, "event", "event");
 	json_id(&j, "source", ev->source);
 	json_u64(&j, "seq", ev->seq);
-	json_str(&j, "time", format_utc(time, ev->time_ns));
-	json_u64(&j, "time_ns", ev->time_ns);
-	json_real(&j, "latency_us", latency_ns(ev) / 1e3, 3);
+	if (ev->time_ns) {
+		json_str(&j, "time", format_utc(time, ev->time_ns));
+		json_u64(&j, "time_ns", ev->time_ns);
+		json_real(&j, "latency_us", latency_ns(ev) / 1e3, 3);
+	}
 	event_attrs_json(&j, s, ev);
 	source_attrs_json(&j, s, ev->source);
 	json_u64(&j, "size", ev->len);
@@ -129,9 +131,11 @@ static void event_hex(struct show *s, const struct kecho_event *ev)
 {
 	char time[FORMAT_MAX], late[FORMAT_MAX];
 
-	buf_format(&out, "%016" PRIx64 " %" PRIu64 " %s +%s, %zu bytes", ev->source, ev->seq,
-		   format_clock(time, ev->time_ns), format_duration(late, latency_ns(ev)),
-		   ev->len);
+	buf_format(&out, "%016" PRIx64 " %" PRIu64, ev->source, ev->seq);
+	if (ev->time_ns)
+		buf_format(&out, " %s +%s", format_clock(time, ev->time_ns),
+			   format_duration(late, latency_ns(ev)));
+	buf_format(&out, ", %zu bytes", ev->len);
 	attrs_text(s, ev);
 	buf_char(&out, '\n');
 	for (size_t at = 0; at < ev->len; at += HEX_ROW)

@@ -184,7 +184,7 @@ bool ke_log_make_room(struct ke_log *log, u64 size)
 }
 
 /* Take room for a record of @size bytes (aligned); its position in @pos. */
-static int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
+static inline int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 {
 	u64 start;
 
@@ -207,7 +207,7 @@ static int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 }
 
 /* Writes all of a record but its payload; returns where that goes. */
-static u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info, u32 len,
+static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info, u32 len,
 		      u64 seq)
 {
 	u8 *rec = at(log, pos), *p = rec + sizeof(struct kecho_record);

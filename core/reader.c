@@ -272,7 +272,7 @@ static bool passed(const struct ke_reader *r)
 /* What was between here and there is lost; so is an event that was begun. */
 static void resync(struct ke_reader *r, u64 head)
 {
-	r->pos = max(r->pos, ke_view_resync(&r->view, head));
+	r->pos = r->released = max(r->pos, ke_view_resync(&r->view, head));
 	r->big_seq = 0;
 }
 
@@ -307,17 +307,34 @@ int ke_reader_next(struct ke_reader *r, struct ke_item *item)
 	return 0;
 }
 
-bool ke_reader_plain(const struct ke_reader *r)
+u64 ke_reader_plain_end(const struct ke_reader *r)
 {
-	u64 head = ke_reader_head(r), word;
+	u64 head = ke_reader_head(r);
 
-	if (head == KE_HEAD_BAD || head == r->pos)
+	return r->in_place && head != KE_HEAD_BAD && !passed(r) ? head : r->pos;
+}
+
+bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
+{
+	const u8 *rec = at(&r->view, r->pos);
+	u64 word, len, seq, room = min(end - r->pos, r->view.size - (rec - r->view.ring));
+
+	if (room < sizeof(struct kecho_record))
 		return false;
-	word = load(at(&r->view, r->pos));
-	return ke_record_word_kind(word) == KECHO_RECORD_EVENT &&
-	       !(ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) &&
-	       ke_record_check(word, head - r->pos, ke_record_max(r->view.size)) &&
-	       load(at(&r->view, r->pos) + 8) == r->seq + 1;
+	word = load(rec);
+	len = ke_record_word_len(word);
+	seq = load(rec + 8);
+	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT || ke_record_word_flags(word) ||
+	    !ke_record_check(word, room, ke_record_max(r->view.size)) || seq != r->seq + 1)
+		return false;
+	*item = (struct ke_item){
+		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
+		.type = ke_record_word_type(word), .data = rec + ke_record_word_data(word),
+		.len = len - ke_record_word_data(word),
+	};
+	r->seq = seq;
+	r->pos += ke_record_align(len);
+	return true;
 }
 
 void ke_reader_give(struct ke_reader *r, void *buf, u32 size)

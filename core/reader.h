@@ -62,9 +62,14 @@ void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64
  */
 int ke_reader_next(struct ke_reader *r, struct ke_item *item);
 
-/* ke_reader_plain - is the next record there, and a whole event in sequence? Then
- * ke_reader_next() gives just that. */
-bool ke_reader_plain(const struct ke_reader *r);
+/*
+ * ke_reader_plain - the next event, if it lies before @end, is in sequence and its
+ * record is nothing but a header and payload. False: see what ke_reader_next() says.
+ * For many events at once, whose bytes the writer keeps: r->released stays.
+ * ke_reader_plain_end - the @end for now; r->pos if the log isn't read in place.
+ */
+bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item);
+u64 ke_reader_plain_end(const struct ke_reader *r);
 
 /* ke_reader_give - @buf of @size bytes for events in pieces; the old one is the
  * owner's again. NULL: there is none, count that event as lost. */

@@ -174,7 +174,7 @@ static bool feed_ready(const struct feed *f)
 bool feeds_ready(void *sink)
 {
 	struct kecho_sink *s = sink;
-	bool ready = s->disconnected || s->batch_at < s->batch_n;
+	bool ready = s->disconnected;
 	struct feed *f;
 
 	lib_lock(&s->lock);
@@ -192,7 +192,7 @@ static void give_memory(struct feed *f)
 	free(old);
 }
 
-static int tell_end(struct feed *f, struct kecho_event *ev)
+static unsigned int tell_end(struct feed *f, struct kecho_event *ev)
 {
 	f->told = true;
 	*ev = (struct kecho_event){
@@ -202,7 +202,7 @@ static int tell_end(struct feed *f, struct kecho_event *ev)
 	return 1;
 }
 
-static int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item *item,
+static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item *item,
 		     struct kecho_event *ev)
 {
 	if (item->kind == KE_ITEM_LOST) {
@@ -222,40 +222,41 @@ static int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item 
 	return 1;
 }
 
-/*
- * More events that lie behind the first, in place: the caller gets them without a
- * lock. f->released stays where it was, so none is overwritten meanwhile.
- */
-static void fill_batch(struct kecho_sink *s, struct feed *f)
+/* Most events are whole and lie where they can be read in place. */
+static unsigned int plain_events(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
+				 unsigned int max)
 {
+	u64 end = ke_reader_plain_end(&f->reader);
 	struct ke_item item;
+	unsigned int n = 0;
 
-	s->batch_at = s->batch_n = 0;
-	while (s->batch_n < READ_BATCH && ke_reader_plain(&f->reader) &&
-	       ke_reader_next(&f->reader, &item) == 1)
-		tell_item(s, f, &item, &s->batch[s->batch_n++]);
+	while (n < max && ke_reader_plain(&f->reader, end, &item))
+		tell_item(s, f, &item, &ev[n++]);
+	return n;
 }
 
-/* 1: @ev; 0: nothing there now. */
-static int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *ev)
+/* How many of @max there are now, in @ev. What is no event is alone. */
+static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
+			      unsigned int max)
 {
 	struct ke_item item;
 	int n;
 
 	if (f->told)
 		return 0;
+	/* What was given out before is read now. */
+	__atomic_store_n(&f->released, f->reader.pos, __ATOMIC_RELEASE);
+	n = plain_events(s, f, ev, max);
+	if (likely(n))
+		return n;
 	do {
 		n = ke_reader_next(&f->reader, &item);
 		if (n == -ENOBUFS)
 			give_memory(f);
 	} while (n == -ENOBUFS);
 	__atomic_store_n(&f->released, f->reader.released, __ATOMIC_RELEASE);
-	if (n > 0) {
-		n = tell_item(s, f, &item, ev);
-		if (ev->kind == KECHO_EVENT && f->reader.in_place && item.data != f->reader.big)
-			fill_batch(s, f);
-		return n;
-	}
+	if (n > 0)
+		return tell_item(s, f, &item, ev);
 	if (n < 0) {	/* the log is damaged: this source is over */
 		f->ended = f->gone = f->failed = true;
 		return tell_end(f, ev);
@@ -267,37 +268,33 @@ static int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *e
 	return tell_end(f, ev);
 }
 
-/* The sink's lock is held. Feeds take turns, FEED_BUDGET events each. */
-int feeds_next(struct kecho_sink *s, struct kecho_event *ev)
+/*
+ * The sink's lock is held. Feeds take turns, FEED_BUDGET events each. *@due: much was
+ * read since the source heard of it.
+ */
+unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned int max, bool *due)
 {
-	struct feed *f, *next, *first;
-	int n;
+	struct feed *f, *next, *first = list_first_entry(&s->feeds, struct feed, list);
+	unsigned int n = 0;
 
-	if (s->batch_at < s->batch_n) {
-		*ev = s->batch[s->batch_at++];
-		return 1;
-	}
-	if (list_empty(&s->feeds))
-		return 0;
-	if (s->budget) {
-		s->budget--;
-		f = list_first_entry(&s->feeds, struct feed, list);
-		if (feed_next(s, f, ev))
-			return must_say(f, false) && gated(s) ? 2 : 1;
-	}
-	first = list_first_entry(&s->feeds, struct feed, list);
-	list_for_each_entry_safe(f, next, &s->feeds, list) {
-		n = feed_next(s, f, ev);
-		if (!n)
-			continue;
-		if (f != first || !s->budget) {
-			list_del(&first->list);
-			list_add_tail(&first->list, &s->feeds);
-		}
-		if (f != first)
-			list_move(&f->list, &s->feeds);
+	*due = false;
+	if (unlikely(!s->budget) && !list_empty(&s->feeds)) {
+		list_move_tail(&first->list, &s->feeds);
+		first = list_first_entry(&s->feeds, struct feed, list);
 		s->budget = FEED_BUDGET;
-		return must_say(f, false) && gated(s) ? 2 : 1;
 	}
-	return 0;
+	list_for_each_entry_safe(f, next, &s->feeds, list) {
+		if (f != first)
+			s->budget = FEED_BUDGET;
+		n = feed_next(s, f, ev, min(max, s->budget));
+		if (likely(n))
+			break;
+	}
+	if (!n)
+		return 0;
+	if (f != first)
+		list_move(&f->list, &s->feeds);
+	s->budget -= n;
+	*due = gated(s) && must_say(f, false);
+	return n;
 }

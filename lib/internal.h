@@ -39,8 +39,8 @@
 #include "reg.h"
 
 enum lib_limits {
-	FEED_BUDGET = 64,
-	READ_BATCH = 16,
+	FEED_BUDGET = 64,	/* events that one source gives in a row */
+	DISPATCH_BATCH = 16,	/* events that callbacks get for one look at the log */
 	GATES_MAX = 1024,	/* of one node on its host */
 	GATE_STRIDE = 64,
 	DYING_MS = 200,		/* from a process's sockets to its pidfd, as it exits */
@@ -138,14 +138,11 @@ struct kecho_sink {
 	struct kecho_channel *ch;
 	struct lib_lock lock;
 	struct list_head feeds;
-	/* Events that were found with the first of them; read without the lock. */
-	struct kecho_event batch[READ_BATCH];
-	unsigned int batch_at, batch_n;
 	unsigned int budget;	/* events that the first feed still may give in a row */
 	bool retained, disconnected, reading;
 	kecho_event_fn fn;
 	void *arg;
-	void *copy;
+	void *copy;		/* a record that is not read in place */
 	int pollfd, pending;
 	bool pending_set;
 	struct kecho_sink_stats stats;
@@ -306,6 +303,6 @@ void feed_free(struct feed *f);
 void feeds_drop_told(struct kecho_sink *s);
 void feeds_release(struct kecho_sink *s);
 bool feeds_ready(void *sink);
-int feeds_next(struct kecho_sink *s, struct kecho_event *ev);
+unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned int max, bool *due);
 
 #endif

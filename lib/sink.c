@@ -153,25 +153,26 @@ static void set_pending(struct kecho_sink *s, bool on)
 		s->pending_set = false;
 }
 
-/* What an event brings with it beside itself; no lock is held. */
-static void after_event(struct kecho_sink *s, const struct kecho_event *ev, int n)
+/* What events bring with them beside themselves; no lock is held. */
+static void after_events(struct kecho_sink *s, const struct kecho_event *ev, bool due)
 {
-	if (n == 2)
+	if (due)
 		feeds_release(s);
 	if (ev->kind == KECHO_ENDED)
 		drop_told(s);
 	set_pending(s, true);
 }
 
-static int next_event(struct kecho_sink *s, struct kecho_event *ev)
+static unsigned int next_events(struct kecho_sink *s, struct kecho_event *ev, unsigned int max)
 {
-	int n;
+	unsigned int n;
+	bool due;
 
 	lib_lock(&s->lock);
-	n = feeds_next(s, ev);
+	n = feeds_next(s, ev, max, &due);
 	lib_unlock(&s->lock);
 	if (n)
-		after_event(s, ev, n);
+		after_events(s, ev, due);
 	return n;
 }
 
@@ -187,22 +188,25 @@ static bool arm_poll(struct kecho_sink *s)
 	return true;
 }
 
-static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
+static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned int max,
+			 int timeout_ms)
 {
 	struct kecho *k = s->ch->k;
+	unsigned int n = 0;
 	int err;
 
-	for (;;) {
+	for (;; n = next_events(s, ev, max)) {
+		if (n)
+			return n;
 		if (s->disconnected)
 			return -EPIPE;
-		if (next_event(s, ev))
-			return 0;
 		feeds_release(s);
 		if (!timeout_ms) {
 			if (atomic_load(&k->ntcp) || s->pollfd >= 0)
 				io_run(k, 0);
-			if (next_event(s, ev))
-				return 0;
+			n = next_events(s, ev, max);
+			if (n)
+				return n;
 			/* It may have read pieces of an event, which others wait for. */
 			feeds_release(s);
 			if (s->pollfd < 0 || !arm_poll(s))
@@ -215,36 +219,45 @@ static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_m
 	}
 }
 
-int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
+static int refuse_read(const struct kecho_sink *s, int err, const char *reason)
 {
-	bool more;
-	int n, err;
+	return lib_fail(err, "sink of '%s': %s", s->ch->ch.name, reason);
+}
+
+ssize_t kecho_read_vector(struct kecho_sink *s, struct kecho_event *ev, size_t max, int timeout_ms)
+{
+	bool due = false, more;
+	ssize_t n;
 
 	if (unlikely(lib_forked(s->ch->k)))
-		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
-				s->ch->ch.name);
-	if (likely(!__atomic_load_n(&s->reading, __ATOMIC_RELAXED) && s->pollfd < 0 &&
-		   s->batch_at < s->batch_n)) {
-		*ev = s->batch[s->batch_at++];
-		return 0;
-	}
+		return refuse_read(s, -EBADF, "a child of fork has no part in it");
+	if (unlikely(!max))
+		return refuse_read(s, -EINVAL, "room for no event");
 	/* Most often something is there: one lock, nothing else. */
 	lib_lock(&s->lock);
 	if (unlikely(__atomic_load_n(&s->reading, __ATOMIC_ACQUIRE))) {
 		lib_unlock(&s->lock);
-		return lib_fail(-EBUSY, "another thread reads this sink of '%s'", s->ch->ch.name);
+		return refuse_read(s, -EBUSY, "another thread reads it");
 	}
-	n = s->disconnected ? 0 : feeds_next(s, ev);
-	more = n != 1 || ev->kind == KECHO_ENDED || s->pollfd >= 0;
+	n = s->disconnected ? 0 : feeds_next(s, ev, min_t(size_t, max, FEED_BUDGET), &due);
+	more = !n || due || ev->kind == KECHO_ENDED || s->pollfd >= 0;
 	__atomic_store_n(&s->reading, more, __ATOMIC_RELAXED);
 	lib_unlock(&s->lock);
 	if (likely(!more))
-		return 0;
+		return n;
 	if (n)
-		after_event(s, ev, n);
-	err = n ? 0 : read_wait(s, ev, timeout_ms);
+		after_events(s, ev, due);
+	else
+		n = read_wait(s, ev, min_t(size_t, max, FEED_BUDGET), timeout_ms);
 	__atomic_store_n(&s->reading, false, __ATOMIC_RELEASE);
-	return err;
+	return n;
+}
+
+int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
+{
+	ssize_t n = kecho_read_vector(s, ev, 1, timeout_ms);
+
+	return n < 0 ? n : 0;
 }
 
 int kecho_sink_fd(struct kecho_sink *s)
@@ -308,18 +321,24 @@ static struct kecho_sink *callback_sink(struct kecho *k, unsigned int i)
 
 static ssize_t dispatch(struct kecho *k)
 {
+	struct kecho_event ev[DISPATCH_BATCH];
 	struct kecho_sink *s;
-	struct kecho_event ev;
 	ssize_t total = 0;
-	unsigned int i, n;
+	unsigned int i, j, n, all;
 
 	for (i = 0; (s = callback_sink(k, i)); i++) {
 		if (__atomic_exchange_n(&s->reading, true, __ATOMIC_ACQUIRE))
 			continue;
-		for (n = 0; n < FEED_BUDGET && next_event(s, &ev); n++, total++)
-			s->fn(s->arg, &ev);
-		if (n < FEED_BUDGET)
+		for (all = 0; all < FEED_BUDGET; all += n) {
+			n = next_events(s, ev, DISPATCH_BATCH);
+			if (!n)
+				break;
+			for (j = 0; j < n; j++)
+				s->fn(s->arg, &ev[j]);
+		}
+		if (all < FEED_BUDGET)
 			feeds_release(s);
+		total += all;
 		__atomic_store_n(&s->reading, false, __ATOMIC_RELEASE);
 	}
 	return total;

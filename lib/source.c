@@ -123,9 +123,10 @@ uint64_t kecho_source_id(const struct kecho_source *s)
 
 /* ---------------------------------------------------------------- submitting */
 
-static u64 wall_ns(void)
+/* The clock costs about as much as all the rest of a submission. */
+static u64 stamp(unsigned int flags)
 {
-	return lib_clock_ns(CLOCK_REALTIME);
+	return flags & KECHO_NOTIME ? 0 : lib_clock_ns(CLOCK_REALTIME);
 }
 
 /* Others may see what was published; the source's lock is held. */
@@ -188,7 +189,7 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 }
 
 /* Room for a record of @size bytes; the source's lock is held. */
-static int make_room(struct kecho_source *s, u64 size, unsigned int flags)
+static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags)
 {
 	u64 end = s->s.log.end + 2 * ke_record_align(size);
 	int err;
@@ -211,7 +212,7 @@ static int make_room(struct kecho_source *s, u64 size, unsigned int flags)
 	return 0;
 }
 
-static int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,
+static inline int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,
 		      u32 len, unsigned int flags, u64 *seq)
 {
 	int err;
@@ -268,7 +269,7 @@ static void wait_for_pieces(struct kecho_source *s)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static int begin(struct kecho_source *s, unsigned int flags)
+static inline int begin(struct kecho_source *s, unsigned int flags)
 {
 	if (unlikely(lib_forked(s->ch->k)))
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
@@ -282,7 +283,7 @@ static int begin(struct kecho_source *s, unsigned int flags)
 	return s->s.closed ? -EPIPE : -EAGAIN;
 }
 
-static int put_event(struct kecho_source *s, struct ke_event_info *info, const void *data,
+static inline int put_event(struct kecho_source *s, struct ke_event_info *info, const void *data,
 		     size_t len, unsigned int flags)
 {
 	u64 seq = 0;
@@ -305,15 +306,16 @@ static int put_event(struct kecho_source *s, struct ke_event_info *info, const v
 ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, size_t n,
 			    unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = wall_ns() };
+	u64 time_ns = stamp(flags);
+	struct ke_event_info info;
 	size_t i;
 	int err = begin(s, flags);
 
 	if (err)
 		return err;
 	for (i = 0; i < n && !err; i++) {
+		info = (struct ke_event_info){ .time_ns = time_ns };
 		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
-		info = (struct ke_event_info){ .time_ns = info.time_ns };
 	}
 	tell_and_unlock(s);
 	return err && i == 1 ? err : err ? (ssize_t)i - 1 : (ssize_t)i;
@@ -333,7 +335,7 @@ static int submit_one(struct kecho_source *s, struct ke_event_info *info, const 
 
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = wall_ns() };
+	struct ke_event_info info = { .time_ns = stamp(flags) };
 
 	return submit_one(s, &info, data, len, flags);
 }
@@ -341,7 +343,7 @@ int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned 
 int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = wall_ns() };
+	struct ke_event_info info = { .time_ns = stamp(flags) };
 	struct ke_attrs set = { 0 };
 	int err = attrs_load(&set, attrs, nattrs);
 
@@ -359,7 +361,7 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 		  struct kecho_reservation *r)
 {
-	struct ke_event_info info = { .time_ns = wall_ns() };
+	struct ke_event_info info = { 0 };
 	u64 cookie;
 	void *data;
 	int err;
@@ -377,7 +379,8 @@ int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
 	lib_unlock(&s->lock);
 	if (!err)
-		*r = (struct kecho_reservation){ .data = data, .len = len, .cookie = cookie };
+		*r = (struct kecho_reservation){ .data = data, .len = len, .cookie = cookie,
+						  .flags = flags };
 	return err;
 }
 
@@ -390,7 +393,7 @@ int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len
 	if (len > r->len)
 		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
 	lib_lock(&s->lock);
-	err = ke_log_commit(&s->s.log, r->cookie, len, wall_ns());
+	err = ke_log_commit(&s->s.log, r->cookie, len, stamp(r->flags));
 	if (!err) {
 		s->stats.submitted++;
 		s->stats.bytes += len;

@@ -253,6 +253,7 @@ uint64_t kecho_source_id(const struct kecho_source *s);
 
 enum kecho_submit_flags {
 	KECHO_DONTWAIT = 1,	/* -EAGAIN instead of waiting for a `block` sink */
+	KECHO_NOTIME = 2,	/* don't read the clock, half of the cost: time_ns is 0 */
 };
 
 /*
@@ -288,6 +289,7 @@ struct kecho_reservation {
 	void *data;
 	size_t len;
 	uint64_t cookie;
+	unsigned int flags;
 };
 int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 		  struct kecho_reservation *r);
@@ -308,8 +310,9 @@ struct kecho_event {
 	uint64_t source;	/* the member that submitted it */
 	uint64_t seq;		/* per source, from 1 */
 	uint64_t last_seq;	/* LOST: end of the range, inclusive; ENDED: see above */
-	uint64_t time_ns;	/* EVENT: submitted, nanoseconds since 1970 at the source */
-	const void *data;	/* EVENT; valid until the sink's next kecho_read() */
+	uint64_t time_ns;	/* EVENT: submitted, nanoseconds since 1970 at the source;
+				 * 0: by KECHO_NOTIME */
+	const void *data;	/* EVENT; valid until the sink is read again */
 	size_t len;
 	int failed;		/* ENDED: 1 if it failed, 0 if it left */
 	const void *attrs;	/* EVENT: for kecho_event_get(); NULL: none */
@@ -344,6 +347,16 @@ uint64_t kecho_sink_id(const struct kecho_sink *s);
  * was too slow and has ended; -EBUSY: another thread reads this sink.
  */
 int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
+
+/*
+ * kecho_read_vector - up to @max events at once, as many of one source as lie in a
+ * row now (64 at most; only `block` sinks, which read in place, get more than one).
+ * Waits for the first as kecho_read() does. All are valid until the sink is read
+ * again. Returns how many, at least 1, or an error of kecho_read(); -EINVAL: @max
+ * is 0.
+ */
+ssize_t kecho_read_vector(struct kecho_sink *s, struct kecho_event *ev, size_t max,
+			  int timeout_ms);
 
 /*
  * kecho_sink_fd - a descriptor that polls readable while kecho_read(…, 0) may

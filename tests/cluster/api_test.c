@@ -447,6 +447,37 @@ TEST(one_reader_at_a_time)
 	pair_end(&p);
 }
 
+TEST(read_vector)
+{
+	enum { EVENTS = 100, MANY = 64 };
+	struct kecho_event ev[MANY];
+	struct pair p = {};
+	unsigned int i, seq = 0;
+	ssize_t n;
+
+	ARENA();
+	if (pair_stream(&p, "vector", KECHO_BLOCK)) {
+		is_eq(kecho_read_vector(p.snk, ev, 0, 0), -EINVAL, "room for none");
+		is_eq(kecho_read_vector(p.snk, ev, MANY, 0), -EAGAIN, "nothing there");
+		for (i = 1; i <= EVENTS; i++)
+			kecho_submit(p.src, &i, sizeof(i), i % 2 ? KECHO_NOTIME : 0);
+		for (i = 0; seq < EVENTS && i < EVENTS; i++) {
+			n = kecho_read_vector(p.snk, ev, MANY, SOON_MS);
+			if (!ok(n > 0 && n <= MANY, "%zd events", n))
+				break;
+			/* All of them are still there when the last has come. */
+			for (ssize_t j = 0; j < n; j++) {
+				seq++;
+				is_eq(ev[j].seq, seq, "in order");
+				is_eq(*(const unsigned int *)ev[j].data, seq, "payload");
+				is_eq(!ev[j].time_ns, seq % 2, "time of %u", seq);
+			}
+		}
+		ok(i < EVENTS / 2, "%u calls", i);
+	}
+	pair_end(&p);
+}
+
 TEST(close_drains)
 {
 	struct kecho_event ev;
@@ -470,4 +501,5 @@ TEST(close_drains)
 
 TESTS(api, order_of_all_ways, too_large, attributes, watch, channel_names_and_flags,
       retained_for_late_sinks, block_and_dontwait, latest_counts_losses, disconnect_ends,
-      descriptor, callbacks, fork_has_no_part, one_reader_at_a_time, close_drains);
+      descriptor, callbacks, fork_has_no_part, one_reader_at_a_time, read_vector,
+      close_drains);
