@@ -172,8 +172,9 @@ static ssize_t kecho_receive(void *state, struct iovec *events, size_t max)
 		return explain("read", (int)n);
 	for (i = 0; i < n; i++) {
 		if (ev[i].kind != KECHO_EVENT) {
-			fprintf(stderr, "kecho: the source %s\n",
-				ev[i].kind == KECHO_LOST ? "lapped a sink that blocks it" : "ended");
+			fprintf(stderr, "kecho: %s\n",
+				ev[i].kind == KECHO_LOST ? "a `block` sink was lapped" :
+							   "the source ended");
 			return -EPIPE;
 		}
 		events[i] = (struct iovec){ (void *)ev[i].data, ev[i].len };

@@ -208,7 +208,7 @@ static inline int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 
 /* Writes all of a record but its payload; returns where that goes. */
 static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info, u32 len,
-		      u64 seq)
+			     u64 seq)
 {
 	u8 *rec = at(log, pos), *p = rec + sizeof(struct kecho_record);
 	u8 flags = 0;

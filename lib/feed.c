@@ -203,7 +203,7 @@ static unsigned int tell_end(struct feed *f, struct kecho_event *ev)
 }
 
 static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item *item,
-		     struct kecho_event *ev)
+			      struct kecho_event *ev)
 {
 	if (item->kind == KE_ITEM_LOST) {
 		*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,

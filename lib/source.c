@@ -212,8 +212,8 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 	return 0;
 }
 
-static inline int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,
-		      u32 len, unsigned int flags, u64 *seq)
+static inline int put_record(struct kecho_source *s, const struct ke_event_info *info,
+			     const void *data, u32 len, unsigned int flags, u64 *seq)
 {
 	int err;
 
@@ -284,7 +284,7 @@ static inline int begin(struct kecho_source *s, unsigned int flags)
 }
 
 static inline int put_event(struct kecho_source *s, struct ke_event_info *info, const void *data,
-		     size_t len, unsigned int flags)
+			    size_t len, unsigned int flags)
 {
 	u64 seq = 0;
 	int err;
