@@ -124,7 +124,6 @@ static struct conn *make_conn(struct kecho *k, int fd)
 	c->k = k;
 	c->fd = fd;
 	c->pidfd = c->bell = -1;
-	pthread_mutex_init(&c->tx, NULL);
 	INIT_LIST_HEAD(&c->outgoing);
 	list_add_tail(&c->list, &k->conns);
 	return c;
@@ -314,7 +313,7 @@ static ssize_t send_some(struct conn *c)
 		m.msg_iovlen = 1;
 	}
 	do {
-		n = sendmsg(c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = syscall(SYS_sendmsg, c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		n = -errno;
@@ -333,7 +332,7 @@ void conn_flush(struct conn *c)
 
 	do {
 		n = send_some(c);
-	} while (n > 0);
+	} while (n > 0 && ke_link_pending(&c->link));
 	if (n == -EAGAIN) {
 		atomic_store(&c->blocked, true);
 		want_output(c, true);
@@ -351,11 +350,11 @@ void conn_kick(struct conn *c)
 	bool more;
 
 	do {
-		if (atomic_load(&c->blocked) || !c->open || pthread_mutex_trylock(&c->tx))
+		if (atomic_load(&c->blocked) || !c->open || !lib_trylock(&c->tx))
 			return;
 		conn_flush(c);
 		more = !atomic_load(&c->blocked) && !c->link.broken && ke_link_pending(&c->link);
-		pthread_mutex_unlock(&c->tx);
+		lib_unlock(&c->tx);
 	} while (more);
 }
 
@@ -383,23 +382,43 @@ static void keep_fds(struct conn *c, struct msghdr *m)
 	}
 }
 
-static ssize_t receive(struct conn *c)
+static ssize_t receive_with_fds(struct conn *c, struct msghdr *m)
 {
 	char control[CMSG_SPACE(FDS_QUEUED_MAX * sizeof(int))];
-	struct kvec v[KE_RX_VECS];
-	struct msghdr m = { .msg_iov = (void *)v };
 	ssize_t n;
 
+	m->msg_control = control;
+	m->msg_controllen = sizeof(control);
+	n = recvmsg(c->fd, m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (n >= 0)
+		keep_fds(c, m);
+	return n;
+}
+
+/*
+ * The data plane's system calls are made without the C library's wrappers: those are
+ * cancellation points, and a thread that ended here would leave its locks taken.
+ */
+static ssize_t receive_some(struct conn *c)
+{
+	struct kvec v[KE_RX_VECS];
+	struct msghdr m = { .msg_iov = (void *)v };
+
 	m.msg_iovlen = ke_link_rx(&c->link, v);
-	if (c->link.local) {
-		m.msg_control = control;
-		m.msg_controllen = sizeof(control);
-	}
-	n = recvmsg(c->fd, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	if (c->link.local)
+		return receive_with_fds(c, &m);
+	if (m.msg_iovlen == 1)
+		return syscall(SYS_recvfrom, c->fd, v[0].iov_base, v[0].iov_len, MSG_DONTWAIT,
+			       NULL, NULL);
+	return syscall(SYS_recvmsg, c->fd, &m, MSG_DONTWAIT);
+}
+
+static ssize_t receive(struct conn *c)
+{
+	ssize_t n = receive_some(c);
+
 	if (n < 0)
 		return errno == EINTR ? -EAGAIN : -errno;
-	if (m.msg_control)
-		keep_fds(c, &m);
 	if (!n)
 		return -ECONNRESET;
 	return ke_link_rx_done(&c->link, n) ?: n;
@@ -421,9 +440,9 @@ void conn_input(struct conn *c, u32 events)
 		return;
 	}
 	if (events & EPOLLOUT) {
-		pthread_mutex_lock(&c->tx);
+		lib_lock(&c->tx);
 		conn_flush(c);
-		pthread_mutex_unlock(&c->tx);
+		lib_unlock(&c->tx);
 		conn_kick(c);
 	}
 	/* A short read has emptied the socket. */
@@ -510,8 +529,8 @@ static void free_conn(struct conn *c)
 		if (!c->link.local)
 			atomic_fetch_sub(&c->k->ntcp, 1);
 		/* Whoever was sending on it has let go. */
-		pthread_mutex_lock(&c->tx);
-		pthread_mutex_unlock(&c->tx);
+		lib_lock(&c->tx);
+		lib_unlock(&c->tx);
 		ke_link_fini(&c->link);
 	}
 	if (c->gates)
@@ -522,7 +541,6 @@ static void free_conn(struct conn *c)
 		close(c->bell);
 	close(c->fd);
 	list_del(&c->list);
-	pthread_mutex_destroy(&c->tx);
 	free(c);
 }
 

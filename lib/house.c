@@ -44,12 +44,12 @@ static void hangup(struct ke_link *l)
 
 static void tx_lock(struct ke_link *l)
 {
-	pthread_mutex_lock(&((struct conn *)l->owner)->tx);
+	lib_lock(&((struct conn *)l->owner)->tx);
 }
 
 static void tx_unlock(struct ke_link *l)
 {
-	pthread_mutex_unlock(&((struct conn *)l->owner)->tx);
+	lib_unlock(&((struct conn *)l->owner)->tx);
 }
 
 static void source_lock(struct ke_source *s)

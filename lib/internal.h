@@ -75,7 +75,7 @@ struct conn {
 	struct ke_link link;
 	struct list_head list;
 	struct kecho *k;
-	pthread_mutex_t tx;
+	struct lib_lock tx;
 	int fd, pidfd;
 	bool open;		/* link.h's part is alive */
 	bool connecting, closing, want_out;
@@ -202,6 +202,7 @@ struct kecho {
 	pthread_mutex_t lead;	/* the leader's state */
 	pthread_cond_t follow;
 	bool led, armed, helper_parked;
+	bool leading;		/* the leader holds the kecho lock, whose this is */
 	pthread_t leader;
 	unsigned int nfollowers;
 	atomic_uint runs, reaped;
@@ -276,8 +277,9 @@ void doorbell_ring(struct kecho_channel *ch);
 void doorbell_ring_fenced(struct kecho_channel *ch);
 
 /* wait.c */
-int wait_events(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
-		int timeout_ms);
+u64 wait_deadline(int timeout_ms);
+int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
+	      u64 deadline);
 void wait_wake(struct kecho *k);
 void wait_arm(struct kecho *k);
 void *helper_main(void *arg);

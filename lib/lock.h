@@ -7,6 +7,7 @@
 #define KECHO_LOCK_H
 
 #include <linux/futex.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -21,12 +22,17 @@ static inline void lib_lock_wait(struct lib_lock *l)
 		syscall(SYS_futex, &l->word, FUTEX_WAIT_PRIVATE, 2, NULL, NULL, 0);
 }
 
-static inline void lib_lock(struct lib_lock *l)
+static inline bool lib_trylock(struct lib_lock *l)
 {
 	uint32_t free = 0;
 
-	if (__builtin_expect(!__atomic_compare_exchange_n(&l->word, &free, 1, 0, __ATOMIC_ACQUIRE,
-							  __ATOMIC_RELAXED), 0))
+	return __atomic_compare_exchange_n(&l->word, &free, 1, 0, __ATOMIC_ACQUIRE,
+					   __ATOMIC_RELAXED);
+}
+
+static inline void lib_lock(struct lib_lock *l)
+{
+	if (__builtin_expect(!lib_trylock(l), 0))
 		lib_lock_wait(l);
 }
 

@@ -114,13 +114,13 @@ static void share(struct conn *c, u32 channel, struct ke_out *body, const int *f
 		if (o->fd[o->n] < 0)
 			break;
 	}
-	pthread_mutex_lock(&c->tx);
+	lib_lock(&c->tx);
 	o->at = c->link.control_end;
 	list_add_tail(&o->list, &c->outgoing);
 	if (o->n < n)
 		c->link.broken = true;
 	ke_link_send_locked(&c->link, KECHO_FRAME_SHARE, channel, 0, body->buf, body->len);
-	pthread_mutex_unlock(&c->tx);
+	lib_unlock(&c->tx);
 	conn_kick(c);
 }
 
@@ -339,6 +339,8 @@ void doorbells_close(struct kecho_channel *ch)
 
 void doorbell_ring(struct kecho_channel *ch)
 {
+	if (!atomic_load_explicit(&ch->nbells, memory_order_acquire))
+		return;
 	atomic_thread_fence(memory_order_seq_cst);
 	doorbell_ring_fenced(ch);
 }

@@ -191,6 +191,7 @@ static bool arm_poll(struct kecho_sink *s)
 static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned int max,
 			 int timeout_ms)
 {
+	u64 deadline = wait_deadline(timeout_ms);
 	struct kecho *k = s->ch->k;
 	unsigned int n = 0;
 	int err;
@@ -213,7 +214,7 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 				return -EAGAIN;
 			continue;
 		}
-		err = wait_events(k, s->ch, feeds_ready, s, timeout_ms);
+		err = wait_once(k, s->ch, feeds_ready, s, deadline);
 		if (err)
 			return err;
 	}
@@ -358,6 +359,7 @@ static void arm_run(struct kecho *k)
 
 static ssize_t run(struct kecho *k, int timeout_ms)
 {
+	u64 deadline = wait_deadline(timeout_ms);
 	ssize_t n, total = 0;
 
 	io_run(k, 0);
@@ -366,7 +368,7 @@ static ssize_t run(struct kecho *k, int timeout_ms)
 		total += n;
 		if (n)
 			continue;
-		if (total || !timeout_ms || wait_events(k, NULL, any_ready, k, timeout_ms))
+		if (total || !timeout_ms || wait_once(k, NULL, any_ready, k, deadline))
 			return total;
 	}
 }

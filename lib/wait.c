@@ -23,6 +23,12 @@ static u64 now_ms(void)
 	return lib_clock_ns(CLOCK_MONOTONIC) / 1000000;
 }
 
+/* No cancellation point, see conn.c: a leader that ended here would lead for ever. */
+static int wait_epoll(int fd, struct epoll_event *ev, int timeout_ms)
+{
+	return (int)syscall(SYS_epoll_pwait, fd, ev, EVENTS_MAX, timeout_ms, NULL, 0);
+}
+
 static void nudge(int fd)
 {
 	u64 one = 1;
@@ -37,6 +43,16 @@ static void sleep_on(struct kecho_channel *ch, u32 how)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+static void wake_leader(struct kecho *k)
+{
+	pthread_mutex_lock(&k->lead);
+	if (k->nfollowers)
+		pthread_cond_broadcast(&k->follow);
+	if (k->led && !pthread_equal(k->leader, pthread_self()))
+		nudge(k->nudge);
+	pthread_mutex_unlock(&k->lead);
+}
+
 /* In-process wake-up: something was put into a mirror, or a feed has changed. The
  * kecho lock is held. */
 void wait_wake(struct kecho *k)
@@ -44,12 +60,9 @@ void wait_wake(struct kecho *k)
 	struct kecho_channel *ch;
 	struct kecho_sink *s;
 
-	pthread_mutex_lock(&k->lead);
-	if (k->nfollowers)
-		pthread_cond_broadcast(&k->follow);
-	if (k->led && !pthread_equal(k->leader, pthread_self()))
-		nudge(k->nudge);
-	pthread_mutex_unlock(&k->lead);
+	/* The leader itself looks at all when it is through, and wakes its followers. */
+	if (!k->leading)
+		wake_leader(k);
 	if (atomic_load(&k->run_polled))
 		nudge(k->run_pending);
 	list_for_each_entry(ch, &k->channels, list) {
@@ -69,17 +82,18 @@ void wait_wake(struct kecho *k)
 }
 
 /* One round: connections to other hosts, and doorbells, which only need to wake us. */
-void io_run(struct kecho *k, int timeout_ms)
+static void run_io(struct kecho *k, int timeout_ms, bool leading)
 {
 	unsigned int reaped = atomic_load(&k->reaped);
 	struct epoll_event ev[EVENTS_MAX];
-	int i, n = epoll_wait(k->io, ev, EVENTS_MAX, timeout_ms);
+	int i, n = wait_epoll(k->io, ev, timeout_ms);
 	u64 v;
 
 	atomic_fetch_add(&k->runs, 1);
 	if (n <= 0)
 		return;
 	pthread_mutex_lock(&k->lock);
+	k->leading = leading;
 	/* Connections were freed meanwhile: what is due is said again. */
 	for (i = 0; i < n && reaped == atomic_load(&k->reaped); i++) {
 		if (ev[i].data.ptr == &k->nudge && read(k->nudge, &v, sizeof(v)) < 0)
@@ -87,7 +101,13 @@ void io_run(struct kecho *k, int timeout_ms)
 		else if (ev[i].data.ptr && ev[i].data.ptr != &k->nudge)
 			conn_input(ev[i].data.ptr, ev[i].events);
 	}
+	k->leading = false;
 	pthread_mutex_unlock(&k->lock);
+}
+
+void io_run(struct kecho *k, int timeout_ms)
+{
+	run_io(k, timeout_ms, false);
 }
 
 /* ---------------------------------------------------------------- the leader */
@@ -167,7 +187,7 @@ static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*rea
 	pthread_mutex_unlock(&k->lead);
 
 	set_waiters(k, ch);
-	io_run(k, ready(arg) ? 0 : left_ms(deadline));
+	run_io(k, ready(arg) ? 0 : left_ms(deadline), true);
 
 	pthread_mutex_lock(&k->lead);
 	k->led = false;
@@ -192,20 +212,24 @@ static void sleep_futex(struct kecho_channel *ch, bool (*ready)(void *), void *a
 		syscall(SYS_futex, &d->futex, FUTEX_WAIT, seen, left < 0 ? NULL : &t, NULL, 0);
 }
 
-/* Until ready(@arg) or the timeout. @ch: the only channel of interest; NULL: all. */
-int wait_events(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
-		int timeout_ms)
+u64 wait_deadline(int timeout_ms)
 {
-	u64 deadline = timeout_ms < 0 ? U64_MAX : now_ms() + timeout_ms;
+	return timeout_ms < 0 ? U64_MAX : now_ms() + timeout_ms;
+}
 
-	while (!ready(arg)) {
-		if (deadline != U64_MAX && now_ms() >= deadline)
-			return -ETIMEDOUT;
-		if (ch && !atomic_load(&k->ntcp))
-			sleep_futex(ch, ready, arg, deadline);
-		else
-			lead_or_follow(k, ch, ready, arg, deadline);
-	}
+/*
+ * Sleeps, unless ready(@arg), until something may have changed or the deadline.
+ * @ch: the only channel of interest; NULL: all. -ETIMEDOUT.
+ */
+int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
+	      u64 deadline)
+{
+	if (deadline != U64_MAX && now_ms() >= deadline)
+		return ready(arg) ? 0 : -ETIMEDOUT;
+	if (ch && !atomic_load(&k->ntcp))
+		sleep_futex(ch, ready, arg, deadline);
+	else
+		lead_or_follow(k, ch, ready, arg, deadline);
 	return 0;
 }
 
@@ -307,7 +331,7 @@ void *helper_main(void *arg)
 		bool io = false;
 
 		pthread_mutex_unlock(&k->lock);
-		n = epoll_wait(k->ep, ev, EVENTS_MAX, timeout);
+		n = wait_epoll(k->ep, ev, timeout);
 		pthread_mutex_lock(&k->lock);
 		for (i = 0; i < n; i++) {
 			io |= ev[i].data.ptr == &k->io;
