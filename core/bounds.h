@@ -48,8 +48,9 @@ enum ke_times {
 	KE_LINK_SILENT_MS = 1500,	/* no byte for so long: the connection is dead */
 	KE_NODE_DEAD_MS = 2000,		/* no link for so long: its members have failed */
 	KE_NODE_FORGET_MS = 60000,	/* no link for so long: it is not dialled any more */
-	KE_REDIAL_MIN_MS = 50,
+	KE_REDIAL_MIN_MS = 50,		/* between tries; doubles up to */
 	KE_REDIAL_MAX_MS = 1000,
+	KE_LINK_LIVED_MS = 1000,	/* a link that breaks later is dialled again at once */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 };
 

@@ -52,7 +52,6 @@ struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c)
 	p->contact = *c;
 	p->local = !ke_id_cmp(&c->host, &n->self.host);
 	p->down_ms = now_ms(n);
-	p->redial_wait_ms = KE_REDIAL_MIN_MS;
 	INIT_LIST_HEAD(&p->presences);
 	INIT_LIST_HEAD(&p->rstreams);
 	list_add_tail(&p->list, &n->peers);
@@ -131,16 +130,44 @@ static void reset_peer(struct ke_peer *p)
 	}
 }
 
+static bool any_synced(const struct ke_peer *p)
+{
+	const struct ke_presence *pr;
+
+	list_for_each_entry(pr, &p->presences, peer_list)
+		if (pr->synced)
+			return true;
+	return false;
+}
+
+static void redial_later(struct ke_peer *p)
+{
+	p->redial_ms = now_ms(p->node) + p->redial_wait_ms;
+	p->redial_wait_ms = clamp_t(u32, 2 * p->redial_wait_ms, KE_REDIAL_MIN_MS,
+				    KE_REDIAL_MAX_MS);
+}
+
+/*
+ * A link that lived is dialled again at once; one that breaks as soon as it stands,
+ * over and over, more and more seldom. Such links are one outage, unless members were
+ * agreed on meanwhile.
+ */
 void ke_peer_link_lost(struct ke_peer *p)
 {
+	u64 now = now_ms(p->node);
+
+	if (now - p->up_ms >= KE_LINK_LIVED_MS)
+		p->redial_wait_ms = 0;
+	if (!p->redial_wait_ms || any_synced(p))
+		p->down_ms = now;
 	reset_peer(p);
-	p->down_ms = p->redial_ms = now_ms(p->node);
-	p->redial_wait_ms = KE_REDIAL_MIN_MS;
 	if (list_empty(&p->presences)) {
 		ke_peer_forget(p, KE_LEFT);
 		return;
 	}
-	ke_peer_dial(p);
+	redial_later(p);
+	if (p->redial_ms <= now)
+		ke_peer_dial(p);
 	p->node->house->changed(p->node->owner);
 }
 
@@ -153,8 +180,8 @@ void ke_peer_refused(struct ke_peer *p, bool dead)
 		ke_peer_forget(p, KE_FAILED);
 		return;
 	}
-	p->redial_ms = now_ms(p->node) + p->redial_wait_ms;
-	p->redial_wait_ms = min_t(u32, 2 * p->redial_wait_ms, KE_REDIAL_MAX_MS);
+	p->redial_wait_ms = max_t(u32, p->redial_wait_ms, KE_REDIAL_MIN_MS);
+	redial_later(p);
 }
 
 void ke_peer_dead(struct ke_peer *p)
@@ -170,6 +197,7 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 	if (p->failed || p->resumed || !list_empty(&p->rstreams))
 		p->resumed++;
 	p->link = l;
+	p->up_ms = now_ms(p->node);
 	p->dialling = p->failed = false;
 	list_for_each_entry(ch, &p->node->channels, list)
 		if (!ke_presence_make(p, ch))

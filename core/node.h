@@ -208,9 +208,10 @@ struct ke_peer {
 	struct ke_attrs attrs;
 	bool local, dialling, failed;
 	struct ke_link *link;	/* NULL: none is up */
+	u64 up_ms;		/* since when there is one */
 	u64 down_ms;		/* since when there is none */
 	u64 redial_ms;
-	u32 redial_wait_ms;
+	u32 redial_wait_ms;	/* from the next break on; 0: none */
 	u64 resumed;
 	struct list_head presences;
 	struct list_head rstreams;

@@ -174,6 +174,66 @@ TEST(silence)
 	world_end(w);
 }
 
+/* Every link breaks as soon as it stands, or (@sync) when all is said. */
+static void breaks_always(struct world *w, u32 ms, bool sync)
+{
+	u32 i;
+
+	for (; ms; ms -= 10) {
+		w->now += 10;
+		for (i = 0; i < 2; i++)
+			ke_node_tick(&w->n[i].node);
+		while (world_step(w))
+			if (!sync && (linked(w, 0, 1) || linked(w, 1, 0)))
+				world_cut(w);
+		world_cut(w);
+	}
+}
+
+/* A link that lived is dialled again at once; one that never does, seldom. */
+TEST(redial)
+{
+	struct world *w = two_nodes(15);
+	u32 seconds = 10, i;
+	s32 before;
+
+	must(w, "nodes");
+	for (i = 0; i < 2; i++) {
+		ok(world_wait(w, KE_LINK_LIVED_MS), "quiet");
+		before = w->n[0].dialled;
+		world_cut(w);
+		is_eq(w->n[0].dialled, before + 1, "at once");
+		ok(world_pump(w), "quiet");
+		ok(linked(w, 0, 1) && linked(w, 1, 0), "linked again");
+		before = w->n[0].dialled;
+		breaks_always(w, seconds * 1000, true);
+		ok(w->n[0].dialled - before >= (s32)seconds, "it does not give up");
+		ok(w->n[0].dialled - before <= (s32)seconds + 6, "%d dials in %u s",
+		   w->n[0].dialled - before, seconds);
+		ok(world_wait(w, KE_REDIAL_MAX_MS), "quiet");
+		ok(linked(w, 0, 1) && linked(w, 1, 0), "linked when it stands again");
+	}
+	world_end(w);
+}
+
+/* A peer that greets and hangs up, for ever, is not there. */
+TEST(only_hello)
+{
+	struct world *w = two_nodes(16);
+
+	must(w, "nodes");
+	sink_open(&w->n[1], true, false);
+	ok(world_wait(w, 2000), "quiet");
+	breaks_always(w, KE_NODE_DEAD_MS - 100, false);
+	is_eq(w->n[0].failed, 0, "not yet");
+	breaks_always(w, 1200, false);
+	is_eq(w->n[0].failed, 1, "the sink has failed");
+	breaks_always(w, KE_NODE_FORGET_MS, false);
+	is_eq(w->n[0].failed, 1, "once");
+	ok(list_empty(&w->n[0].node.peers), "not known any more");
+	world_end(w);
+}
+
 TEST(forgotten)
 {
 	struct world *w = two_nodes(14);
@@ -380,5 +440,5 @@ TEST(over_credit)
 	world_end(w);
 }
 
-TESTS(node, hello, members, members_before, attributes, third_node, both_dial, silence, forgotten,
-      hello_refused, hostile, over_credit);
+TESTS(node, hello, members, members_before, attributes, third_node, both_dial, silence, redial,
+      only_hello, forgotten, hello_refused, hostile, over_credit);
