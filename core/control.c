@@ -126,41 +126,64 @@ static int member_stream(struct ke_remote *m)
 	return ke_remote_subscribe(m, m->fresh ? KE_FROM_START : KE_FROM_NOW);
 }
 
-static int member_in(struct ke_presence *pr, struct ke_in *in)
+/* What a MEMBER says, into @said, with attributes that are the caller's then. */
+static int get_member(struct ke_in *in, struct ke_remote *said)
 {
-	__le64 id = cpu_to_le64(ke_get_u64(in));
-	struct ke_remote *m = find_remote(pr, le64_to_cpu(id)), said = { 0 };
-	bool is_new = !m, back = m && m->state == KE_FAILED;
 	const void *attrs;
 	u32 len;
-	int err;
 
-	said.role = ke_get_u8(in);
-	said.policy = ke_get_u8(in);
-	said.fresh = ke_get_u8(in);
-	said.log = ke_get_u32(in);
-	said.log_size = ke_get_u64(in);
+	said->id = ke_get_u64(in);
+	said->role = ke_get_u8(in);
+	said->policy = ke_get_u8(in);
+	said->fresh = ke_get_u8(in);
+	said->log = ke_get_u32(in);
+	said->log_size = ke_get_u64(in);
 	attrs = ke_get_bytes(in, &len);
-	if (in->bad || bad_member(&said) || !ke_attrs_check(attrs, len))
+	if (in->bad || bad_member(said))
 		return -EPROTO;
-	if (m && (m->role != said.role || m->log != said.log || m->log_size != said.log_size))
-		return -EPROTO;
-	if (!m)
-		m = make_remote(pr, le64_to_cpu(id));
-	if (!m)
-		return -ENOMEM;
-	m->stale = false;
-	m->role = said.role;
-	m->policy = said.policy;
+	return ke_attrs_load(&said->attrs, attrs, len);
+}
+
+/* Known already, or new; nothing can fail any more once it is there. */
+static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *said)
+{
+	struct ke_remote *m = find_remote(pr, said->id);
+
+	if (m && (m->role != said->role || m->log != said->log || m->log_size != said->log_size))
+		return ERR_PTR(-EPROTO);
 	/* Of those that joined while the link was down nobody could tell us. */
-	m->fresh = is_new && (said.fresh || pr->known);
-	m->log = said.log;
-	m->log_size = said.log_size;
-	err = ke_attrs_load(&m->attrs, attrs, len);
+	said->fresh = !m && (said->fresh || pr->known);
+	m = m ?: make_remote(pr, said->id);
+	if (!m)
+		return ERR_PTR(-ENOMEM);
+	ke_attrs_free(&m->attrs);
+	m->attrs = said->attrs;
+	m->stale = false;
+	m->role = said->role;
+	m->policy = said->policy;
+	m->fresh = said->fresh;
+	m->log = said->log;
+	m->log_size = said->log_size;
+	return m;
+}
+
+static int member_in(struct ke_presence *pr, struct ke_in *in)
+{
+	struct ke_remote said = { 0 }, *m;
+	enum ke_remote_state before;
+	int err = get_member(in, &said);
+	__le64 id = cpu_to_le64(said.id);
+
 	if (err)
 		return err;
+	m = take_member(pr, &said);
+	if (IS_ERR(m)) {
+		ke_attrs_free(&said.attrs);
+		return PTR_ERR(m);
+	}
+	before = m->state;
 	ke_remote_tell(m, KE_JOINED);
-	if (is_new || back || !pr->synced)
+	if (before != KE_JOINED || !pr->synced)
 		err = member_stream(m);
 	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_ACK, pr->index, 0, &id, sizeof(id));
 	return err;
