@@ -269,20 +269,30 @@ void ke_member_leave(struct ke_member *m)
 	ke_attrs_free(&m->attrs);
 }
 
+/* After a break a stream must be resumed before it is asked for anything else: that
+ * is done when the source is named again. */
+static int subscribe(struct ke_remote *m, bool retained)
+{
+	if (m->role != KE_SOURCE)
+		return 0;
+	if (m->stale) {
+		m->retained |= retained;
+		return 0;
+	}
+	if (m->state != KE_JOINED)
+		return 0;
+	return ke_remote_subscribe(m, retained ? KE_FROM_RETAINED : KE_FROM_NOW);
+}
+
 int ke_channel_subscribe(struct ke_channel *ch, bool retained)
 {
-	u8 from = retained ? KE_FROM_RETAINED : KE_FROM_NOW;
 	struct ke_presence *pr;
 	struct ke_remote *m;
 	int err = 0;
 
-	list_for_each_entry(pr, &ch->presences, channel_list) {
-		if (!pr->here || !pr->peer->link)
-			continue;
+	list_for_each_entry(pr, &ch->presences, channel_list)
 		list_for_each_entry(m, &pr->remotes, list)
-			if (!err && m->role == KE_SOURCE && m->state == KE_JOINED)
-				err = ke_remote_subscribe(m, from);
-	}
+			err = err ?: subscribe(m, retained);
 	return err;
 }
 
@@ -294,11 +304,12 @@ void ke_channel_unsubscribe(struct ke_channel *ch)
 
 	list_for_each_entry(pr, &ch->presences, channel_list) {
 		list_for_each_entry(m, &pr->remotes, list) {
+			m->retained &= ch->sinks > 0;
 			if (!m->stream)
 				continue;
 			if (ch->sinks) {
 				/* The gate, perhaps: the last sink that blocks has gone. */
-				if (m->stream->gated && !ch->gated && pr->peer->link)
+				if (m->stream->gated && !ch->gated && !m->stale)
 					ke_remote_subscribe(m, KE_FROM_NOW);
 				continue;
 			}
@@ -310,6 +321,13 @@ void ke_channel_unsubscribe(struct ke_channel *ch)
 	}
 }
 
+static bool started(const struct ke_remote *m)
+{
+	if (m->stale)	/* its link is being set up again, or down */
+		return m->role != KE_SOURCE || !m->presence->peer->link;
+	return !m->stream || !m->stream->starts_due;
+}
+
 bool ke_channel_started(const struct ke_channel *ch)
 {
 	const struct ke_presence *pr;
@@ -317,7 +335,7 @@ bool ke_channel_started(const struct ke_channel *ch)
 
 	list_for_each_entry(pr, &ch->presences, channel_list)
 		list_for_each_entry(m, &pr->remotes, list)
-			if (m->stream && m->stream->starts_due && !pr->peer->failed)
+			if (!started(m) && !pr->peer->failed)
 				return false;
 	return true;
 }

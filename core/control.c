@@ -115,15 +115,21 @@ static bool bad_member(const struct ke_remote *m)
 /* Read it: from its beginning if we were there before it, from where we were. */
 static int member_stream(struct ke_remote *m)
 {
+	u8 from = m->fresh ? KE_FROM_START : KE_FROM_NOW;
+
 	if (m->role != KE_SOURCE)
 		return 0;
-	if (m->stream && m->stream->attached)
+	if (m->stream && m->stream->attached) {
+		m->retained = false;
 		return ke_remote_subscribe(m, KE_FROM_POS);
+	}
 	if (!m->presence->channel->sinks)
 		return 0;
 	if (m->stream)	/* the link broke before it started */
-		return ke_remote_subscribe(m, m->stream->from);
-	return ke_remote_subscribe(m, m->fresh ? KE_FROM_START : KE_FROM_NOW);
+		from = m->stream->from;
+	if (m->retained && from == KE_FROM_NOW)
+		from = KE_FROM_RETAINED;
+	return ke_remote_subscribe(m, from);
 }
 
 /* What a MEMBER says, into @said, with attributes that are the caller's then. */

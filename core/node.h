@@ -180,7 +180,8 @@ struct ke_remote {
 	u64 id;
 	u8 role, policy;
 	bool fresh;		/* it joined when we were there already */
-	bool stale;		/* not heard of since the link came back */
+	bool stale;		/* not heard of since the link broke */
+	bool retained;		/* wanted by a sink that came then */
 	enum ke_remote_state state;
 	struct ke_attrs attrs;
 	u32 log;

@@ -202,6 +202,77 @@ TEST(retained)
 	world_end(w);
 }
 
+/* Asked for while the link is down, or while it is being set up again. */
+static void run_retained_down(u64 seed, u32 steps)
+{
+	struct world *w = two_nodes(seed);
+	u32 i;
+
+	must(w, "nodes");
+	ok(source_open(&w->n[0], 0), "source");
+	w->n[0].src.retain = 5;
+	is_eq(submit_some(w, 40), 40, "before the sink");
+	ok(world_pump(w), "quiet");
+	w->piece = 60;
+	world_cut(w);
+	for (i = 0; i < steps; i++)
+		world_step(w);
+	is_eq(sink_open(&w->n[1], true, true), 0, "sink");
+	ok(world_pump(w), "quiet");
+	ok(linked(w, 0, 1), "seed %llu: the link is back", seed);
+	is_eq(w->n[1].got, 5, "seed %llu, step %u: the last five", seed, steps);
+	is_eq(w->n[1].first, 36, "from there on");
+	is_eq(w->n[1].lost, 0, "those before are not lost");
+	is_eq(submit_some(w, 3), 3, "events");
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].got, 8, "and what follows");
+	world_end(w);
+}
+
+TEST(retained_down)
+{
+	u32 i;
+
+	for (i = 0; i < 60; i++)
+		run_retained_down(i, i);
+}
+
+/* Another sink comes while the stream of the first is about to be resumed. */
+static void run_joins_resuming(u64 seed, u32 steps, bool ungates)
+{
+	struct world *w = stream(seed, true, 0);
+	u32 i;
+
+	must(w, "nodes");
+	is_eq(submit_some(w, 4), 4, "events");
+	w->piece = 60;
+	world_step(w);
+	world_cut(w);
+	for (i = 0; i < steps; i++)
+		world_step(w);
+	if (ungates) {	/* or the first blocks no longer */
+		w->n[1].ch.gated--;
+		ke_channel_unsubscribe(&w->n[1].ch);
+	} else {
+		is_eq(ke_channel_subscribe(&w->n[1].ch, false), 0, "another sink");
+	}
+	ok(world_pump(w), "quiet");
+	w->n[1].ch.gated += ungates;
+	is_eq(submit_some(w, 4), 4, "events");
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].lost, 0, "seed %llu, step %u: nothing is lost", seed, steps);
+	all_counted(w);
+	world_end(w);
+}
+
+TEST(joins_resuming)
+{
+	u32 i;
+
+	for (i = 0; i < 60; i++)
+		run_joins_resuming(i, i / 2, i & 1);
+}
+
 TEST(end)
 {
 	struct world *w = stream(9, true, 0);
@@ -359,5 +430,6 @@ TEST(node_dead)
 	world_end(w);
 }
 
-TESTS(stream, in_order, gate, ungate, gate_later, gate_flips, lapped, retained, end, cut, cut_early,
+TESTS(stream, in_order, gate, ungate, gate_later, gate_flips, lapped, retained,
+      retained_down, joins_resuming, end, cut, cut_early,
       cut_end, cut_lapped, node_dead);
