@@ -28,11 +28,10 @@ enum ke_limits {
 	KE_ADDRESS_MAX = 63,
 	KE_LINK_NAME_MAX = 63,
 
-	/* tables */
-	KE_CHANNELS_MAX = 4096,
-	KE_NODES_MAX = 4096,		/* known to one channel */
-	KE_MEMBERS_MAX = 4096,		/* of one node in one channel */
-	KE_STREAMS_MAX = 8192,		/* each way on one link */
+	/* tables: of our own more are refused, a peer that says more is hung up on */
+	KE_CHANNELS_MAX = 4096,		/* that one node has open */
+	KE_NODES_MAX = 4096,		/* that one node knows */
+	KE_MEMBERS_MAX = 4096,		/* of one node, in all its channels */
 
 	/* the registry */
 	KE_CONTACTS_MAX = 3,
@@ -41,6 +40,9 @@ enum ke_limits {
 
 /* Of a log's positions, so that sums of them never wrap: years at any speed. */
 #define KE_POSITION_MAX (U64_MAX / 2)
+
+/* Bytes of the mirrors of one node's logs. */
+#define KE_MIRRORS_MAX (4ULL << 30)
 
 /* Times, in milliseconds. */
 enum ke_times {

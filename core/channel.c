@@ -48,6 +48,7 @@ void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state)
 	ke_remote_tell(m, state);
 	if (m->stream)
 		ke_rstream_drop(m->stream);
+	m->presence->peer->nremotes--;
 	list_del(&m->list);
 	ke_attrs_free(&m->attrs);
 	kfree(m);
@@ -71,6 +72,9 @@ int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id
 {
 	struct ke_peer *p;
 
+	if (n->nchannels == KE_CHANNELS_MAX)
+		return -ENOSPC;
+	n->nchannels++;
 	memset(ch, 0, offsetof(struct ke_channel, attrs));
 	memset(&ch->attrs, 0, sizeof(ch->attrs));
 	ch->attrs_version = ch->sinks = ch->gated = 0;
@@ -109,6 +113,7 @@ void ke_channel_close(struct ke_channel *ch)
 	WARN_ON_ONCE(!list_empty(&ch->members));
 	list_for_each_entry_safe(pr, next, &ch->presences, channel_list)
 		leave_peer(pr);
+	ch->node->nchannels--;
 	list_del(&ch->list);
 	ke_attrs_free(&ch->attrs);
 }
@@ -121,7 +126,9 @@ int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c)
 	if (!ke_id_cmp(&c->node, &ch->node->self.node))
 		return 0;
 	p = ke_peer_make(ch->node, c);
-	pr = p ? ke_presence_make(p, ch) : NULL;
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	pr = ke_presence_make(p, ch);
 	if (!pr)
 		return -ENOMEM;
 	if (!p->link)
@@ -235,16 +242,21 @@ void ke_presence_say_all(struct ke_presence *pr)
 	ke_link_send(l, KECHO_FRAME_SYNCED, ch->index, 0, NULL, 0);
 }
 
-void ke_member_join(struct ke_member *m, struct ke_channel *ch)
+int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 {
 	struct ke_presence *pr;
 
 	m->channel = ch;
 	m->id = ch->node->house->random(ch->node->owner);
+	INIT_LIST_HEAD(&m->list);
+	if (ch->node->nmembers == KE_MEMBERS_MAX)
+		return -ENOSPC;
+	ch->node->nmembers++;
 	list_add_tail(&m->list, &ch->members);
 	list_for_each_entry(pr, &ch->presences, channel_list)
 		if (pr->here && pr->peer->link)
 			say_member(pr, m, true);
+	return 0;
 }
 
 void ke_member_changed(struct ke_member *m)
@@ -261,11 +273,15 @@ void ke_member_leave(struct ke_member *m)
 	struct ke_presence *pr;
 	__le64 id = cpu_to_le64(m->id);
 
+	if (list_empty(&m->list))	/* it was one too many */
+		goto free_attrs;
 	list_for_each_entry(pr, &m->channel->presences, channel_list)
 		if (pr->here && pr->peer->link)
 			ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_GONE, m->channel->index, 0,
 				     &id, sizeof(id));
+	m->channel->node->nmembers--;
 	list_del(&m->list);
+free_attrs:
 	ke_attrs_free(&m->attrs);
 }
 

@@ -40,6 +40,8 @@ static int channel_in(struct ke_link *l, u32 index, struct ke_in *in)
 		pr = ke_presence_make(l->peer, ch);
 		if (!pr)
 			return -ENOMEM;
+		if (pr->here)
+			return -EPROTO;
 		pr->index = index;
 		pr->here = true;
 		ke_presence_say(pr);
@@ -73,13 +75,13 @@ static int channel_gone(struct ke_link *l, u32 index, u64 pos)
 static int nodes_in(struct ke_presence *pr, struct ke_in *in)
 {
 	struct ke_contact c;
+	int err = 0;
 
-	while (!in->bad && in->p < in->end) {
+	while (!err && in->p < in->end) {
 		ke_get_contact(in, &c);
-		if (!in->bad && ke_channel_contact(pr->channel, &c))
-			return -ENOMEM;
+		err = in->bad ? -EPROTO : ke_channel_contact(pr->channel, &c);
 	}
-	return in->bad ? -EPROTO : 0;
+	return err;
 }
 
 static struct ke_remote *find_remote(struct ke_presence *pr, u64 id)
@@ -94,10 +96,14 @@ static struct ke_remote *find_remote(struct ke_presence *pr, u64 id)
 
 static struct ke_remote *make_remote(struct ke_presence *pr, u64 id)
 {
-	struct ke_remote *m = kzalloc(sizeof(*m), GFP_KERNEL);
+	struct ke_remote *m;
 
+	if (pr->peer->nremotes == KE_MEMBERS_MAX)
+		return ERR_PTR(-ENOSPC);
+	m = kzalloc(sizeof(*m), GFP_KERNEL);
 	if (!m)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	pr->peer->nremotes++;
 	m->presence = pr;
 	m->id = id;
 	list_add_tail(&m->list, &pr->remotes);
@@ -160,8 +166,8 @@ static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *s
 	/* Of those that joined while the link was down nobody could tell us. */
 	said->fresh = !m && (said->fresh || pr->known);
 	m = m ?: make_remote(pr, said->id);
-	if (!m)
-		return ERR_PTR(-ENOMEM);
+	if (IS_ERR(m))
+		return m;
 	ke_attrs_free(&m->attrs);
 	m->attrs = said->attrs;
 	m->stale = false;

@@ -376,6 +376,7 @@ static int hello(struct ke_link *l, u8 type, struct ke_in *in)
 	u32 least = ke_get_u32(in), most = ke_get_u32(in), len;
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_contact c;
+	struct ke_peer *p;
 	u16 auth;
 
 	ke_get_contact(in, &c);
@@ -388,8 +389,11 @@ static int hello(struct ke_link *l, u8 type, struct ke_in *in)
 		return -EPROTONOSUPPORT;
 	if (auth)
 		return -EACCES;
-	l->peer = ke_peer_hello(l, &c, name);
-	return l->peer ? 0 : -ECONNABORTED;
+	p = ke_peer_hello(l, &c, name);
+	if (IS_ERR(p))
+		return PTR_ERR(p);
+	l->peer = p;
+	return 0;
 }
 
 static int control_in(struct ke_link *l, const struct kecho_frame *f, const u8 *body, u32 len)

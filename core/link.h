@@ -51,7 +51,12 @@ int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, 
 void ke_link_lost(struct ke_link *l);
 void ke_link_fini(struct ke_link *l);
 
-/* Where the next bytes go; then how many came. -EPROTO and others: @why; hang up. */
+/*
+ * Where the next bytes go; then how many came. An error: hang up. -EPROTO: a frame that is
+ * none; -ENOSPC: it would exceed a limit of bounds.h; -EPROTONOSUPPORT, -EACCES: the
+ * hello's version, authentication; -ECONNABORTED: a hello of no use; -ECONNRESET: the link
+ * was broken from here; -ENOMEM.
+ */
 u32 ke_link_rx(struct ke_link *l, struct kvec *v);
 int ke_link_rx_done(struct ke_link *l, size_t n);
 

@@ -45,9 +45,12 @@ struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c)
 
 	if (p)
 		return p;
+	if (n->npeers == KE_NODES_MAX)
+		return ERR_PTR(-ENOSPC);
 	p = kzalloc(sizeof(*p), GFP_KERNEL);
 	if (!p)
-		return NULL;
+		return ERR_PTR(-ENOMEM);
+	n->npeers++;
 	p->node = n;
 	p->contact = *c;
 	p->local = !ke_id_cmp(&c->host, &n->self.host);
@@ -86,7 +89,8 @@ void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state)
 		ke_link_lost(l);
 		n->house->hangup(l);
 	}
-	WARN_ON_ONCE(!list_empty(&p->rstreams));
+	WARN_ON_ONCE(!list_empty(&p->rstreams) || p->nremotes || p->mirrored);
+	n->npeers--;
 	list_del(&p->list);
 	ke_attrs_free(&p->attrs);
 	kfree(p);
@@ -223,23 +227,23 @@ struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, con
 	struct ke_peer *p = ke_peer_find(n, &c->node);
 
 	if (!ke_id_cmp(&c->node, &n->self.node))
-		return NULL;
+		return ERR_PTR(-ECONNABORTED);
 	if (p && c->incarnation < p->contact.incarnation)
-		return NULL;
+		return ERR_PTR(-ECONNABORTED);
 	if (p && c->incarnation > p->contact.incarnation) {
 		ke_peer_forget(p, KE_FAILED);
 		p = NULL;
 	}
 	if (!p)
 		p = ke_peer_make(n, c);
-	if (!p)
-		return NULL;
+	if (IS_ERR(p))
+		return p;
 	if (p->link) {
 		struct ke_link *old = p->link;
 
 		if (!prefer_new(p, l)) {
 			p->dialling = false;
-			return NULL;
+			return ERR_PTR(-ECONNABORTED);
 		}
 		reset_peer(p);
 		p->link = NULL;

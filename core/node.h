@@ -91,6 +91,7 @@ struct ke_node {
 	struct list_head channels;
 	struct list_head peers;
 	u32 last_channel, last_log;
+	u32 nchannels, npeers, nmembers;
 };
 
 struct ke_channel {
@@ -214,6 +215,8 @@ struct ke_peer {
 	u64 redial_ms;
 	u32 redial_wait_ms;	/* from the next break on; 0: none */
 	u64 resumed;
+	u32 nremotes;
+	u64 mirrored;		/* bytes */
 	struct list_head presences;
 	struct list_head rstreams;
 	struct ke_rstream *last;
@@ -228,10 +231,11 @@ void ke_node_tick(struct ke_node *n);
 /* In how many milliseconds; 0: not at all. */
 u32 ke_node_wait_ms(const struct ke_node *n);
 
+/* -ENOSPC: KE_CHANNELS_MAX; @ch is as it was. */
 int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id *uuid,
 		    const char *name);
 void ke_channel_close(struct ke_channel *ch);
-/* Another node that is in the channel, from the registry. -ENOMEM. */
+/* Another node that is in the channel, from the registry. -ENOMEM; -ENOSPC: KE_NODES_MAX. */
 int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c);
 /* All that answers knows of us, and of our newest member. */
 bool ke_channel_synced(const struct ke_channel *ch);
@@ -243,7 +247,8 @@ bool ke_channel_started(const struct ke_channel *ch);
 int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_value *v);
 int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v);
 
-void ke_member_join(struct ke_member *m, struct ke_channel *ch);
+/* -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same. */
+int ke_member_join(struct ke_member *m, struct ke_channel *ch);
 void ke_member_leave(struct ke_member *m);
 void ke_member_changed(struct ke_member *m);
 
@@ -270,7 +275,7 @@ void ke_peer_refused(struct ke_peer *p, bool dead);
 /* Its process has died. */
 void ke_peer_dead(struct ke_peer *p);
 
-/* For link.c. */
+/* For link.c. An error: hang up. */
 struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, const char *name);
 void ke_peer_link_lost(struct ke_peer *p);
 int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);

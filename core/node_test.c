@@ -326,6 +326,8 @@ static const struct bad_frame bad_frames[] = {
 	{ "a length over the limit", KECHO_FRAME_PING, 0, 0, { 0 }, 0, KECHO_FRAME_BODY_MAX + 1,
 	  -EPROTO },
 	{ "the channel twice", KECHO_FRAME_CHANNEL, 1, 0, { 1, 2, 3 }, 20, 20, -EPROTO },
+	{ "the channel by another number", KECHO_FRAME_CHANNEL, 2, 0, { 1, 2, 3 }, 20, 20,
+	  -EPROTO },
 	{ "half a channel", KECHO_FRAME_CHANNEL, 2, 0, { 1, 2, 3 }, 17, 17, -EPROTO },
 	{ "half a contact", KECHO_FRAME_NODES, 1, 0, { 1 }, 30, 30, -EPROTO },
 	{ "half a member", KECHO_FRAME_MEMBER, 1, 0, { 1 }, 8, 8, -EPROTO },
@@ -353,16 +355,16 @@ static const struct bad_frame bad_frames[] = {
 	{ "a stream frame between", 34, 1, 0, { 0 }, 0, 0, 0 },
 };
 
-static int put_member(struct conn *c, u64 size)
+static int put_member(struct conn *c, u64 id, u32 log, u64 size)
 {
 	u8 buf[64];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
 
-	ke_put_u64(&o, 0x1234);
-	ke_put_u8(&o, KE_SOURCE);
+	ke_put_u64(&o, id);
+	ke_put_u8(&o, log ? KE_SOURCE : KE_SINK);
 	ke_put_u8(&o, 0);
 	ke_put_u8(&o, 1);
-	ke_put_u32(&o, 1);
+	ke_put_u32(&o, log);
 	ke_put_u64(&o, size);
 	ke_put_bytes(&o, NULL, 0);
 	return put_frame(c, KECHO_FRAME_MEMBER, 1, 0, buf, o.len, o.len);
@@ -389,7 +391,7 @@ static struct world *meet(struct conn **c, bool gated)
 	(*c)->raw = true;
 	is_eq(put_hello(*c, 1, 1, 0, &stranger), 0, "hello");
 	is_eq(put_frame(*c, KECHO_FRAME_CHANNEL, 1, 0, channel, 20, 20), 0, "channel");
-	is_eq(put_member(*c, TEST_LOG), 0, "member");
+	is_eq(put_member(*c, 0x1234, 1, TEST_LOG), 0, "member");
 	is_eq(put_frame(*c, KECHO_FRAME_SYNCED, 1, 0, NULL, 0, 0), 0, "synced");
 	is_eq(put_frame(*c, KECHO_FRAME_START, 1, 0, channel + 4, 8, 8), 0, "start");
 	is_eq(put_frame(*c, KECHO_FRAME_SUBSCRIBE, 1, 0, subscribe, 14, 14), 0, "subscribe");
@@ -440,5 +442,120 @@ TEST(over_credit)
 	world_end(w);
 }
 
+/* --------------------------------------------------------------------- limits */
+
+/* A peer that names more and more nodes: the one too many ends its link. */
+TEST(endless_nodes)
+{
+	struct ke_contact contact = { .incarnation = 1, .address = "10.0.0.1:1" };
+	u8 buf[64];
+	struct world *w;
+	struct conn *c;
+	u32 i;
+	int err = 0;
+
+	w = meet(&c, false);
+	must(w, "nodes");
+	for (i = 1; !err && i < 2 * KE_NODES_MAX; i++) {
+		struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+		put_unaligned_le32(i, contact.node.b);
+		ke_put_contact(&o, &contact);
+		err = put_frame(c, KECHO_FRAME_NODES, 1, 0, buf, o.len, o.len);
+	}
+	is_eq(err, -ENOSPC, "one too many");
+	is_eq(w->n[0].node.npeers, KE_NODES_MAX, "so many are known");
+	ok(!ke_peer_find(&w->n[0].node, &contact.node), "not the last");
+	close_conns(w);
+	c = conn_new(&w->n[0], false);
+	must(c, "memory");
+	c->raw = true;
+	contact.incarnation++;
+	is_eq(put_hello(c, 1, 1, 0, &contact), -ENOSPC, "nor is there room for a stranger");
+	ok(world_wait(w, KE_NODE_FORGET_MS), "quiet");
+	is_eq(w->n[0].node.npeers, 0, "all are forgotten");
+	world_end(w);
+}
+
+TEST(endless_members)
+{
+	struct world *w;
+	struct conn *c;
+	u32 i;
+	int err = 0;
+
+	w = meet(&c, false);
+	must(w, "nodes");
+	for (i = 1; !err && i < 2 * KE_MEMBERS_MAX; i++)
+		err = put_member(c, 0x5000 + i, 0, 0);
+	is_eq(err, -ENOSPC, "one too many");
+	is_eq(w->n[0].joined, KE_MEMBERS_MAX, "so many have joined");
+	ok(world_pump(w), "quiet");
+	ok(c->lost, "the link is closed");
+	ok(world_wait(w, KE_NODE_FORGET_MS), "quiet");
+	is_eq(w->n[0].failed, KE_MEMBERS_MAX, "all have failed");
+	ok(list_empty(&w->n[0].node.peers), "and are forgotten");
+	world_end(w);
+}
+
+/* Logs of which we would have to keep mirrors. */
+TEST(endless_mirrors)
+{
+	struct world *w;
+	struct ke_peer *p;
+	struct conn *c;
+	u8 seq[8] = { 0 };
+
+	w = meet(&c, false);
+	must(w, "nodes");
+	p = c->link.peer;
+	is_eq(p->mirrored, TEST_LOG, "one mirror");
+	p->mirrored += KE_MIRRORS_MAX - 2 * TEST_LOG;
+	is_eq(put_member(c, 0x5001, 2, TEST_LOG), 0, "a source");
+	is_eq(put_frame(c, KECHO_FRAME_START, 2, 0, seq, 8, 8), 0, "its mirror just fits");
+	is_eq(put_member(c, 0x5002, 3, TEST_LOG), 0, "another");
+	is_eq(put_frame(c, KECHO_FRAME_START, 3, 0, seq, 8, 8), -ENOSPC, "that is too much");
+	p->mirrored -= KE_MIRRORS_MAX - 2 * TEST_LOG;
+	world_end(w);
+}
+
+/* Our own. */
+TEST(own_limits)
+{
+	struct world *w = world_new(1, 1);
+	struct ke_channel *ch = kvzalloc(KE_CHANNELS_MAX * sizeof(*ch), GFP_KERNEL);
+	struct ke_member *m = kvzalloc((KE_MEMBERS_MAX + 1) * sizeof(*m), GFP_KERNEL);
+	struct ke_id uuid = { { 0 } };
+	u32 i;
+
+	must(w && ch && m, "memory");
+	for (i = 0; i < KE_CHANNELS_MAX; i++) {
+		put_unaligned_le32(i, uuid.b);
+		if (!is_eq(ke_channel_open(&ch[i], &w->n[0].node, &uuid, "own"), 0, "room"))
+			break;
+	}
+	is_eq(ke_channel_open(&w->n[0].ch, &w->n[0].node, &uuid, "own"), -ENOSPC, "no more");
+	ok(!w->n[0].ch.node, "it is as it was");
+	for (i = 0; i < KE_MEMBERS_MAX; i++) {
+		m[i].role = KE_SINK;
+		if (!is_eq(ke_member_join(&m[i], &ch[i & 1]), 0, "room"))
+			break;
+	}
+	is_eq(ke_member_join(&m[i], &ch[0]), -ENOSPC, "no more");
+	ke_member_leave(&m[i]);
+	ke_member_leave(&m[0]);
+	is_eq(ke_member_join(&m[0], &ch[0]), 0, "another has left");
+	for (i = 0; i < KE_MEMBERS_MAX; i++)
+		ke_member_leave(&m[i]);
+	ke_channel_close(&ch[0]);
+	is_eq(ke_channel_open(&ch[0], &w->n[0].node, &uuid, "own"), 0, "one was closed");
+	for (i = 0; i < KE_CHANNELS_MAX; i++)
+		ke_channel_close(&ch[i]);
+	world_end(w);
+	kvfree(ch);
+	kvfree(m);
+}
+
 TESTS(node, hello, members, members_before, attributes, third_node, both_dial, silence, redial,
-      only_hello, forgotten, hello_refused, hostile, over_credit);
+      only_hello, forgotten, hello_refused, hostile, over_credit, endless_nodes,
+      endless_members, endless_mirrors, own_limits);

@@ -36,6 +36,8 @@ void ke_rstream_drop(struct ke_rstream *rs)
 		rs->ended = true;
 		house(p)->ended(rs);
 	}
+	if (rs->attached && !rs->local)
+		p->mirrored -= rs->mirror.size;
 	house(p)->detach(rs);
 	rs->remote->stream = NULL;
 	list_del(&rs->list);
@@ -120,10 +122,13 @@ void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 /* The first START: memory to read from. */
 static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
 {
+	u64 size = rs->local ? 0 : rs->remote->log_size;
 	struct kecho_log_header *hdr = NULL;
 	void *ring = NULL;
 	int err;
 
+	if (size > KE_MIRRORS_MAX - rs->peer->mirrored)
+		return -ENOSPC;
 	err = house(rs->peer)->attach(rs, &hdr, &ring);
 	if (err)
 		return err;
@@ -136,6 +141,7 @@ static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
 		rs->view = ke_log_view(&rs->mirror);
 		rs->acked = rs->released = pos;
 	}
+	rs->peer->mirrored += size;
 	rs->attached = true;
 	return 0;
 }

@@ -430,6 +430,5 @@ TEST(node_dead)
 	world_end(w);
 }
 
-TESTS(stream, in_order, gate, ungate, gate_later, gate_flips, lapped, retained,
-      retained_down, joins_resuming, end, cut, cut_early,
-      cut_end, cut_lapped, node_dead);
+TESTS(stream, in_order, gate, ungate, gate_later, gate_flips, lapped, retained, retained_down,
+      joins_resuming, end, cut, cut_early, cut_end, cut_lapped, node_dead);

@@ -91,7 +91,13 @@ static int join(struct kecho_channel *ch, const char *name, unsigned int flags)
 	if (err)
 		return lib_fail(err, "channel '%s': %s", name, why);
 	pthread_mutex_lock(&k->lock);
-	ke_channel_open(&ch->ch, &k->node, &uuid, name);
+	err = ke_channel_open(&ch->ch, &k->node, &uuid, name);
+	if (err) {
+		pthread_mutex_unlock(&k->lock);
+		ke_reg_leave(k->reg, name);
+		return lib_fail(err, "channel '%s': %d are open here, the most there can be", name,
+				KE_CHANNELS_MAX);
+	}
 	ch->ch.owner = ch;
 	list_add_tail(&ch->list, &k->channels);
 	for (i = 0; i < n && !err; i++)
@@ -99,9 +105,13 @@ static int join(struct kecho_channel *ch, const char *name, unsigned int flags)
 	if (!err)
 		channel_wait(ch, ke_channel_synced, ch->timeout_ms);
 	pthread_mutex_unlock(&k->lock);
-	if (err)
-		kecho_channel_close(ch);
-	return err;
+	if (!err)
+		return 0;
+	kecho_channel_close(ch);
+	if (err == -ENOSPC)
+		return lib_fail(err, "channel '%s': %d nodes are known here, the most there can be",
+				name, KE_NODES_MAX);
+	return lib_fail(err, "channel '%s'", name);
 }
 
 int kecho_channel_open(struct kecho *k, const char *name,

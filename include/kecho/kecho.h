@@ -124,7 +124,9 @@ struct kecho_channel_options {
  * kecho_channel_open - open the channel @name, creating it if need be.
  * Blocks until every node of the channel that answers knows of this one.
  * -EINVAL: an empty or too long name, or a byte in it below 0x21 or '*';
- * -ENOENT, -EEXIST: see the flags; -ETIMEDOUT: none of its nodes answers.
+ * -ENOENT, -EEXIST: see the flags; -EBUSY: this process has it open already, whatever
+ * the flags; -ENOSPC: it has 4096 channels open, or knows 4096 other nodes;
+ * -ETIMEDOUT: none of its nodes answers.
  */
 int kecho_channel_open(struct kecho *k, const char *name,
 		       const struct kecho_channel_options *opt, struct kecho_channel **out);
