@@ -275,6 +275,8 @@ void ke_member_leave(struct ke_member *m)
 
 	if (list_empty(&m->list))	/* it was one too many */
 		goto free_attrs;
+	if (m->role == KE_SINK)
+		ke_channel_count_lost(m->channel);
 	list_for_each_entry(pr, &m->channel->presences, channel_list)
 		if (pr->here && pr->peer->link)
 			ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_GONE, m->channel->index, 0,
@@ -318,6 +320,7 @@ void ke_channel_unsubscribe(struct ke_channel *ch)
 	struct ke_presence *pr;
 	struct ke_remote *m;
 
+	ke_channel_count_lost(ch);
 	list_for_each_entry(pr, &ch->presences, channel_list) {
 		list_for_each_entry(m, &pr->remotes, list) {
 			m->retained &= ch->sinks > 0;

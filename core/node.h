@@ -69,6 +69,8 @@ struct ke_house {
 	void (*published)(struct ke_rstream *rs);
 	/* Nothing comes any more, for now (failed) or ever; rs->last_seq was the last. */
 	void (*ended)(struct ke_rstream *rs);
+	/* Events of it that our sinks of now were told are lost, together. */
+	u64 (*lost)(struct ke_rstream *rs);
 	/* A gate has moved or gone. */
 	void (*room)(struct ke_source *s);
 	/* Something that a caller may wait for has happened. */
@@ -134,10 +136,15 @@ struct ke_source {
 	u64 retain;
 	bool closed;
 	u32 nremote;		/* streams to other hosts */
+	u64 lost;		/* events, by sinks of other nodes, together, as those said */
 	u64 limit;		/* under the source's lock, like all below */
 	struct list_head gates;
 	struct list_head streams;
 };
+
+/* A stream that went on after its source had given it up: the next ACK tells from where
+ * on to count. */
+#define KE_LOST_UNKNOWN U64_MAX
 
 /* Our side of a log that another node reads. */
 struct ke_tstream {
@@ -150,7 +157,7 @@ struct ke_tstream {
 	u64 sent;
 	u64 acked;
 	u64 credit;
-	u64 lost;		/* of the sinks over there */
+	u64 lost;		/* as the last ACK said; KE_LOST_UNKNOWN */
 	struct ke_link *link;	/* where it flows now; for submitters: under the source's lock */
 	u64 pin;		/* a send reads the log from here on, in place */
 	struct ke_gate gate;
@@ -171,7 +178,8 @@ struct ke_rstream {
 	u64 credit, acked, released;
 	bool resumes;	/* START will follow a break */
 	u64 last_seq;
-	u64 lost, lost_said;
+	u64 lost, lost_said;	/* by our sinks, ever; as the source's node knows */
+	u64 lost_seen;		/* as the house said last */
 };
 
 struct ke_remote {
@@ -294,6 +302,9 @@ void ke_peer_drop_streams(struct ke_peer *p);
 void ke_peer_hold_gates(struct ke_peer *p);
 int ke_remote_subscribe(struct ke_remote *m, u8 from);
 void ke_rstream_drop(struct ke_rstream *rs);
+/* What our sinks lost: look, before and after their number falls; tell the source's node. */
+void ke_channel_count_lost(struct ke_channel *ch);
+void ke_peer_say_lost(struct ke_peer *p);
 
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);

@@ -337,6 +337,13 @@ static void h_ended(struct ke_rstream *rs)
 		f->ended = true;
 }
 
+static u64 h_lost(struct ke_rstream *rs)
+{
+	struct feed *f = rs->owner;
+
+	return f ? f->r.lost : 0;
+}
+
 static void h_room(struct ke_source *s)
 {
 	(void)s;
@@ -379,8 +386,8 @@ static const struct ke_house test_house = {
 	.attach = h_attach, .detach = h_detach, .gate_slot = h_gate_slot, .gate = h_gate,
 	.share_log = h_share_log, .share_channel = h_share_channel, .shared = h_shared,
 	.member = h_member, .started = h_started, .published = h_published, .ended = h_ended,
-	.room = h_room, .changed = h_changed, .repair = h_repair, .stats = h_stats,
-	.stats_in = h_stats_in, .pong = h_pong,
+	.lost = h_lost, .room = h_room, .changed = h_changed, .repair = h_repair,
+	.stats = h_stats, .stats_in = h_stats_in, .pong = h_pong,
 };
 
 #endif

@@ -88,6 +88,27 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from)
 	return 0;
 }
 
+/* A sink that closes takes its count along: ours goes on. */
+static void count_lost(struct ke_rstream *rs)
+{
+	u64 lost = house(rs->peer)->lost(rs);
+
+	if (lost > rs->lost_seen)
+		rs->lost += lost - rs->lost_seen;
+	rs->lost_seen = lost;
+}
+
+void ke_channel_count_lost(struct ke_channel *ch)
+{
+	struct ke_presence *pr;
+	struct ke_remote *m;
+
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		list_for_each_entry(m, &pr->remotes, list)
+			if (m->stream)
+				count_lost(m->stream);
+}
+
 static void say_ack(struct ke_rstream *rs)
 {
 	u8 buf[16];
@@ -95,12 +116,26 @@ static void say_ack(struct ke_rstream *rs)
 
 	if (!rs->peer->link)
 		return;
+	count_lost(rs);
 	rs->acked = rs->mirror.head;
 	rs->lost_said = rs->lost;
 	/* The source's node may know already that the stream is gated again. */
 	ke_put_u64(&o, rs->credit == KE_NO_LIMIT ? 0 : rs->credit);
 	ke_put_u64(&o, rs->lost);
 	ke_link_send(rs->peer->link, KECHO_FRAME_ACK, rs->remote->log, rs->acked, buf, o.len);
+}
+
+void ke_peer_say_lost(struct ke_peer *p)
+{
+	struct ke_rstream *rs;
+
+	list_for_each_entry(rs, &p->rstreams, list) {
+		if (!rs->attached || rs->starts_due || rs->remote->stale)
+			continue;
+		count_lost(rs);
+		if (rs->lost != rs->lost_said)
+			say_ack(rs);
+	}
 }
 
 void ke_rstream_release(struct ke_rstream *rs, u64 pos)

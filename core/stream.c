@@ -31,6 +31,7 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->limit = KE_NO_LIMIT;
 	s->closed = false;
 	s->nremote = 0;
+	s->lost = 0;
 	INIT_LIST_HEAD(&s->gates);
 	INIT_LIST_HEAD(&s->streams);
 }
@@ -263,7 +264,7 @@ static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct su
 	return 0;
 }
 
-static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p)
+static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, bool goes_on)
 {
 	struct ke_tstream *ts = kzalloc(sizeof(*ts), GFP_KERNEL);
 
@@ -275,6 +276,7 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p)
 	ts->view = ke_log_view(&s->log);
 	ts->pin = U64_MAX;
 	ts->credit = KE_NO_LIMIT;
+	ts->lost = goes_on ? KE_LOST_UNKNOWN : 0;
 	INIT_LIST_HEAD(&ts->link_list);
 	list_add_tail(&ts->source_list, &s->streams);
 	s->nremote += !ts->local;
@@ -343,7 +345,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (l->local)
 		h->share_log(l, s);
 	h->source_lock(s);
-	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer);
+	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
 	held = ts && ts->gated && !ts->local && pos >= ts->acked;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
 	if (!err) {
@@ -369,6 +371,8 @@ static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		return -EPROTO;
 	if (!ts)
 		return 0;
+	if (ts->lost != KE_LOST_UNKNOWN && lost > ts->lost)
+		s->lost += lost - ts->lost;
 	ts->lost = lost;
 	/* Not beyond the log; ts->sent may lag behind a send that is under way. */
 	if (pos > le64_to_cpu(smp_load_acquire(&ts->view.hdr->head)) || pos < ts->acked)

@@ -105,6 +105,57 @@ TEST(lapped)
 	}
 }
 
+/* Laps the sink, with breaks; then both ends know of the same losses. */
+static void lose_some(struct world *w, u32 rounds, bool cut)
+{
+	u64 before = w->n[1].lost;
+	u32 i;
+
+	for (i = 0; i < rounds; i++) {
+		submit_some(w, 200);
+		world_step(w);
+		if (cut && i == rounds / 2)
+			world_cut(w);
+	}
+	ok(world_wait(w, 1000), "quiet");
+	is_eq(submit(&w->n[0], 1), 0, "one more");
+	ok(world_wait(w, KE_HEARTBEAT_MS), "quiet");
+	ok(w->n[1].lost > before, "some are lost");
+}
+
+TEST(losses_said)
+{
+	struct world *w = stream(21, false, 0);
+	u64 lost;
+
+	must(w, "nodes");
+	lose_some(w, 40, false);
+	is_eq(w->n[0].src.lost, w->n[1].lost, "the source knows");
+	lose_some(w, 40, true);
+	is_eq(w->n[0].src.lost, w->n[1].lost, "after a break as well");
+	all_counted(w);
+	/* A sink takes its own count along. */
+	w->n[1].feeds->r.lost = 0;
+	ke_channel_count_lost(&w->n[1].ch);
+	lose_some(w, 40, false);
+	is_eq(w->n[0].src.lost, w->n[1].lost, "the sum never falls");
+	/* The source's node has given the stream up meanwhile: nothing counts twice. */
+	lost = w->n[1].lost;
+	w->n[0].deaf = true;
+	world_cut(w);
+	ok(world_wait(w, KE_NODE_DEAD_MS + 500), "quiet");
+	w->n[0].deaf = false;
+	ok(world_wait(w, KE_REDIAL_MAX_MS), "quiet");
+	ok(linked(w, 0, 1), "linked again");
+	is_eq(w->n[0].src.lost, lost, "as before");
+	lose_some(w, 40, false);
+	is_eq(w->n[0].src.lost, w->n[1].lost, "new ones are counted");
+	sink_close(&w->n[1]);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[0].src.lost, w->n[1].lost, "also without the sink");
+	world_end(w);
+}
+
 /* A gate that comes later, in the middle of a record: from its START on all is kept. */
 static void run_gate_later(u64 seed)
 {
@@ -430,5 +481,5 @@ TEST(node_dead)
 	world_end(w);
 }
 
-TESTS(stream, in_order, gate, ungate, gate_later, gate_flips, lapped, retained, retained_down,
-      joins_resuming, end, cut, cut_early, cut_end, cut_lapped, node_dead);
+TESTS(stream, in_order, gate, ungate, gate_later, gate_flips, lapped, losses_said, retained,
+      retained_down, joins_resuming, end, cut, cut_early, cut_end, cut_lapped, node_dead);

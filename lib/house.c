@@ -206,6 +206,19 @@ static void ended(struct ke_rstream *rs)
 	wait_wake(channel_of(rs)->k);
 }
 
+static void add_lost(struct feed *f, void *sum)
+{
+	*(u64 *)sum += f->reader.lost;
+}
+
+static u64 lost(struct ke_rstream *rs)
+{
+	u64 sum = 0;
+
+	feeds_of(rs, add_lost, &sum);
+	return sum;
+}
+
 /* ------------------------------------------------------------------ members */
 
 void member_describe(const struct ke_remote *m, struct kecho_member *out)
@@ -305,6 +318,7 @@ const struct ke_house lib_house = {
 	.started = started,
 	.published = published,
 	.ended = ended,
+	.lost = lost,
 	.room = room,
 	.changed = changed,
 	.repair = repair,

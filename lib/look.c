@@ -28,7 +28,7 @@ static void put_all(struct ke_out *o, struct kecho_channel *ch)
 
 	list_for_each_entry(src, &ch->sources, list) {
 		kecho_source_stats(src, &out);
-		put_stats(o, &src->s.member, out.submitted, out.bytes, 0, 0);
+		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, 0);
 	}
 	list_for_each_entry(s, &ch->sinks, list) {
 		kecho_sink_stats(s, &in);
@@ -121,7 +121,6 @@ ssize_t kecho_channel_stats(struct kecho_channel *ch, struct kecho_member_stats 
 				ch->ch.name);
 	}
 	ch->query = &q;
-	own_stats(ch, &q);
 	list_for_each_entry(pr, &ch->ch.presences, channel_list) {
 		if (!pr->here || !pr->peer->link)
 			continue;
@@ -130,6 +129,8 @@ ssize_t kecho_channel_stats(struct kecho_channel *ch, struct kecho_member_stats 
 	}
 	while (q.due && lib_wait(k, deadline))
 		;
+	/* Ours last: before they answer the others say what their sinks lost of our sources. */
+	own_stats(ch, &q);
 	ch->query = NULL;
 	pthread_mutex_unlock(&k->lock);
 	return q.n;

@@ -397,7 +397,8 @@ void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st);
 struct kecho_member_stats {
 	struct kecho_member member;
 	uint64_t events, bytes;	/* submitted or received */
-	uint64_t lost;		/* of a sink */
+	uint64_t lost;		/* by a sink; of a source: by sinks of other processes, as
+				 * far as those have said */
 	uint64_t lag_bytes;	/* of a sink: waiting for it */
 	char node_name[64];
 };
