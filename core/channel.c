@@ -271,7 +271,7 @@ void ke_member_changed(struct ke_member *m)
 void ke_member_leave(struct ke_member *m)
 {
 	struct ke_presence *pr;
-	__le64 id = cpu_to_le64(m->id);
+	__le64 gone[2] = { cpu_to_le64(m->id), m->source ? m->source->log.hdr->seq : 0 };
 
 	if (list_empty(&m->list))	/* it was one too many */
 		goto free_attrs;
@@ -280,7 +280,7 @@ void ke_member_leave(struct ke_member *m)
 	list_for_each_entry(pr, &m->channel->presences, channel_list)
 		if (pr->here && pr->peer->link)
 			ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_GONE, m->channel->index, 0,
-				     &id, sizeof(id));
+				     gone, sizeof(gone));
 	m->channel->node->nmembers--;
 	list_del(&m->list);
 free_attrs:

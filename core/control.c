@@ -6,7 +6,7 @@
  *	CHANNEL_GONE	-; id 0: the channel @pos of yours is none of mine
  *	NODES		contacts
  *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, attributes
- *	MEMBER_GONE	id u64
+ *	MEMBER_GONE	id u64, its last event u64 (a sink: 0)
  *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER
  *	ATTR		attributes; id 0: the node's; pos: the version
  *	SHARE, STATS	the house's
@@ -215,14 +215,33 @@ static int attr_in(struct ke_link *l, u32 index, u64 version, struct ke_in *in)
 	return ke_attrs_load(&pr->channel->attrs, in->p, len);
 }
 
-/* That was all: who was not named has left while there was no link. */
+/* A source may have left before its end was said. */
+static int member_gone(struct ke_presence *pr, struct ke_in *in)
+{
+	struct ke_remote *m = find_remote(pr, ke_get_u64(in));
+	u64 last = ke_get_u64(in);
+
+	if (in->bad)
+		return -EPROTO;
+	if (!m)
+		return 0;
+	if (m->stream && !m->stream->ended)
+		m->stream->last_seq = last;
+	ke_remote_drop(m, KE_LEFT);
+	return 0;
+}
+
+/*
+ * That was all: who was not named has left while there was no link. Of a source that
+ * still had something to say nobody knows what that was: it has failed.
+ */
 static void synced(struct ke_presence *pr)
 {
 	struct ke_remote *m, *next;
 
 	list_for_each_entry_safe(m, next, &pr->remotes, list)
 		if (m->stale)
-			ke_remote_drop(m, KE_LEFT);
+			ke_remote_drop(m, m->stream && !m->stream->ended ? KE_FAILED : KE_LEFT);
 	pr->synced = pr->known = true;
 }
 
@@ -238,7 +257,6 @@ static void say_lost(struct ke_channel *ch)
 static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in *in)
 {
 	struct ke_link *l = pr->peer->link;
-	struct ke_remote *m;
 
 	switch (type) {
 	case KECHO_FRAME_NODES:
@@ -249,9 +267,8 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 	case KECHO_FRAME_MEMBER:
 		return member_in(pr, in);
 	case KECHO_FRAME_MEMBER_GONE:
-		m = find_remote(pr, ke_get_u64(in));
-		if (m)
-			ke_remote_drop(m, KE_LEFT);
+		if (member_gone(pr, in))
+			return -EPROTO;
 		break;
 	case KECHO_FRAME_SHARE:
 		l->node->house->shared(l, pr->channel, in);

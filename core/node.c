@@ -107,10 +107,8 @@ static void fail_peer(struct ke_peer *p)
 	list_for_each_entry(pr, &p->presences, peer_list) {
 		list_for_each_entry(m, &pr->remotes, list) {
 			ke_remote_tell(m, KE_FAILED);
-			if (m->stream && !m->stream->ended) {
-				m->stream->ended = true;
-				p->node->house->ended(m->stream);
-			}
+			if (m->stream)
+				ke_rstream_stop(m->stream);
 		}
 		p->node->house->repair(pr->channel);
 	}

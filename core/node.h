@@ -301,6 +301,8 @@ void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state);
 void ke_peer_drop_streams(struct ke_peer *p);
 void ke_peer_hold_gates(struct ke_peer *p);
 int ke_remote_subscribe(struct ke_remote *m, u8 from);
+/* Its source has left or failed; the end is told once. */
+void ke_rstream_stop(struct ke_rstream *rs);
 void ke_rstream_drop(struct ke_rstream *rs);
 /* What our sinks lost: look, before and after their number falls; tell the source's node. */
 void ke_channel_count_lost(struct ke_channel *ch);

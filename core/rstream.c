@@ -24,26 +24,6 @@ struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log)
 	return NULL;
 }
 
-void ke_rstream_drop(struct ke_rstream *rs)
-{
-	struct ke_peer *p = rs->peer;
-
-	if (p->last == rs)
-		p->last = NULL;
-	if (p->link && p->link->data_to == rs)
-		p->link->data_to = NULL;
-	if (!rs->ended) {
-		rs->ended = true;
-		house(p)->ended(rs);
-	}
-	if (rs->attached && !rs->local)
-		p->mirrored -= rs->mirror.size;
-	house(p)->detach(rs);
-	rs->remote->stream = NULL;
-	list_del(&rs->list);
-	kfree(rs);
-}
-
 static struct ke_rstream *make_rstream(struct ke_remote *m, u8 from)
 {
 	struct ke_rstream *rs = kzalloc(sizeof(*rs), GFP_KERNEL);
@@ -179,6 +159,46 @@ static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
 	rs->peer->mirrored += size;
 	rs->attached = true;
 	return 0;
+}
+
+/*
+ * Sinks that were there before the source are to see all of it. If it has gone before
+ * START came they begin at the log's start all the same, and so see what they lost.
+ */
+static void begin_late(struct ke_rstream *rs)
+{
+	if (rs->attached || rs->from != KE_FROM_START || !rs->remote->presence->channel->sinks)
+		return;
+	/* A shared log came over the link, if it did. */
+	if ((rs->local && !rs->peer->link) || attach(rs, 0, 0))
+		return;
+	house(rs->peer)->started(rs, 0, 0);
+}
+
+void ke_rstream_stop(struct ke_rstream *rs)
+{
+	if (rs->ended)
+		return;
+	begin_late(rs);
+	rs->ended = true;
+	house(rs->peer)->ended(rs);
+}
+
+void ke_rstream_drop(struct ke_rstream *rs)
+{
+	struct ke_peer *p = rs->peer;
+
+	if (p->last == rs)
+		p->last = NULL;
+	if (p->link && p->link->data_to == rs)
+		p->link->data_to = NULL;
+	ke_rstream_stop(rs);
+	if (rs->attached && !rs->local)
+		p->mirrored -= rs->mirror.size;
+	house(p)->detach(rs);
+	rs->remote->stream = NULL;
+	list_del(&rs->list);
+	kfree(rs);
 }
 
 /* How far the mirror may be written to from START on. A gate that is new counts from

@@ -340,6 +340,103 @@ TEST(end)
 	world_end(w);
 }
 
+/* The source leaves without waiting for anybody, however much of the stream there is. */
+static void run_leaves_early(u64 seed, u32 steps, bool before)
+{
+	struct world *w = two_nodes(seed);
+	u64 seq = 0;
+	u32 i;
+
+	must(w, "nodes");
+	is_eq(sink_open(&w->n[1], seed & 1, false), 0, "sink");
+	ok(world_pump(w), "quiet");
+	w->piece = 60;
+	ok(source_open(&w->n[0], 0), "source");
+	if (before)
+		is_eq(submit_some(w, 3), 3, "events");
+	for (i = 0; i < steps; i++)
+		world_step(w);
+	if (!before)
+		is_eq(submit_some(w, 3), 3, "events");
+	seq = w->n[0].src.log.seq;
+	source_close(&w->n[0]);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].left, 1, "it has left");
+	is_eq(w->n[1].ends, 1, "its end is told once");
+	is_eq(w->n[1].bad + w->n[1].damaged, 0, "in order");
+	is_eq(w->n[1].got + w->n[1].lost, seq, "seed %llu, step %u: all is accounted for", seed,
+	      steps);
+	world_end(w);
+}
+
+TEST(leaves_early)
+{
+	u32 i;
+
+	for (i = 0; i < 80; i++)
+		run_leaves_early(i, i / 4, i & 2);
+}
+
+/* Nor can it say so while the link is down: nobody knows what it still had. */
+TEST(leaves_unseen)
+{
+	struct world *w = stream(22, true, 0);
+
+	must(w, "nodes");
+	is_eq(submit_some(w, 3), 3, "events");
+	ok(world_pump(w), "quiet");
+	w->n[0].deaf = true;
+	world_cut(w);
+	is_eq(submit_some(w, 3), 3, "events");
+	source_close(&w->n[0]);
+	w->n[0].deaf = false;
+	ok(world_wait(w, 1000), "quiet");
+	ok(linked(w, 0, 1), "linked again");
+	is_eq(w->n[1].ends, 1, "the end is told");
+	is_eq(w->n[1].failed, 1, "it has failed");
+	is_eq(w->n[1].left, 0, "it didn't just leave");
+	is_eq(w->n[1].got, 3, "what came");
+	world_end(w);
+}
+
+/* Killed, in the first moment. */
+static void run_dies_early(u64 seed, u32 steps)
+{
+	struct world *w = two_nodes(seed);
+	u32 i;
+
+	must(w, "nodes");
+	is_eq(sink_open(&w->n[1], true, false), 0, "sink");
+	ok(world_pump(w), "quiet");
+	w->piece = 60;
+	ok(source_open(&w->n[0], 0), "source");
+	is_eq(submit_some(w, 3), 3, "events");
+	for (i = 0; i < steps; i++)
+		world_step(w);
+	w->n[0].deaf = true;
+	world_cut(w);
+	ok(world_wait(w, KE_NODE_DEAD_MS + 500), "quiet");
+	is_eq(w->n[1].failed, w->n[1].joined, "it has failed if it was seen");
+	is_eq(w->n[1].ends, w->n[1].joined, "the sink is told then");
+	is_eq(!w->n[1].feeds, !w->n[1].joined, "which has something to be told by");
+	w->n[0].deaf = false;
+	ok(world_wait(w, KE_REDIAL_MAX_MS), "quiet");
+	ok(world_pump(w), "quiet");
+	is_eq(submit_some(w, 3), 3, "events");
+	ok(world_pump(w), "quiet");
+	if (w->n[1].failed)
+		all_counted(w);
+	world_end(w);
+}
+
+TEST(dies_early)
+{
+	u32 i;
+
+	for (i = 0; i < 60; i++)
+		run_dies_early(i, i / 3);
+}
+
 /* -------------------------------------------------------------------- breaks */
 
 static void run_cut(u64 seed)
@@ -482,4 +579,5 @@ TEST(node_dead)
 }
 
 TESTS(stream, in_order, gate, ungate, gate_later, gate_flips, lapped, losses_said, retained,
-      retained_down, joins_resuming, end, cut, cut_early, cut_end, cut_lapped, node_dead);
+      retained_down, joins_resuming, end, leaves_early, leaves_unseen, dies_early, cut, cut_early,
+      cut_end, cut_lapped, node_dead);
