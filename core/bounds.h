@@ -48,10 +48,12 @@ enum ke_limits {
 enum ke_times {
 	KE_HEARTBEAT_MS = 500,		/* on links between hosts */
 	KE_LINK_SILENT_MS = 1500,	/* no byte for so long: the connection is dead */
-	KE_NODE_DEAD_MS = 2000,		/* no link for so long: its members have failed */
 	KE_NODE_FORGET_MS = 60000,	/* no link for so long: it is not dialled any more */
 	KE_REDIAL_MIN_MS = 50,		/* between tries; doubles up to */
 	KE_REDIAL_MAX_MS = 1000,
+	/* No link for so long, or no byte before it broke: its members have failed. Ticks
+	 * are KE_REDIAL_MIN_MS apart then, so this is told within 2 s. */
+	KE_NODE_DEAD_MS = 2000 - KE_REDIAL_MIN_MS,
 	KE_LINK_LIVED_MS = 1000,	/* a link that breaks later is dialled again at once */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 };

@@ -131,8 +131,10 @@ int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c)
 	pr = ke_presence_make(p, ch);
 	if (!pr)
 		return -ENOMEM;
-	if (!p->link)
+	if (!p->link) {
 		ke_peer_dial(p);
+		ch->node->house->changed(ch->node->owner);
+	}
 	return 0;
 }
 

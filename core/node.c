@@ -300,18 +300,38 @@ void ke_node_tick(struct ke_node *n)
 		tick_peer(p, now);
 }
 
-u32 ke_node_wait_ms(const struct ke_node *n)
+static u32 peer_wait_ms(const struct ke_peer *p, u64 now)
+{
+	u64 silent_ms;
+
+	if (!p->link)
+		return p->failed ? KE_HEARTBEAT_MS : KE_REDIAL_MIN_MS;
+	if (p->link->local)
+		return 0;
+	silent_ms = min_t(u64, now - p->link->heard_ms, KE_LINK_SILENT_MS);
+	return clamp_t(u32, KE_LINK_SILENT_MS - silent_ms, KE_REDIAL_MIN_MS, KE_HEARTBEAT_MS);
+}
+
+u32 ke_node_wait_ms(struct ke_node *n)
 {
 	const struct ke_peer *p;
-	u32 wait_ms = 0;
+	u64 now = now_ms(n);
+	u32 wait_ms;
 
+	n->wait_ms = 0;
 	list_for_each_entry(p, &n->peers, list) {
-		if (!p->link && !p->failed)
-			return KE_REDIAL_MIN_MS;
-		if (!p->link || !p->link->local)
-			wait_ms = KE_HEARTBEAT_MS;
+		wait_ms = peer_wait_ms(p, now);
+		if (wait_ms && (!n->wait_ms || wait_ms < n->wait_ms))
+			n->wait_ms = wait_ms;
 	}
-	return wait_ms;
+	return n->wait_ms;
+}
+
+bool ke_node_sooner(struct ke_node *n)
+{
+	u32 before = n->wait_ms, now = ke_node_wait_ms(n);
+
+	return now && (!before || now < before);
 }
 
 void ke_node_fini(struct ke_node *n)

@@ -94,6 +94,7 @@ struct ke_node {
 	struct list_head peers;
 	u32 last_channel, last_log;
 	u32 nchannels, npeers, nmembers;
+	u32 wait_ms;		/* as ke_node_wait_ms() said last */
 };
 
 struct ke_channel {
@@ -237,7 +238,9 @@ void ke_node_fini(struct ke_node *n);
  * peers on other hosts, and at once after ke_peer_refused(). */
 void ke_node_tick(struct ke_node *n);
 /* In how many milliseconds; 0: not at all. */
-u32 ke_node_wait_ms(const struct ke_node *n);
+u32 ke_node_wait_ms(struct ke_node *n);
+/* The answer has changed, to sooner: whoever sleeps for a tick must ask again. */
+bool ke_node_sooner(struct ke_node *n);
 
 /* -ENOSPC: KE_CHANNELS_MAX; @ch is as it was. */
 int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id *uuid,

@@ -48,6 +48,7 @@ struct tnode {
 	bool up;		/* the node runs */
 	bool open;
 	bool deaf;		/* who dials it is refused */
+	bool sooner;		/* it wanted an earlier tick */
 	struct ke_source src;
 	struct kecho_log_header *hdr;
 	u8 *ring;
@@ -351,7 +352,9 @@ static void h_room(struct ke_source *s)
 
 static void h_changed(void *house)
 {
-	(void)house;
+	struct tnode *tn = house;
+
+	tn->sooner |= ke_node_sooner(&tn->node);
 }
 
 static void h_repair(struct ke_channel *ch)

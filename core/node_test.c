@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Nodes: what they know of each other, and that a hostile peer gets no further
- * than -EPROTO.
+ * Nodes: what they know of each other, and when.
  */
 #include "stream_test.h"
 
@@ -174,6 +173,59 @@ TEST(silence)
 	world_end(w);
 }
 
+/* Ticks as the node wants them: of a node that says nothing any more we hear in time. */
+TEST(dead_in_time)
+{
+	struct world *w;
+	u64 heard;
+	u32 phase;
+
+	for (phase = 0; phase <= KE_HEARTBEAT_MS; phase += 20) {
+		w = two_nodes(17);
+		must(w, "nodes");
+		sink_open(&w->n[1], true, false);
+		ok(world_pump(w), "quiet");
+		heard = w->now;
+		w->now += phase;
+		while (!w->n[0].failed && w->now < heard + 5000) {
+			ke_node_tick(&w->n[0].node);
+			w->now += ke_node_wait_ms(&w->n[0].node);
+		}
+		is_eq(w->n[0].failed, 1, "it has failed");
+		w->now -= ke_node_wait_ms(&w->n[0].node);
+		ok(w->now <= heard + 2000, "after %llu ms", w->now - heard);
+		world_end(w);
+	}
+}
+
+/* A tick is wanted sooner than it was: who sleeps must hear of it. */
+TEST(sooner)
+{
+	struct world *w = world_new(2, 18);
+	struct tnode *tn;
+
+	must(w, "memory");
+	tn = &w->n[0];
+	channel_open(tn);
+	channel_open(&w->n[1]);
+	is_eq(ke_node_wait_ms(&tn->node), 0, "not at all");
+	ok(!tn->sooner, "nothing has changed");
+	ke_channel_contact(&tn->ch, &w->n[1].node.self);
+	ok(tn->sooner, "there is a node to dial");
+	is_eq(ke_node_wait_ms(&tn->node), KE_REDIAL_MIN_MS, "soon");
+	ok(world_pump(w), "quiet");
+	is_eq(ke_node_wait_ms(&tn->node), KE_HEARTBEAT_MS, "it is linked");
+	is_eq(ke_node_wait_ms(&w->n[1].node), KE_HEARTBEAT_MS, "there as well");
+	ok(w->n[1].sooner, "where it came by itself");
+	tn->sooner = false;
+	sink_open(tn, false, false);
+	ok(world_pump(w), "quiet");
+	ok(!tn->sooner, "not for every change");
+	world_cut(w);
+	ok(tn->sooner, "but for a break");
+	world_end(w);
+}
+
 /* Every link breaks as soon as it stands, or (@sync) when all is said. */
 static void breaks_always(struct world *w, u32 ms, bool sync)
 {
@@ -251,311 +303,5 @@ TEST(forgotten)
 	world_end(w);
 }
 
-/* ------------------------------------------------------------- hostile peers */
-
-static int put_frame(struct conn *c, u8 type, u32 id, u64 pos, const void *body, u32 len, u32 said)
-{
-	struct kecho_frame f = {
-		.len = cpu_to_le32(said), .type = type, .id = cpu_to_le32(id),
-		.pos = cpu_to_le64(pos),
-	};
-
-	memcpy(c->in, &f, sizeof(f));
-	if (len)
-		memcpy(c->in + sizeof(f), body, len);
-	c->in_len = sizeof(f) + len;
-	while (c->in_len && !c->closed)
-		conn_rx(c);
-	return c->err;
-}
-
-static int put_hello(struct conn *c, u32 least, u32 most, u16 auth, const struct ke_contact *self)
-{
-	u8 buf[256];
-	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
-
-	ke_put_u32(&o, least);
-	ke_put_u32(&o, most);
-	ke_put_contact(&o, self);
-	ke_put_str(&o, "stranger");
-	ke_put_u16(&o, auth);
-	ke_put_bytes(&o, NULL, 0);
-	return put_frame(c, KECHO_FRAME_HELLO, 0, 0, buf, o.len, o.len);
-}
-
-static const struct ke_contact stranger = {
-	.node = { { 0x77 } }, .host = { { 0x78 } }, .incarnation = 5,
-};
-
-static void one_hello(u32 least, u32 most, u16 auth, const struct ke_contact *self, int err)
-{
-	struct world *w = world_new(1, 1);
-	struct conn *c = w ? conn_new(&w->n[0], false) : NULL;
-
-	must(c, "memory");
-	c->raw = true;
-	is_eq(put_hello(c, least, most, auth, self ?: &w->n[0].node.self), err, "hello");
-	is_eq(!c->link.peer, err != 0, "a peer or none");
-	world_end(w);
-}
-
-TEST(hello_refused)
-{
-	one_hello(1, 1, 0, &stranger, 0);
-	one_hello(1, 9, 0, &stranger, 0);
-	one_hello(2, 9, 0, &stranger, -EPROTONOSUPPORT);
-	one_hello(0, 0, 0, &stranger, -EPROTONOSUPPORT);
-	one_hello(1, 1, 1, &stranger, -EACCES);
-	one_hello(1, 1, 0, NULL, -ECONNABORTED);
-}
-
-struct bad_frame {
-	const char *what;
-	u8 type;
-	u32 id;
-	u64 pos;
-	u8 body[48];
-	u32 len, said;
-	int err;
-};
-
-/* Of a peer that is in the channel (its number 1) with a source (log 1, 64 KiB) at 0. */
-static const struct bad_frame bad_frames[] = {
-	{ "a hello again", KECHO_FRAME_HELLO, 0, 0, { 0 }, 0, 0, 0 },
-	{ "an unknown type", 200, 0, 0, { 0 }, 0, 0, -EPROTO },
-	{ "a length over the limit", KECHO_FRAME_PING, 0, 0, { 0 }, 0, KECHO_FRAME_BODY_MAX + 1,
-	  -EPROTO },
-	{ "the channel twice", KECHO_FRAME_CHANNEL, 1, 0, { 1, 2, 3 }, 20, 20, -EPROTO },
-	{ "the channel by another number", KECHO_FRAME_CHANNEL, 2, 0, { 1, 2, 3 }, 20, 20,
-	  -EPROTO },
-	{ "half a channel", KECHO_FRAME_CHANNEL, 2, 0, { 1, 2, 3 }, 17, 17, -EPROTO },
-	{ "half a contact", KECHO_FRAME_NODES, 1, 0, { 1 }, 30, 30, -EPROTO },
-	{ "half a member", KECHO_FRAME_MEMBER, 1, 0, { 1 }, 8, 8, -EPROTO },
-	{ "a member of no role", KECHO_FRAME_MEMBER, 1, 0, { 3, 0, 0, 0, 0, 0, 0, 0, 7 }, 25, 25,
-	  -EPROTO },
-	{ "a log of no size", KECHO_FRAME_MEMBER, 1, 0,
-	  { 3, 0, 0, 0, 0, 0, 0, 0, KE_SOURCE, 0, 0, 2, 0, 0, 0, 1 }, 25, 25, -EPROTO },
-	{ "attributes that are none", KECHO_FRAME_ATTR, 1, 9, { 9, 9, 9 }, 3, 3, -EPROTO },
-	{ "a subscription to no log", KECHO_FRAME_SUBSCRIBE, 99, 0, { 0 }, 14, 14, 0 },
-	{ "half a subscription", KECHO_FRAME_SUBSCRIBE, 1, 0, { 0 }, 13, 13, -EPROTO },
-	{ "an unaligned subscription", KECHO_FRAME_SUBSCRIBE, 1, 3, { 3 }, 14, 14, -EPROTO },
-	{ "a start past all", KECHO_FRAME_START, 1, U64_MAX, { 0 }, 8, 8, -EPROTO },
-	{ "a start again", KECHO_FRAME_START, 1, 64, { 0 }, 8, 8, 0 },
-	{ "data elsewhere", KECHO_FRAME_DATA, 1, 64, { 0 }, 8, 8, -EPROTO },
-	{ "more data than a piece", KECHO_FRAME_DATA, 1, 0, { 0 }, 0, 16385, -EPROTO },
-	{ "data of no log", KECHO_FRAME_DATA, 9, 0, { 0 }, 8, 8, 0 },
-	{ "data that is no record", KECHO_FRAME_DATA, 1, 0, { 0xff, 0xff, 0xff, 0xff }, 8, 8,
-	  -EPROTO },
-	{ "a skip unaligned", KECHO_FRAME_SKIP, 1, 12, { 0 }, 0, 0, -EPROTO },
-	{ "a skip past all", KECHO_FRAME_SKIP, 1, U64_MAX & ~7ULL, { 0 }, 0, 0, -EPROTO },
-	{ "a skip", KECHO_FRAME_SKIP, 1, 1 << 20, { 0 }, 0, 0, 0 },
-	{ "half an end", KECHO_FRAME_END, 1, 0, { 0 }, 7, 7, -EPROTO },
-	{ "half an acknowledgement", KECHO_FRAME_ACK, 1, 0, { 0 }, 8, 8, -EPROTO },
-	{ "of what was never sent", KECHO_FRAME_ACK, 1, 1 << 20, { 0 }, 16, 16, -EPROTO },
-	{ "a stream frame between", 34, 1, 0, { 0 }, 0, 0, 0 },
-};
-
-static int put_member(struct conn *c, u64 id, u32 log, u64 size)
-{
-	u8 buf[64];
-	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
-
-	ke_put_u64(&o, id);
-	ke_put_u8(&o, log ? KE_SOURCE : KE_SINK);
-	ke_put_u8(&o, 0);
-	ke_put_u8(&o, 1);
-	ke_put_u32(&o, log);
-	ke_put_u64(&o, size);
-	ke_put_bytes(&o, NULL, 0);
-	return put_frame(c, KECHO_FRAME_MEMBER, 1, 0, buf, o.len, o.len);
-}
-
-/* A node with a source and a sink, whose peer is a test's. */
-static struct world *meet(struct conn **c, bool gated)
-{
-	static const u8 channel[20] = { 1, 2, 3 };
-	static const u8 subscribe[14] = { KE_FROM_NOW };
-	struct world *w = world_new(1, 1);
-
-	*c = NULL;
-	if (!w)
-		return NULL;
-	channel_open(&w->n[0]);
-	sink_open(&w->n[0], gated, false);
-	if (source_open(&w->n[0], 0))
-		*c = conn_new(&w->n[0], false);
-	if (!ok(*c, "memory")) {
-		world_free(w);
-		return NULL;
-	}
-	(*c)->raw = true;
-	is_eq(put_hello(*c, 1, 1, 0, &stranger), 0, "hello");
-	is_eq(put_frame(*c, KECHO_FRAME_CHANNEL, 1, 0, channel, 20, 20), 0, "channel");
-	is_eq(put_member(*c, 0x1234, 1, TEST_LOG), 0, "member");
-	is_eq(put_frame(*c, KECHO_FRAME_SYNCED, 1, 0, NULL, 0, 0), 0, "synced");
-	is_eq(put_frame(*c, KECHO_FRAME_START, 1, 0, channel + 4, 8, 8), 0, "start");
-	is_eq(put_frame(*c, KECHO_FRAME_SUBSCRIBE, 1, 0, subscribe, 14, 14), 0, "subscribe");
-	return w;
-}
-
-TEST(hostile)
-{
-	struct world *w;
-	struct conn *c;
-	u32 i;
-
-	for (i = 0; i < ARRAY_SIZE(bad_frames); i++) {
-		const struct bad_frame *f = &bad_frames[i];
-
-		w = meet(&c, false);
-		must(w, "nodes");
-		is_eq(put_frame(c, f->type, f->id, f->pos, f->body, f->len, f->said), f->err, "%s",
-		      f->what);
-		ok(world_pump(w), "quiet");
-		is_eq(c->lost, f->err != 0, "%s: the link", f->what);
-		is_eq(w->n[0].damaged + w->n[0].got, 0, "%s: no event", f->what);
-		world_end(w);
-	}
-}
-
-/* A peer may not send more than there is room for. */
-TEST(over_credit)
-{
-	static u8 pad[16384] = { 0x00, 0x40, 0, 0, KECHO_RECORD_PAD };
-	struct world *w;
-	struct conn *c;
-	u32 i;
-
-	w = meet(&c, true);
-	must(w, "nodes");
-	w->n[0].idle = true;
-	for (i = 0; i < 4; i++)
-		is_eq(put_frame(c, KECHO_FRAME_DATA, 1, i * 16384, pad, 16384, 16384), 0, "room");
-	is_eq(put_frame(c, KECHO_FRAME_SKIP, 1, 4 << 20, NULL, 0, 0), -EPROTO, "no skip either");
-	world_end(w);
-	w = meet(&c, true);
-	must(w, "nodes");
-	w->n[0].idle = true;
-	for (i = 0; i < 4; i++)
-		is_eq(put_frame(c, KECHO_FRAME_DATA, 1, i * 16384, pad, 16384, 16384), 0, "room");
-	is_eq(put_frame(c, KECHO_FRAME_DATA, 1, i * 16384, pad, 8, 8), -EPROTO, "no room");
-	world_end(w);
-}
-
-/* --------------------------------------------------------------------- limits */
-
-/* A peer that names more and more nodes: the one too many ends its link. */
-TEST(endless_nodes)
-{
-	struct ke_contact contact = { .incarnation = 1, .address = "10.0.0.1:1" };
-	u8 buf[64];
-	struct world *w;
-	struct conn *c;
-	u32 i;
-	int err = 0;
-
-	w = meet(&c, false);
-	must(w, "nodes");
-	for (i = 1; !err && i < 2 * KE_NODES_MAX; i++) {
-		struct ke_out o = { .buf = buf, .size = sizeof(buf) };
-
-		put_unaligned_le32(i, contact.node.b);
-		ke_put_contact(&o, &contact);
-		err = put_frame(c, KECHO_FRAME_NODES, 1, 0, buf, o.len, o.len);
-	}
-	is_eq(err, -ENOSPC, "one too many");
-	is_eq(w->n[0].node.npeers, KE_NODES_MAX, "so many are known");
-	ok(!ke_peer_find(&w->n[0].node, &contact.node), "not the last");
-	close_conns(w);
-	c = conn_new(&w->n[0], false);
-	must(c, "memory");
-	c->raw = true;
-	contact.incarnation++;
-	is_eq(put_hello(c, 1, 1, 0, &contact), -ENOSPC, "nor is there room for a stranger");
-	ok(world_wait(w, KE_NODE_FORGET_MS), "quiet");
-	is_eq(w->n[0].node.npeers, 0, "all are forgotten");
-	world_end(w);
-}
-
-TEST(endless_members)
-{
-	struct world *w;
-	struct conn *c;
-	u32 i;
-	int err = 0;
-
-	w = meet(&c, false);
-	must(w, "nodes");
-	for (i = 1; !err && i < 2 * KE_MEMBERS_MAX; i++)
-		err = put_member(c, 0x5000 + i, 0, 0);
-	is_eq(err, -ENOSPC, "one too many");
-	is_eq(w->n[0].joined, KE_MEMBERS_MAX, "so many have joined");
-	ok(world_pump(w), "quiet");
-	ok(c->lost, "the link is closed");
-	ok(world_wait(w, KE_NODE_FORGET_MS), "quiet");
-	is_eq(w->n[0].failed, KE_MEMBERS_MAX, "all have failed");
-	ok(list_empty(&w->n[0].node.peers), "and are forgotten");
-	world_end(w);
-}
-
-/* Logs of which we would have to keep mirrors. */
-TEST(endless_mirrors)
-{
-	struct world *w;
-	struct ke_peer *p;
-	struct conn *c;
-	u8 seq[8] = { 0 };
-
-	w = meet(&c, false);
-	must(w, "nodes");
-	p = c->link.peer;
-	is_eq(p->mirrored, TEST_LOG, "one mirror");
-	p->mirrored += KE_MIRRORS_MAX - 2 * TEST_LOG;
-	is_eq(put_member(c, 0x5001, 2, TEST_LOG), 0, "a source");
-	is_eq(put_frame(c, KECHO_FRAME_START, 2, 0, seq, 8, 8), 0, "its mirror just fits");
-	is_eq(put_member(c, 0x5002, 3, TEST_LOG), 0, "another");
-	is_eq(put_frame(c, KECHO_FRAME_START, 3, 0, seq, 8, 8), -ENOSPC, "that is too much");
-	p->mirrored -= KE_MIRRORS_MAX - 2 * TEST_LOG;
-	world_end(w);
-}
-
-/* Our own. */
-TEST(own_limits)
-{
-	struct world *w = world_new(1, 1);
-	struct ke_channel *ch = kvzalloc(KE_CHANNELS_MAX * sizeof(*ch), GFP_KERNEL);
-	struct ke_member *m = kvzalloc((KE_MEMBERS_MAX + 1) * sizeof(*m), GFP_KERNEL);
-	struct ke_id uuid = { { 0 } };
-	u32 i;
-
-	must(w && ch && m, "memory");
-	for (i = 0; i < KE_CHANNELS_MAX; i++) {
-		put_unaligned_le32(i, uuid.b);
-		if (!is_eq(ke_channel_open(&ch[i], &w->n[0].node, &uuid, "own"), 0, "room"))
-			break;
-	}
-	is_eq(ke_channel_open(&w->n[0].ch, &w->n[0].node, &uuid, "own"), -ENOSPC, "no more");
-	ok(!w->n[0].ch.node, "it is as it was");
-	for (i = 0; i < KE_MEMBERS_MAX; i++) {
-		m[i].role = KE_SINK;
-		if (!is_eq(ke_member_join(&m[i], &ch[i & 1]), 0, "room"))
-			break;
-	}
-	is_eq(ke_member_join(&m[i], &ch[0]), -ENOSPC, "no more");
-	ke_member_leave(&m[i]);
-	ke_member_leave(&m[0]);
-	is_eq(ke_member_join(&m[0], &ch[0]), 0, "another has left");
-	for (i = 0; i < KE_MEMBERS_MAX; i++)
-		ke_member_leave(&m[i]);
-	ke_channel_close(&ch[0]);
-	is_eq(ke_channel_open(&ch[0], &w->n[0].node, &uuid, "own"), 0, "one was closed");
-	for (i = 0; i < KE_CHANNELS_MAX; i++)
-		ke_channel_close(&ch[i]);
-	world_end(w);
-	kvfree(ch);
-	kvfree(m);
-}
-
-TESTS(node, hello, members, members_before, attributes, third_node, both_dial, silence, redial,
-      only_hello, forgotten, hello_refused, hostile, over_credit, endless_nodes,
-      endless_members, endless_mirrors, own_limits);
+TESTS(node, hello, members, members_before, attributes, third_node, both_dial, silence,
+      dead_in_time, sooner, redial, only_hello, forgotten);

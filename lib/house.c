@@ -255,8 +255,12 @@ static void member(struct ke_remote *m)
 static void changed(void *house)
 {
 	struct kecho *k = house;
+	u64 one = 1;
 
 	pthread_cond_broadcast(&k->changed);
+	/* The helper may sleep for longer, or for ever; a full counter wakes it as well. */
+	if (ke_node_sooner(&k->node) && write(k->wake, &one, sizeof(one)) < 0)
+		return;
 }
 
 static void room(struct ke_source *s)
