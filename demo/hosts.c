@@ -43,6 +43,9 @@
 #include "rtnl.h"
 
 #define HOSTS_BRIDGE_INDEX	100
+/* No port has the index of its eth0: the kernel takes such a pair for one device
+ * and may let a carrier that has come wait for a second. */
+#define HOSTS_PORT_INDEX	101
 #define HOSTS_ETH0_INDEX	2
 #define HOSTS_NET		0x0a630000u	/* 10.99.0.0/24 */
 #define HOSTS_REGISTRY_PORT	7400
@@ -113,8 +116,8 @@ static int plug(const struct hosts *h, int i, int rtnl)
 	int ret;
 
 	snprintf(port, sizeof(port), "to-%s", names[i]);
-	ret = rtnl_add_veth(h->wires, port, HOSTS_BRIDGE_INDEX, "eth0", HOSTS_ETH0_INDEX,
-			    h->host[i].ns);
+	ret = rtnl_add_veth(h->wires, port, HOSTS_PORT_INDEX + i, HOSTS_BRIDGE_INDEX, "eth0",
+			    HOSTS_ETH0_INDEX, h->host[i].ns);
 	if (!ret)
 		ret = rtnl_add_address(rtnl, HOSTS_ETH0_INDEX, addr, 24);
 	if (!ret)

@@ -110,10 +110,10 @@ int rtnl_add_bridge(int fd, const char *name, int index)
 	return talk(fd, &r);
 }
 
-int rtnl_add_veth(int fd, const char *name, int master, const char *peer, int peer_index,
-		  int peer_ns)
+int rtnl_add_veth(int fd, const char *name, int index, int master, const char *peer,
+		  int peer_index, int peer_ns)
 {
-	struct ifinfomsg info = { 0 }, peer_info = { .ifi_index = peer_index };
+	struct ifinfomsg info = { .ifi_index = index }, peer_info = { .ifi_index = peer_index };
 	struct request r = begin(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, &info, sizeof(info));
 	struct rtattr *kind, *data, *other;
 

@@ -13,10 +13,10 @@
 
 int rtnl_open(void);	/* a descriptor, or -errno */
 int rtnl_add_bridge(int fd, const char *name, int index);
-/* A veth pair: @name here, a port of the bridge @master; @peer with the
- * interface index @peer_index in the namespace @peer_ns. */
-int rtnl_add_veth(int fd, const char *name, int master, const char *peer, int peer_index,
-		  int peer_ns);
+/* A veth pair: @name with the interface index @index here, a port of the bridge
+ * @master; @peer with @peer_index in the namespace @peer_ns. */
+int rtnl_add_veth(int fd, const char *name, int index, int master, const char *peer,
+		  int peer_index, int peer_ns);
 int rtnl_set_up(int fd, const char *name, bool up);
 int rtnl_add_address(int fd, int index, struct in_addr addr, unsigned char prefix_len);
 

@@ -187,8 +187,8 @@ static int cut(struct show *sh)
 static int enter_short_cut(struct show *sh)
 {
 	story_tell(&sh->story, false, sh->hosts->loopback ?
-		   "%s is stopped for a second: SIGSTOP" :
-		   "%s's cable is pulled for a second", show_name(sh, BIRCH));
+		   "%s is stopped for less than a second: SIGSTOP" :
+		   "%s's cable is pulled for less than a second", show_name(sh, BIRCH));
 	return cut(sh);
 }
 
@@ -377,7 +377,7 @@ const struct step script[] = {
 	{ NULL, passed, NULL, 5000, 5000, NULL },
 	{ enter_burst, all_flow, leave_steady, 2000, 6000, "all to flow after the burst" },
 	{ NULL, passed, NULL, 1000, 1000, NULL },
-	{ enter_short_cut, passed, NULL, 1000, 1000, NULL },
+	{ enter_short_cut, passed, NULL, 600, 600, NULL },
 	{ enter_heal, have_resumed, leave_heal, 1500, 8000, "all to flow again" },
 	{ NULL, passed, NULL, 1500, 1500, NULL },
 	{ enter_long_cut, passed, NULL, 500, 500, NULL },

@@ -49,7 +49,11 @@ else
 	is $? 1 "psi: an error where the kernel has none"
 fi
 
-if [ "$(head -c 1 /dev/kmsg 2>&1 >/dev/null | grep -c 'not permitted\|denied')" = 0 ]; then
+if [ ! -e /dev/kmsg ]; then	# a container
+	"$kecho" pub --from kmsg x 2>"$dir/err"
+	is $? 1 "kmsg: an error where there is none"
+	has "$(<"$dir/err")" '/dev/kmsg: No such file' "kmsg: and it says which file is missing"
+elif [ "$(head -c 1 /dev/kmsg 2>&1 >/dev/null | grep -c 'not permitted\|denied')" = 0 ]; then
 	collect 1 --from kmsg --history
 	is "$code" 0 "kmsg"
 	json_valid "$dir/got"
