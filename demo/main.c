@@ -170,8 +170,8 @@ static void say_what_next(const struct options *o, const struct hosts *h)
 	printf("\nThe report: %s\n", realpath(o->report, where) ? where : o->report);
 	if (h->loopback)
 		puts("As root the hosts are network namespaces, and the cut is a pulled cable.");
-	puts("Next: kecho pub hello --from netlink,loadavg,psi   in one terminal,\n"
-	     "      kecho sub hello                              in another (see kecho help).");
+	puts("Next: build/cli/kecho sub hello                              in one terminal,\n"
+	     "      build/cli/kecho pub hello --from netlink,loadavg,psi   in another");
 }
 
 static int make_hosts(struct hosts *h, const struct options *o)

@@ -355,7 +355,7 @@ void screen_summary(const struct story *s)
 		for (int j = 0; j < HOSTS; j++)
 			summarize_pair(s, i, j);
 	if (s->outage[0].cut_ms)
-		printf("\n  %-17s %9s %14s %13s %10s %10s\n", "outage", "lasted", "noticed after",
+		printf("\n  %-17s %9s %14s %13s %10s %10s\n", "outage", "lasted", "given up after",
 		       "flowed after", "came late", "lost");
 	summarize_outage("birch, short", &s->outage[0]);
 	summarize_outage("birch, long", &s->outage[1]);

@@ -152,9 +152,12 @@ static void leave_steady(struct show *sh)
 
 static int enter_burst(struct show *sh)
 {
+	char events[STORY_COUNT_MAX];
+
 	sh->story.phase = STORY_BURST;
 	story_burst(&sh->story, SCRIPT_BURST_NS);
-	story_tell(&sh->story, false, "burst: %u events from each in one second", SCRIPT_BURST);
+	story_tell(&sh->story, false, "burst: %s events from each in one second",
+		   story_count(events, SCRIPT_BURST));
 	return burst_all(sh);
 }
 
@@ -202,9 +205,11 @@ static int enter_long_cut(struct show *sh)
 
 static int enter_cut_burst(struct show *sh)
 {
+	char events[STORY_COUNT_MAX];
+
 	story_tell(&sh->story, false,
-		   "a burst of %u from each meanwhile: more than a log keeps for %s", SCRIPT_BURST,
-		   show_name(sh, BIRCH));
+		   "a burst of %s from each meanwhile: more than a log keeps for %s",
+		   story_count(events, SCRIPT_BURST), show_name(sh, BIRCH));
 	story_burst(&sh->story, SCRIPT_BURST_NS);
 	return burst_all(sh);
 }
@@ -377,7 +382,7 @@ const struct step script[] = {
 	{ NULL, passed, NULL, 5000, 5000, NULL },
 	{ enter_burst, all_flow, leave_steady, 2000, 6000, "all to flow after the burst" },
 	{ NULL, passed, NULL, 1000, 1000, NULL },
-	{ enter_short_cut, passed, NULL, 600, 600, NULL },
+	{ enter_short_cut, passed, NULL, 700, 700, NULL },
 	{ enter_heal, have_resumed, leave_heal, 1500, 8000, "all to flow again" },
 	{ NULL, passed, NULL, 1500, 1500, NULL },
 	{ enter_long_cut, passed, NULL, 500, 500, NULL },

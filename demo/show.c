@@ -48,10 +48,10 @@ static void on_ready(struct show *sh, int host, const struct wire_ready *r)
 
 	m->ready = true;
 	m->told = *r;
-	snprintf(feeds, sizeof(feeds), "%s%s%s", r->feeds & WIRE_FEED_NETLINK ? "netlink " : "",
-		 r->feeds & WIRE_FEED_LOADAVG ? "load " : "",
+	snprintf(feeds, sizeof(feeds), "%s%s%s", r->feeds & WIRE_FEED_NETLINK ? "netlink, " : "",
+		 r->feeds & WIRE_FEED_LOADAVG ? "load, " : "",
 		 r->feeds & WIRE_FEED_PSI ? "pressure" : "(this kernel tells no pressure)");
-	story_tell(&sh->story, false, "%s has joined at %s with %s", show_name(sh, host),
+	story_tell(&sh->story, false, "%s has joined at %s and tells %s", show_name(sh, host),
 		   sh->hosts->host[host].address, feeds);
 }
 

@@ -64,10 +64,32 @@ allow_services()
 	fi
 }
 
+# What it says is shown if it fails.
 apt()
 {
-	as_root env DEBIAN_FRONTEND=noninteractive \
-		apt-get -q -y -o DPkg::Lock::Timeout=$apt_lock_s "$@" </dev/null
+	as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
+		apt-get -q -y -o DPkg::Lock::Timeout=$apt_lock_s --no-install-recommends \
+		"$@" </dev/null >>"$log" 2>&1
+}
+
+update()
+{
+	echo "install-deps: apt-get update" >&2
+	apt update || fail "apt-get update"
+}
+
+install()
+{
+	size=$(LC_ALL=C apt-get -q -y --print-uris --no-install-recommends install $need 2>&1 |
+		sed -n 's/^Need to get \(.*\) of archives\.$/, \1 to fetch/p')
+	echo "install-deps: apt-get install$size" >&2
+	apt install $need
+}
+
+fail()
+{
+	cat "$log" >&2
+	die "$1 failed; see above"
 }
 
 # Whether apt's lists know all that is to be installed.
@@ -97,18 +119,21 @@ need=$(missing)
 [ -n "$need" ] || exit 0
 
 if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then
+	first=
+	known || first="apt-get update && "
 	echo "install-deps: make $target needs packages that are not installed. As root run" >&2
-	echo "	apt-get install --no-install-recommends $need" >&2
+	echo "	${first}apt-get install --no-install-recommends $need" >&2
 	exit 2
 fi
 
-echo "install-deps: installing $need" >&2
-trap allow_services EXIT
+echo "install-deps: make $target needs packages that are not installed: $need" >&2
+log=$(mktemp)
+trap 'allow_services; rm -f "$log"' EXIT
 trap 'exit 2' HUP INT TERM
 forbid_services
 if known; then
 	# Lists that are too old name files that are gone: fetch them and try again.
-	apt install --no-install-recommends $need >&2 && exit 0
+	install && exit 0
 fi
-apt update >&2 || die "apt-get update failed; see above"
-apt install --no-install-recommends $need >&2 || die "apt-get could not install: $need"
+update
+install || fail "apt-get install $need"
