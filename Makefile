@@ -4,6 +4,8 @@
 # is to do.
 
 PREFIX ?= /usr/local
+# Below PREFIX. Loader and pkg-config look there, whatever Meson knows of the system.
+LIBDIR ?= lib
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
 TREES = build build-asan build-tsan
@@ -50,12 +52,11 @@ fuzz:
 
 install:
 	@$(deps) build
-	@$(tools)/build.sh build --prefix=$(PREFIX)
-	@DESTDIR=$(DESTDIR) meson install -C build --no-rebuild --quiet
-	@[ -n '$(DESTDIR)' ] || [ "$$(id -u)" != 0 ] || ldconfig
+	@$(tools)/build.sh build --prefix='$(PREFIX)' --libdir='$(LIBDIR)'
+	@DESTDIR='$(DESTDIR)' $(tools)/install.sh build
 
 uninstall:
-	@DESTDIR=$(DESTDIR) ninja -C build uninstall
+	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' $(tools)/install.sh -u build
 
 clean:
 	rm -rf $(TREES)
@@ -69,6 +70,6 @@ help:
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
-	@echo "make install      into PREFIX ($(PREFIX)), under DESTDIR"
-	@echo "make uninstall"
+	@echo "make install      into PREFIX ($(PREFIX)) and its LIBDIR ($(LIBDIR)), under DESTDIR"
+	@echo "make uninstall    what was installed in PREFIX, under DESTDIR"
 	@echo "make clean        remove the build trees"

@@ -54,6 +54,7 @@ folders_changed()
 }
 
 mkdir -p "$root/$tree"
+trap '"$root/tools/give-back.sh" "$tree"' EXIT
 if [ ! -f "$root/$tree/build.ninja" ]; then
 	folders_changed || true
 	try setup "$@" "$root/$tree" "$root"

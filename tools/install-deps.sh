@@ -17,12 +17,6 @@ saved=$policy.before-kecho
 ours="kecho: no service starts while packages are installed"
 apt_lock_s=300
 
-die()
-{
-	echo "install-deps: $*" >&2
-	exit 2
-}
-
 as_root()
 {
 	if [ "$(id -u)" = 0 ]; then
@@ -49,7 +43,7 @@ missing()
 forbid_services()
 {
 	# One that was left by a run that was killed is ours, not the system's.
-	if [ -e "$policy" ] && ! grep -q "$ours" "$policy"; then
+	if [ -e "$policy" ] && ! as_root grep -q "$ours" "$policy"; then
 		as_root mv "$policy" "$saved"
 	fi
 	printf '#!/bin/sh\n# %s\nexit 101\n' "$ours" | as_root tee "$policy" >/dev/null
@@ -89,7 +83,8 @@ install()
 fail()
 {
 	cat "$log" >&2
-	die "$1 failed; see above"
+	echo "install-deps: $1 failed; see above" >&2
+	exit 2
 }
 
 # Whether apt's lists know all that is to be installed.

@@ -92,6 +92,7 @@ if [ "$1" = -s ]; then
 fi
 for tree; do
 	run_tree "$tree"
+	"$root/tools/give-back.sh" "$tree"
 done
 [ $skipped = 0 ] || echo "$skipped skipped"
 echo "$passed passed, $failed failed"
