@@ -25,6 +25,7 @@
 
 enum {
 	LONG_MS = 10000,	/* longer than anything takes that works */
+	SETTLE_MS = 100,	/* a thread that slept through it has nothing to do */
 	LISTED_MAX = 1001,
 };
 
