@@ -6,6 +6,7 @@
 #include <limits.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 #include <time.h>
@@ -49,12 +50,12 @@ static const char style[] =
 	"td.wrap{white-space:normal;word-break:break-word;text-align:left}\n"
 	"code{font:12px/1.5 ui-monospace,\"DejaVu Sans Mono\",monospace}\n"
 	"details summary{cursor:pointer}details code{color:var(--soft)}\n"
-	".plot{display:block;width:100%;height:auto}\n"
+	".plot{display:block;width:100%;min-width:620px;height:auto}\n"
 	".plot path{fill:none;stroke-linejoin:round;stroke-linecap:round}\n"
 	".grid{stroke:var(--line);stroke-width:1}.frame{stroke:var(--soft);stroke-width:1}\n"
 	".tick{fill:var(--soft);font-size:11px}.away{fill:var(--away)}.burst{fill:var(--burst)}\n"
 	".h0{stroke:var(--c0)}.h1{stroke:var(--c1)}.h2{stroke:var(--c2)}\n"
-	".r0{stroke-width:6;opacity:.55}.r1{stroke-width:3.4;opacity:.8}.r2{stroke-width:1.4}\n"
+	".r0{stroke-width:6.5}.r1{stroke-width:4}.r2{stroke-width:1.5}\n"
 	".node{fill:none;stroke:var(--line);stroke-width:1.5}.wire{stroke:var(--soft);"
 	"stroke-width:1.5}.name{fill:var(--ink);font-size:15px;font-weight:600}\n"
 	".d0{fill:var(--c0)}.d1{fill:var(--c1)}.d2{fill:var(--c2)}\n"
@@ -277,6 +278,55 @@ static void pair_table(FILE *f, const struct story *s)
 	fputs("</table></div>\n", f);
 }
 
+static const char *duration_or(char buf[STORY_DURATION_MAX], uint64_t ns, const char *none)
+{
+	return ns ? story_duration(buf, ns) : none;
+}
+
+static void outage_row(FILE *f, const char *what, const struct story_outage *o)
+{
+	char lasted[STORY_DURATION_MAX], noticed[STORY_DURATION_MAX], resumed[STORY_DURATION_MAX];
+	char late[STORY_COUNT_MAX], lost[STORY_COUNT_MAX];
+
+	if (!o->cut_ms)
+		return;
+	fprintf(f, "<tr><td class=\"l\">%s</td><td>%s</td><td>%s</td><td>%s</td><td>%s</td>"
+		   "<td>%s</td></tr>\n", what, story_duration(lasted, o->cut_ms * 1000000ull),
+		duration_or(noticed, o->noticed_ns, "never"),
+		duration_or(resumed, o->resumed_ns, "never"), story_count(late, o->late),
+		story_count(lost, o->lost));
+}
+
+static void death_line(FILE *f, const struct story *s)
+{
+	char took[STORY_DURATION_MAX];
+
+	fprintf(f, "<p>%s was killed with SIGKILL.", host_name(s, s->killed));
+	for (int i = 0; i < HOSTS; i++)
+		if (s->death_noticed_ns[i])
+			fprintf(f, " %s knew in %s.", host_name(s, i),
+				story_duration(took, s->death_noticed_ns[i]));
+	fprintf(f, " A new node joined in its place: %s after its start.</p>\n",
+		duration_or(took, s->rejoin_ns, "never"));
+}
+
+static void broken(FILE *f, const struct story *s)
+{
+	if (!s->outage[0].cut_ms)
+		return;
+	fputs("<h2>What was broken</h2>\n<p class=\"soft\">A link that is silent for 2&nbsp;s is "
+	      "given up, and resumed where it was when it is there again. Late: over 250&nbsp;ms "
+	      "old when it came. Lost: overwritten in the source's log meanwhile; the sink was "
+	      "told which.</p>\n<div class=\"box\"><table><tr><th class=\"l\">birch was away</th>"
+	      "<th>lasted</th><th>given up after</th><th>flowed after healing</th>"
+	      "<th>came late</th><th>lost</th></tr>\n", f);
+	outage_row(f, "short", &s->outage[0]);
+	outage_row(f, "long, with a burst", &s->outage[1]);
+	fputs("</table></div>\n", f);
+	if (s->killed >= 0)
+		death_line(f, s);
+}
+
 static void timeline(FILE *f, const struct story *s)
 {
 	fputs("<h2>What was done, and what was seen</h2>\n<div class=\"box\"><table>\n", f);
@@ -303,10 +353,24 @@ static void event_row(FILE *f, const struct story *s, const struct story_event *
 		host_name(s, ev->hearer), story_duration(text, ev->latency_ns));
 }
 
-/* All that is rare, and of what comes every other second a sample. */
+static int by_time(const void *a, const void *b)
+{
+	const struct story_event *x = *(const struct story_event *const *)a;
+	const struct story_event *y = *(const struct story_event *const *)b;
+
+	return x->at_ns < y->at_ns ? -1 : x->at_ns > y->at_ns;
+}
+
+/* All that is rare, and of what comes every other second a sample; as they happened,
+ * which is not as they came. */
 static void events(FILE *f, const struct story *s)
 {
 	unsigned int step = s->nevents / EVENTS_SHOWN + 1, shown = 0;
+	const struct story_event *ev[STORY_EVENTS_MAX];
+
+	for (unsigned int i = 0; i < s->nevents; i++)
+		ev[i] = &s->event[i];
+	qsort(ev, s->nevents, sizeof(ev[0]), by_time);
 
 	fprintf(f, "<h2>What the kernels said</h2>\n<p class=\"soft\">%u events of netlink, load "
 		"average and pressure crossed the channel. Each is shown with the first other host "
@@ -314,9 +378,9 @@ static void events(FILE *f, const struct story *s)
 		"</th><th class=\"l\">host</th><th class=\"l\">event</th><th class=\"l\">heard by"
 		"</th><th>after</th></tr>\n", s->nevents);
 	for (unsigned int i = 0; i < s->nevents && shown < 2 * EVENTS_SHOWN; i++) {
-		if (i % step && strncmp(s->event[i].words, "netlink", 7))
+		if (i % step && strncmp(ev[i]->words, "netlink", 7))
 			continue;
-		event_row(f, s, &s->event[i]);
+		event_row(f, s, ev[i]);
 		shown++;
 	}
 	fputs("</table></div>\n", f);
@@ -364,7 +428,8 @@ static void head(FILE *f, const struct story *s)
 		"<h1>Three hosts, one channel</h1>\n", style);
 	fprintf(f, "<p class=\"soft\">%s on Linux ", when);
 	svg_text(f, u.release);
-	fprintf(f, ", %.0f s. %s</p>\n", (double)s->end_ns / 1e9, s->hosts->loopback ?
+	fprintf(f, ", %ld CPUs, %.0f s. %s</p>\n", sysconf(_SC_NPROCESSORS_ONLN),
+		(double)s->end_ns / 1e9, s->hosts->loopback ?
 		"The hosts were loopback addresses, and a cut was SIGSTOP to the node: "
 		"run it as root for network namespaces." :
 		"Each host was a network namespace behind one bridge; "
@@ -387,6 +452,7 @@ static void write_page(FILE *f, const struct story *s)
 	legend(f, s, " &nbsp;&middot;&nbsp; log scale; the floor is silence.");
 	plots(f, s, plot_rate);
 	pair_table(f, s);
+	broken(f, s);
 	timeline(f, s);
 	events(f, s);
 	fputs("</main></body></html>\n", f);

@@ -23,7 +23,9 @@
 #define SPARKS		20	/* samples in a rate line */
 #define LABEL		10	/* columns of a row's label, and of a cell */
 #define CELL		23
+#define EVENT_COLS	49	/* of a kernel's event */
 #define FIXED_ROWS	16	/* of the page: all but the timeline and the events */
+#define NETLINK		"netlink "	/* most events begin so: it can be left out */
 
 #define BOLD	"\033[1m"
 #define DIM	"\033[2m"
@@ -82,37 +84,40 @@ static const char *mood(const struct story *s, int hearer, int source)
 {
 	const struct story_sample *l = &s->pair[hearer][source].last;
 
-	if (s->away[hearer] && s->killed == hearer)
-		return DIM;
-	if (!l->there)
+	if (!l->there || story_is_mute(s, hearer))
 		return DIM;
 	if (!l->events || l->per_s < 1)
 		return RED;
 	return l->p50_ns > 50000000u ? YELLOW : GREEN;
 }
 
-static void cell_latency(char *to, size_t size, const struct story_pair *p)
+static void cell_latency(char *to, size_t size, const struct story *s, int hearer, int source)
 {
+	const struct story_pair *p = &s->pair[hearer][source];
 	char p50[STORY_DURATION_MAX], p99[STORY_DURATION_MAX];
 
-	if (!p->last.events)
+	if (story_is_mute(s, hearer))
+		snprintf(to, size, s->killed == hearer ? "killed" : "stopped");
+	else if (!p->last.events)
 		snprintf(to, size, p->last.there ? "hears nothing" : "-");
 	else
 		snprintf(to, size, "%s  p99 %s", story_duration(p50, p->last.p50_ns),
 			 story_duration(p99, p->last.p99_ns));
 }
 
-static void cell_rate(char *to, size_t size, const struct story_pair *p)
+static void cell_rate(char *to, size_t size, const struct story *s, int hearer, int source)
 {
-	char lost[STORY_COUNT_MAX];
+	const struct story_pair *p = &s->pair[hearer][source];
+	char rate[32] = "", lost[STORY_COUNT_MAX];
 	uint64_t all = p->now.lost + p->before.lost;
 
-	if (!p->last.there)
-		snprintf(to, size, " ");
-	else if (all)
-		snprintf(to, size, "%.0f/s  lost %s", p->last.per_s, story_count(lost, all));
+	if (p->last.there && p->last.events && !story_is_mute(s, hearer))
+		snprintf(rate, sizeof(rate), "%.0f/s", p->last.per_s);
+	if (all)
+		snprintf(to, size, "%s%slost %s", rate, *rate ? "  " : "",
+			 story_count(lost, all));
 	else
-		snprintf(to, size, "%.0f/s", p->last.per_s);
+		snprintf(to, size, "%s", rate);
 }
 
 /* The rate of the last seconds: a column a sample, its height by powers of 4. */
@@ -141,16 +146,16 @@ static void draw_row(FILE *f, const struct screen *sc, const struct story *s, in
 
 	fprintf(f, BOLD "%-*s" PLAIN, LABEL, s->hosts->host[hearer].name);
 	for (int i = 0; i < HOSTS; i++) {
-		cell_latency(text, sizeof(text), &s->pair[hearer][i]);
+		cell_latency(text, sizeof(text), s, hearer, i);
 		fprintf(f, "%s%-*.*s" PLAIN, mood(s, hearer, i), CELL, CELL - 1, text);
 	}
 	snprintf(text, sizeof(text), "load %s", s->load[hearer]);
 	fprintf(f, EOL DIM "%-*s" PLAIN, LABEL, s->load[hearer][0] ? text : "");
 	for (int i = 0; i < HOSTS; i++) {
-		cell_rate(text, sizeof(text), &s->pair[hearer][i]);
+		cell_rate(text, sizeof(text), s, hearer, i);
 		fprintf(f, "%-*.*s", CELL, CELL - 1, text);
 	}
-	snprintf(text, sizeof(text), "cpu %s", s->pressure[hearer]);
+	snprintf(text, sizeof(text), "psi %s", s->pressure[hearer]);
 	fprintf(f, EOL DIM "%-*s", LABEL, s->pressure[hearer][0] ? text : "");
 	for (int i = 0; i < HOSTS; i++)
 		sparks(f, sc, s, &s->pair[hearer][i]);
@@ -178,20 +183,27 @@ static void draw_timeline(FILE *f, const struct story *s, unsigned int rows)
  * other news. */
 static bool is_news(const struct story *s, const struct story_event *ev)
 {
-	return s->hosts->loopback || !strncmp(ev->words, "netlink", 7);
+	return s->hosts->loopback || !strncmp(ev->words, NETLINK, strlen(NETLINK));
 }
 
-static void draw_event(FILE *f, const struct story *s, const struct story_event *ev)
+static void draw_event(FILE *f, const struct screen *sc, const struct story *s,
+		       const struct story_event *ev)
 {
+	const char *words = ev->words + (strncmp(ev->words, NETLINK, strlen(NETLINK)) ? 0 :
+					 strlen(NETLINK));
+	bool cut = strlen(words) > EVENT_COLS;
 	char at[16], late[STORY_DURATION_MAX], heard[64];
 
 	snprintf(heard, sizeof(heard), "%s %s", s->hosts->host[ev->hearer].name,
 		 story_duration(late, ev->latency_ns));
-	fprintf(f, DIM "%s" PLAIN " %-6s%-50.49s" DIM "%s" PLAIN EOL, clock_of(at, ev->at_ns),
-		s->hosts->host[ev->host].name, ev->words, heard);
+	fprintf(f, DIM "%s" PLAIN " %-6s%-*.*s%s " DIM "%s" PLAIN EOL, clock_of(at, ev->at_ns),
+		s->hosts->host[ev->host].name, cut ? EVENT_COLS - 1 : EVENT_COLS,
+		cut ? EVENT_COLS - 1 : EVENT_COLS, words, !cut ? "" : sc->utf8 ? "…" : "~",
+		heard);
 }
 
-static void draw_events(FILE *f, const struct story *s, unsigned int rows)
+static void draw_events(FILE *f, const struct screen *sc, const struct story *s,
+			unsigned int rows)
 {
 	unsigned int pick[EVENTS_MAX], n = 0;
 
@@ -201,7 +213,7 @@ static void draw_events(FILE *f, const struct story *s, unsigned int rows)
 	for (unsigned int i = n; i < rows; i++)
 		fputs(EOL, f);
 	while (n)
-		draw_event(f, s, &s->event[pick[--n]]);
+		draw_event(f, sc, s, &s->event[pick[--n]]);
 }
 
 static void draw_page(FILE *f, const struct screen *sc, const struct story *s)
@@ -222,7 +234,7 @@ static void draw_page(FILE *f, const struct screen *sc, const struct story *s)
 	draw_timeline(f, s, left - events);
 	fputs(EOL DIM "what their kernels say, who heard it first, and how much later" PLAIN EOL,
 	      f);
-	draw_events(f, s, events);
+	draw_events(f, sc, s, events);
 	fputs("\033[J", f);
 }
 
@@ -247,8 +259,8 @@ static void print_table(const struct story *s)
 	for (int i = 0; i < HOSTS; i++) {
 		printf("%16s", s->hosts->host[i].name);
 		for (int j = 0; j < HOSTS; j++) {
-			cell_latency(text, sizeof(text), &s->pair[i][j]);
-			cell_rate(rate, sizeof(rate), &s->pair[i][j]);
+			cell_latency(text, sizeof(text), s, i, j);
+			cell_rate(rate, sizeof(rate), s, i, j);
 			snprintf(cell, sizeof(cell), "%s  %s", text, rate);
 			printf("  %-36s", cell);
 		}
@@ -321,7 +333,7 @@ static void summarize_outage(const char *what, const struct story_outage *o)
 
 	if (!o->cut_ms)
 		return;
-	printf("  %-17s %9s %14s %13s %10s %10s\n", what,
+	printf("  %-17s %9s %15s %13s %9s %9s\n", what,
 	       story_duration(cut, o->cut_ms * 1000000ull),
 	       o->noticed_ns ? story_duration(noticed, o->noticed_ns) : "never",
 	       o->resumed_ns ? story_duration(resumed, o->resumed_ns) : "never",
@@ -355,7 +367,7 @@ void screen_summary(const struct story *s)
 		for (int j = 0; j < HOSTS; j++)
 			summarize_pair(s, i, j);
 	if (s->outage[0].cut_ms)
-		printf("\n  %-17s %9s %14s %13s %10s %10s\n", "outage", "lasted", "given up after",
+		printf("\n  %-17s %9s %15s %13s %9s %9s\n", "outage", "lasted", "given up after",
 		       "flowed after", "came late", "lost");
 	summarize_outage("birch, short", &s->outage[0]);
 	summarize_outage("birch, long", &s->outage[1]);

@@ -90,6 +90,12 @@ void story_stats(struct story *s, int hearer, const struct wire_stats *st)
 	for (int i = 0; i < HOSTS; i++)
 		pair_stats(s, &s->pair[hearer][i], &st->ear[i], since(s, st->time_ns));
 	s->submitted[hearer] = st->submitted;
+	s->told_ns[hearer] = since(s, st->time_ns);
+}
+
+bool story_is_mute(const struct story *s, int host)
+{
+	return s->away[host] && story_now_ns(s) > s->told_ns[host] + STORY_MUTE_NS;
 }
 
 void story_restarted(struct story *s, int host)

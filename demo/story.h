@@ -18,6 +18,7 @@
 
 #define STORY_SAMPLE_NS		200000000u	/* one sample per report of a node */
 #define STORY_SMOOTH		5	/* samples in a second */
+#define STORY_MUTE_NS		500000000u	/* two reports and a half */
 #define STORY_SAMPLES_MAX	400
 #define STORY_LINES_MAX		64
 #define STORY_EVENTS_MAX	512
@@ -83,6 +84,7 @@ struct story {
 	enum story_phase phase;
 	struct story_pair pair[HOSTS][HOSTS];	/* [who hears][whom] */
 	uint64_t submitted[HOSTS];	/* by the node that runs there now */
+	uint64_t told_ns[HOSTS];	/* its last report, since the beginning */
 	bool away[HOSTS];
 	char load[HOSTS][16], pressure[HOSTS][16];	/* as last heard of */
 	struct story_line line[STORY_LINES_MAX];
@@ -107,6 +109,9 @@ void story_heard(struct story *s, int hearer, const struct wire_heard *h);
 
 /* The node of @host is a new process that counts from 0. */
 void story_restarted(struct story *s, int host);
+
+/* The node of @host has been killed or stopped: what it told last is history. */
+bool story_is_mute(const struct story *s, int host);
 
 /* A line of the timeline. */
 void story_tell(struct story *s, bool bad, const char *fmt, ...)
