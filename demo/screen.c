@@ -189,8 +189,8 @@ static bool is_news(const struct story *s, const struct story_event *ev)
 static void draw_event(FILE *f, const struct screen *sc, const struct story *s,
 		       const struct story_event *ev)
 {
-	const char *words = ev->words + (strncmp(ev->words, NETLINK, strlen(NETLINK)) ? 0 :
-					 strlen(NETLINK));
+	size_t known = strncmp(ev->words, NETLINK, strlen(NETLINK)) ? 0 : strlen(NETLINK);
+	const char *words = ev->words + known;
 	bool cut = strlen(words) > EVENT_COLS;
 	char at[16], late[STORY_DURATION_MAX], heard[64];
 

@@ -58,12 +58,25 @@ allow_services()
 	fi
 }
 
-# What it says is shown if it fails.
+# On a terminal the line that came last, and nothing when all is over.
+show_last()
+{
+	while IFS= read -r line; do
+		[ ! -t 2 ] || printf '\r\033[K%.76s' "$line" >&2
+	done
+	[ ! -t 2 ] || printf '\r\033[K' >&2
+}
+
+# What it says is kept, and shown if it fails.
 apt()
 {
-	as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 \
-		apt-get -q -y -o DPkg::Lock::Timeout=$apt_lock_s --no-install-recommends \
-		"$@" </dev/null >>"$log" 2>&1
+	rm -f "$log.well"
+	{
+		as_root env DEBIAN_FRONTEND=noninteractive LC_ALL=C.UTF-8 apt-get -q -y \
+			-o DPkg::Lock::Timeout=$apt_lock_s --no-install-recommends "$@" \
+			</dev/null 2>&1 && : >"$log.well"
+	} | tee -a "$log" | show_last
+	[ -e "$log.well" ]
 }
 
 update()
@@ -123,7 +136,7 @@ fi
 
 echo "install-deps: make $target needs packages that are not installed: $need" >&2
 log=$(mktemp)
-trap 'allow_services; rm -f "$log"' EXIT
+trap 'allow_services; rm -f "$log" "$log.well"' EXIT
 trap 'exit 2' HUP INT TERM
 forbid_services
 if known; then
