@@ -431,7 +431,7 @@ static void head(FILE *f, const struct story *s)
 	fprintf(f, ", %ld CPUs, %.0f s. %s</p>\n", sysconf(_SC_NPROCESSORS_ONLN),
 		(double)s->end_ns / 1e9, s->hosts->loopback ?
 		"The hosts were loopback addresses, and a cut was SIGSTOP to the node: "
-		"run it as root for network namespaces." :
+		"with CAP_SYS_ADMIN they are network namespaces." :
 		"Each host was a network namespace behind one bridge; "
 		"a cut took down its port there.");
 	fputs("<p>Every host ran one process that published what its own kernel said, and 200 "

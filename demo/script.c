@@ -96,7 +96,7 @@ static bool passed(const struct show *sh)
 static int enter_first(struct show *sh)
 {
 	story_tell(&sh->story, false, "three hosts: %s", sh->hosts->loopback ?
-		   "127.0.0.1, .2 and .3 (as root: network namespaces)" :
+		   "127.0.0.1, .2 and .3 (namespaces take CAP_SYS_ADMIN)" :
 		   "network namespaces, joined by veth and a bridge");
 	return start(sh, ALDER);
 }
