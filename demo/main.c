@@ -169,7 +169,7 @@ static void say_what_next(const struct options *o, const struct hosts *h)
 
 	printf("\nThe report: %s\n", realpath(o->report, where) ? where : o->report);
 	if (h->loopback)
-		puts("With CAP_SYS_ADMIN the hosts are network namespaces, the cut a pulled cable.");
+		puts("With CAP_SYS_ADMIN hosts are network namespaces, the cut a pulled cable.");
 	puts("Next: build/cli/kecho sub hello                              in one terminal,\n"
 	     "      build/cli/kecho pub hello --from netlink,loadavg,psi   in another");
 }
