@@ -89,7 +89,7 @@ static void run_io(struct kecho *k, int timeout_ms, bool leading)
 	int i, n = wait_epoll(k->io, ev, timeout_ms);
 	u64 v;
 
-	atomic_fetch_add(&k->runs, 1);
+	atomic_store_explicit(&k->runs, k->runs + 1, memory_order_relaxed);	/* about */
 	if (n <= 0)
 		return;
 	pthread_mutex_lock(&k->lock);
