@@ -63,7 +63,7 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	struct kecho_sink *s;
 	struct ke_presence *pr;
 	bool first_bell;
-	int err;
+	int err, joined;
 
 	if (lib_forked(k))
 		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
@@ -92,7 +92,8 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 		add_own(s, src);
 	/* Who sees the member may submit at once: the subscription goes first. */
 	err = ke_channel_subscribe(&ch->ch, s->retained);
-	ke_member_join(&s->m, &ch->ch);
+	joined = ke_member_join(&s->m, &ch->ch);
+	err = err ?: joined;
 	if (!err)
 		channel_wait(ch, sink_started, JOIN_MS);
 	pthread_mutex_unlock(&k->lock);

@@ -51,6 +51,7 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	size_t size = opt && opt->log_size ? opt->log_size : KECHO_LOG_SIZE_DEFAULT;
 	struct kecho *k = ch->k;
 	struct kecho_source *s;
+	int err;
 
 	if (lib_forked(k))
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
@@ -64,8 +65,15 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	ke_log_init(&s->s.log, s->log->map, (char *)s->log->map + KECHO_LOG_HEADER_SIZE, size,
 		    0, 0);
 	ke_source_init(&s->s, &k->node);
+	err = ke_member_join(&s->s.member, &ch->ch);
+	if (err) {
+		ke_member_leave(&s->s.member);
+		pthread_mutex_unlock(&k->lock);
+		source_free(s);
+		return lib_fail(err, "source of '%s': %d members are here, the most there can be",
+				ch->ch.name, KE_MEMBERS_MAX);
+	}
 	list_add_tail(&s->list, &ch->sources);
-	ke_member_join(&s->s.member, &ch->ch);
 	feed_own_sinks(ch, s);
 	channel_wait(ch, ke_channel_acked, JOIN_MS);
 	pthread_mutex_unlock(&k->lock);

@@ -246,7 +246,8 @@ struct kecho_source_options {
 
 /*
  * kecho_source_open - become a source. Blocks until every sink that is in the
- * channel now will see this source's first event (5 s at most).
+ * channel now will see this source's first event (5 s at most). -EINVAL: the log's size;
+ * -ENOSPC: this process has 4096 sources and sinks; -ENOMEM.
  */
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
 		      struct kecho_source **out);
@@ -336,7 +337,8 @@ struct kecho_sink_options {
 
 /*
  * kecho_sink_open - become a sink. Blocks until every source that is in the
- * channel now sends to it (5 s at most): what they submit later is seen.
+ * channel now sends to it (5 s at most): what they submit later is seen. -EINVAL: the
+ * policy; -ENOSPC: this process has 4096 sources and sinks; -ENOMEM.
  */
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);
