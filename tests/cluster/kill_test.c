@@ -12,7 +12,7 @@ enum {
 	KILLS = 50,
 	KILLS_LONG = 1000,
 	FAILED_BAR_MS = 50, /* at p99.9 */
-	LIFE_MAX_US = 30000, /* of a victim, from its fork */
+	LIFE_MAX_US = 30000, /* of a victim, from its fork; more where joining takes long */
 	SEEN_MAX = 8192,
 	EVENT_LEN = 128,
 	PACE_US = 200, /* of the standing publisher */
@@ -238,22 +238,43 @@ static int victim_sink(void *arg)
 	return 1;
 }
 
-/* Kills one after @life_us. Gives how long the watcher took to see it; 0: it had no
- * member yet; U64_MAX: it did not see it, or the victim ended by itself. */
-static u64 kill_one(unsigned int i, unsigned int life_us)
+static pid_t spawn_victim(unsigned int i)
 {
 	enum kecho_policy policy = i % 4 == 1 ? KECHO_BLOCK : KECHO_LATEST;
-	pid_t pid;
-	u64 begin, id, seen = 0;
 
 	hall->victim = 0;
-	pid = spawn(i % 2 ? victim_sink : victim_source, &policy);
+	return spawn(i % 2 ? victim_sink : victim_source, &policy);
+}
+
+/* How long a victim takes, about, until it is a member: at most this. */
+static unsigned int life_max_us(void)
+{
+	u64 begin = now_ns();
+	pid_t pid = spawn_victim(0);
+
+	ok(comes_true(smp_load_acquire(&hall->victim)), "a victim joins");
+	begin = now_ns() - begin;
+	kill(pid, SIGKILL);
+	waitpid(pid, (int[1]){}, 0);
+	return max_t(u64, LIFE_MAX_US, 4 * begin / 1000);
+}
+
+/*
+ * Kills one after @life_us. Gives how long the watcher took to see it, from when the
+ * process was dead: until then it waits for the CPU like any other. 0: it had no member
+ * yet; U64_MAX: the watcher did not see it, or the victim ended by itself.
+ */
+static u64 kill_one(unsigned int i, unsigned int life_us)
+{
+	pid_t pid = spawn_victim(i);
+	u64 begin, id, seen = 0;
+
 	if (pid < 0)
 		return U64_MAX;
 	sleep_us(life_us);
-	begin = now_ns();
 	kill(pid, SIGKILL);
 	waitpid(pid, (int[1]){}, 0);
+	begin = now_ns();
 	id = smp_load_acquire(&hall->victim);
 	if (!id)
 		return 0;
@@ -290,12 +311,12 @@ static void judge_times(u64 *ns, unsigned int n, unsigned int kills)
 static void kill_many(unsigned int kills)
 {
 	static u64 ns[KILLS_LONG];
-	unsigned int i, n = 0, unseen = 0;
+	unsigned int i, n = 0, unseen = 0, life_us = life_max_us();
 	u64 took;
 
 	srand(1);
 	for (i = 0; i < kills; i++) {
-		took = kill_one(i, rand() % LIFE_MAX_US);
+		took = kill_one(i, rand() % life_us);
 		if (took == U64_MAX)
 			unseen++;
 		else if (took)
