@@ -124,6 +124,7 @@ static struct conn *make_conn(struct kecho *k, int fd)
 	c->k = k;
 	c->fd = fd;
 	c->pidfd = c->bell = -1;
+	c->setup_ms = lib_deadline(SETUP_MS);
 	INIT_LIST_HEAD(&c->outgoing);
 	list_add_tail(&c->list, &k->conns);
 	return c;
@@ -542,6 +543,26 @@ static void free_conn(struct conn *c)
 	close(c->fd);
 	list_del(&c->list);
 	free(c);
+}
+
+/* Connections of whose other end nothing is known yet: whether there are any. Those that
+ * have been so for too long end. */
+bool conns_setup(struct kecho *k)
+{
+	struct conn *c;
+	bool any = false;
+
+	list_for_each_entry(c, &k->conns, list) {
+		if (c->closing || (c->open && c->link.peer))
+			continue;
+		if (lib_deadline(0) < c->setup_ms)
+			any = true;
+		else if (c->open)
+			conn_hangup(c);
+		else
+			refused(c, -ETIMEDOUT);
+	}
+	return any;
 }
 
 /* Only where no event of an epoll_wait() is still to be looked at. */

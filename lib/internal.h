@@ -51,6 +51,7 @@ enum lib_limits {
 	HELPER_PARKED_TICKS = 50,
 	LINGER_MS = 2000,
 	JOIN_MS = 5000,
+	SETUP_MS = 3000,	/* of a connection, until the other end's hello has come */
 	OPEN_MS = 5000,
 };
 
@@ -82,6 +83,7 @@ struct conn {
 	atomic_bool blocked;	/* the socket is full */
 	struct ke_id target;	/* whom we dialled, or whose link was lost */
 	int dial_err;
+	u64 setup_ms;		/* until then its hello has come */
 	u64 dying_ms;		/* until then the process at the other end may be exiting */
 	struct list_head outgoing;
 	u64 sent;
@@ -259,6 +261,7 @@ void conn_kick(struct conn *c);
 void conn_hangup(struct conn *c);
 void conn_close(struct conn *c);
 void conn_reap(struct kecho *k);
+bool conns_setup(struct kecho *k);
 void conn_died(struct conn *c);
 
 /* share.c */

@@ -3,6 +3,7 @@
  * What kecho.h promises, between nodes of one host: a publisher's node and a
  * subscriber's node, with a channel open in both.
  */
+#include <netinet/in.h>
 #include <pthread.h>
 
 #include "cluster.h"
@@ -447,6 +448,27 @@ TEST(one_reader_at_a_time)
 	pair_end(&p);
 }
 
+/* A connection that never says who it is gets no more than a while. */
+TEST(silent_connection)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7444) };
+	const struct kecho_options opt = { .listen = "127.0.0.1:7444" };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	struct kecho *k = NULL;
+	char buf[512];
+	ssize_t n;
+
+	ARENA();
+	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	ok(!kecho_open(&k, &opt), "%s", kecho_explain());
+	ok(!connect(fd, (void *)&a, sizeof(a)), "connect");
+	while ((n = recv(fd, buf, sizeof(buf), 0)) > 0)
+		;
+	is_eq(n, 0, "it was closed");
+	close(fd);
+	kecho_close(k);
+}
+
 TEST(read_vector)
 {
 	enum { EVENTS = 100, MANY = 64 };
@@ -501,5 +523,6 @@ TEST(close_drains)
 
 TESTS(api, order_of_all_ways, too_large, attributes, watch, channel_names_and_flags,
       retained_for_late_sinks, block_and_dontwait, latest_counts_losses, disconnect_ends,
-      descriptor, callbacks, fork_has_no_part, one_reader_at_a_time, read_vector,
+      descriptor, callbacks, fork_has_no_part, one_reader_at_a_time,
+      silent_connection, read_vector,
       close_drains);
