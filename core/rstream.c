@@ -223,13 +223,11 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	u64 seq = ke_get_u64(in);
 	int err = 0;
 
-	if (in->bad || pos > KE_POSITION_MAX)
+	if (in->bad || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
 	if (!rs || !rs->starts_due)
 		return 0;
 	if (!rs->attached) {
-		if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
-			return -EPROTO;
 		err = attach(rs, pos, seq);
 	} else if (!rs->local && pos != rs->mirror.end) {
 		/* It resumes: further on if what we want next was overwritten. */

@@ -191,7 +191,7 @@ void ke_peer_drop_streams(struct ke_peer *p)
 
 static void hold_gate(struct ke_tstream *ts)
 {
-	if (!ts->local || !ts->gated)
+	if (!ts->gated)
 		return;
 	peer_house(ts->peer)->source_lock(ts->source);
 	gate_pos(ts->source, &ts->gate);
@@ -200,8 +200,9 @@ static void hold_gate(struct ke_tstream *ts)
 }
 
 /*
- * The gates of a peer of this host are memory that goes with its link. Until it
- * subscribes again they stay where they were seen last.
+ * The gates of a peer of this host are memory that goes with its link, also those of
+ * a stream that began over another. Until it subscribes again they stay where they
+ * were seen last.
  */
 void ke_peer_hold_gates(struct ke_peer *p)
 {

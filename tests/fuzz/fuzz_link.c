@@ -1,214 +1,350 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A link to a hostile node: after a good hello any frames, in any pieces, to a node
- * that has a channel with a source and a sink. Half of the input is what the peer
- * sends, as frames with lengths that are right unless they say otherwise; between
- * them our own source and sink act. The node never crashes, never reads past a
- * frame, never hangs, and frees all.
+ * Links to hostile nodes: any frames, in any pieces, over up to three connections
+ * that are lost and come back, to a node that has a channel with sources and sinks
+ * of its own. The others may be of this host: then they also write to the logs and
+ * gates that they share. Most frames are nearly good, so that the input gets past
+ * the first checks; between them our own side acts, and memory runs out.
+ *
+ * The node never crashes, never reads past a frame or a log, never hangs, and frees
+ * all.
  */
-#include "input.h"
-#include "node_test.h"
+#include "says.h"
 
-enum { OPS_MAX = 300, BODY_MAX = 255 };
+enum { OPS_MAX = 300 };
 
-static struct input in;
+/* ------------------------------------------------------------------- our own side */
 
-/* What the node gets, in pieces as the input says. */
-static void give(struct conn *c, const void *data, u32 len)
+static void extras_open(void)
 {
-	if (c->closed || c->lost)
+	int i;
+
+	if (more.open || !f.tn->open)
 		return;
-	check(c->in_len + len <= PIPE_BYTES);
-	memcpy(c->in + c->in_len, data, len);
-	c->in_len += len;
-	while (c->in_len && !c->closed)
-		conn_rx(c);
+	for (i = 0; i < EXTRAS; i++) {
+		struct ke_source *s = &more.src[i];
+
+		more.hdr[i] = calloc(1, sizeof(*more.hdr[i]));
+		more.ring[i] = calloc(1, TEST_LOG);
+		memset(s, 0, sizeof(*s));
+		check(!ke_log_init(&s->log, more.hdr[i], more.ring[i], TEST_LOG, 0, 0));
+		s->member = (struct ke_member){ .owner = f.tn, .role = KE_SOURCE, .source = s };
+		ke_source_init(s, &f.tn->node);
+		ke_member_join(&s->member, &f.tn->ch);
+	}
+	more.open = true;
 }
 
-static void frame(struct conn *c, u8 type, u32 id, u64 pos, const void *body, u32 len)
+static void extras_close(void)
 {
-	struct kecho_frame f = {
-		.len = cpu_to_le32(len), .type = type, .id = cpu_to_le32(id),
-		.pos = cpu_to_le64(pos),
-	};
+	int i;
 
-	give(c, &f, sizeof(f));
-	if (len)
-		give(c, body, len);
+	for (i = 0; more.open && i < EXTRAS; i++) {
+		ke_source_fini(&more.src[i]);
+		ke_member_leave(&more.src[i].member);
+		free(more.hdr[i]);
+		free(more.ring[i]);
+	}
+	more.open = false;
 }
 
-static void hello(struct conn *c)
+static void extras_submit(u32 len)
 {
-	static const struct ke_contact self = { .node = { { 0x77 } }, .host = { { 0x78 } } };
-	u8 buf[256];
-	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	struct ke_event_info info = { .time_ns = 1 };
+	u64 seq;
+	int i;
 
-	ke_put_u32(&o, KECHO_PROTOCOL_VERSION);
-	ke_put_u32(&o, KECHO_PROTOCOL_VERSION);
-	ke_put_contact(&o, &self);
-	ke_put_str(&o, "fuzz");
-	ke_put_u16(&o, 0);
-	ke_put_bytes(&o, NULL, 0);
-	frame(c, KECHO_FRAME_HELLO, 0, 0, buf, o.len);
-}
+	for (i = 0; more.open && i < EXTRAS; i++) {
+		struct ke_source *s = &more.src[i];
 
-/* The peer is in the channel, with a source, and reads ours. */
-static void join(struct conn *c, bool gated)
-{
-	static const u8 channel[20] = { 1, 2, 3 };
-	u8 subscribe[14] = { KE_FROM_NOW, gated };
-	u8 buf[64], start[8] = { 0 };
-	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
-
-	ke_put_u64(&o, 7);
-	ke_put_u8(&o, KE_SOURCE);
-	ke_put_u8(&o, 0);
-	ke_put_u8(&o, 1);
-	ke_put_u32(&o, 1);
-	ke_put_u64(&o, TEST_LOG);
-	ke_put_bytes(&o, NULL, 0);
-	frame(c, KECHO_FRAME_CHANNEL, 1, 0, channel, sizeof(channel));
-	frame(c, KECHO_FRAME_MEMBER, 1, 0, buf, o.len);
-	frame(c, KECHO_FRAME_SYNCED, 1, 0, NULL, 0);
-	frame(c, KECHO_FRAME_START, 1, 0, start, sizeof(start));
-	frame(c, KECHO_FRAME_SUBSCRIBE, 1, 0, subscribe, sizeof(subscribe));
-}
-
-static u64 some_pos(const struct tnode *tn)
-{
-	u8 how = take_u8(&in);
-
-	if (how & 1)
-		return tn->feeds && tn->feeds->begun ? tn->feeds->rs->mirror.end : 0;
-	if (how & 2)
-		return tn->has_src ? tn->src.log.head : 0;
-	return how & 4 ? take_u64(&in) : 8 * (u64)take_u16(&in);
-}
-
-static void any_frame(struct conn *c)
-{
-	static const u8 types[] = { 1, 2, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 32,
-				    33, 34, 35, 36, 36, 36, 37, 38 };
-	u8 type = take_u8(&in), body[BODY_MAX];
-	u32 id = take_u8(&in), len = take_u8(&in);
-	u64 pos = some_pos(c->tn);
-
-	take_bytes(&in, body, len);
-	frame(c, types[type % ARRAY_SIZE(types)], id, pos, body, len);
-}
-
-/* A record where the mirror's next one belongs. */
-static void good_data(struct conn *c)
-{
-	struct feed *f = c->tn->feeds;
-	struct kecho_record rec = { .len = cpu_to_le32(sizeof(rec)), .kind = KECHO_RECORD_EVENT,
-				    .data_words = 3 };
-	u64 words[4096] = { 0 }, left;
-	u32 len = take_u16(&in) % sizeof(words) & ~7U;
-
-	if (!f || !f->begun || f->rs->mirror.end != f->rs->mirror.head)
-		return;
-	left = TEST_LOG - (f->rs->mirror.end & (TEST_LOG - 1));
-	len = max_t(u64, min_t(u64, left, len), sizeof(rec));
-	if (left < sizeof(rec))
-		return;
-	rec.seq = cpu_to_le64(f->rs->mirror.seq + 1);
-	memcpy(words, &rec, sizeof(rec));
-	words[3] = (len - sizeof(rec)) | (u64)KECHO_RECORD_PAD << 32;
-	frame(c, KECHO_FRAME_DATA, 1, f->rs->mirror.end, words, len);
-}
-
-static void act(struct world *w, struct conn *c, u8 op)
-{
-	struct tnode *tn = &w->n[0];
-	u8 raw[64];
-
-	switch (op & 15) {
-	case 0:
-		take_bytes(&in, raw, op >> 2);
-		give(c, raw, op >> 2);
-		break;
-	case 1:
-		if (tn->has_src && !tn->src.closed)
-			submit(tn, take_u16(&in) % 8000);
-		break;
-	case 2:
-		conn_tx(c);
-		break;
-	case 3:
-		tn->idle = op & 16;
-		sink_read(tn);
-		break;
-	case 4:
-		w->now += take_u16(&in);
-		ke_node_tick(&tn->node);
-		break;
-	case 5:
-		if (op & 16)
-			sink_close(tn);
-		else if (!tn->has_sink)
-			check(!sink_open(tn, op & 32, op & 64));
-		break;
-	case 6:
-		if (op & 16 && tn->has_src)
-			ke_source_end(&tn->src);
-		else if (op & 32)
-			source_close(tn);
-		else if (!tn->has_src)
-			check(source_open(tn, 0));
-		break;
-	case 7:
-	case 8:
-		good_data(c);
-		break;
-	case 9:
-		w->piece = 1 + take_u16(&in);
-		break;
-	default:
-		any_frame(c);
+		h_source_lock(s);
+		seq = 0;
+		if (ke_log_room(&s->log, ke_record_size(&info, len),
+				ke_source_limit(s, s->log.end + len)) &&
+		    ke_source_unpinned(s, ke_record_size(&info, len)))
+			ke_log_append(&s->log, &info, f.w->event, len, s->limit, &seq);
+		ke_log_publish(&s->log);
+		h_source_unlock(s);
 	}
 }
 
-static struct conn *connect(struct world *w)
+/* A second sink beside the one of core's tests. */
+static void sink2(bool gated)
 {
-	struct conn *c = conn_new(&w->n[0], false);
+	struct ke_channel *ch = &f.tn->ch;
 
-	check(c);
-	c->raw = true;
-	hello(c);
-	return c;
+	if (!more.has_sink) {
+		more.sink = (struct ke_member){ .owner = f.tn, .role = KE_SINK, .policy = !gated };
+		ch->sinks++;
+		ch->gated += gated;
+		ke_member_join(&more.sink, ch);
+		ke_channel_subscribe(ch, false);
+	} else {
+		ch->sinks--;
+		ch->gated -= more.sink.policy == 0;
+		ke_channel_unsubscribe(ch);
+		ke_member_leave(&more.sink);
+	}
+	more.has_sink = !more.has_sink;
+}
+
+static void leave_channel(void)
+{
+	if (!f.tn->open)
+		return;
+	if (more.has_sink)
+		sink2(false);
+	extras_close();
+	sink_close(f.tn);
+	source_close(f.tn);
+	ke_channel_close(&f.tn->ch);
+	f.tn->open = false;
+}
+
+static void set_attr(u8 how)
+{
+	static u8 bytes[KE_ATTR_VALUE_MAX + 8];
+	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i",
+					     "no name", "" };
+	const char *name = names[take_u8(&f.in) % ARRAY_SIZE(names)];
+	struct ke_value v = { .kind = how % 5, .data = bytes };
+	struct ke_attrs *set = how & 128 ? &f.tn->sink.attrs : &f.tn->src.member.attrs;
+	struct ke_value found;
+	struct ke_peer *p;
+
+	v.len = how & 8 ? sizeof(bytes) - take_u8(&f.in) : take_u8(&f.in);
+	if (how >> 4 & 1)
+		ke_node_set(&f.tn->node, name, &v);
+	else if (how & 32 && f.tn->open)
+		ke_channel_set(&f.tn->ch, name, &v);
+	else if (how & 128 ? f.tn->has_sink : f.tn->has_src) {
+		ke_attrs_set(set, name, &v);
+		ke_member_changed(how & 128 ? &f.tn->sink : &f.tn->src.member);
+	}
+	list_for_each_entry(p, &f.tn->node.peers, list)
+		if (!ke_attrs_find(p->attrs.buf, p->attrs.len, name, &found) &&
+		    found.kind != KE_VALUE_I64)
+			touch(found.data, found.len);
+}
+
+/* What callers of the library wait for. */
+static void ask(struct conn *c)
+{
+	struct ke_channel *ch = &f.tn->ch;
+
+	ke_node_wait_ms(&f.tn->node);
+	if (c)
+		ke_link_pending(&c->link);
+	if (f.tn->open && ke_channel_synced(ch) && ke_channel_acked(ch))
+		ke_channel_started(ch);
+	if (f.tn->has_src)
+		ke_source_drained(&f.tn->src);
+}
+
+/* The application may write to its own log as it likes: our node reads it. */
+static void scribble(u8 how)
+{
+	u64 v = how & 128 ? take_u64(&f.in) : 8 * (u64)take_u16(&f.in);
+
+	if (!f.tn->has_src)
+		return;
+	if (how & 16)
+		f.tn->hdr->head = v;
+	else if (how & 32)
+		f.tn->hdr->tail = v;
+	else if (how & 64)
+		f.tn->hdr->mark[how & 15] = v;
+	else
+		*(u64 *)(f.tn->ring + 8 * (u64)take_u16(&f.in) % TEST_LOG) = v;
+}
+
+/* ------------------------------------------------------------------------- acts */
+
+static void connect_any(struct hostile *h, u8 how)
+{
+	u8 who = take_u8(&f.in);
+
+	if (h->c)
+		return;
+	hostile_open(h, how & 1, how & 2);
+	if (how & 2)
+		memset(&h->dialled, 0x77, sizeof(h->dialled));
+	if (how & 4)
+		return;
+	hello(h->c, who, how >> 4 | 2);
+	if (how & 8)
+		join(h->c, how >> 4);
+}
+
+/* The connection breaks, and perhaps its process is known to have died. */
+static void cut(struct hostile *h, u8 how)
+{
+	struct ke_peer *p = h->c->link.peer;
+	struct ke_id id;
+
+	if (p)
+		id = p->contact.node;
+	h->c->closed = true;
+	reap();
+	p = p && how & 1 ? ke_peer_find(&f.tn->node, &id) : NULL;
+	if (p && !p->link)
+		ke_peer_dead(p);
+}
+
+static void act_channel(u8 how)
+{
+	static const struct ke_contact contact = { .node = { { 0x55 } }, .address = "10.0.0.9:1" };
+
+	if (how & 1)
+		leave_channel();
+	else if (!f.tn->open)
+		channel_open(f.tn);
+	else
+		ke_channel_contact(&f.tn->ch, &contact);
+}
+
+static void act_source(u8 how)
+{
+	if (how & 64 && !f.tn->has_src && f.tn->open)
+		check(source_open(f.tn, how & 32 ? 8 * (u64)take_u16(&f.in) : 0));
+	else if (how & 1 && f.tn->has_src)
+		ke_source_end(&f.tn->src);
+	else if (how & 2)
+		source_close(f.tn);
+	else if (how & 4)
+		extras_open();
+	else if (how & 8)
+		extras_close();
+	else
+		extras_submit(take_u16(&f.in) % 8000);
+}
+
+static void act_sink(u8 how)
+{
+	if (how & 1 && f.tn->open)
+		sink2(how & 2);
+	else if (how & 4)
+		sink_close(f.tn);
+	else if (!f.tn->has_sink && f.tn->open)
+		sink_open(f.tn, how & 8, how & 16);
+}
+
+static void act_ours(u8 op, u8 how)
+{
+	switch (op) {
+	case 0:
+		if (f.tn->has_src && !f.tn->src.closed)
+			submit(f.tn, take_u16(&f.in) % 8000);
+		break;
+	case 1:
+		f.tn->idle = how & 1;
+		sink_read(f.tn);
+		break;
+	case 2:
+		f.w->now += how & 1 ? take_u16(&f.in) : 8 * how;
+		ke_node_tick(&f.tn->node);
+		break;
+	case 3:
+		act_sink(how);
+		break;
+	case 4:
+		act_source(how);
+		break;
+	case 5:
+		act_channel(how);
+		break;
+	case 6:
+		set_attr(how);
+		break;
+	default:
+		scribble(how);
+	}
+}
+
+static void act_theirs(struct hostile *h, u8 op, u8 how)
+{
+	static void (*const says[])(struct conn *c, u8 how) = {
+		say_any, say_data, say_subscribe, say_start, say_ack, say_member, say_channel,
+		say_nodes, say_attr, say_bytes, write_log,
+	};
+	struct conn *c = h->c;
+
+	if (op < ARRAY_SIZE(says))
+		says[op](c, how);
+	else if (op == ARRAY_SIZE(says))
+		write_gate(h, how);
+	else if (op == ARRAY_SIZE(says) + 1)
+		cut(h, how);
+	else if (op == ARRAY_SIZE(says) + 2)
+		hello(c, take_u8(&f.in), how);
+	else if (how == 255)
+		ke_link_break(&c->link);
+	else
+		conn_tx(c);
+}
+
+static void act(u8 op)
+{
+	struct hostile *h = &f.peer[op / 64 % PEERS];
+	u8 how = take_u8(&f.in);
+
+	op %= 64;
+	if (op == 63)
+		ask(h->c);
+	else if (op == 62)
+		f.w->piece = 1 + take_u16(&f.in);
+	else if (op == 61)
+		f.anew = how & 1;
+	else if (op >= 48)
+		act_ours(op % 8, how);
+	else if (!h->c)
+		connect_any(h, how);
+	else {
+		fail_alloc = op >= 32 ? take_u8(&f.in) % 16 : 0;
+		act_theirs(h, op % 16, how);
+		fail_alloc = 0;
+	}
+}
+
+static void setup(u8 how)
+{
+	house_init();
+	f.w = world_new(1, 1);
+	check(f.w);
+	f.tn = &f.w->n[0];
+	f.tn->node.house = &fuzz_house;
+	f.w->piece = how & 1 ? 16 : 5000;
+	channel_open(f.tn);
+	check(!sink_open(f.tn, how & 2, false));
+	check(source_open(f.tn, 0));
+	if (how & 4)
+		extras_open();
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct world *w = world_new(1, 1);
-	struct conn *c;
+	struct hostile *h;
 	u32 ops;
 	u8 how;
 
-	check(w);
-	in = (struct input){ data, size };
-	how = take_u8(&in);
-	w->piece = how & 1 ? 16 : 5000;
-	channel_open(&w->n[0]);
-	check(!sink_open(&w->n[0], how & 2, false));
-	check(source_open(&w->n[0], 0));
-	c = connect(w);
-	if (how & 4)
-		join(c, how & 8);
-	for (ops = 0; in.len && ops < OPS_MAX; ops++) {
-		act(w, c, take_u8(&in));
-		close_conns(w);
-		answer_dials(w);
-		if (c->lost && how & 16) {
-			c->raw = false;	/* the same node, again */
-			close_conns(w);
-			c = connect(w);
-			how &= ~16;
-			join(c, how & 8);
-		}
+	memset(&f, 0, sizeof(f));
+	f.in = (struct input){ data, size };
+	how = take_u8(&f.in);
+	setup(how);
+	if (how & 8)
+		connect_any(&f.peer[0], take_u8(&f.in));
+	for (ops = 0; f.in.len && ops < OPS_MAX; ops++) {
+		act(take_u8(&f.in));
+		reap();
+		dials_answered();
 	}
-	check(!w->lock_faults);
-	world_free(w);
+	check(!f.w->lock_faults);
+	leave_channel();
+	for (h = f.peer; h < f.peer + PEERS; h++)
+		if (h->c)
+			h->c->closed = true;
+	reap();
+	check(!f.mirrors);
+	world_free(f.w);
 	return 0;
 }

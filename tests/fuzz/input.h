@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What the fuzz targets share: the input as a stream of decisions, which reads as
- * zeros when it has ended, and a check that aborts.
+ * zeros when it has ended, a check that aborts, and memory that runs out on demand.
  */
 #ifndef FUZZ_INPUT_H
 #define FUZZ_INPUT_H
@@ -48,6 +48,14 @@ static inline u16 take_u16(struct input *in)
 	return v;
 }
 
+static inline u32 take_u32(struct input *in)
+{
+	u32 v;
+
+	take_bytes(in, &v, sizeof(v));
+	return v;
+}
+
 static inline u64 take_u64(struct input *in)
 {
 	u64 v;
@@ -67,6 +75,39 @@ static inline void touch(const void *p, size_t len)
 		sum += *byte++;
 	sink = sum;
 	(void)sink;
+}
+
+/*
+ * The linker sends every allocation through these. Of those from now on the one
+ * with this number fails, once; 0: none does.
+ */
+static u32 fail_alloc;
+
+void *__real_malloc(size_t size);
+void *__real_calloc(size_t n, size_t size);
+void *__real_realloc(void *p, size_t size);
+void *__wrap_malloc(size_t size);
+void *__wrap_calloc(size_t n, size_t size);
+void *__wrap_realloc(void *p, size_t size);
+
+static inline bool alloc_fails(void)
+{
+	return fail_alloc && !--fail_alloc;
+}
+
+void *__wrap_malloc(size_t size)
+{
+	return alloc_fails() ? NULL : __real_malloc(size);
+}
+
+void *__wrap_calloc(size_t n, size_t size)
+{
+	return alloc_fails() ? NULL : __real_calloc(n, size);
+}
+
+void *__wrap_realloc(void *p, size_t size)
+{
+	return alloc_fails() ? NULL : __real_realloc(p, size);
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size);

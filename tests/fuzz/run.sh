@@ -17,6 +17,7 @@ CC=${FUZZ_CC:-clang}
 CORPUS=tests/fuzz/corpus
 FLAGS="-std=gnu11 -g -O1 -Wall -Wextra -Werror -iquote core -iquote tests -Iinclude -Ilib"
 SANITIZE="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
+WRAP="-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
 COVER="-fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping"
 INPUT_MAX=2048
 
@@ -36,7 +37,7 @@ targets() {
 
 build() { # target, flags, output
 	# shellcheck disable=SC2046,SC2086
-	"$CC" $FLAGS $2 "tests/fuzz/$1.c" $(sources "$1") -o "$3"
+	"$CC" $FLAGS $2 "tests/fuzz/$1.c" $(sources "$1") $WRAP -o "$3"
 }
 
 run_one() { # target, number
