@@ -136,6 +136,7 @@ static int read_one(void)
 	int n;
 
 	f.loads = 0;
+	ke_reader_plain(&f.r);	/* whatever it says, the log may be another one now */
 	n = ke_reader_next(&f.r, &f.item);
 	check(n == 1 || n == 0 || n == -ENOBUFS || n == -EPROTO);
 	check(f.r.pos >= pos && f.r.released >= released && f.r.released <= f.r.pos);

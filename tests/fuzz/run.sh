@@ -4,8 +4,12 @@
 # Builds the fuzz targets and runs each for a bounded time, reported in TAP.
 #
 #	tests/fuzz/run.sh SECONDS	run each target for so long
-#	tests/fuzz/run.sh coverage	which lines of core the corpus reaches
+#	tests/fuzz/run.sh coverage	which lines of core the corpus reaches; fails if
+#					they are under COVER_MIN % of a file
 #	tests/fuzz/run.sh reduce	fuzz into the corpus for a minute, keep it small
+#
+# Every file of core reads what others wrote. What is named found-* in the corpus has
+# once failed, and stays.
 #
 # BUILD_DIR (default: build/fuzz) takes what is built and what crashes.
 # CC is clang, with libFuzzer.
@@ -20,6 +24,7 @@ SANITIZE="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
 WRAP="-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
 COVER="-fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping"
 INPUT_MAX=2048
+COVER_MIN=90
 
 # What a target is linked with; fuzz_reader compiles reader.c itself.
 sources() {
@@ -76,19 +81,43 @@ tool() { # llvm-cov as it comes with this clang, else as it is named
 	"$CC" -print-prog-name="$1"
 }
 
+# Lines of llvm-cov's report; its tenth column is the share of lines covered.
+judge() {
+	awk -v min="$COVER_MIN" -v files="$(wc -l < core/sources.list)" '
+		{ print }
+		$1 ~ /\.c$/ {
+			seen++
+			if ($10 + 0 < min)
+				low = low "\n" $1 ": " $10 " of its lines, less than " min " %"
+		}
+		END {
+			if (seen != files)
+				low = low "\n" seen + 0 " files of " files " were measured"
+			if (low) {
+				print low
+				exit 1
+			}
+		}'
+}
+
 coverage() {
 	objects=
+	rm -f "$BUILD_DIR"/*.profraw
 	for target in $(targets); do
 		build "$target" "$COVER" "$BUILD_DIR/$target.cover"
-		LLVM_PROFILE_FILE="$BUILD_DIR/$target.profraw" \
+		if ! LLVM_PROFILE_FILE="$BUILD_DIR/$target.profraw" \
 			"$BUILD_DIR/$target.cover" -runs=0 "$CORPUS/$target" \
-			> "$BUILD_DIR/$target.log" 2>&1
+			> "$BUILD_DIR/$target.log" 2>&1; then
+			tail -n 40 "$BUILD_DIR/$target.log"
+			echo "$target: an input of the corpus fails"
+			exit 1
+		fi
 		objects="$objects${objects:+ -object }$BUILD_DIR/$target.cover"
 	done
 	"$(tool llvm-profdata)" merge -o "$BUILD_DIR/all.profdata" "$BUILD_DIR"/*.profraw
 	# shellcheck disable=SC2046,SC2086
 	"$(tool llvm-cov)" report $objects "-instr-profile=$BUILD_DIR/all.profdata" \
-		$(sed 's,^,core/,' core/sources.list)
+		$(sed 's,^,core/,' core/sources.list) | judge
 }
 
 reduce() {
@@ -99,8 +128,9 @@ reduce() {
 		"$BUILD_DIR/$target" -max_total_time=60 "-max_len=$INPUT_MAX" \
 			"-artifact_prefix=$BUILD_DIR/$target-" \
 			"$BUILD_DIR/$target.corpus" "$CORPUS/$target"
-		"$BUILD_DIR/$target" -merge=1 -use_counters=0 "-max_len=$INPUT_MAX" \
+		"$BUILD_DIR/$target" -set_cover_merge=1 -use_counters=0 "-max_len=$INPUT_MAX" \
 			"$BUILD_DIR/$target.small" "$CORPUS/$target" "$BUILD_DIR/$target.corpus"
+		find "$CORPUS/$target" -name 'found-*' -exec cp {} "$BUILD_DIR/$target.small" \;
 		rm -rf "${CORPUS:?}/$target"
 		mv "$BUILD_DIR/$target.small" "$CORPUS/$target"
 	done
