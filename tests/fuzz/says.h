@@ -40,14 +40,17 @@ static void give(struct conn *c, const void *data, u32 len)
 
 static void frame(struct conn *c, u8 type, u32 id, u64 pos, const void *body, u32 len)
 {
-	struct kecho_frame f = {
+	static u8 buf[sizeof(struct kecho_frame) + TEST_LOG];
+	struct kecho_frame hdr = {
 		.len = cpu_to_le32(len), .type = type, .id = cpu_to_le32(id),
 		.pos = cpu_to_le64(pos),
 	};
 
-	give(c, &f, sizeof(f));
+	check(len <= TEST_LOG);
+	memcpy(buf, &hdr, sizeof(hdr));
 	if (len)
-		give(c, body, len);
+		memcpy(buf + sizeof(hdr), body, len);
+	give(c, buf, sizeof(hdr) + len);
 }
 
 static void send_out(struct conn *c, u8 type, u32 id, u64 pos, const struct ke_out *o)
