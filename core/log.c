@@ -112,9 +112,15 @@ u64 ke_log_boundary(const struct ke_log *log, u64 pos)
 /* Nothing before @end - size may be read after this. */
 static void make_room(struct ke_log *log, u64 end)
 {
+	u64 first = end - log->size, tail;
+
 	if (end - log->tail <= log->size)
 		return;
-	log->tail = ke_log_boundary(log, end - log->size);
+	tail = ke_log_boundary(log, first);
+	/* Who has read all that is published isn't lapped by what is still reserved. */
+	if (tail > log->head && log->head >= first)
+		tail = log->head;
+	log->tail = tail;
 	WRITE_ONCE(log->hdr->tail, cpu_to_le64(log->tail));
 	smp_wmb();
 }
@@ -176,10 +182,13 @@ static bool laps_reservation(struct ke_log *log, u64 end)
 
 bool ke_log_make_room(struct ke_log *log, u64 size)
 {
-	u64 tail = log->tail;
+	u64 tail = log->tail, end;
 
 	size = ke_record_align(size);
-	make_room(log, place(log, size) + size);
+	end = place(log, size) + size;
+	if (laps_reservation(log, end))
+		return false;
+	make_room(log, end);
 	return log->tail != tail;
 }
 

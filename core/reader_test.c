@@ -443,6 +443,56 @@ static bool model_check(struct pair *p)
 	       ok(is_event(p->item.data, n, p->item.len), "bytes of %llu", n);
 }
 
+/* A record at the ring's very end says that it goes on behind it. */
+BOTH(past_the_end)
+{
+	struct pair *p = pair_new(SIZE, in_place);
+	__le64 *behind, fence;
+
+	must(p, "memory");
+	behind = (__le64 *)(p->f->log.ring + SIZE);
+	p->r.pos = p->r.released = SIZE - 8;
+	*(behind - 1) = cpu_to_le64(word_of(REC, KECHO_RECORD_EVENT, 0, 3, 0));
+	p->f->hdr->head = cpu_to_le64(SIZE + 16);
+	p->f->hdr->tail = cpu_to_le64(SIZE - 8);
+	fence = *behind;
+	*behind = cpu_to_le64(1);
+	ok(!ke_reader_plain(&p->r, ke_reader_plain_end(&p->r), &p->item), "no event");
+	*behind = fence;
+	is_eq(next(p), -EPROTO, "damaged");
+	pair_free(p);
+}
+
+/* While a reservation is open a ring full of others follows it. */
+BOTH(reserved_lap)
+{
+	struct pair *p = pair_new(SIZE, in_place);
+	struct ke_event_info info = { .time_ns = 2000, .type = 2 };
+	u64 cookie, seq;
+	void *data;
+
+	must(p, "memory");
+	is_eq(append(p->f, 1000, KE_NO_LIMIT), 0, "one before it");
+	ke_log_publish(&p->f->log);
+	gets_event(p, 1, 1000);
+	is_eq(ke_log_reserve(&p->f->log, &info, 100, KE_NO_LIMIT, &data, &cookie), 0, "reserved");
+	fill_event(data, 2, 0, 100);
+	while (!append(p->f, 4000, KE_NO_LIMIT))
+		;
+	while (!append(p->f, 0, KE_NO_LIMIT))
+		;
+	ke_log_publish(&p->f->log);
+	gets_nothing(p);
+	is_eq(ke_log_commit(&p->f->log, cookie, 100, 2000), 0, "committed");
+	gets_event(p, 2, 100);
+	for (seq = 3; seq <= p->f->log.seq && next(p) == 1; seq++)
+		if (!is_eq(p->item.seq, seq, "in order"))
+			break;
+	is_eq(p->r.seq, p->f->log.seq, "all have come");
+	is_eq(p->r.lost, 0, "none is lost");
+	pair_free(p);
+}
+
 BOTH(random_reads)
 {
 	struct pair *p = pair_new(SIZE, in_place);
@@ -487,4 +537,4 @@ BOTH(random_reads)
 }
 
 TESTS(reader, events, released, attributes, voids, lapped, finish, gated_tail, sequence, bad_heads,
-      bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped, random_reads);
+      bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped, past_the_end, reserved_lap, random_reads);

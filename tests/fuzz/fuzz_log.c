@@ -76,7 +76,9 @@ static void check_log(void)
 {
 	const struct ke_log *log = &f.s.log;
 
-	check(log->tail <= log->head && log->head <= log->end && log->end - log->tail <= RING);
+	check(log->head <= log->end && log->tail <= log->end && log->end - log->tail <= RING);
+	/* the head stays behind only while a reservation does, which nothing may lap */
+	check(log->tail <= log->head || log->first == log->next);
 	check(log->end <= f.behind.released + RING);
 	if (f.scribbled)
 		return;
@@ -397,6 +399,7 @@ static void init(u8 how)
 	check(ke_log_init(&f.s.log, f.hdr, f.ring, RING, pos | 1, 0) == -EINVAL);
 	check(!ke_log_init(&f.s.log, f.hdr, f.ring, RING, pos, f.seq0));
 	ke_source_init(&f.s, &f.node);
+	f.s.nremote = how >> 2 & 1;
 	view = ke_log_view(&f.s.log);
 	ke_reader_init(&f.behind, view, true, pos, f.seq0, NULL);
 	ke_reader_init(&f.free, view, false, pos, f.seq0, f.copy);
