@@ -537,4 +537,5 @@ BOTH(random_reads)
 }
 
 TESTS(reader, events, released, attributes, voids, lapped, finish, gated_tail, sequence, bad_heads,
-      bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped, past_the_end, reserved_lap, random_reads);
+      bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped, past_the_end,
+      reserved_lap, random_reads);

@@ -261,11 +261,22 @@ static void act_ours(u8 op, u8 how)
 	}
 }
 
+typedef void say_fn(struct conn *c, u8 how);
+
 static void act_theirs(struct hostile *h, u8 op, u8 how)
 {
-	static void (*const says[])(struct conn *c, u8 how) = {
-		say_any, say_data, say_subscribe, say_start, say_ack, say_member, say_channel,
-		say_nodes, say_attr, say_bytes, write_log,
+	static say_fn *const says[] = {
+		say_any,
+		say_data,
+		say_subscribe,
+		say_start,
+		say_ack,
+		say_member,
+		say_channel,
+		say_nodes,
+		say_attr,
+		say_bytes,
+		write_log,
 	};
 	struct conn *c = h->c;
 

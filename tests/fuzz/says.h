@@ -277,10 +277,15 @@ static void join(struct conn *c, u8 how)
 
 static void write_gate(struct hostile *h, u8 how)
 {
+	u64 pos = 0;
+
 	if (!h->gates)
 		return;
-	h->gates[how % GATES] = how & 128 ? take_u64(&f.in) : f.tn->has_src ?
-				f.tn->src.log.head - 8 * (u64)take_u8(&f.in) : 0;
+	if (how & 128)
+		pos = take_u64(&f.in);
+	else if (f.tn->has_src)
+		pos = f.tn->src.log.head - 8 * (u64)take_u8(&f.in);
+	h->gates[how % GATES] = pos;
 }
 
 /* A word of a log that we map, about where our reader is. */
