@@ -26,7 +26,7 @@ static const struct word spoken[] = {
 	{ "load5", " ", NULL },
 	{ "load15", " ", NULL },
 	{ "running", ", running ", NULL },
-	{ "avg10", " stalled % ", NULL },
+	{ "avg10", " some avg10=", NULL },
 	{ "overrun", " overrun ", NULL },
 };
 
