@@ -1,0 +1,48 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+#
+# install.sh KECHO TREE: what is installed from the build tree TREE, below a folder
+# of our own, is all that the README's first program needs, and goes again.
+root=$(cd "$(dirname "$0")/.." && pwd)
+. "$root/cli/tests/tap.sh"
+tree=$(basename "$2")
+export DESTDIR=$dir/stage
+lines_max=10
+
+install_it() {
+	"$root/tools/install.sh" "$tree" >"$dir/out" 2>&1
+	is $? 0 "$1"
+}
+
+install_it "install"
+install_it "install again"
+pc=$(find "$DESTDIR" -name libkecho.pc)
+is "$(wc -l <<<"$pc")" 1 "pkg-config's file"
+export PKG_CONFIG_LIBDIR=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$DESTDIR
+is "$(pkg-config --modversion libkecho)" "$("$kecho" --version | awk '{ print $NF }')" \
+	"pkg-config knows the version"
+
+ch=$(channel hello)
+awk '/^    #include <kecho/, /^    }/' "$root/README.md" | cut -c 5- >"$dir/readme.c"
+[ "$(grep -c . "$dir/readme.c")" -le $lines_max ]
+claim $? "the README's first program has at most $lines_max lines"
+sed "s/\"hello\"/\"$ch\"/" "$dir/readme.c" >"$dir/hello.c"
+# shellcheck disable=SC2046
+cc -Wall -Wextra -Werror -o "$dir/hello" "$dir/hello.c" \
+	$(pkg-config --cflags --libs libkecho) 2>"$dir/cc.err"
+is $? 0 "it compiles against what is installed"
+sed 's/^/# /' "$dir/cc.err"
+start "$dir/got" "$dir/err" "$kecho" sub --until-end --timeout 20s "$ch"
+until_true joined "$ch" sink 1
+LD_LIBRARY_PATH=${pc%/*/*} "$dir/hello"
+is $? 0 "it runs"
+code_of "$pid"
+is $? 0 "its sink ends with it"
+is "$(<"$dir/got")" "hello, world" "its event comes"
+
+"$root/tools/install.sh" -u "$tree" >"$dir/out" 2>&1
+is $? 0 "uninstall"
+is "$(find "$DESTDIR" 2>/dev/null)" "" "it leaves nothing"
+"$root/tools/install.sh" -u "$tree" >"$dir/out" 2>&1
+is $? 1 "there is nothing to uninstall any more"
+finish
