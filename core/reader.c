@@ -325,7 +325,8 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 	len = ke_record_word_len(word);
 	seq = load(rec + 8);
 	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT || ke_record_word_flags(word) ||
-	    !ke_record_check(word, room, ke_record_max(r->view.size)) || seq != r->seq + 1)
+	    !ke_record_check(word, room, ke_record_max(r->view.size)) || !seq ||
+	    seq != r->seq + 1)
 		return false;
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),

@@ -463,6 +463,20 @@ BOTH(past_the_end)
 	pair_free(p);
 }
 
+/* After the last number there is comes none, not the first again. */
+BOTH(last_number)
+{
+	struct pair *p = pair_new(SIZE, in_place);
+	u64 words[] = { word_of(REC, KECHO_RECORD_EVENT, 0, 3, 0), 0, 0 };
+
+	must(p, "memory");
+	p->r.seq = U64_MAX;
+	hostile(p, words, 3, REC);
+	ok(!ke_reader_plain(&p->r, ke_reader_plain_end(&p->r), &p->item), "no event");
+	is_eq(next(p), -EPROTO, "damaged");
+	pair_free(p);
+}
+
 /* While a reservation is open a ring full of others follows it. */
 BOTH(reserved_lap)
 {
@@ -538,4 +552,4 @@ BOTH(random_reads)
 
 TESTS(reader, events, released, attributes, voids, lapped, finish, gated_tail, sequence, bad_heads,
       bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped, past_the_end,
-      reserved_lap, random_reads);
+      last_number, reserved_lap, random_reads);

@@ -14,27 +14,64 @@ static bool gated(const struct kecho_sink *s)
 	return s->m.policy == KECHO_BLOCK;
 }
 
-void feed_add(struct kecho_sink *s, struct ke_rstream *rs, struct kecho_source *src,
-	      struct shared_log *log, struct ke_view v, uint64_t member, u64 pos, u64 seq)
+/* @log keeps the log mapped. Nobody sees the feed until show_feed(). */
+static struct feed *make_feed(struct kecho_sink *s, struct shared_log *log, uint64_t member)
 {
 	struct feed *f = calloc(1, sizeof(*f));
 
 	if (!f)
-		return;
+		return NULL;
 	f->sink = s;
-	f->rs = rs;
-	f->source = src;
 	f->log = log;
 	f->member = member;
-	f->released = f->said = pos;
 	atomic_fetch_add(&log->refs, 1);
-	ke_reader_init(&f->reader, v, gated(s), pos, seq, s->copy);
-	if (src && gated(s)) {
+	return f;
+}
+
+/* The next event's number is @seq + 1. */
+static void start_feed(struct feed *f, struct ke_view v, u64 pos, u64 seq)
+{
+	f->released = f->said = pos;
+	ke_reader_init(&f->reader, v, gated(f->sink), pos, seq, f->sink->copy);
+}
+
+static void show_feed(struct feed *f)
+{
+	lib_lock(&f->sink->lock);
+	list_add_tail(&f->list, &f->sink->feeds);
+	lib_unlock(&f->sink->lock);
+}
+
+/* The log of another node; the kecho lock is held. -ENOMEM. */
+int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
+{
+	struct feed *f = make_feed(s, rs->owner, rs->remote->id);
+
+	if (!f)
+		return -ENOMEM;
+	f->rs = rs;
+	start_feed(f, rs->view, pos, seq);
+	show_feed(f);
+	return 0;
+}
+
+/* The log of a source of our own; the kecho lock is held. -ENOMEM. */
+int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
+{
+	struct feed *f = make_feed(s, src->log, src->s.member.id);
+	u64 pos, seq;
+
+	if (!f)
+		return -ENOMEM;
+	f->source = src;
+	lib_lock(&src->lock);
+	pos = ke_log_retained(&src->s.log, retained ? src->s.retain : 0, &seq);
+	start_feed(f, ke_log_view(&src->s.log), pos, seq);
+	if (gated(s))
 		ke_source_gate(&src->s, &f->gate, &f->released);
-	}
-	lib_lock(&s->lock);
-	list_add_tail(&f->list, &s->feeds);
-	lib_unlock(&s->lock);
+	lib_unlock(&src->lock);
+	show_feed(f);
+	return 0;
 }
 
 /* Both locks are held, or nobody else knows the sink any more. */

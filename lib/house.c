@@ -181,8 +181,9 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 
 	feeds_of(rs, feed_goes_on, NULL);
 	list_for_each_entry(s, &ch->sinks, list)
-		if (!has_feed(s, rs))
-			feed_add(s, rs, NULL, rs->owner, rs->view, rs->remote->id, pos, seq);
+		/* Without memory the link is set up again, and starts again. */
+		if (!has_feed(s, rs) && feed_stream(s, rs, pos, seq))
+			rs->peer->link->broken = true;
 	wait_wake(ch->k);
 }
 

@@ -301,8 +301,8 @@ int value_check(const char *name, struct kecho_value v, struct ke_value *out);
 int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n);
 
 /* feed.c */
-void feed_add(struct kecho_sink *s, struct ke_rstream *rs, struct kecho_source *src,
-	      struct shared_log *log, struct ke_view v, uint64_t member, u64 pos, u64 seq);
+int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq);
+int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained);
 void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg);
 void feed_free(struct feed *f);
 void feeds_drop_told(struct kecho_sink *s);

@@ -5,14 +5,14 @@
 #include "internal.h"
 
 /* The sink reads the logs of our own process too. The kecho lock is held. */
-static void add_own(struct kecho_sink *s, struct kecho_source *src)
+static int feed_own_sources(struct kecho_sink *s)
 {
-	u64 pos, seq;
+	struct kecho_source *src;
+	int err = 0;
 
-	lib_lock(&src->lock);
-	pos = ke_log_retained(&src->s.log, s->retained ? src->s.retain : 0, &seq);
-	feed_add(s, NULL, src, src->log, ke_log_view(&src->s.log), src->s.member.id, pos, seq);
-	lib_unlock(&src->lock);
+	list_for_each_entry(src, &s->ch->sources, list)
+		err = err ?: feed_source(s, src, s->retained);
+	return err;
 }
 
 static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho_sink_options *opt)
@@ -59,11 +59,10 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 		    struct kecho_sink **out)
 {
 	struct kecho *k = ch->k;
-	struct kecho_source *src;
 	struct kecho_sink *s;
 	struct ke_presence *pr;
 	bool first_bell;
-	int err, joined;
+	int err, fed, joined;
 
 	if (lib_forked(k))
 		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
@@ -88,10 +87,9 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	ch->ch.sinks++;
 	ch->ch.gated += s->m.policy == KECHO_BLOCK;
 	list_add_tail(&s->list, &ch->sinks);
-	list_for_each_entry(src, &ch->sources, list)
-		add_own(s, src);
+	fed = feed_own_sources(s);
 	/* Who sees the member may submit at once: the subscription goes first. */
-	err = ke_channel_subscribe(&ch->ch, s->retained);
+	err = fed ?: ke_channel_subscribe(&ch->ch, s->retained);
 	joined = ke_member_join(&s->m, &ch->ch);
 	err = err ?: joined;
 	if (!err)

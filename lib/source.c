@@ -35,14 +35,14 @@ void source_free(struct kecho_source *s)
 	free(s);
 }
 
-static void feed_own_sinks(struct kecho_channel *ch, struct kecho_source *s)
+static int feed_own_sinks(struct kecho_source *s)
 {
 	struct kecho_sink *sink;
+	int err = 0;
 
-	lib_lock(&s->lock);
-	list_for_each_entry(sink, &ch->sinks, list)
-		feed_add(sink, NULL, s, s->log, ke_log_view(&s->s.log), s->s.member.id, 0, 0);
-	lib_unlock(&s->lock);
+	list_for_each_entry(sink, &s->ch->sinks, list)
+		err = err ?: feed_source(sink, s, false);
+	return err;
 }
 
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
@@ -74,9 +74,14 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 				ch->ch.name, KE_MEMBERS_MAX);
 	}
 	list_add_tail(&s->list, &ch->sources);
-	feed_own_sinks(ch, s);
-	channel_wait(ch, ke_channel_acked, JOIN_MS);
+	err = feed_own_sinks(s);
+	if (!err)
+		channel_wait(ch, ke_channel_acked, JOIN_MS);
 	pthread_mutex_unlock(&k->lock);
+	if (err) {
+		kecho_source_close(s);
+		return lib_fail(err, "source of '%s'", ch->ch.name);
+	}
 	*out = s;
 	return 0;
 }
