@@ -10,21 +10,28 @@ seq -f '%0200.0f' 1 $events >"$dir/in"
 start /dev/null "$dir/keeper.err" "$kecho" sub --timeout 300s "$(channel keeper)"
 until_true joined "$(channel keeper)" sink 1
 
-# Starts a sink, stops it with SIGSTOP while everything is submitted.
+# Starts pub with OPTIONs, lets the first event through, stops the sink and submits
+# the others: what has not come to a sink yet does not wait for it.
+stall() { # OPTION…
+	mkfifo "$dir/$ch"
+	exec 3<>"$dir/$ch"
+	start /dev/null "$dir/pub.err" "$kecho" pub "$@" "$ch" <"$dir/$ch"
+	pub=$pid
+	sed 1q "$dir/in" >&3
+	until_true test -s "$dir/got"
+	kill -STOP "$sub"
+	sed 1d "$dir/in" >&3 &
+	exec 3>&-
+}
+
+# A sink that stands still while everything is submitted.
 lap() { # POLICY
 	ch=$(channel "$1")
 	start "$dir/got" "$dir/err" "$kecho" sub --json --policy "$1" --strict --until-end \
 		--timeout 20s "$ch"
 	sub=$pid
 	until_true joined "$ch" sink 1
-	mkfifo "$dir/$1"
-	exec 3<>"$dir/$1"
-	start /dev/null "$dir/pub.err" "$kecho" pub --log-size 64K --linger 0 "$ch" <"$dir/$1"
-	pub=$pid
-	until_true joined "$ch" source 1
-	kill -STOP "$sub"
-	cat "$dir/in" >&3
-	exec 3>&-
+	stall --log-size 64K --linger 0
 	code_of "$pub"
 	is $? 0 "$1: the source does not wait"
 	kill -CONT "$sub"
@@ -56,20 +63,6 @@ claim $? "latest: each event came or was told to be lost, once, in its place"
 lap disconnect
 is "$code" 1 "disconnect: exit code 1"
 has "$(<"$dir/err")" 'too slow' "disconnect: it says why"
-
-# Starts pub with OPTIONs, lets the first event through, stops the sink and submits
-# the others: what has not come to a sink yet does not wait for it.
-stall() { # OPTION…
-	mkfifo "$dir/$ch"
-	exec 3<>"$dir/$ch"
-	start /dev/null "$dir/pub.err" "$kecho" pub "$@" "$ch" <"$dir/$ch"
-	pub=$pid
-	sed 1q "$dir/in" >&3
-	until_true test -s "$dir/got"
-	kill -STOP "$sub"
-	sed 1d "$dir/in" >&3 &
-	exec 3>&-
-}
 
 # Under `block` the source waits; --dontwait drops and counts instead.
 ch=$(channel block)
