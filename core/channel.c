@@ -131,10 +131,13 @@ int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c)
 	pr = ke_presence_make(p, ch);
 	if (!pr)
 		return -ENOMEM;
-	if (!p->link) {
-		ke_peer_dial(p);
-		ch->node->house->changed(ch->node->owner);
+	if (p->link) {
+		/* It may have left the channel by now: then it says so. */
+		ke_presence_say(pr);
+		return 0;
 	}
+	ke_peer_dial(p);
+	ch->node->house->changed(ch->node->owner);
 	return 0;
 }
 

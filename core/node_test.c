@@ -68,6 +68,25 @@ TEST(members_before)
 	world_end(w);
 }
 
+/* A contact that is old news: the node is linked, but has left the channel. */
+TEST(contact_has_left)
+{
+	struct world *w = two_nodes(19);
+
+	must(w, "nodes");
+	ke_channel_close(&w->n[1].ch);
+	w->n[1].open = false;
+	ok(world_pump(w), "quiet");
+	is_eq(ke_channel_contact(&w->n[0].ch, &w->n[1].node.self), 0, "somebody says it is there");
+	ok(!ke_channel_synced(&w->n[0].ch), "it is asked");
+	ok(world_pump(w), "quiet");
+	ok(ke_channel_synced(&w->n[0].ch), "and is not there");
+	channel_open(&w->n[1]);
+	ok(world_pump(w), "quiet");
+	ok(!list_empty(&w->n[0].ch.presences), "until it comes back");
+	world_end(w);
+}
+
 static s64 number_of(const struct ke_attrs *a, const char *name)
 {
 	struct ke_value v;
@@ -303,5 +322,5 @@ TEST(forgotten)
 	world_end(w);
 }
 
-TESTS(node, hello, members, members_before, attributes, third_node, both_dial, silence,
-      dead_in_time, sooner, redial, only_hello, forgotten);
+TESTS(node, hello, members, members_before, contact_has_left, attributes, third_node, both_dial,
+      silence, dead_in_time, sooner, redial, only_hello, forgotten);
