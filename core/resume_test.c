@@ -1,0 +1,62 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Streams that go on after a break of their link, where the log or the mirror is in an
+ * unusual state.
+ */
+#include "stream_test.h"
+
+/* Appends behind an open reservation, as much as there is room for. */
+static void fill_behind(struct world *w)
+{
+	struct ke_event_info info = { .time_ns = 1 };
+	struct ke_log *log = &w->n[0].src.log;
+	u64 seq;
+	u32 i;
+
+	do {
+		for (i = 0; i < 2000; i++)
+			w->event[i] = event_byte(log->seq + 1, i);
+		seq = 0;
+	} while (!ke_log_append(log, &info, w->event, 2000, KE_NO_LIMIT, &seq));
+	ke_log_publish(log);
+}
+
+/* A reservation holds the head, and the tail passes it, to the next mark. */
+TEST(tail_past_head)
+{
+	struct world *w = stream(21, false, 0);
+	struct ke_event_info info = { .time_ns = 1 };
+	struct ke_log *log;
+	void *data;
+	u64 cookie;
+	u32 i;
+
+	must(w, "nodes");
+	log = &w->n[0].src.log;
+	submit_some(w, 50);
+	ok(world_pump(w), "quiet");
+	w->n[0].deaf = true;
+	world_cut(w);
+	is_eq(submit_some(w, 200), 200, "while it is down");
+	/* Not at a mark, which each sixteenth of the log has at its beginning. */
+	while (log->end % (TEST_LOG / 16) < TEST_LOG / 20)
+		submit(&w->n[0], 100);
+	is_eq(ke_log_reserve(log, &info, 7, KE_NO_LIMIT, &data, &cookie), 0, "reserved");
+	for (i = 0; i < 7; i++)
+		((u8 *)data)[i] = event_byte(log->seq, i);
+	fill_behind(w);
+	ok(log->tail > log->head, "the tail is past the head");
+	w->n[0].deaf = false;
+	ok(world_wait(w, 1500), "quiet");
+	is_eq(open_conns(w), 2, "the link stands");
+	is_eq(w->n[0].failed + w->n[1].failed, 0, "nobody has failed");
+	is_eq(ke_log_commit(log, cookie, 7, 1), 0, "committed");
+	is_eq(submit(&w->n[0], 1), 0, "one more");
+	ok(world_wait(w, 500), "quiet");
+	is_eq(open_conns(w), 2, "the link stands");
+	ok(w->n[1].lost > 0, "some are lost");
+	all_counted(w);
+	world_end(w);
+}
+
+TESTS(resume, tail_past_head);
