@@ -53,6 +53,19 @@ static int channel_in(struct ke_link *l, u32 index, struct ke_in *in)
 	return 0;
 }
 
+/*
+ * Who was not named has left while there was no link. Of a source that still had
+ * something to say nobody knows what that was: it has failed.
+ */
+static void drop_stale(struct ke_presence *pr)
+{
+	struct ke_remote *m, *next;
+
+	list_for_each_entry_safe(m, next, &pr->remotes, list)
+		if (m->stale)
+			ke_remote_drop(m, m->stream && !m->stream->ended ? KE_FAILED : KE_LEFT);
+}
+
 /* A channel of the peer's (@index), or ours that it hasn't (@pos). */
 static int channel_gone(struct ke_link *l, u32 index, u64 pos)
 {
@@ -63,6 +76,7 @@ static int channel_gone(struct ke_link *l, u32 index, u64 pos)
 		if (index ? pr->here && pr->index == index :
 			    !pr->here && pr->channel->index == pos) {
 			ch = pr->channel;
+			drop_stale(pr);
 			ke_presence_drop(pr, KE_LEFT);
 			l->node->house->repair(ch);
 			l->node->house->changed(l->node->owner);
@@ -231,17 +245,10 @@ static int member_gone(struct ke_presence *pr, struct ke_in *in)
 	return 0;
 }
 
-/*
- * That was all: who was not named has left while there was no link. Of a source that
- * still had something to say nobody knows what that was: it has failed.
- */
+/* That was all. */
 static void synced(struct ke_presence *pr)
 {
-	struct ke_remote *m, *next;
-
-	list_for_each_entry_safe(m, next, &pr->remotes, list)
-		if (m->stale)
-			ke_remote_drop(m, m->stream && !m->stream->ended ? KE_FAILED : KE_LEFT);
+	drop_stale(pr);
 	pr->synced = pr->known = true;
 }
 

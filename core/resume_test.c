@@ -59,4 +59,26 @@ TEST(tail_past_head)
 	world_end(w);
 }
 
-TESTS(resume, tail_past_head);
+/* The channel is closed over there while the link is down: who cares must not take that
+ * for an end that was said. */
+TEST(closed_while_down)
+{
+	struct world *w = stream(22, true, 0);
+
+	must(w, "nodes");
+	submit_some(w, 10);
+	ok(world_pump(w), "quiet");
+	w->n[0].deaf = true;
+	world_cut(w);
+	is_eq(submit_some(w, 5), 5, "while it is down");
+	source_close(&w->n[0]);
+	ke_channel_close(&w->n[0].ch);
+	w->n[0].open = w->n[0].deaf = false;
+	ok(world_wait(w, 1500), "quiet");
+	is_eq(w->n[1].failed, 1, "the source has failed");
+	is_eq(w->n[1].left, 0, "it has not left");
+	ok(list_empty(&w->n[1].ch.presences), "nobody is there");
+	world_end(w);
+}
+
+TESTS(resume, tail_past_head, closed_while_down);
