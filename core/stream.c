@@ -219,9 +219,7 @@ struct subscription {
 
 /*
  * Where the stream starts; *@seq is the last event before. @held: a gate has kept all
- * from sub->pos on, also where the tail has passed it. Never beyond the head, which an
- * open reservation may hold back while the tail goes on to the next mark. The source's
- * lock is held.
+ * from sub->pos on, also where the tail has passed it. The source's lock is held.
  */
 static u64 start_pos(struct ke_source *s, const struct subscription *sub, bool held, u64 *seq)
 {
@@ -236,9 +234,7 @@ static u64 start_pos(struct ke_source *s, const struct subscription *sub, bool h
 		pos = sub->from == KE_FROM_START ? 0 : sub->pos;
 		if (pos > s->log.head)
 			break;
-		if (held || pos >= s->log.tail)
-			return pos;
-		return min(ke_log_boundary(&s->log, pos), s->log.head);
+		return held || pos >= s->log.tail ? pos : ke_log_boundary(&s->log, pos);
 	}
 	*seq = le64_to_cpu(s->log.hdr->seq);
 	return s->log.head;
