@@ -10,6 +10,7 @@
 
 extern const struct transport floor_tcp;	/* one sendmsg per sink and event */
 extern const struct transport floor_tcp_batch;	/* one writev per sink and publish() */
+extern const struct transport floor_tcp_loop;	/* the first, of an event loop */
 extern const struct transport floor_ring;	/* one shared ring and futex */
 extern const struct transport floor_seqpacket;	/* Unix socket, one send per sink and event */
 

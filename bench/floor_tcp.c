@@ -3,13 +3,21 @@
  * Floor: raw TCP, one connection per sink. The first of the two transports makes
  * one sendmsg per sink and event, the second one writev per sink for all events of
  * a publish(). A sink reads as much as is there and cuts it by the agreed length.
+ *
+ * The third is the first for a process that could do something else too: it waits in
+ * epoll, as who has more than one connection must, and has a second thread, asleep,
+ * which makes each system call on a descriptor count its users.
  */
 #include "floor.h"
 #include "stream.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
 
 #define READ_SIZE	(128u << 10)
 
@@ -18,6 +26,9 @@ struct tcp {
 	size_t len;
 	unsigned char *buf;	/* a sink's; the unread is at [start, end) */
 	size_t start, end;
+	int epoll;		/* of a loop's sink; -1: none */
+	pthread_t idle;
+	bool idles;
 };
 
 static int tcp_prepare(void **state, unsigned int nsinks, size_t len)
@@ -28,6 +39,7 @@ static int tcp_prepare(void **state, unsigned int nsinks, size_t len)
 	if (!t)
 		return -ENOMEM;
 	t->len = len;
+	t->epoll = -1;
 	err = stream_listen(&t->stream, nsinks);
 	if (err) {
 		free(t);
@@ -51,6 +63,42 @@ static int tcp_connect(void *state)
 	struct tcp *t = state;
 
 	return stream_accept(&t->stream);
+}
+
+static void *idle(void *arg)
+{
+	for (;;)
+		pause();
+	return arg;
+}
+
+static int add_idle_thread(struct tcp *t)
+{
+	int err = pthread_create(&t->idle, NULL, idle, NULL);
+
+	t->idles = !err;
+	return -err;
+}
+
+static int loop_attach(void *state, unsigned int sink)
+{
+	struct epoll_event ev = { .events = EPOLLIN };
+	struct tcp *t = state;
+	int err = tcp_attach(state, sink);
+
+	if (err)
+		return err;
+	t->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (t->epoll < 0 || epoll_ctl(t->epoll, EPOLL_CTL_ADD, t->stream.mine, &ev))
+		return -errno;
+	return add_idle_thread(t);
+}
+
+static int loop_connect(void *state)
+{
+	int err = tcp_connect(state);
+
+	return err ? err : add_idle_thread(state);
 }
 
 static int write_to_all(struct tcp *t, const struct iovec *events, size_t n)
@@ -120,10 +168,24 @@ static ssize_t tcp_receive(void *state, struct iovec *events, size_t max)
 	return (ssize_t)n;
 }
 
+static ssize_t loop_receive(void *state, struct iovec *events, size_t max)
+{
+	struct epoll_event ev;
+	struct tcp *t = state;
+
+	if (t->end - t->start < t->len && epoll_wait(t->epoll, &ev, 1, -1) < 0 && errno != EINTR)
+		return -errno;
+	return tcp_receive(state, events, max);
+}
+
 static void tcp_release(void *state)
 {
 	struct tcp *t = state;
 
+	if (t->idles && !pthread_cancel(t->idle))
+		pthread_join(t->idle, NULL);
+	if (t->epoll >= 0)
+		close(t->epoll);
 	stream_close(&t->stream);
 	free(t->buf);
 	free(t);
@@ -146,5 +208,15 @@ const struct transport floor_tcp_batch = {
 	.connect = tcp_connect,
 	.publish = tcp_publish_batch,
 	.receive = tcp_receive,
+	.release = tcp_release,
+};
+
+const struct transport floor_tcp_loop = {
+	.name = "TCP, epoll, a second thread",
+	.prepare = tcp_prepare,
+	.attach = loop_attach,
+	.connect = loop_connect,
+	.publish = tcp_publish_each,
+	.receive = loop_receive,
 	.release = tcp_release,
 };

@@ -5,10 +5,12 @@
 #include "kecho_transport.h"
 
 #define EACH .floor = &floor_tcp, .subject = &kecho_remote
+#define LOOP .floor = &floor_tcp_loop, .subject = &kecho_remote
 #define BATCH .floor = &floor_tcp_batch, .subject = &kecho_remote
 
 static const struct bench_claim claims[] = {
 	{ "p50, us, 1 sink", PROBE_P50_US, 1, 1, EACH, AT_MOST, 1.15 },
+	{ "p50, us, 1 sink, floor with epoll", PROBE_P50_US, 1, 1, LOOP, AT_MOST, 0 },
 	{ "k events/s, 1 sink, vector of 64", PROBE_RATE_K, 1, 64, BATCH, AT_LEAST, .7 },
 	{ "k events/s, 1 sink, one by one", PROBE_RATE_K, 1, 1, EACH, AT_LEAST, 0 },
 	{ "CPU us per event, 1 sink, vector of 64", PROBE_BURST_US, 1, 64, BATCH, AT_MOST, 0 },

@@ -112,14 +112,14 @@ void io_run(struct kecho *k, int timeout_ms)
 
 /* ---------------------------------------------------------------- the leader */
 
+/* Whether the helper polls for all. A set that is in another wakes that one too, at each
+ * event; so it is there only then. */
 static void arm(struct kecho *k, bool on)
 {
-	struct epoll_event ev = { .events = on ? EPOLLIN : 0, .data.ptr = &k->io };
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = &k->io };
 
-	if (k->armed == on)
-		return;
-	k->armed = on;
-	epoll_ctl(k->ep, EPOLL_CTL_MOD, k->io, &ev);
+	if (k->armed != on && !epoll_ctl(k->ep, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, k->io, &ev))
+		k->armed = on;
 }
 
 static int left_ms(u64 deadline)
