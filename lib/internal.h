@@ -201,12 +201,12 @@ struct kecho {
 	atomic_int ntcp;
 	pthread_t helper;
 	bool stop;
-	pthread_mutex_t lead;	/* the leader's state */
+	pthread_mutex_t lead;	/* of the followers, and of what the helper polls */
 	pthread_cond_t follow;
-	bool led, armed, helper_parked;
+	atomic_uintptr_t leader;	/* 0: nobody */
+	atomic_uint nfollowers;	/* that sleep until the leader is through */
 	bool leading;		/* the leader holds the kecho lock, whose this is */
-	pthread_t leader;
-	unsigned int nfollowers;
+	atomic_bool armed, helper_parked;
 	atomic_uint runs, reaped;
 	atomic_int fd_sinks;
 	atomic_bool run_polled;	/* somebody polls kecho_run_fd() */

@@ -43,14 +43,33 @@ static void sleep_on(struct kecho_channel *ch, u32 how)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* The calling thread, as the leader is named; 0 is nobody. */
+static uintptr_t myself(void)
+{
+	static _Thread_local char here;
+
+	return (uintptr_t)&here;
+}
+
+static void wake_followers(struct kecho *k)
+{
+	if (!atomic_load(&k->nfollowers))
+		return;
+	pthread_mutex_lock(&k->lead);
+	pthread_cond_broadcast(&k->follow);
+	pthread_mutex_unlock(&k->lead);
+}
+
 static void wake_leader(struct kecho *k)
 {
-	pthread_mutex_lock(&k->lead);
-	if (k->nfollowers)
-		pthread_cond_broadcast(&k->follow);
-	if (k->led && !pthread_equal(k->leader, pthread_self()))
+	uintptr_t leader;
+
+	/* It looks once more after it has become the leader. */
+	atomic_thread_fence(memory_order_seq_cst);
+	leader = atomic_load(&k->leader);
+	if (leader && leader != myself())
 		nudge(k->nudge);
-	pthread_mutex_unlock(&k->lead);
+	wake_followers(k);
 }
 
 /* In-process wake-up: something was put into a mirror, or a feed has changed. The
@@ -124,25 +143,12 @@ static void arm(struct kecho *k, bool on)
 
 static int left_ms(u64 deadline)
 {
-	u64 now = now_ms();
+	u64 now;
 
 	if (deadline == U64_MAX)
 		return -1;
+	now = now_ms();
 	return now >= deadline ? 0 : (int)min_t(u64, deadline - now, 1 << 30);
-}
-
-static void follow(struct kecho *k, bool (*ready)(void *), void *arg, u64 deadline)
-{
-	struct timespec t = { deadline / 1000, deadline % 1000 * 1000000 };
-
-	if (ready(arg))
-		return;
-	k->nfollowers++;
-	if (deadline == U64_MAX)
-		pthread_cond_wait(&k->follow, &k->lead);
-	else
-		pthread_cond_timedwait(&k->follow, &k->lead, &t);
-	k->nfollowers--;
 }
 
 static void set_waiters(struct kecho *k, struct kecho_channel *only)
@@ -166,38 +172,69 @@ void wait_arm(struct kecho *k)
 	set_waiters(k, NULL);
 }
 
+static bool become_leader(struct kecho *k)
+{
+	uintptr_t nobody = 0;
+
+	return atomic_compare_exchange_strong(&k->leader, &nobody, myself());
+}
+
+/*
+ * Sleeps until the leader is through. Counted first: a leader that goes then looks for
+ * followers, or is not seen here any more. True: there is none, we are it.
+ */
+static bool follow(struct kecho *k, bool (*ready)(void *), void *arg, u64 deadline)
+{
+	struct timespec t = { deadline / 1000, deadline % 1000 * 1000000 };
+	bool leads;
+
+	pthread_mutex_lock(&k->lead);
+	atomic_fetch_add(&k->nfollowers, 1);
+	leads = become_leader(k);
+	if (leads || ready(arg))
+		goto out;
+	if (deadline == U64_MAX)
+		pthread_cond_wait(&k->follow, &k->lead);
+	else
+		pthread_cond_timedwait(&k->follow, &k->lead, &t);
+out:
+	atomic_fetch_sub(&k->nfollowers, 1);
+	pthread_mutex_unlock(&k->lead);
+	return leads;
+}
+
+/* The helper must not poll what the leader does: the two would race for each event. */
+static void disarm(struct kecho *k)
+{
+	if (!atomic_load(&k->armed))
+		return;
+	pthread_mutex_lock(&k->lead);
+	arm(k, false);
+	pthread_mutex_unlock(&k->lead);
+}
+
+static void unpark_helper(struct kecho *k)
+{
+	if (atomic_exchange(&k->helper_parked, false))
+		nudge(k->wake);
+}
+
 static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *),
 			   void *arg, u64 deadline)
 {
-	pthread_mutex_lock(&k->lead);
-	/* A leader that sleeps has set its own channel's flag: ours too, then. */
-	if (k->led) {
-		pthread_mutex_unlock(&k->lead);
+	if (!become_leader(k)) {
+		/* A leader that sleeps has set its own channel's flag: ours too, then. */
 		set_waiters(k, ch);
-		pthread_mutex_lock(&k->lead);
-		if (k->led) {
-			follow(k, ready, arg, deadline);
-			pthread_mutex_unlock(&k->lead);
+		if (!follow(k, ready, arg, deadline))
 			return;
-		}
 	}
-	k->led = true;
-	k->leader = pthread_self();
-	arm(k, false);
-	pthread_mutex_unlock(&k->lead);
-
+	disarm(k);
 	set_waiters(k, ch);
 	run_io(k, ready(arg) ? 0 : left_ms(deadline), true);
-
-	pthread_mutex_lock(&k->lead);
-	k->led = false;
-	if (k->nfollowers)
-		pthread_cond_broadcast(&k->follow);
-	if (k->helper_parked) {
-		k->helper_parked = false;
-		nudge(k->wake);
-	}
-	pthread_mutex_unlock(&k->lead);
+	atomic_exchange(&k->leader, 0);
+	wake_followers(k);
+	if (atomic_load(&k->helper_parked))
+		unpark_helper(k);
 }
 
 static void sleep_futex(struct kecho_channel *ch, bool (*ready)(void *), void *arg, u64 deadline)
@@ -308,9 +345,12 @@ static int helper_timeout(struct kecho *k, unsigned int *runs, unsigned int *tic
 	pthread_mutex_lock(&k->lead);
 	*ticks = now == *runs ? *ticks + 1 : 0;
 	*runs = now;
-	if (!k->armed && !k->led && *ticks)
+	if (!k->armed && !atomic_load(&k->leader) && *ticks)
 		arm(k, true);
-	k->helper_parked = !k->armed && k->led && *ticks > HELPER_PARKED_TICKS;
+	atomic_store(&k->helper_parked, !k->armed && *ticks > HELPER_PARKED_TICKS);
+	/* A leader that has gone meanwhile may not have seen it. */
+	if (!atomic_load(&k->leader))
+		atomic_store(&k->helper_parked, false);
 	if (!k->armed && !k->helper_parked)
 		timeout = TICK_MS;
 	pthread_mutex_unlock(&k->lead);
