@@ -497,7 +497,7 @@ TEST(leader_and_followers)
 		n++;
 	for (i = 1; n == ARRAY_SIZE(f) && i <= ROUNDS; i++) {
 		struct follower *one = &f[i * i % n];
-		u64 due = one->got + 1, begin = now_ns();
+		u64 due = READ_ONCE(one->got) + 1, begin = now_ns();
 
 		put(one->source, "x");
 		if (!ok(comes_true(READ_ONCE(one->got) == due), "round %u", i))
