@@ -58,6 +58,7 @@ void ke_presence_drop(struct ke_presence *pr, enum ke_remote_state state)
 {
 	struct ke_remote *m, *next;
 
+	ke_channel_drop_streams(pr->channel, pr->peer);
 	list_for_each_entry_safe(m, next, &pr->remotes, list)
 		ke_remote_drop(m, state);
 	list_del(&pr->peer_list);

@@ -294,14 +294,20 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 	return 0;
 }
 
-static int ack_in(struct ke_link *l, u32 index)
+static int member_ack(struct ke_link *l, u32 index, struct ke_in *in)
 {
+	u64 id = ke_get_u64(in);
 	struct ke_presence *pr;
 
+	if (in->bad)
+		return -EPROTO;
 	/* An answer carries our own index. */
-	list_for_each_entry(pr, &l->peer->presences, peer_list)
-		if (pr->channel->index == index && pr->acks_due)
-			pr->acks_due--;
+	list_for_each_entry(pr, &l->peer->presences, peer_list) {
+		if (pr->channel->index != index || !pr->acks_due)
+			continue;
+		pr->acks_due--;
+		ke_channel_unwanted(pr->channel, l->peer, id);
+	}
 	l->node->house->changed(l->node->owner);
 	return 0;
 }
@@ -325,7 +331,7 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 	case KECHO_FRAME_CHANNEL_GONE:
 		return channel_gone(l, id, pos);
 	case KECHO_FRAME_MEMBER_ACK:
-		return ack_in(l, id);
+		return member_ack(l, id, in);
 	case KECHO_FRAME_ATTR:
 		return attr_in(l, id, pos, in);
 	}

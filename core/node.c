@@ -122,6 +122,7 @@ static void reset_peer(struct ke_peer *p)
 	struct ke_rstream *rs;
 	struct ke_remote *m;
 
+	ke_peer_stale_streams(p);
 	list_for_each_entry(rs, &p->rstreams, list)
 		rs->starts_due = 0;
 	list_for_each_entry(pr, &p->presences, peer_list) {

@@ -155,6 +155,7 @@ struct ke_tstream {
 	struct ke_peer *peer;
 	struct ke_view view;
 	bool gated, local, ended;
+	bool stale;		/* not asked for since the link broke */
 	u64 sent;
 	u64 acked;
 	u64 credit;
@@ -302,6 +303,10 @@ void ke_peer_dial(struct ke_peer *p);
 void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state);
 void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state);
 void ke_peer_drop_streams(struct ke_peer *p);
+void ke_peer_stale_streams(struct ke_peer *p);
+/* The peer has answered the MEMBER of @id; or is not in the channel any more. */
+void ke_channel_unwanted(struct ke_channel *ch, const struct ke_peer *p, u64 id);
+void ke_channel_drop_streams(struct ke_channel *ch, const struct ke_peer *p);
 void ke_peer_hold_gates(struct ke_peer *p);
 int ke_remote_subscribe(struct ke_remote *m, u8 from);
 /* Its source has left or failed; the end is told once. */

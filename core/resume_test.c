@@ -81,4 +81,39 @@ TEST(closed_while_down)
 	world_end(w);
 }
 
-TESTS(resume, tail_at_head, closed_while_down);
+/* The sink, or all of the channel, is closed while the link is down: nobody can say so
+ * then, and when it is back nothing may hold the source any more. */
+static void leaves_while_down(bool channel)
+{
+	struct world *w = stream(23, true, 0);
+
+	must(w, "nodes");
+	submit_some(w, 10);
+	ok(world_pump(w), "quiet");
+	w->n[0].deaf = true;
+	world_cut(w);
+	submit_some(w, 5);
+	sink_close(&w->n[1]);
+	if (channel)
+		ke_channel_close(&w->n[1].ch);
+	w->n[1].open = !channel;
+	w->n[0].deaf = false;
+	ok(world_wait(w, 1500), "quiet");
+	is_eq(w->n[0].left, 1, "the sink has left");
+	is_eq(w->n[0].failed, 0, "nobody has failed");
+	ok(list_empty(&w->n[0].src.gates), "its gate is gone");
+	is_eq(submit_some(w, 2000), 2000, "laps");
+	world_end(w);
+}
+
+TEST(sink_leaves_while_down)
+{
+	leaves_while_down(false);
+}
+
+TEST(node_leaves_while_down)
+{
+	leaves_while_down(true);
+}
+
+TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down);

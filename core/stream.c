@@ -189,6 +189,41 @@ void ke_peer_drop_streams(struct ke_peer *p)
 	peer_streams(p, drop_stream);
 }
 
+static void set_stale(struct ke_tstream *ts)
+{
+	ts->stale = true;
+}
+
+/* The link broke: who still reads them asks again, before it answers their MEMBER. */
+void ke_peer_stale_streams(struct ke_peer *p)
+{
+	peer_streams(p, set_stale);
+}
+
+void ke_channel_unwanted(struct ke_channel *ch, const struct ke_peer *p, u64 id)
+{
+	struct ke_tstream *ts;
+	struct ke_member *m;
+
+	list_for_each_entry(m, &ch->members, list) {
+		ts = m->source && m->id == id ? find_tstream(m->source, p) : NULL;
+		if (ts && ts->stale)
+			drop_stream(ts);
+	}
+}
+
+void ke_channel_drop_streams(struct ke_channel *ch, const struct ke_peer *p)
+{
+	struct ke_tstream *ts;
+	struct ke_member *m;
+
+	list_for_each_entry(m, &ch->members, list) {
+		ts = m->source ? find_tstream(m->source, p) : NULL;
+		if (ts)
+			drop_stream(ts);
+	}
+}
+
 static void hold_gate(struct ke_tstream *ts)
 {
 	if (!ts->gated)
@@ -348,6 +383,8 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	h->source_lock(s);
 	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
 	held = ts && ts->gated && !ts->local && pos >= ts->acked;
+	if (ts)
+		ts->stale = false;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
 	if (!err) {
 		pos = start_pos(s, &sub, held, &seq);
