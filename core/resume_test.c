@@ -116,4 +116,63 @@ TEST(node_leaves_while_down)
 	leaves_while_down(true);
 }
 
-TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down);
+static struct conn *conn_of(struct world *w, u32 n)
+{
+	struct conn *c;
+
+	list_for_each_entry(c, &w->conns, list)
+		if (c->tn == &w->n[n] && !c->lost)
+			return c;
+	return NULL;
+}
+
+/* Steps until there is (@gate) a gate, of whose START little comes to node 1. */
+static void steps_unheard(struct world *w, bool gate)
+{
+	struct ke_source *s = &w->n[0].src;
+	u32 i;
+
+	for (i = 0; i < 1000 && list_empty(gate ? &s->gates : &s->streams); i++)
+		world_step(w);
+	conn_of(w, 0)->other = NULL;
+	for (i = 0; i < 10; i++)
+		world_step(w);
+}
+
+/*
+ * From the log's start, but START is lost and the log laps; then a gate, and its START is
+ * lost as well. What the gate keeps is not what is asked for on the next link.
+ */
+TEST(gate_unheard)
+{
+	struct world *w = two_nodes(24);
+	struct tnode *tn;
+
+	must(w, "nodes");
+	tn = &w->n[1];
+	is_eq(sink_open(tn, false, false), 0, "sink");
+	ok(world_pump(w), "quiet");
+	w->piece = 8;
+	ok(source_open(&w->n[0], 0), "source");
+	steps_unheard(w, false);
+	is_eq(submit_some(w, 500), 500, "laps");
+	tn->ch.gated++;
+	tn->sink.policy = 0;
+	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
+	steps_unheard(w, true);
+	ok(!list_empty(&w->n[0].src.gates), "it stands");
+	ok(!ke_channel_started(&tn->ch), "nobody knows");
+	conn_of(w, 0)->other = conn_of(w, 1);
+	world_cut(w);
+	w->piece = 5000;
+	ok(world_wait(w, 1500), "quiet");
+	submit_some(w, 10);
+	ok(world_pump(w), "quiet");
+	is_eq(open_conns(w), 2, "the link stands");
+	ok(tn->got && tn->lost, "the rest");
+	all_counted(w);
+	world_end(w);
+}
+
+TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
+      gate_unheard);

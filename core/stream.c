@@ -382,7 +382,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		h->share_log(l, s);
 	h->source_lock(s);
 	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
-	held = ts && ts->gated && !ts->local && pos >= ts->acked;
+	held = ts && ts->gated && !ts->local && pos >= ts->gate.seen;
 	if (ts)
 		ts->stale = false;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
