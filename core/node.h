@@ -179,6 +179,7 @@ struct ke_rstream {
 	u32 starts_due;
 	u64 credit, acked, released;
 	bool resumes;	/* START will follow a break */
+	u64 skip;	/* goes on here once what the mirror is full of was read; 0: no */
 	u64 last_seq;
 	u64 lost, lost_said;	/* by our sinks, ever; as the source's node knows */
 	u64 lost_seen;		/* as the house said last */

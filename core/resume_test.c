@@ -174,5 +174,39 @@ TEST(gate_unheard)
 	world_end(w);
 }
 
+/*
+ * The node of a `block` sink that reads nothing is given up, and the log overtakes it by
+ * less than a lap. What the mirror is full of stays as it is until it is read.
+ */
+TEST(full_mirror_skips)
+{
+	struct world *w = stream(25, true, 0);
+	u64 before;
+	u32 i;
+
+	must(w, "nodes");
+	for (i = 0; i < 20; i++) {
+		w->n[1].idle = true;
+		while (submit_some(w, 100))
+			ok(world_pump(w), "quiet");
+		w->n[0].deaf = true;
+		world_cut(w);
+		ok(world_wait(w, KE_NODE_DEAD_MS + 250), "quiet");
+		is_eq(w->n[0].failed, i + 1, "the sink has failed");
+		is_eq(submit_some(w, 40), 40, "the gate is gone");
+		before = w->n[1].got + w->n[1].lost;
+		w->n[0].deaf = false;
+		ok(world_wait(w, 3000), "quiet");
+		is_eq(open_conns(w), 2, "the link stands");
+		is_eq(w->n[1].got + w->n[1].lost, before, "nothing is read");
+		w->n[1].idle = false;
+		ok(world_wait(w, 500), "quiet");
+		is_eq(submit_some(w, 10), 10, "it flows again");
+		ok(world_wait(w, 500), "quiet");
+		all_counted(w);
+	}
+	world_end(w);
+}
+
 TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
-      gate_unheard);
+      gate_unheard, full_mirror_skips);

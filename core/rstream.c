@@ -51,6 +51,7 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from)
 		return -ENOMEM;
 	if (from == KE_FROM_POS) {
 		rs->resumes = rs->attached;
+		rs->skip = 0;
 		rs->starts_due = 0;	/* what was due came on the old link or never */
 		pos = rs->local ? 0 : rs->mirror.head;
 		seq = rs->local ? 0 : rs->mirror.seq;
@@ -97,7 +98,7 @@ static void say_ack(struct ke_rstream *rs)
 	if (!rs->peer->link)
 		return;
 	count_lost(rs);
-	rs->acked = rs->mirror.head;
+	rs->acked = max(rs->mirror.head, rs->skip);
 	rs->lost_said = rs->lost;
 	/* The source's node may know already that the stream is gated again. */
 	ke_put_u64(&o, rs->credit == KE_NO_LIMIT ? 0 : rs->credit);
@@ -118,6 +119,40 @@ void ke_peer_say_lost(struct ke_peer *p)
 	}
 }
 
+/* Would pads up to there lie where something has yet to be read, in place perhaps? */
+static bool skips_unread(const struct ke_rstream *rs, u64 pos)
+{
+	return rs->gated && rs->credit != KE_NO_LIMIT && rs->released < rs->mirror.head &&
+	       pos > rs->released + rs->mirror.size;
+}
+
+/*
+ * What is between here and @pos won't come. The source may send nothing behind it before
+ * it has credit, so that can wait until there is room.
+ */
+static int skip_to(struct ke_rstream *rs, u64 pos)
+{
+	int err;
+
+	rs->skip = 0;
+	if (!skips_unread(rs, pos))
+		return ke_log_skip(&rs->mirror, pos);
+	if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+		return -EPROTO;
+	err = ke_log_skip(&rs->mirror, rs->mirror.head);	/* no rest of a record comes */
+	if (!err)
+		rs->skip = pos;
+	return err;
+}
+
+static void skip_now(struct ke_rstream *rs)
+{
+	if (!rs->skip || skips_unread(rs, rs->skip))
+		return;
+	if (!WARN_ON_ONCE(skip_to(rs, rs->skip)))
+		house(rs->peer)->published(rs);
+}
+
 void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 {
 	u64 step = rs->mirror.size / 4, credit;
@@ -125,6 +160,7 @@ void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 	if (rs->local || !rs->attached)
 		return;
 	rs->released = max(rs->released, pos);
+	skip_now(rs);
 	/* Gated or not: what START has fixed. */
 	credit = rs->credit == KE_NO_LIMIT ? KE_NO_LIMIT : rs->released + rs->mirror.size;
 	credit = max(credit, rs->credit);
@@ -231,7 +267,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		err = attach(rs, pos, seq);
 	} else if (!rs->local && pos != rs->mirror.end) {
 		/* It resumes: further on if what we want next was overwritten. */
-		err = ke_log_skip(&rs->mirror, pos);
+		err = skip_to(rs, pos);
 	}
 	if (err)
 		return err;
