@@ -158,6 +158,8 @@ static int establish(struct conn *c, bool local, bool dialled)
 		strscpy(c->address, "unix", sizeof(c->address));
 	} else {
 		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+		/* From now on each call says itself whether it may sleep. */
+		fcntl(c->fd, F_SETFL, 0);
 	}
 	err = ke_link_init(&c->link, &k->node, c, local, dialled);
 	if (err)
@@ -414,26 +416,48 @@ static ssize_t receive_some(struct conn *c)
 	return syscall(SYS_recvmsg, c->fd, &m, MSG_DONTWAIT);
 }
 
-static ssize_t receive(struct conn *c)
+/* What a receive gave, or -1 and @err, goes to the link. */
+static ssize_t received(struct conn *c, ssize_t n, int err)
 {
-	ssize_t n = receive_some(c);
-
 	if (n < 0)
-		return errno == EINTR ? -EAGAIN : -errno;
+		return err == EINTR ? -EAGAIN : -err;
 	if (!n)
 		return -ECONNRESET;
 	return ke_link_rx_done(&c->link, n) ?: n;
 }
 
-/* At most so many reads in a row from one connection: others have a turn too. */
-enum { READS_MAX = 8 };
+static ssize_t receive(struct conn *c)
+{
+	ssize_t n = receive_some(c);
+
+	return received(c, n, errno);
+}
+
+enum { READS_MAX = 8 };	/* in a row from one connection: others have a turn too */
+
+/* After a receive that gave @n. A short one has emptied the socket. */
+static void receive_rest(struct conn *c, ssize_t n)
+{
+	int i;
+
+	for (i = 1; i < READS_MAX && n > 0 && !c->closing; i++) {
+		if (n < KE_RX_AHEAD && !c->link.data_left)
+			break;
+		n = receive(c);
+	}
+	if ((n < 0 && n != -EAGAIN) || c->link.broken)
+		conn_hangup(c);
+}
+
+/* The kecho lock is held. What direct.c's receive gave; -1: @err. */
+void conn_received(struct conn *c, ssize_t n, int err)
+{
+	receive_rest(c, received(c, n, err));
+}
 
 /* The kecho lock is held. */
 void conn_input(struct conn *c, u32 events)
 {
-	ssize_t n = 1;
-	int i;
-
 	if (c->closing)
 		return;
 	if (c->connecting) {
@@ -446,14 +470,8 @@ void conn_input(struct conn *c, u32 events)
 		lib_unlock(&c->tx);
 		conn_kick(c);
 	}
-	/* A short read has emptied the socket. */
-	for (i = 0; i < READS_MAX && n > 0 && !c->closing; i++) {
-		n = receive(c);
-		if (n > 0 && n < KE_RX_AHEAD && !c->link.data_left)
-			break;
-	}
-	if ((n < 0 && n != -EAGAIN) || c->link.broken)
-		conn_hangup(c);
+	if (!c->receiving && !c->closing)
+		receive_rest(c, receive(c));
 }
 
 /* It is over: nobody polls it any more, and the helper will free it. */
@@ -468,6 +486,8 @@ void conn_close(struct conn *c)
 		epoll_ctl(c->link.local ? c->k->ep : c->k->io, EPOLL_CTL_DEL, c->fd, NULL);
 	if (c->pidfd >= 0)
 		epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->pidfd, NULL);
+	if (c->receiving)
+		shutdown(c->fd, SHUT_RDWR);
 	if (write(c->k->wake, &one, sizeof(one)) < 0)
 		c->link.broken = true;
 }
@@ -545,8 +565,7 @@ static void free_conn(struct conn *c)
 	free(c);
 }
 
-/* Connections of whose other end nothing is known yet: whether there are any. Those that
- * have been so for too long end. */
+/* Are there any whose other end has yet to say who it is? Not for too long. */
 bool conns_setup(struct kecho *k)
 {
 	struct conn *c;
@@ -571,7 +590,8 @@ void conn_reap(struct kecho *k)
 	struct conn *c, *next;
 
 	list_for_each_entry_safe(c, next, &k->conns, list) {
-		if (!c->closing || (!k->stop && c->dying_ms > lib_deadline(0)))
+		if (!c->closing || c->receiving ||
+		    (!k->stop && c->dying_ms > lib_deadline(0)))
 			continue;
 		if (c->open)
 			ke_link_lost(&c->link);

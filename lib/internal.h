@@ -80,6 +80,7 @@ struct conn {
 	int fd, pidfd;
 	bool open;		/* link.h's part is alive */
 	bool connecting, closing, want_out;
+	bool receiving;		/* a leader sleeps in the receive */
 	atomic_bool blocked;	/* the socket is full */
 	struct ke_id target;	/* whom we dialled, or whose link was lost */
 	int dial_err;
@@ -206,6 +207,7 @@ struct kecho {
 	atomic_uintptr_t leader;	/* 0: nobody */
 	atomic_uint nfollowers;	/* that sleep until the leader is through */
 	bool leading;		/* the leader holds the kecho lock, whose this is */
+	struct conn *direct;	/* that the leader sleeps in; the kecho lock's */
 	atomic_bool armed, helper_parked;
 	atomic_uint runs, reaped;
 	atomic_int fd_sinks;
@@ -256,6 +258,7 @@ int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_
 void conn_dial(struct kecho *k, struct ke_peer *p);
 void conn_accept(struct kecho *k, int listener);
 void conn_input(struct conn *c, u32 events);
+void conn_received(struct conn *c, ssize_t n, int err);
 void conn_flush(struct conn *c);
 void conn_kick(struct conn *c);
 void conn_hangup(struct conn *c);
@@ -278,6 +281,12 @@ int doorbell_make(struct kecho_channel *ch);
 void doorbells_close(struct kecho_channel *ch);
 void doorbell_ring(struct kecho_channel *ch);
 void doorbell_ring_fenced(struct kecho_channel *ch);
+
+/* direct.c */
+struct conn *direct_claim(struct kecho *k, struct kvec *into);
+ssize_t direct_sleep(struct conn *c, const struct kvec *into);
+void direct_done(struct conn *c, ssize_t n, int err);
+void direct_interrupt(struct conn *c);
 
 /* wait.c */
 u64 wait_deadline(int timeout_ms);

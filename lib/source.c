@@ -74,6 +74,7 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 				ch->ch.name, KE_MEMBERS_MAX);
 	}
 	list_add_tail(&s->list, &ch->sources);
+	wait_wake(k);	/* a leader must hear of it */
 	err = feed_own_sinks(s);
 	if (!err)
 		channel_wait(ch, ke_channel_acked, JOIN_MS);

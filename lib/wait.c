@@ -67,8 +67,11 @@ static void wake_leader(struct kecho *k)
 	/* It looks once more after it has become the leader. */
 	atomic_thread_fence(memory_order_seq_cst);
 	leader = atomic_load(&k->leader);
-	if (leader && leader != myself())
+	if (leader && leader != myself()) {
 		nudge(k->nudge);
+		if (k->direct)
+			direct_interrupt(k->direct);
+	}
 	wake_followers(k);
 }
 
@@ -100,6 +103,12 @@ void wait_wake(struct kecho *k)
 	}
 }
 
+/* About: a lost one is found by the next tick. */
+static void count_run(struct kecho *k)
+{
+	atomic_store_explicit(&k->runs, k->runs + 1, memory_order_relaxed);
+}
+
 /* One round: connections to other hosts, and doorbells, which only need to wake us. */
 static void run_io(struct kecho *k, int timeout_ms, bool leading)
 {
@@ -108,7 +117,7 @@ static void run_io(struct kecho *k, int timeout_ms, bool leading)
 	int i, n = wait_epoll(k->io, ev, timeout_ms);
 	u64 v;
 
-	atomic_store_explicit(&k->runs, k->runs + 1, memory_order_relaxed);	/* about */
+	count_run(k);
 	if (n <= 0)
 		return;
 	pthread_mutex_lock(&k->lock);
@@ -219,6 +228,30 @@ static void unpark_helper(struct kecho *k)
 		nudge(k->wake);
 }
 
+/* Sleeps where little can come from; false: there is no such place. */
+static bool run_direct(struct kecho *k, bool (*ready)(void *), void *arg)
+{
+	struct kvec into;
+	struct conn *c = direct_claim(k, &into);
+	int err = EAGAIN;
+	ssize_t n = -1;
+
+	if (!c)
+		return false;
+	/* Who published something before the claim did not interrupt us. */
+	if (!ready(arg)) {
+		n = direct_sleep(c, &into);
+		err = errno;
+	}
+	pthread_mutex_lock(&k->lock);
+	k->leading = true;
+	count_run(k);
+	direct_done(c, n, err);
+	k->leading = false;
+	pthread_mutex_unlock(&k->lock);
+	return true;
+}
+
 static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *),
 			   void *arg, u64 deadline)
 {
@@ -230,7 +263,8 @@ static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*rea
 	}
 	disarm(k);
 	set_waiters(k, ch);
-	run_io(k, ready(arg) ? 0 : left_ms(deadline), true);
+	if (deadline != U64_MAX || !run_direct(k, ready, arg))
+		run_io(k, ready(arg) ? 0 : left_ms(deadline), true);
 	atomic_exchange(&k->leader, 0);
 	wake_followers(k);
 	if (atomic_load(&k->helper_parked))

@@ -11,8 +11,6 @@
 enum {
 	FLOOD = 20000,
 	FLOOD_LEN = 1000,
-	ROUNDS = 3000,
-	SLOW_MS = 200,
 };
 
 /* [0] submits, [1] reads. */
@@ -450,68 +448,6 @@ TEST(one_reader_at_a_time)
 	pair_end(&p);
 }
 
-struct follower {
-	struct kecho_channel *ch;
-	struct kecho_sink *sink;
-	struct kecho_source *source;
-	pthread_t thread;
-	u64 got;
-};
-
-static void *follows(void *arg)
-{
-	struct follower *f = arg;
-	struct kecho_event ev;
-
-	while (!kecho_read(f->sink, &ev, -1) && ev.kind == KECHO_EVENT)
-		WRITE_ONCE(f->got, ev.seq);
-	return NULL;
-}
-
-static bool follower_open(struct follower *f, struct kecho *far, struct kecho *near,
-			  const char *name)
-{
-	struct kecho_sink_options block = { .policy = KECHO_BLOCK };
-	struct kecho_channel *ch;
-
-	return ok(!kecho_channel_open(far, name, NULL, &ch) &&
-		  !kecho_source_open(ch, NULL, &f->source) &&
-		  !kecho_channel_open(near, name, NULL, &f->ch) &&
-		  !kecho_sink_open(f->ch, &block, &f->sink), "%s", kecho_explain()) &&
-	       !pthread_create(&f->thread, NULL, follows, f);
-}
-
-/* Threads of one process wait for another host: one leads, the others are woken. */
-TEST(leader_and_followers)
-{
-	static const char *const names[] = { "lead-a", "lead-b", "lead-c" };
-	const struct kecho_options far = { .listen = "127.0.0.1", .registry = "127.0.0.1:7445" };
-	const struct kecho_options near = { .listen = "127.0.0.2", .registry = far.registry };
-	struct follower f[ARRAY_SIZE(names)] = {};
-	struct kecho *k[2] = {};
-	unsigned int i, n = 0, slow = 0;
-
-	ARENA();
-	ok(!kecho_open(&k[0], &far) && !kecho_open(&k[1], &near), "%s", kecho_explain());
-	while (n < ARRAY_SIZE(f) && follower_open(&f[n], k[0], k[1], names[n]))
-		n++;
-	for (i = 1; n == ARRAY_SIZE(f) && i <= ROUNDS; i++) {
-		struct follower *one = &f[i * i % n];
-		u64 due = READ_ONCE(one->got) + 1, begin = now_ns();
-
-		put(one->source, "x");
-		if (!ok(comes_true(READ_ONCE(one->got) == due), "round %u", i))
-			break;
-		slow += now_ns() - begin > SLOW_MS * 1000000ull;
-	}
-	/* Who was not woken is by the next heartbeat. */
-	ok(slow < ROUNDS / 100, "%u of %u had to be woken by chance", slow, ROUNDS);
-	kecho_close(k[0]);
-	for (i = 0; i < n; i++)
-		pthread_join(f[i].thread, NULL);
-	kecho_close(k[1]);
-}
-
 /* A connection that never says who it is gets no more than a while. */
 TEST(silent_connection)
 {
@@ -588,5 +524,4 @@ TEST(close_drains)
 TESTS(api, order_of_all_ways, too_large, attributes, watch, channel_names_and_flags,
       retained_for_late_sinks, block_and_dontwait, latest_counts_losses, disconnect_ends,
       descriptor, callbacks, fork_has_no_part, one_reader_at_a_time,
-      leader_and_followers, silent_connection, read_vector,
-      close_drains);
+      silent_connection, read_vector, close_drains);

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Threads that wait for other hosts: who leads, who follows, and who sleeps where little
+ * can come from; each is woken by all that it waits for.
+ */
+#include <pthread.h>
+
+#include "cluster.h"
+
+enum {
+	ROUNDS = 3000,
+	SLOW_MS = 200,
+};
+
+static void put(struct kecho_source *s, const char *text)
+{
+	is_eq(kecho_submit(s, text, strlen(text), 0), 0, "submit \"%s\"", text);
+}
+
+struct follower {
+	struct kecho_channel *ch;
+	struct kecho_sink *sink;
+	struct kecho_source *source;
+	pthread_t thread;
+	u64 got;
+};
+
+/* Until the first of its sources has ended. */
+static void *follows(void *arg)
+{
+	struct follower *f = arg;
+	struct kecho_event ev;
+	u64 first = 0;
+
+	while (!kecho_read(f->sink, &ev, -1)) {
+		first = first ?: ev.source;
+		if (ev.kind == KECHO_EVENT)
+			WRITE_ONCE(f->got, f->got + 1);
+		else if (ev.source == first)
+			break;
+	}
+	return NULL;
+}
+
+static bool follower_open(struct follower *f, struct kecho *far, struct kecho *near,
+			  const char *name)
+{
+	struct kecho_sink_options block = { .policy = KECHO_BLOCK };
+	struct kecho_channel *ch;
+
+	return ok(!kecho_channel_open(far, name, NULL, &ch) &&
+		  !kecho_source_open(ch, NULL, &f->source) &&
+		  !kecho_channel_open(near, name, NULL, &f->ch) &&
+		  !kecho_sink_open(f->ch, &block, &f->sink), "%s", kecho_explain()) &&
+	       !pthread_create(&f->thread, NULL, follows, f);
+}
+
+/* Threads of one process wait for another host: one leads, the others are woken. */
+TEST(leader_and_followers)
+{
+	static const char *const names[] = { "lead-a", "lead-b", "lead-c" };
+	const struct kecho_options far = { .listen = "127.0.0.1", .registry = "127.0.0.1:7445" };
+	const struct kecho_options near = { .listen = "127.0.0.2", .registry = far.registry };
+	struct follower f[ARRAY_SIZE(names)] = {};
+	struct kecho *k[2] = {};
+	unsigned int i, n = 0, slow = 0;
+
+	ARENA();
+	ok(!kecho_open(&k[0], &far) && !kecho_open(&k[1], &near), "%s", kecho_explain());
+	while (n < ARRAY_SIZE(f) && follower_open(&f[n], k[0], k[1], names[n]))
+		n++;
+	for (i = 1; n == ARRAY_SIZE(f) && i <= ROUNDS; i++) {
+		struct follower *one = &f[i * i % 5 % n];
+		u64 due = READ_ONCE(one->got) + 1, begin = now_ns();
+
+		put(one->source, "x");
+		if (!ok(comes_true(READ_ONCE(one->got) == due), "round %u", i))
+			break;
+		slow += now_ns() - begin > SLOW_MS * 1000000ull;
+	}
+	/* Who was not woken is by the next heartbeat. */
+	ok(slow < ROUNDS / 100, "%u of %u had to be woken by chance", slow, ROUNDS);
+	kecho_close(k[0]);
+	for (i = 0; i < n; i++)
+		pthread_join(f[i].thread, NULL);
+	kecho_close(k[1]);
+}
+
+/* What is submitted to @ch reaches the follower. */
+static void reaches(struct follower *f, struct kecho_channel *ch, const char *who)
+{
+	u64 due = READ_ONCE(f->got) + 1, begin;
+	struct kecho_source *s;
+
+	must(!kecho_source_open(ch, NULL, &s), "%s: %s", who, kecho_explain());
+	begin = now_ns();
+	put(s, "x");
+	ok(comes_true(READ_ONCE(f->got) == due), "%s is heard", who);
+	ok(now_ns() - begin < SLOW_MS * 1000000ull, "%s: not by chance", who);
+	kecho_source_close(s);
+}
+
+/* Who sleeps on the only connection hears of others that come. */
+TEST(sleeper_is_interrupted)
+{
+	const struct kecho_options far = { .listen = "127.0.0.1", .registry = "127.0.0.1:7446" };
+	const struct kecho_options near = { .listen = "127.0.0.2", .registry = far.registry };
+	const struct kecho_options third = { .listen = "127.0.0.3", .registry = far.registry };
+	struct kecho_channel *ch[2];
+	struct kecho *k[4] = {};
+	struct follower f = {};
+	unsigned int i;
+
+	ARENA();
+	ok(!kecho_open(&k[0], &far) && !kecho_open(&k[1], &near), "%s", kecho_explain());
+	if (follower_open(&f, k[0], k[1], "sleeper")) {
+		for (i = 1; i <= 10; i++) {
+			put(f.source, "x");
+			ok(comes_true(READ_ONCE(f.got) == i), "event %u", i);
+		}
+		ok(!kecho_open(&k[2], &near) && !kecho_open(&k[3], &third), "%s", kecho_explain());
+		ok(!kecho_channel_open(k[2], "sleeper", NULL, &ch[0]) &&
+		   !kecho_channel_open(k[3], "sleeper", NULL, &ch[1]), "%s", kecho_explain());
+		reaches(&f, ch[0], "a node of its host");
+		put(f.source, "x");
+		ok(comes_true(READ_ONCE(f.got) == 12), "the first again");
+		reaches(&f, ch[1], "a node of a third host");
+		reaches(&f, f.ch, "its own process");
+	}
+	kecho_close(k[0]);
+	pthread_join(f.thread, NULL);
+	for (i = 1; i < ARRAY_SIZE(k); i++)
+		kecho_close(k[i]);
+}
+
+TESTS(wait, leader_and_followers, sleeper_is_interrupted);
