@@ -3,6 +3,9 @@
  * Memory, as in <linux/slab.h>. The allocation flags are accepted and ignored,
  * but for __GFP_ZERO. An allocation of no bytes gives ZERO_SIZE_PTR, which is
  * not NULL, faults when used and may be freed.
+ *
+ * A program that compiles core with SHIM_ALLOCATOR defined brings the three functions
+ * below itself: it may count what is allocated, and refuse.
  */
 #ifndef SHIM_SLAB_H
 #define SHIM_SLAB_H
@@ -21,6 +24,27 @@
 #define GFP_KERNEL		((gfp_t)0xcc0)
 #define GFP_KERNEL_ACCOUNT	(GFP_KERNEL | __GFP_ACCOUNT)
 
+#ifdef SHIM_ALLOCATOR
+void *shim_alloc(size_t size, int zeroed);
+void *shim_realloc(void *p, size_t size);
+void shim_free(void *p);
+#else
+static inline void *shim_alloc(size_t size, int zeroed)
+{
+	return zeroed ? calloc(1, size) : malloc(size);
+}
+
+static inline void *shim_realloc(void *p, size_t size)
+{
+	return realloc(p, size);
+}
+
+static inline void shim_free(void *p)
+{
+	free(p);
+}
+#endif
+
 #define ZERO_SIZE_PTR		((void *)16)
 #define ZERO_OR_NULL_PTR(x)	((unsigned long)(x) <= (unsigned long)ZERO_SIZE_PTR)
 
@@ -28,7 +52,7 @@ static inline void *__must_check kmalloc(size_t size, gfp_t flags)
 {
 	if (!size)
 		return ZERO_SIZE_PTR;
-	return flags & __GFP_ZERO ? calloc(1, size) : malloc(size);
+	return shim_alloc(size, !!(flags & __GFP_ZERO));
 }
 
 static inline void *__must_check kzalloc(size_t size, gfp_t flags)
@@ -53,7 +77,7 @@ static inline void *__must_check kcalloc(size_t n, size_t size, gfp_t flags)
 static inline void kfree(const void *p)
 {
 	if (!ZERO_OR_NULL_PTR(p))
-		free((void *)p);
+		shim_free((void *)p);
 }
 
 /* On failure returns NULL and leaves @p as it is. New bytes are not zeroed. */
@@ -65,7 +89,7 @@ static inline void *__must_check krealloc(const void *p, size_t size, gfp_t flag
 		kfree(p);
 		return ZERO_SIZE_PTR;
 	}
-	return realloc((void *)p, size);
+	return shim_realloc((void *)p, size);
 }
 
 static inline void *__must_check krealloc_array(void *p, size_t n, size_t size, gfp_t flags)

@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a run has exercised: each fault and each rare path, by name. Over many seeds a
+ * count of 0 means that something is not tested any more.
+ */
+#ifndef SIM_COVER_H
+#define SIM_COVER_H
+
+#include "plat.h"
+
+/* What --faults names; each is counted when it happens. */
+#define SIM_FAULTS(X)                                                    \
+	X(CUT, "cut", "a connection breaks at some byte")                \
+	X(PARTITION, "partition", "nothing passes between some nodes")   \
+	X(ONEWAY, "oneway", "nothing passes in one direction")           \
+	X(HALFOPEN, "halfopen", "a connection goes silent for ever")     \
+	X(KILL, "kill", "a process dies, and a new one starts")          \
+	X(CRASH, "crash", "a host dies without a word, and starts anew") \
+	X(FREEZE, "freeze", "a node stands still for seconds")           \
+	X(CLOCK, "clock", "monotonic time stands, wall time jumps")      \
+	X(ALLOC, "alloc", "allocations of core fail")                    \
+	X(SLOW, "slow", "sinks that read slowly")                        \
+	X(STOP, "stop", "sinks that stop reading")                       \
+	X(CHURN, "churn", "channels and members come and go")
+
+#define SIM_PATHS(X)                                                     \
+	X(RESUME, "resume", "a stream went on after a break")            \
+	X(LAP, "lap", "a reader was overtaken")                          \
+	X(SKIP, "skip", "a sender was overtaken")                        \
+	X(LOSS, "loss record", "a sink was told of lost events")         \
+	X(PIECES, "pieces", "an event in pieces arrived whole")          \
+	X(PIECES_CUT, "pieces over a cut", "its pieces came over two connections") \
+	X(ABORT, "abort", "a reservation was given up")                  \
+	X(PINNED, "pinned", "a submission met a send that read the log") \
+	X(BLOCKED, "blocked", "a source waited for a gate")              \
+	X(LIFTED, "gate lifted", "a source that waited went on as a node had failed") \
+	X(BOTH_DIAL, "both dial", "two nodes dialled each other at once") \
+	X(DIAL_LOST, "dial lost", "nobody answered a dial")              \
+	X(INCARNATION, "incarnation", "a node came back as a new one")   \
+	X(DEAD_BACK, "dead and back", "members failed and joined again") \
+	X(FORGOTTEN, "left unsaid", "a member that was not named any more had left") \
+	X(ENDED, "ended", "a source ended and its sinks knew how")       \
+	X(FAILED, "failed", "a source failed")                           \
+	X(RETAINED, "retained join", "a sink began with retained events") \
+	X(FROM_START, "from start", "a sink that was there first got all") \
+	X(DISCONNECT, "disconnect", "a sink left as it had lost events") \
+	X(REPAIR, "repair", "a channel's contact was published again")   \
+	X(OTHER, "other uuid", "a name was found to be another channel's") \
+	X(REFUSED, "refused", "an allocation of core failed")
+
+#define SIM_FAULT_ENUM(name, word, what) FAULT_##name,
+#define SIM_PATH_ENUM(name, word, what) PATH_##name,
+enum sim_fault { SIM_FAULTS(SIM_FAULT_ENUM) FAULTS };
+enum sim_path { SIM_PATHS(SIM_PATH_ENUM) PATHS };
+
+struct cover {
+	u64 fault[FAULTS];
+	u64 path[PATHS];
+	u64 events, delivered, lost, steps, bytes;
+};
+
+/* cover_fault - the fault of this word; -EINVAL. */
+int cover_fault(const char *word);
+void cover_add(struct cover *to, const struct cover *c);
+/* cover_print - all counts; how many of those that @faults should have given are 0. */
+unsigned int cover_print(const struct cover *c, u32 faults);
+/* cover_list - the faults and what they are, for the help. */
+void cover_list(void);
+
+#endif

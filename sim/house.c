@@ -1,0 +1,333 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The house: what core asks of the outside, answered by the world. It does what the
+ * embedded house of lib/ does, without threads.
+ */
+#include "sim.h"
+
+enum { LOCK_SOURCE = 1, LOCK_TX = 2 };
+
+static struct snode *node_of(const struct ke_rstream *rs)
+{
+	return rs->peer->node->owner;
+}
+
+static struct schan *chan_of(const struct ke_rstream *rs)
+{
+	return rs->remote->presence->channel->owner;
+}
+
+static u64 now_ms(void *house)
+{
+	return snode_now_us(house) / 1000;
+}
+
+static u64 random_u64(void *house)
+{
+	return random_next(&((struct snode *)house)->w->rng) | 1;
+}
+
+static void dial(void *house, struct ke_peer *p)
+{
+	struct snode *n = house;
+
+	if (!n->gone)
+		net_dial(n, p);
+}
+
+static void kick(struct ke_link *l)
+{
+	struct conn *c = l->owner;
+
+	if (!c->closing)
+		sim_set_sooner(c->node, &c->tx, 1 + sim_random(c->node->w, 30));
+}
+
+static void hangup(struct ke_link *l)
+{
+	struct conn *c = l->owner;
+
+	if (!c->closing)
+		sim_trace(c->node, TRACE_CLOSED, c->id, c->peer, 0);
+	c->closing = true;
+	c->node->reap = true;
+}
+
+/* Order: source, then tx; none of them twice. */
+static void lock(struct snode *n, u32 which, bool take)
+{
+	if (!!(n->locks & which) == take || (take && n->locks >= which))
+		sim_broken(n->w, "node %u: lock %u is %s", n->index, which,
+			   take ? "taken out of order" : "not taken");
+	n->locks ^= which;
+}
+
+static void tx_lock(struct ke_link *l)
+{
+	lock(l->node->owner, LOCK_TX, true);
+}
+
+static void tx_unlock(struct ke_link *l)
+{
+	lock(l->node->owner, LOCK_TX, false);
+}
+
+static void source_lock(struct ke_source *s)
+{
+	lock(((struct ssource *)s->member.owner)->chan->node, LOCK_SOURCE, true);
+}
+
+static void source_unlock(struct ke_source *s)
+{
+	lock(((struct ssource *)s->member.owner)->chan->node, LOCK_SOURCE, false);
+}
+
+/* ---------------------------------------------------------------------- logs */
+
+struct slog *slog_new(struct snode *n, u64 size)
+{
+	struct slog *log = kzalloc(sizeof(*log), GFP_KERNEL);
+
+	if (!log)
+		return NULL;
+	log->node = n;
+	log->refs = 1;
+	n->log_bytes += size;
+	log->size = size;
+	log->hdr = kvzalloc(KECHO_LOG_HEADER_SIZE, GFP_KERNEL);
+	log->ring = kvzalloc(size, GFP_KERNEL);
+	if (log->hdr && log->ring)
+		return log;
+	slog_put(log);
+	return NULL;
+}
+
+void slog_put(struct slog *log)
+{
+	if (!log || --log->refs)
+		return;
+	log->node->log_bytes -= log->size;
+	kvfree(log->hdr);
+	kvfree(log->ring);
+	kfree(log);
+}
+
+static int attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
+{
+	struct slog *log = slog_new(node_of(rs), rs->remote->log_size);
+
+	if (!log)
+		return -ENOMEM;
+	rs->owner = log;
+	*hdr = log->hdr;
+	*ring = log->ring;
+	return 0;
+}
+
+static void feed_gone(struct sfeed *f, void *arg)
+{
+	(void)arg;
+	f->gone = f->ended = true;
+	f->rs = NULL;
+}
+
+static void detach(struct ke_rstream *rs)
+{
+	struct ssink *s;
+
+	sfeeds_of(rs, feed_gone, NULL);
+	list_for_each_entry(s, &chan_of(rs)->sinks, list)
+		sfeeds_drop_told(s);
+	slog_put(rs->owner);
+	rs->owner = NULL;
+	ssink_wake(chan_of(rs));
+}
+
+static u32 gate_slot(struct ke_rstream *rs)
+{
+	(void)rs;
+	return 0;
+}
+
+static const u64 *gate(struct ke_link *l, u32 slot)
+{
+	(void)l;
+	(void)slot;
+	return NULL;
+}
+
+static void share_log(struct ke_link *l, struct ke_source *s)
+{
+	(void)l;
+	(void)s;
+}
+
+static void share_channel(struct ke_link *l, struct ke_channel *ch)
+{
+	(void)l;
+	(void)ch;
+}
+
+static void shared(struct ke_link *l, struct ke_channel *ch, struct ke_in *in)
+{
+	(void)l;
+	(void)ch;
+	in->bad = true;
+}
+
+/* --------------------------------------------------------------------- feeds */
+
+static bool has_feed(const struct ssink *s, const struct ke_rstream *rs)
+{
+	const struct sfeed *f;
+
+	list_for_each_entry(f, &s->feeds, list)
+		if (f->rs == rs)
+			return true;
+	return false;
+}
+
+static void feed_goes_on(struct sfeed *f, void *arg)
+{
+	struct sim *w = f->sink->chan->node->w;
+
+	(void)arg;
+	f->ended = f->told = false;
+	w->cover.path[PATH_RESUME]++;
+	if (f->r.big_seq && f->r.big_have)
+		f->cut_seq = f->r.big_seq;
+}
+
+static void started(struct ke_rstream *rs, u64 pos, u64 seq)
+{
+	struct snode *n = node_of(rs);
+	struct truth *t = truth_find(n->w, rs->remote->id);
+	struct ssink *s;
+
+	if (!t || rs->remote->state != KE_JOINED) {
+		sim_broken(n->w, "node %u: a log starts whose source is %s", n->index,
+			   t ? "not joined" : "unknown");
+		return;
+	}
+	sfeeds_of(rs, feed_goes_on, NULL);
+	list_for_each_entry(s, &chan_of(rs)->sinks, list) {
+		if (has_feed(s, rs))
+			continue;
+		sfeed_add(s, rs, NULL, rs->owner, rs->view, t, pos, seq);
+		n->w->cover.path[PATH_RETAINED] += rs->from == KE_FROM_RETAINED && seq < t->n;
+		n->w->cover.path[PATH_FROM_START] += rs->from == KE_FROM_START && !seq && t->n;
+	}
+	ssink_wake(chan_of(rs));
+}
+
+static void published(struct ke_rstream *rs)
+{
+	ssink_wake(chan_of(rs));
+}
+
+static void feed_ends(struct sfeed *f, void *arg)
+{
+	const struct ke_rstream *rs = arg;
+
+	f->ended = true;
+	f->failed = rs->remote->state == KE_FAILED;
+	f->last_seq = rs->last_seq;
+}
+
+static void ended(struct ke_rstream *rs)
+{
+	sfeeds_of(rs, feed_ends, rs);
+	ssink_wake(chan_of(rs));
+}
+
+static void add_lost(struct sfeed *f, void *sum)
+{
+	*(u64 *)sum += f->r.lost;
+}
+
+static u64 lost(struct ke_rstream *rs)
+{
+	u64 sum = 0;
+
+	sfeeds_of(rs, add_lost, &sum);
+	return sum;
+}
+
+/* ------------------------------------------------------------------- members */
+
+static void member(struct ke_remote *m)
+{
+	struct snode *n = m->presence->peer->node->owner;
+	struct snode *of = snode_by_id(n->w, &m->presence->peer->contact.node);
+
+	sim_trace(n, TRACE_MEMBER, m->id, of ? of->index : U16_MAX, m->state);
+	check_member(n, m, of);
+}
+
+static void changed(void *house)
+{
+	snode_changed(house);
+}
+
+static void room(struct ke_source *s)
+{
+	check_gates(s->member.owner);
+	ssource_room(s->member.owner);
+}
+
+static void repair(struct ke_channel *ch)
+{
+	schan_repair(ch->owner);
+}
+
+static void stats(struct ke_link *l, struct ke_channel *ch, u64 cookie)
+{
+	(void)l;
+	(void)ch;
+	(void)cookie;
+}
+
+static void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *peer,
+		     struct ke_in *in)
+{
+	(void)l;
+	(void)ch;
+	(void)peer;
+	(void)in;
+}
+
+static void pong(struct ke_link *l, u64 sent_ns)
+{
+	(void)l;
+	(void)sent_ns;
+}
+
+const struct ke_house sim_house = {
+	.now_ms = now_ms,
+	.random = random_u64,
+	.dial = dial,
+	.kick = kick,
+	.hangup = hangup,
+	.tx_lock = tx_lock,
+	.tx_unlock = tx_unlock,
+	.source_lock = source_lock,
+	.source_unlock = source_unlock,
+	.attach = attach,
+	.detach = detach,
+	.gate_slot = gate_slot,
+	.gate = gate,
+	.share_log = share_log,
+	.share_channel = share_channel,
+	.shared = shared,
+	.member = member,
+	.started = started,
+	.published = published,
+	.ended = ended,
+	.lost = lost,
+	.room = room,
+	.changed = changed,
+	.repair = repair,
+	.stats = stats,
+	.stats_in = stats_in,
+	.pong = pong,
+};

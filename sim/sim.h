@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The simulator's world: nodes that run the very core, what joins them, and what is
+ * known to be true of them. One thread, virtual time, all chance from one seed.
+ *
+ *	world ── snode ── schan ── ssource, ssink     a process and what it has open
+ *	  │        │                 │       │
+ *	  │       conn (net.c)       │      sfeed     a sink's reader of one log
+ *	  │                          │       │
+ *	  └───── truth ──────────────┴───────┘        what a source really submitted
+ *
+ * A step is one timer. It runs in one node, as whatever thread of it would: what core
+ * allocates meanwhile is that node's. Files of this folder see each other's structures;
+ * the noun that a function begins with says where it lives.
+ */
+#ifndef SIM_SIM_H
+#define SIM_SIM_H
+
+#include "link.h"
+#include "registry.h"
+#include "cover.h"
+#include "memory.h"
+#include "random.h"
+#include "timer.h"
+#include "trace.h"
+
+enum sim_limits {
+	SIM_NODES_MAX = 32,
+	SIM_CHANNELS_MAX = 16,
+	SIM_MEMBERS_MAX = 64,	/* of a channel, that the workload opens */
+	SIM_SEGMENTS_MAX = 64,	/* of a pipe */
+	SIM_RESERVED_MAX = 4,	/* open reservations of a source */
+	SIM_STEPS_MAX = 50000000,
+};
+
+enum sim_times {
+	SIM_ACTIVE_MS = 40000,	/* faults end by then, whatever was submitted */
+	SIM_CONVERGE_MS = 20000,	/* after that, all nodes know of each other */
+	SIM_DRAIN_MS = 20000,	/* and all sinks have read all */
+	SIM_LINGER_MS = 4000,	/* of a source that closes */
+	SIM_JOIN_MS = 5000,	/* what a call that opens waits for the others */
+	SIM_DIAL_MS = 1000,	/* nobody answers a dial: given up */
+	SIM_LOOK_MS = 10,	/* between looks at what somebody waits for */
+};
+
+struct sim;
+struct schan;
+struct ssource;
+struct ssink;
+struct sfeed;
+struct conn;
+
+/* ---------------------------------------------------------------- what is true */
+
+/* As in the library and on the wire. */
+enum ssink_policy { SINK_LATEST, SINK_BLOCK, SINK_DISCONNECT };
+
+enum truth_state { TRUTH_RESERVED = 1, TRUTH_WHOLE, TRUTH_VOID, TRUTH_PART };
+
+struct truth_event {
+	u64 time_ns;
+	u32 len;
+	u8 state, type;
+	bool attrs;
+};
+
+/* What a source submitted. It outlives the source. */
+struct truth {
+	u32 index, channel;
+	u16 node;
+	u64 member;
+	u64 n, room;		/* events */
+	struct truth_event *event;
+	bool ended, cut_short;	/* closed in order; before all that gates it had all */
+	bool early;		/* it did not wait for all to subscribe */
+	/* By node that reads it behind a gate: what it may lack until here, since there was
+	 * no gate; and whether there is one now. */
+	u64 ungated_to[SIM_NODES_MAX];
+	bool gated[SIM_NODES_MAX];
+};
+
+/* ----------------------------------------------------------------------- nodes */
+
+/* Memory of a log or mirror; it lives as long as somebody reads it. */
+struct slog {
+	struct snode *node;
+	u32 refs;
+	struct kecho_log_header *hdr;
+	u8 *ring;
+	u64 size;
+};
+
+struct sreserved {
+	u64 cookie, seq;
+	u8 *data;
+	u32 len;
+};
+
+struct ssource {
+	struct list_head list;
+	struct ke_source s;
+	struct schan *chan;
+	struct slog *log;
+	struct truth *t;
+	struct timer act;
+	u64 opened_us, close_us;	/* a deadline each */
+	bool ready, closing, waiting, last;
+	struct sreserved reserved[SIM_RESERVED_MAX];
+	u32 nreserved;
+	u64 piece_seq;		/* of an event that goes in piece by piece; 0: none */
+	u32 piece_at;
+	u32 gap_us, size_max, large_one_in;
+	u64 limit_seen;
+};
+
+struct sfeed {
+	struct list_head list;
+	struct ssink *sink;
+	struct ke_rstream *rs;	/* NULL: our own source's log, or it has gone */
+	struct ssource *src;	/* our own */
+	struct slog *log;
+	struct truth *t;
+	struct ke_reader r;
+	struct ke_gate gate;
+	u64 released, said;
+	u64 seq;		/* of the last event that was told or lost */
+	u64 last_seq;
+	u64 cut_seq;		/* an event in pieces that a break fell into */
+	bool ended, gone, failed, told;
+	const u8 *held;		/* in place, until the next read */
+	u32 held_len;
+	u64 held_seq;
+};
+
+struct ssink {
+	struct list_head list;
+	struct ke_member m;
+	struct schan *chan;
+	struct timer read;
+	struct list_head feeds;
+	u8 *copy;
+	bool retained, disconnected;
+	u32 gap_us, batch;
+	u64 stopped_us;		/* reads nothing until then */
+};
+
+enum schan_state { CHAN_CLOSED, CHAN_JOINING, CHAN_OPEN, CHAN_CLOSING };
+
+struct schan {
+	struct ke_channel ch;
+	struct snode *node;
+	enum schan_state state;
+	u32 which;
+	bool contact;		/* we are one of those that the registry names */
+	u64 deadline_us;
+	struct list_head sources, sinks;
+	struct timer look, repair;
+};
+
+/* One direction of a connection. */
+struct pipe {
+	u8 *buf;
+	u32 at, len;
+	u32 first, n;
+	struct segment {
+		u64 at_us;	/* when it arrives */
+		u32 len;
+	} segment[SIM_SEGMENTS_MAX];
+	u64 last_us;
+};
+
+/* One end of a connection. */
+struct conn {
+	struct list_head list;
+	struct ke_link link;
+	struct snode *node;
+	u16 peer;		/* the node at the other end */
+	u32 id;
+	struct conn *other;	/* NULL: it has gone */
+	bool dialled, open, closing, eof, full;
+	u64 eof_us;
+	bool hole;		/* what is sent to this end vanishes */
+	u32 vanished;
+	u64 cut_in;		/* so many bytes more come, then it breaks */
+	u64 looked;		/* control bytes that were traced */
+	u32 piece;
+	struct ke_id target;	/* of who dialled */
+	struct pipe in;
+	struct timer rx, tx;
+};
+
+struct snode {
+	struct sim *w;
+	u16 index;
+	bool up, host_down, gone;	/* gone: what it still does reaches nobody */
+	bool reap, reaping;
+	struct ke_node node;
+	u64 incarnation;
+	u64 frozen_us;		/* until then */
+	u64 stand_us, stood_at_us, lag_us;	/* of monotonic time */
+	s64 wall_ms;
+	u32 locks;
+	u64 client;		/* of the registry */
+	struct memory mem;
+	u64 log_bytes;		/* of it, logs and mirrors that somebody reads */
+	struct timer tick, life, renew, churn;
+	struct timer clock, memory;	/* faults of those end */
+	struct list_head conns, dials;
+	struct schan chan[SIM_CHANNELS_MAX];
+	u64 known[SIM_NODES_MAX];	/* incarnations that were linked */
+};
+
+struct sim_options {
+	u64 seed;
+	u32 nodes, channels, members;
+	u64 events;
+	u32 faults;		/* BIT(enum sim_fault) */
+	bool trace;
+};
+
+enum sim_phase { PHASE_ACTIVE, PHASE_CALM, PHASE_QUIET, PHASE_CLOSE, PHASE_OVER };
+
+struct sim {
+	struct sim_options opt;
+	u64 now_us, step, rng;
+	enum sim_phase phase;
+	u64 phase_us;		/* since */
+	struct timers timers;
+	struct trace trace;
+	struct cover cover;
+	bool broken;
+	char why[256];
+	struct snode *node;
+	struct truth **truth;
+	u32 ntruths;
+	u32 last_conn;
+	struct ke_registry *reg;
+	u64 last_client;
+	bool blocked[SIM_NODES_MAX][SIM_NODES_MAX];	/* [from][to] */
+	bool no_registry[SIM_NODES_MAX];
+	u32 latency_us[SIM_NODES_MAX][SIM_NODES_MAX];
+	u32 pipe_size;
+	struct timer phase_timer, fault_timer, heal_timer;
+	u64 submitted;
+	u8 *scratch;		/* an event, SIM_LARGE_MAX bytes */
+	u8 *body;		/* what the registry says */
+};
+
+enum { SIM_LARGE_MAX = 256 << 10 };
+
+/* world.c */
+struct sim *sim_new(const struct sim_options *opt);
+void sim_run(struct sim *w);
+void sim_free_all(struct sim *w);
+u32 sim_random(struct sim *w, u32 n);
+bool sim_one_in(struct sim *w, u32 n);
+bool sim_fault(struct sim *w, enum sim_fault f);
+void sim_broken(struct sim *w, const char *fmt, ...) __printf(2, 3);
+void sim_trace(const struct snode *n, enum trace_kind kind, u64 a, u64 b, u64 c);
+void sim_trace_world(struct sim *w, enum trace_kind kind, u64 a, u64 b, u64 c);
+/* sim_set - @t fires in @delay_us. */
+void sim_set(struct snode *n, struct timer *t, u64 delay_us);
+/* sim_set_sooner - the same, unless it fires sooner already. */
+void sim_set_sooner(struct snode *n, struct timer *t, u64 delay_us);
+void sim_cancel(struct snode *n, struct timer *t);
+
+/* snode.c */
+void snode_init(struct sim *w, u16 index);
+void snode_start(struct snode *n);
+enum snode_end { NODE_KILLED = 1, NODE_CRASHED, NODE_CLOSED };
+void snode_stop(struct snode *n, enum snode_end how);
+u64 snode_now_us(const struct snode *n);
+void snode_changed(struct snode *n);
+void snode_look(struct snode *n);
+struct snode *snode_by_id(struct sim *w, const struct ke_id *id);
+
+/* schan.c */
+void schan_init(struct snode *n, u32 which);
+void schan_open(struct schan *c);
+void schan_close(struct schan *c);
+void schan_drop(struct schan *c);	/* with all that it has, at once */
+void schan_repair(struct schan *c);
+
+/* names.c: the registry. -EAGAIN: it is not reached, or says to try again. */
+int names_join(struct schan *c, u8 how, struct ke_contact *contact, u32 *n, struct ke_id *uuid);
+void names_drop(struct schan *c);
+void names_gone(struct snode *n);
+/* names_renew - the leases; false: there are none any more. */
+bool names_renew(struct snode *n);
+
+/* house.c */
+extern const struct ke_house sim_house;
+struct slog *slog_new(struct snode *n, u64 size);
+void slog_put(struct slog *log);
+
+/* net.c */
+void net_dial(struct snode *n, struct ke_peer *p);
+void net_hangup(struct conn *c, int err);
+u32 net_latency(struct sim *w, u16 from, u16 to);
+void net_reap(struct snode *n);
+void net_drop_all(struct snode *n, bool say);
+bool net_open(const struct sim *w, u16 from, u16 to);
+void net_healed(struct sim *w);
+bool net_cut_one(struct sim *w);
+bool net_halfopen_one(struct sim *w);
+
+/* conn.c: the bytes of one connection */
+struct conn *conn_new(struct snode *n, u16 peer, bool dialled);
+/* conn_establish - it stands: a link. -ENOMEM. */
+int conn_establish(struct conn *c);
+void conn_free(struct conn *c, bool say);
+/* conn_reset - the other end hears that it is over, of what is on its way at most @keep. */
+void conn_reset(struct conn *c, u32 keep);
+
+/* ssource.c */
+struct ssource *ssource_open(struct schan *c);
+void ssource_close(struct ssource *s);
+void ssource_free(struct ssource *s, bool said);
+void ssource_room(struct ssource *s);
+void ssource_feed_own(struct ssource *s);
+/* ssource_submit_one - an event, from whichever thread; false: no room. */
+bool ssource_submit_one(struct ssource *s);
+
+/* ssink.c */
+struct ssink *ssink_open(struct schan *c, u8 policy, bool retained);
+void ssink_close(struct ssink *s);
+void ssink_wake(struct schan *c);
+void ssink_calm(struct ssink *s);
+
+/* sfeed.c */
+void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, struct slog *log,
+	       struct ke_view view, struct truth *t, u64 pos, u64 seq);
+void sfeed_free(struct sfeed *f);
+void sfeeds_of(struct ke_rstream *rs, void (*fn)(struct sfeed *f, void *arg), void *arg);
+void sfeeds_drop_told(struct ssink *s);
+/* sfeed_next - what comes next was told and checked; false: nothing is there. */
+bool sfeed_next(struct sfeed *f);
+void sfeed_release(struct sfeed *f, bool all);
+void sfeed_release_stream(struct ke_rstream *rs);
+
+/* truth.c */
+struct truth *truth_new(struct sim *w, struct ssource *s, u32 channel);
+struct truth *truth_find(struct sim *w, u64 member);
+struct truth_event *truth_event(struct truth *t, u64 seq);
+void truth_fill(const struct truth *t, u64 seq, u8 *to, u32 from, u32 len);
+bool truth_same(const struct truth *t, u64 seq, const u8 *data, u32 len);
+u32 truth_attrs(const struct truth *t, u64 seq, u8 *to);
+void truth_free(struct truth *t);
+
+/* check.c: the invariants */
+void check_node(struct snode *n);
+void check_source(struct ssource *s);
+void check_frame(struct conn *c, u8 type, u32 id, u64 pos);
+void check_member(struct snode *n, const struct ke_remote *m, struct snode *of);
+/* check_gates - after something that may have dropped a stream of this source. */
+void check_gates(struct ssource *s);
+void check_got(struct sfeed *f, const struct ke_item *item);
+void check_end(struct sfeed *f);
+/* converge.c: NULL: it holds; else what is missing. */
+const char *check_converged(struct sim *w);
+const char *check_drained(struct sim *w);
+
+/* faults.c */
+void faults_start(struct sim *w);
+void faults_end(struct sim *w);
+
+/* churn.c */
+void churn_start(struct snode *n);
+/* churn_settle_in - a channel was opened: members of it. */
+void churn_settle_in(struct schan *c);
+
+#endif

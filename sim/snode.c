@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Nodes: processes that start, run core, stand still, and end in several ways.
+ *
+ * A node that is killed is taken down by core's own calls, but nothing of it reaches
+ * anybody: its connections go first. So what it allocated must be free afterwards.
+ */
+#include "sim.h"
+
+u64 snode_now_us(const struct snode *n)
+{
+	u64 now = n->stood_at_us ?: n->w->now_us;
+
+	return 1000000000ULL + now - n->lag_us;
+}
+
+struct snode *snode_by_id(struct sim *w, const struct ke_id *id)
+{
+	u32 i;
+
+	for (i = 0; i < w->opt.nodes; i++)
+		if (w->node[i].up && !ke_id_cmp(&w->node[i].node.self.node, id))
+			return &w->node[i];
+	return NULL;
+}
+
+static void clock_goes_on(struct snode *n)
+{
+	if (!n->stood_at_us || n->w->now_us < n->stand_us)
+		return;
+	n->lag_us += n->w->now_us - n->stood_at_us;
+	n->stood_at_us = 0;
+}
+
+static void clock_fire(struct timer *t)
+{
+	clock_goes_on(container_of(t, struct snode, clock));
+}
+
+static void memory_fire(struct timer *t)
+{
+	struct snode *n = container_of(t, struct snode, memory);
+
+	n->mem.refuse_one_in = 0;
+	sim_trace(n, TRACE_ALLOC, 0, 0, 0);
+}
+
+static void tick_fire(struct timer *t)
+{
+	struct snode *n = container_of(t, struct snode, tick);
+	u32 wait_ms;
+
+	ke_node_tick(&n->node);
+	wait_ms = ke_node_wait_ms(&n->node);
+	if (wait_ms && !timer_is_set(t))
+		sim_set(n, t, wait_ms * 1000);
+}
+
+void snode_changed(struct snode *n)
+{
+	if (!n->gone && ke_node_sooner(&n->node))
+		sim_set_sooner(n, &n->tick, n->node.wait_ms * 1000);
+}
+
+static void renew_fire(struct timer *t)
+{
+	struct snode *n = container_of(t, struct snode, renew);
+	u32 i;
+
+	if (!names_renew(n))
+		for (i = 0; i < n->w->opt.channels; i++)
+			if (n->chan[i].state == CHAN_OPEN && n->chan[i].contact)
+				schan_repair(&n->chan[i]);
+	sim_set(n, t, KE_LEASE_MS * 1000 / 2);
+}
+
+/* A process starts, and after a while opens what it wants. */
+static void life_fire(struct timer *t)
+{
+	struct snode *n = container_of(t, struct snode, life);
+	u32 i;
+
+	if (!n->up) {
+		snode_start(n);
+		return;
+	}
+	for (i = 0; i < n->w->opt.channels; i++)
+		if (n->w->opt.nodes <= 2 || !sim_one_in(n->w, 4))
+			schan_open(&n->chan[i]);
+}
+
+void snode_init(struct sim *w, u16 index)
+{
+	struct snode *n = &w->node[index];
+	u32 i;
+
+	n->w = w;
+	n->index = index;
+	n->tick = (struct timer){ .node = n, .fn = tick_fire };
+	n->life = (struct timer){ .node = n, .fn = life_fire };
+	n->renew = (struct timer){ .node = n, .fn = renew_fire };
+	n->clock = (struct timer){ .fn = clock_fire };
+	n->memory = (struct timer){ .fn = memory_fire };
+	n->mem.rng = random_seed(w->opt.seed * 64 + index);
+	INIT_LIST_HEAD(&n->conns);
+	INIT_LIST_HEAD(&n->dials);
+	for (i = 0; i < w->opt.channels; i++)
+		schan_init(n, i);
+}
+
+/* After its host's address a node's id: mostly kept by what starts there again. */
+static void make_contact(struct snode *n, struct ke_contact *self)
+{
+	static const struct ke_id none;
+	u64 id;
+
+	memset(self, 0, sizeof(*self));
+	*self = n->node.self;
+	if (!ke_id_cmp(&self->node, &none) || sim_one_in(n->w, 4)) {
+		id = random_next(&n->w->rng);
+		memcpy(self->node.b, &id, sizeof(id));
+		self->node.b[15] = n->index + 1;
+	}
+	memset(&self->host, n->index + 1, sizeof(self->host));
+	self->incarnation = ++n->incarnation;
+	snprintf(self->address, sizeof(self->address), "10.0.0.%u:1", n->index);
+}
+
+void snode_start(struct snode *n)
+{
+	struct ke_contact self;
+	char name[16];
+
+	make_contact(n, &self);
+	snprintf(name, sizeof(name), "node-%u", n->index);
+	n->up = true;
+	n->gone = n->host_down = false;
+	n->locks = 0;
+	n->frozen_us = 0;
+	n->client = ++n->w->last_client;
+	ke_node_init(&n->node, &sim_house, n, &self, name);
+	sim_trace(n, TRACE_NODE_UP, n->incarnation, 0, 0);
+	sim_set(n, &n->renew, KE_LEASE_MS * 1000 / 2);
+	sim_set(n, &n->life, 1 + sim_random(n->w, 100000));
+	churn_start(n);
+}
+
+void snode_stop(struct snode *n, enum snode_end how)
+{
+	u32 i;
+
+	if (!n->up)
+		return;
+	sim_trace(n, TRACE_NODE_DOWN, how, 0, 0);
+	memory_enter(&n->mem);
+	n->gone = true;
+	n->mem.refuse_one_in = 0;
+	n->host_down = how == NODE_CRASHED;
+	net_drop_all(n, how != NODE_CRASHED);
+	if (how != NODE_CRASHED)
+		names_gone(n);
+	for (i = 0; i < n->w->opt.channels; i++)
+		schan_drop(&n->chan[i]);
+	ke_node_fini(&n->node);
+	net_drop_all(n, false);
+	sim_cancel(n, &n->tick);
+	sim_cancel(n, &n->renew);
+	sim_cancel(n, &n->life);
+	sim_cancel(n, &n->churn);
+	sim_cancel(n, &n->memory);
+	n->up = n->reap = false;
+	if (n->mem.bytes && !n->w->broken)
+		sim_broken(n->w, "node %u: %llu bytes of core are not freed", n->index,
+			   (unsigned long long)n->mem.bytes);
+	memory_enter(NULL);
+}
