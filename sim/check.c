@@ -62,9 +62,12 @@ void check_source(struct ssource *s)
 
 static void check_mirror(struct snode *n, const struct ke_rstream *rs)
 {
+	const struct slog *log = rs->owner;
+
 	if (!rs->attached || !rs->gated || rs->credit == KE_NO_LIMIT)
 		return;
-	if (rs->mirror.end > rs->credit || rs->credit > rs->released + rs->mirror.size)
+	/* Where it has started, again perhaps, may lie beyond. */
+	if (rs->mirror.end > max(rs->credit, log->start) || rs->credit > rs->released + rs->mirror.size)
 		sim_broken(n->w, "node %u: a mirror of %llu bytes is at %llu, credit %llu, "
 			   "released %llu", n->index, (unsigned long long)rs->mirror.size,
 			   (unsigned long long)rs->mirror.end, (unsigned long long)rs->credit,

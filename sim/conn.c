@@ -27,9 +27,7 @@ static u32 choose_piece(struct sim *w)
 
 static u32 pipe_room(const struct conn *c)
 {
-	u32 size = c->node->w->pipe_size;
-
-	return c->in.n == SIM_SEGMENTS_MAX ? 0 : size - c->in.len;
+	return c->node->w->pipe_size - c->in.len;
 }
 
 static void pipe_put(struct conn *c, const u8 *data, u32 len)
@@ -60,7 +58,11 @@ static void pipe_segment(struct conn *c, u32 len)
 
 	at = max(at, c->in.last_us);
 	c->in.last_us = at;
-	c->in.segment[(c->in.first + c->in.n++) % SIM_SEGMENTS_MAX] = (struct segment){ at, len };
+	if (c->in.n == SIM_SEGMENTS_MAX)	/* it comes together with what was sent before */
+		c->in.segment[(c->in.first + c->in.n - 1) % SIM_SEGMENTS_MAX].len += len;
+	else
+		c->in.segment[(c->in.first + c->in.n++) % SIM_SEGMENTS_MAX] =
+			(struct segment){ at, len };
 	if (!timer_is_set(&c->rx))
 		sim_set(c->node, &c->rx, at - w->now_us);
 }
@@ -131,7 +133,7 @@ static void sent_to_nobody(struct conn *c)
 static u32 room_to_send(struct conn *c)
 {
 	if (!c->other)
-		return PIECE_LARGE;
+		return c->node->w->pipe_size - c->vanished;
 	if (c->other->hole)
 		return c->node->w->pipe_size - c->other->vanished;
 	return pipe_room(c->other);
@@ -142,6 +144,7 @@ static void put_away(struct conn *c, const struct kvec *v, u32 n, u32 bytes)
 	u32 i, part, left = bytes;
 
 	if (!c->other) {
+		c->vanished += bytes;
 		sent_to_nobody(c);
 		return;
 	}

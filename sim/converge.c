@@ -79,12 +79,25 @@ static const char *pair_converged(struct schan *a, struct schan *b)
 	return members_known(a, b, pr);
 }
 
+/* Nobody answers there as that node: it is dialled until it is forgotten. */
+static bool all_failed(const struct ke_presence *pr)
+{
+	const struct ke_remote *m;
+
+	list_for_each_entry(m, &pr->remotes, list)
+		if (m->state != KE_FAILED)
+			return false;
+	return pr->peer->failed && !pr->peer->link;
+}
+
 static const char *nobody_else(struct schan *c)
 {
 	const struct ke_presence *pr;
 	const struct snode *of;
 
 	list_for_each_entry(pr, &c->ch.presences, channel_list) {
+		if (all_failed(pr))
+			continue;
 		of = snode_by_id(c->node->w, &pr->peer->contact.node);
 		if (!of || of->chan[c->which].state != CHAN_OPEN)
 			return SAY("node %u believes that a node %s is in channel %u",
@@ -152,7 +165,8 @@ static bool has_all(const struct sfeed *f)
 
 	while (seq <= f->t->n && f->t->event[seq].state == TRUTH_VOID)
 		seq++;
-	if (seq == f->t->n && f->sink->m.policy != SINK_BLOCK)
+	if (seq == f->t->n && (f->sink->m.policy != SINK_BLOCK ||
+			       seq <= f->t->ungated_to[f->sink->chan->node->index]))
 		return ke_reader_head(&f->r) == f->r.pos;
 	return seq > f->t->n;
 }

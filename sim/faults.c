@@ -167,12 +167,23 @@ static bool inject(struct sim *w, enum sim_fault f)
 	}
 }
 
+static enum sim_fault any_fault(struct sim *w)
+{
+	enum sim_fault f, found = 0;
+	u32 n = 0;
+
+	for (f = 0; f < FAULTS; f++)
+		if (sim_fault(w, f) && !sim_random(w, ++n))
+			found = f;
+	return found;
+}
+
 static void fault_fire(struct timer *t)
 {
 	struct sim *w = container_of(t, struct sim, fault_timer);
-	enum sim_fault f = sim_random(w, FAULTS);
+	enum sim_fault f = any_fault(w);
 
-	if (sim_fault(w, f) && inject(w, f))
+	if (inject(w, f))
 		w->cover.fault[f]++;
 	timer_set(&w->timers, t, w->now_us + 1000 * (1 + sim_random(w, FAULT_GAP_MS)));
 }

@@ -204,11 +204,13 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 	struct truth *t = truth_find(n->w, rs->remote->id);
 	struct ssink *s;
 
-	if (!t || rs->remote->state != KE_JOINED) {
+	/* Sinks that were there before a source see all of it, also if it has gone first. */
+	if (!t || (rs->remote->state != KE_JOINED && (pos || seq))) {
 		sim_broken(n->w, "node %u: a log starts whose source is %s", n->index,
 			   t ? "not joined" : "unknown");
 		return;
 	}
+	((struct slog *)rs->owner)->start = pos;
 	sfeeds_of(rs, feed_goes_on, NULL);
 	list_for_each_entry(s, &chan_of(rs)->sinks, list) {
 		if (has_feed(s, rs))

@@ -15,6 +15,7 @@ enum {
 	EXIT_BROKEN = 1,	/* an invariant is */
 	EXIT_USAGE = 2,
 	EXIT_NEVER = 4,		/* all is well, but something was not exercised */
+	EVENTS_DEFAULT = 8000,
 	SEEDS_FOR_COVER = 50,	/* from so many on everything must be */
 };
 
@@ -37,7 +38,7 @@ static const char help_head[] =
 	"  --nodes M          nodes, 2 to 32 (default: 2 to 5, from the seed)\n"
 	"  --channels C       channels, 1 to 16 (default: 1 to 3, from the seed)\n"
 	"  --members K        members that a channel begins with (default: from the seed)\n"
-	"  --events E         events until the faults end (default: 5000)\n"
+	"  --events E         events until the faults end (default: 8000)\n"
 	"  --faults LIST      which, separated by commas; all, none (default: all)\n"
 	"  --replay SEED      the run with this seed, with all that happens\n"
 	"  --trace            print all that happens\n"
@@ -265,7 +266,7 @@ int main(int argc, char **argv)
 	u64 seed;
 	int err;
 
-	o.sim.events = 5000;
+	o.sim.events = EVENTS_DEFAULT;
 	o.sim.faults = BIT(FAULTS) - 1;
 	err = parse(argc, argv, &o);
 	if (err)

@@ -36,7 +36,7 @@ enum sim_limits {
 enum sim_times {
 	SIM_ACTIVE_MS = 40000,	/* faults end by then, whatever was submitted */
 	SIM_CONVERGE_MS = 20000,	/* after that, all nodes know of each other */
-	SIM_DRAIN_MS = 20000,	/* and all sinks have read all */
+	SIM_DRAIN_MS = 30000,	/* and all sinks have read all */
 	SIM_LINGER_MS = 4000,	/* of a source that closes */
 	SIM_JOIN_MS = 5000,	/* what a call that opens waits for the others */
 	SIM_DIAL_MS = 1000,	/* nobody answers a dial: given up */
@@ -87,7 +87,7 @@ struct slog {
 	u32 refs;
 	struct kecho_log_header *hdr;
 	u8 *ring;
-	u64 size;
+	u64 size, start;
 };
 
 struct sreserved {

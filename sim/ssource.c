@@ -9,6 +9,8 @@ enum {
 	BURST_MAX = 32,
 	GAP_SHORT_US = 100,
 	GAP_LONG_US = 10000,
+	BURSTS = 20,
+	REST_US = 6000000,
 	ROOM_LOOK_US = 50000,
 	SIZE_SMALL = 200,
 	SIZE_MIDDLE = 1500,
@@ -277,12 +279,15 @@ bool ssource_submit_one(struct ssource *s)
 	return done;
 }
 
-/* Once the faults are over there is less to do. */
+/* Some bursts close together, which overtake readers, then a rest; so a run has events
+ * for as long as it has faults. Once those are over there is less to do. */
 static u32 pause_us(const struct ssource *s)
 {
 	struct sim *w = node_of(s)->w;
 
-	return 1 + sim_random(w, (w->phase == PHASE_ACTIVE ? 2 : 100) * s->gap_us);
+	if (w->phase != PHASE_ACTIVE)
+		return 1 + sim_random(w, 100 * GAP_LONG_US);
+	return 1 + sim_random(w, sim_one_in(w, BURSTS) ? REST_US : 2 * s->gap_us);
 }
 
 static void burst(struct ssource *s, u32 n)

@@ -14,8 +14,9 @@
 enum {
 	PHASE_LOOK_US = 50000,
 	LATENCY_MAX_US = 5000,
-	LATENCY_FAR_US = 60000,
+	LATENCY_FAR_US = 20000,
 	LAST_EVENTS = 8,
+	PIPE_BYTES_MIN = 16 << 10,
 };
 
 u32 sim_random(struct sim *w, u32 n)
@@ -186,7 +187,7 @@ static void make_paths(struct sim *w)
 	for (i = 0; i < w->opt.nodes; i++)
 		for (j = 0; j < w->opt.nodes; j++)
 			w->latency_us[i][j] = 30 + sim_random(w, most);
-	w->pipe_size = 4096 << sim_random(w, 6);
+	w->pipe_size = PIPE_BYTES_MIN << sim_random(w, 5);
 }
 
 struct sim *sim_new(const struct sim_options *opt)
