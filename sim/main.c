@@ -224,6 +224,7 @@ static struct sim_options vary(const struct options *o, u64 seed)
 static void show_broken(const struct sim *w)
 {
 	trace_show(&w->trace);
+	show_world(w);
 	printf("not ok - seed %llu, step %llu, after %llu ms: %s\n",
 	       (unsigned long long)w->opt.seed, (unsigned long long)w->step,
 	       (unsigned long long)w->now_us / 1000, w->why);

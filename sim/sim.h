@@ -360,6 +360,9 @@ void check_end(struct sfeed *f);
 const char *check_converged(struct sim *w);
 const char *check_drained(struct sim *w);
 
+/* show.c */
+void show_world(const struct sim *w);
+
 /* faults.c */
 void faults_start(struct sim *w);
 void faults_end(struct sim *w);
