@@ -303,6 +303,15 @@ static void rx_fire(struct timer *t)
 
 /* ------------------------------------------------------------------- the ends */
 
+/* Connected, but no hello: core knows of nothing that it could find silent. */
+static void greet_fire(struct timer *t)
+{
+	struct conn *c = container_of(t, struct conn, greet);
+
+	if (!c->link.peer)
+		net_hangup(c, -ETIMEDOUT);
+}
+
 struct conn *conn_new(struct snode *n, u16 peer, bool dialled)
 {
 	struct conn *c = sim_alloc(sizeof(*c));
@@ -316,6 +325,7 @@ struct conn *conn_new(struct snode *n, u16 peer, bool dialled)
 	c->in.buf = sim_alloc(n->w->pipe_size);
 	c->rx = (struct timer){ .node = n, .fn = rx_fire };
 	c->tx = (struct timer){ .node = n, .fn = tx_fire };
+	c->greet = (struct timer){ .node = n, .fn = greet_fire };
 	list_add_tail(&c->list, &n->conns);
 	return c;
 }
@@ -329,6 +339,7 @@ int conn_establish(struct conn *c)
 	c->open = true;
 	sim_trace(c->node, TRACE_LINK, c->id, c->peer, c->dialled);
 	sim_set_sooner(c->node, &c->tx, 1);
+	sim_set(c->node, &c->greet, KE_LINK_SILENT_MS * 1000);
 	if (!timer_is_set(&c->rx))
 		rx_again(c);
 	return 0;
@@ -374,6 +385,7 @@ void conn_free(struct conn *c, bool say)
 	}
 	sim_cancel(c->node, &c->rx);
 	sim_cancel(c->node, &c->tx);
+	sim_cancel(c->node, &c->greet);
 	list_del(&c->list);
 	sim_free(c->in.buf);
 	sim_free(c);

@@ -210,7 +210,7 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 			   t ? "not joined" : "unknown");
 		return;
 	}
-	((struct slog *)rs->owner)->start = pos;
+	((struct slog *)rs->owner)->start = max(pos, rs->skip);
 	sfeeds_of(rs, feed_goes_on, NULL);
 	list_for_each_entry(s, &chan_of(rs)->sinks, list) {
 		if (has_feed(s, rs))
@@ -219,6 +219,8 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 		n->w->cover.path[PATH_RETAINED] += rs->from == KE_FROM_RETAINED && seq < t->n;
 		n->w->cover.path[PATH_FROM_START] += rs->from == KE_FROM_START && !seq && t->n;
 	}
+	/* Who begins here has read all before; the slowest until now may have gone. */
+	sfeed_release_stream(rs);
 	ssink_wake(chan_of(rs));
 }
 

@@ -186,7 +186,7 @@ struct conn {
 	u32 piece;
 	struct ke_id target;	/* of who dialled */
 	struct pipe in;
-	struct timer rx, tx;
+	struct timer rx, tx, greet;
 };
 
 struct snode {
