@@ -64,7 +64,8 @@ struct ke_house {
 	void (*shared)(struct ke_link *link, struct ke_channel *ch, struct ke_in *in);
 	/* A member has joined, left, failed, changed. */
 	void (*member)(struct ke_remote *m);
-	/* Readers that wait for it start at @pos, after @seq. */
+	/* Readers that wait for it start at @pos, after @seq; those that block only if
+	 * ke_rstream_gate_stands(), else at a later one. */
 	void (*started)(struct ke_rstream *rs, u64 pos, u64 seq);
 	void (*published)(struct ke_rstream *rs);
 	/* Nothing comes any more, for now (failed) or ever; rs->last_seq was the last. */
@@ -184,6 +185,13 @@ struct ke_rstream {
 	u64 lost, lost_said;	/* by our sinks, ever; as the source's node knows */
 	u64 lost_seen;		/* as the house said last */
 };
+
+/* Does the source wait for our slowest sink that blocks? Until then such a sink must not
+ * begin at a START, which may be that of a stream without a gate. */
+static inline bool ke_rstream_gate_stands(const struct ke_rstream *rs)
+{
+	return rs->gated && rs->credit != KE_NO_LIMIT;
+}
 
 struct ke_remote {
 	struct list_head list;

@@ -208,5 +208,38 @@ TEST(full_mirror_skips)
 	world_end(w);
 }
 
+/* A sink that blocks comes while START for one that doesn't is on its way. */
+TEST(gate_stands)
+{
+	struct world *w = two_nodes(26);
+	struct ke_rstream *rs = NULL;
+	struct ke_peer *p;
+	struct tnode *tn;
+	u32 i;
+
+	must(w, "nodes");
+	tn = &w->n[1];
+	is_eq(sink_open(tn, false, false), 0, "sink");
+	ok(world_pump(w), "quiet");
+	ok(source_open(&w->n[0], 0), "source");
+	p = ke_peer_find(&tn->node, &w->n[0].node.self.node);
+	must(p, "peer");
+	for (i = 0; i < 1000 && list_empty(&p->rstreams); i++)
+		world_step(w);
+	rs = list_first_entry_or_null(&p->rstreams, struct ke_rstream, list);
+	must(rs, "stream");
+	tn->ch.gated++;
+	tn->sink.policy = 0;
+	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
+	w->piece = 8;
+	for (i = 0; i < 1000 && !rs->attached; i++)
+		world_step(w);
+	ok(rs->starts_due, "it has started without it");
+	ok(!ke_rstream_gate_stands(rs), "the gate does not stand yet");
+	ok(world_pump(w), "quiet");
+	ok(ke_rstream_gate_stands(rs), "now it does");
+	world_end(w);
+}
+
 TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
-      gate_unheard, full_mirror_skips);
+      gate_unheard, full_mirror_skips, gate_stands);

@@ -278,6 +278,8 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		seq = rs->mirror.seq;
 		gate_mirror(rs, resumes);
 		rs->resumes = false;
+	} else if (rs->gated && !rs->starts_due) {
+		rs->credit = 0;		/* what comes now knows of the gate */
 	}
 	l->node->house->started(rs, pos, seq);
 	l->node->house->changed(l->node->owner);

@@ -174,6 +174,13 @@ static void feed_goes_on(struct feed *f, void *arg)
 	f->ended = f->told = false;
 }
 
+/* A `block` sink reads in place, which only a gate makes safe, or a source that is over. */
+static bool may_begin(const struct kecho_sink *s, const struct ke_rstream *rs)
+{
+	return s->m.policy != KECHO_BLOCK || ke_rstream_gate_stands(rs) ||
+	       rs->remote->state != KE_JOINED;
+}
+
 static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 {
 	struct kecho_channel *ch = channel_of(rs);
@@ -182,7 +189,7 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 	feeds_of(rs, feed_goes_on, NULL);
 	list_for_each_entry(s, &ch->sinks, list)
 		/* Without memory the link is set up again, and starts again. */
-		if (!has_feed(s, rs) && feed_stream(s, rs, pos, seq))
+		if (!has_feed(s, rs) && may_begin(s, rs) && feed_stream(s, rs, pos, seq))
 			rs->peer->link->broken = true;
 	wait_wake(ch->k);
 }

@@ -198,6 +198,13 @@ static void feed_goes_on(struct sfeed *f, void *arg)
 		f->cut_seq = f->r.big_seq;
 }
 
+/* A `block` sink reads in place, which only a gate makes safe, or a source that is over. */
+static bool may_begin(const struct ssink *s, const struct ke_rstream *rs)
+{
+	return s->m.policy != SINK_BLOCK || ke_rstream_gate_stands(rs) ||
+	       rs->remote->state != KE_JOINED;
+}
+
 static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 {
 	struct snode *n = node_of(rs);
@@ -213,7 +220,7 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 	((struct slog *)rs->owner)->start = max(pos, rs->skip);
 	sfeeds_of(rs, feed_goes_on, NULL);
 	list_for_each_entry(s, &chan_of(rs)->sinks, list) {
-		if (has_feed(s, rs))
+		if (has_feed(s, rs) || !may_begin(s, rs))
 			continue;
 		sfeed_add(s, rs, NULL, rs->owner, rs->view, t, pos, seq);
 		n->w->cover.path[PATH_RETAINED] += rs->from == KE_FROM_RETAINED && seq < t->n;
