@@ -55,9 +55,9 @@ void check_source(struct ssource *s)
 		check_stream(s, ts);
 	list_for_each_entry(g, &s->s.gates, list)
 		if (s->s.log.end > g->seen + s->s.log.size)
-			sim_broken(n->w, "node %u: the log of source %u ends at %llu, past a gate "
-				   "at %llu", n->index, s->t->index,
-				   (unsigned long long)s->s.log.end, (unsigned long long)g->seen);
+			sim_broken(n->w, "node %u: the log of source %u ends at %llu, past a gate at %llu",
+				   n->index, s->t->index, (unsigned long long)s->s.log.end,
+				   (unsigned long long)g->seen);
 }
 
 static void check_mirror(struct snode *n, const struct ke_rstream *rs)

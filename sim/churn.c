@@ -24,9 +24,10 @@ static void open_sink(struct schan *c)
 {
 	static const u8 policy[] = { SINK_BLOCK, SINK_BLOCK, SINK_BLOCK, SINK_BLOCK, SINK_LATEST,
 				     SINK_LATEST, SINK_LATEST, SINK_DISCONNECT };
-	struct sim *w = c->node->w;
+	u32 dice = sim_random(c->node->w, ARRAY_SIZE(policy));
 
-	ssink_open(c, policy[sim_random(w, ARRAY_SIZE(policy))], sim_one_in(w, 2));
+	/* Two numbers at random in one expression would come in either order. */
+	ssink_open(c, policy[dice], sim_one_in(c->node->w, 2));
 }
 
 static void open_member(struct schan *c)

@@ -96,14 +96,15 @@ static int number32(const char *name, const char *text, u64 least, u64 most, u32
 static int seed_range(char *text, struct options *o)
 {
 	char *dash = strchr(text, '-');
+	int err;
 
 	if (!dash) {
 		fprintf(stderr, "kecho-sim: --seeds: '%s' is not FROM-TO\n", text);
 		return -EINVAL;
 	}
 	*dash = 0;
-	return number("seeds", text, 0, U64_MAX / 2, &o->first) ?:
-	       number("seeds", dash + 1, o->first, U64_MAX / 2, &o->last);
+	err = number("seeds", text, 0, U64_MAX / 2, &o->first);
+	return err ?: number("seeds", dash + 1, o->first, U64_MAX / 2, &o->last);
 }
 
 static int fault_list(char *text, u32 *faults)

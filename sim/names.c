@@ -106,7 +106,7 @@ void names_gone(struct snode *n)
 	memory_enter(&n->mem);
 }
 
-bool names_renew(struct snode *n)
+void names_renew(struct snode *n)
 {
 	u8 buf[1];
 	struct ke_out none = { .buf = buf };
@@ -115,5 +115,6 @@ bool names_renew(struct snode *n)
 	memory_enter(NULL);
 	ke_registry_tick(n->w->reg, now_ms(n->w));
 	memory_enter(&n->mem);
-	return !reached(n) || ask(n, KECHO_FRAME_REG_RENEW, &none, &in) == KE_REGISTRY_OK;
+	if (reached(n))
+		ask(n, KECHO_FRAME_REG_RENEW, &none, &in);
 }

@@ -106,6 +106,7 @@ void net_dial(struct snode *n, struct ke_peer *p)
 {
 	struct dial *d = sim_alloc(sizeof(*d));
 	struct sim *w = n->w;
+	u32 there, back;
 
 	d->from = n;
 	d->to = address_node(p->contact.address);
@@ -113,7 +114,9 @@ void net_dial(struct snode *n, struct ke_peer *p)
 	d->t = (struct timer){ .node = n, .fn = dial_fire };
 	list_add_tail(&d->list, &n->dials);
 	sim_trace(n, TRACE_DIAL, d->to, 0, 0);
-	sim_set(n, &d->t, net_latency(w, n->index, d->to) + net_latency(w, d->to, n->index));
+	there = net_latency(w, n->index, d->to);
+	back = net_latency(w, d->to, n->index);
+	sim_set(n, &d->t, there + back);
 }
 
 /* ------------------------------------------------------------------ the end */

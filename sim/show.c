@@ -39,7 +39,8 @@ static void show_source(const struct ssource *s)
 
 static void show_feed(const struct sfeed *f)
 {
-	printf("#     source %u: has %llu, reads at %llu, released %llu, log %llu to %llu%s%s%s%s\n",
+	printf("#     source %u: has %llu, reads at %llu, released %llu, "
+	       "log %llu to %llu%s%s%s%s\n",
 	       f->t->index, (unsigned long long)f->seq, (unsigned long long)f->r.pos,
 	       (unsigned long long)f->released, (unsigned long long)f->r.view.hdr->tail,
 	       (unsigned long long)f->r.view.hdr->head, f->src ? ", own" : "",

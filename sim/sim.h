@@ -285,8 +285,8 @@ void schan_repair(struct schan *c);
 int names_join(struct schan *c, u8 how, struct ke_contact *contact, u32 *n, struct ke_id *uuid);
 void names_drop(struct schan *c);
 void names_gone(struct snode *n);
-/* names_renew - the leases; false: there are none any more. */
-bool names_renew(struct snode *n);
+/* names_renew - the leases that are left. */
+void names_renew(struct snode *n);
 
 /* house.c */
 extern const struct ke_house sim_house;

@@ -67,10 +67,14 @@ static void renew_fire(struct timer *t)
 	struct snode *n = container_of(t, struct snode, renew);
 	u32 i;
 
-	if (!names_renew(n))
-		for (i = 0; i < n->w->opt.channels; i++)
-			if (n->chan[i].state == CHAN_OPEN && n->chan[i].contact)
-				schan_repair(&n->chan[i]);
+	/*
+	 * The answer says whether anything of this node is left, not what. And who is no
+	 * contact asks as well: the name may be another channel's by now.
+	 */
+	names_renew(n);
+	for (i = 0; i < n->w->opt.channels; i++)
+		if (n->chan[i].state == CHAN_OPEN)
+			schan_repair(&n->chan[i]);
 	sim_set(n, t, KE_LEASE_MS * 1000 / 2);
 }
 
