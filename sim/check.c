@@ -45,29 +45,37 @@ static void check_stream(struct ssource *s, const struct ke_tstream *ts)
 			   (unsigned long long)ts->credit);
 }
 
-void check_source(struct ssource *s)
+static void check_gate(const struct ssource *s, const struct ke_gate *g)
 {
 	struct snode *n = s->chan->node;
+	u64 end = s->s.log.end;
+
+	if (end > g->seen + s->s.log.size)
+		sim_broken(n->w, "node %u: source %u is at %llu, past a gate at %llu", n->index,
+			   s->t->index, (unsigned long long)end, (unsigned long long)g->seen);
+}
+
+void check_source(struct ssource *s)
+{
 	struct ke_tstream *ts;
 	struct ke_gate *g;
 
 	list_for_each_entry(ts, &s->s.streams, source_list)
 		check_stream(s, ts);
 	list_for_each_entry(g, &s->s.gates, list)
-		if (s->s.log.end > g->seen + s->s.log.size)
-			sim_broken(n->w, "node %u: the log of source %u ends at %llu, past a gate at %llu",
-				   n->index, s->t->index, (unsigned long long)s->s.log.end,
-				   (unsigned long long)g->seen);
+		check_gate(s, g);
 }
 
 static void check_mirror(struct snode *n, const struct ke_rstream *rs)
 {
 	const struct slog *log = rs->owner;
+	u64 room;
 
 	if (!rs->attached || !rs->gated || rs->credit == KE_NO_LIMIT)
 		return;
 	/* Where it has started, again perhaps, may lie beyond. */
-	if (rs->mirror.end > max(rs->credit, log->start) || rs->credit > rs->released + rs->mirror.size)
+	room = max(rs->credit, log->start);
+	if (rs->mirror.end > room || rs->credit > rs->released + rs->mirror.size)
 		sim_broken(n->w, "node %u: a mirror of %llu bytes is at %llu, credit %llu, "
 			   "released %llu", n->index, (unsigned long long)rs->mirror.size,
 			   (unsigned long long)rs->mirror.end, (unsigned long long)rs->credit,
