@@ -16,7 +16,7 @@ enum {
 	EXIT_USAGE = 2,
 	EXIT_NEVER = 4,		/* all is well, but something was not exercised */
 	EVENTS_DEFAULT = 8000,
-	SEEDS_FOR_COVER = 50,	/* from so many on everything must be */
+	SEEDS_FOR_COVER = 200,	/* from so many on everything must be */
 };
 
 struct options {
@@ -50,7 +50,7 @@ static const char help_head[] =
 static const char help_tail[] =
 	"\n"
 	"Exit codes: 0 all invariants held; 1 one is broken: its seed, step and the last that\n"
-	"happened are printed; 2 wrong usage; 3 no memory; 4 over 50 seeds or more some fault\n"
+	"happened are printed; 2 wrong usage; 3 no memory; 4 over 200 seeds or more some fault\n"
 	"or path was never exercised.\n"
 	"\n"
 	"Examples:\n"
