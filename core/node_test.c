@@ -322,5 +322,33 @@ TEST(forgotten)
 	world_end(w);
 }
 
+/* Somebody who should be dead says hello: a process that stood still, say. */
+TEST(old_incarnation)
+{
+	struct world *w = world_new(3, 20);
+	struct ke_peer *p;
+	u32 i;
+
+	must(w, "memory");
+	w->n[1].node.self.incarnation = 5;
+	w->n[2].node.self.node = w->n[1].node.self.node;
+	w->n[2].node.self.incarnation = 4;
+	for (i = 0; i < 3; i++)
+		channel_open(&w->n[i]);
+	sink_open(&w->n[1], true, false);
+	ke_channel_contact(&w->n[1].ch, &w->n[0].node.self);
+	ok(world_pump(w), "quiet");
+	ok(linked(w, 0, 1), "linked");
+	ke_channel_contact(&w->n[2].ch, &w->n[0].node.self);
+	ok(world_wait(w, 1000), "quiet");
+	ok(!linked(w, 2, 0), "it is refused");
+	p = ke_peer_find(&w->n[0].node, &w->n[1].node.self.node);
+	if (ok(p && p->link, "the new one is still linked"))
+		is_eq(p->contact.incarnation, 5, "known as it is");
+	is_eq(w->n[0].joined, 1, "its sink has joined");
+	is_eq(w->n[0].left + w->n[0].failed, 0, "and is there");
+	world_end(w);
+}
+
 TESTS(node, hello, members, members_before, contact_has_left, attributes, third_node, both_dial,
-      silence, dead_in_time, sooner, redial, only_hello, forgotten);
+      silence, dead_in_time, sooner, redial, only_hello, forgotten, old_incarnation);
