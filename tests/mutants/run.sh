@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# run.sh [NAME...]: plants the bug of each NAME.patch (default: all) in a copy of core,
+# and shows that the simulator or a unit test of core catches it, in TAP. Each patch
+# begins with what it breaks.
+
+set -u
+
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(cd "$here/../.." && pwd)
+seeds=1-1000
+limit_s=120
+tmp=$(mktemp -d) || exit 2
+trap 'rm -rf "$tmp"' EXIT
+number=0
+failed=0
+export KECHO_PANIC_ON_WARN=1
+
+build()
+{
+	${CC:-cc} -std=gnu11 -D_GNU_SOURCE= -O1 -w -iquote core -iquote tests -I include -I lib \
+		$(sed 's,^,core/,' core/sources.list) "$@"
+}
+
+# By a unit test: its name; fails if none does.
+caught_by_test()
+{
+	while read -r file; do
+		build -DTAP_MAIN "core/$file" -o test || return 1
+		timeout $limit_s ./test >test.out 2>&1 || {
+			echo "by $file"
+			return 0
+		}
+	done <core/tests.list
+	return 1
+}
+
+# By the simulator: the seed and what is broken.
+caught_by_sim()
+{
+	build -DSHIM_ALLOCATOR sim/*.c -o kecho-sim || return 1
+	timeout $limit_s ./kecho-sim --seeds $seeds >sim.out 2>&1
+	case $? in
+	0) return 1 ;;
+	1) echo "by the simulator: $(grep '^not ok' sim.out | cut -c 10-)" ;;
+	4) echo "by the simulator: $(grep -c 'never$' sim.out) paths are not exercised" ;;
+	124) echo "by the simulator: it hangs" ;;
+	*) echo "by the simulator: it crashes" ;;
+	esac
+}
+
+[ $# -gt 0 ] || set -- $(cd "$here" && ls -- *.patch | sed 's/\.patch$//')
+for name; do
+	number=$((number + 1))
+	mkdir "$tmp/$name"
+	cp -R "$root/core" "$root/include" "$root/lib" "$root/sim" "$tmp/$name"
+	mkdir "$tmp/$name/tests"
+	cp "$root/tests/tap.h" "$tmp/$name/tests"
+	cd "$tmp/$name" || exit 2
+	if ! patch -s -p1 <"$here/$name.patch"; then
+		echo "not ok $number - $name: it does not apply"
+		failed=1
+	elif by=$(caught_by_sim || caught_by_test); then
+		echo "# $by"
+		echo "ok $number - $name is caught"
+	else
+		echo "not ok $number - $name: nobody notices"
+		failed=1
+	fi
+	cd "$tmp" || exit 2
+	rm -rf "${tmp:?}/$name"
+done
+echo "1..$number"
+exit $failed
