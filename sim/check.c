@@ -188,11 +188,14 @@ void check_member(struct snode *n, const struct ke_remote *m, struct snode *of)
 			   (unsigned long long)m->id);
 	if (m->state == KE_JOINED) {
 		c->path[PATH_INCARNATION] += n->known[index] && n->known[index] < incarnation;
-		if (incarnation < n->known[index])
+		/* What a dead process has said may come late; if its id is used again, never. */
+		if (incarnation < n->known[index] &&
+		    !ke_id_cmp(&n->known_id[index], &m->presence->peer->contact.node))
 			sim_broken(n->w, "node %u: incarnation %llu of node %u joins after %llu",
 				   n->index, (unsigned long long)incarnation, index,
 				   (unsigned long long)n->known[index]);
 		n->known[index] = incarnation;
+		n->known_id[index] = m->presence->peer->contact.node;
 		c->path[PATH_DEAD_BACK] += m->owner != NULL;
 		mutable->owner = NULL;
 	} else if (m->state == KE_FAILED) {

@@ -208,6 +208,7 @@ struct snode {
 	struct list_head conns, dials;
 	struct schan chan[SIM_CHANNELS_MAX];
 	u64 known[SIM_NODES_MAX];	/* incarnations that were linked */
+	struct ke_id known_id[SIM_NODES_MAX];	/* and who that was */
 };
 
 struct sim_options {
