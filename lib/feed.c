@@ -91,6 +91,25 @@ void feed_free(struct feed *f)
 	free(f);
 }
 
+/* The sink is not in its channel any more: others may have waited for it. The kecho lock
+ * is held. */
+void feeds_end(struct kecho_sink *s)
+{
+	struct kecho *k = s->ch->k;
+	struct ke_rstream *rs;
+	struct feed *f;
+
+	while (!list_empty(&s->feeds)) {
+		f = list_first_entry(&s->feeds, struct feed, list);
+		rs = f->rs;
+		lib_lock(&s->lock);
+		feed_free(f);
+		lib_unlock(&s->lock);
+		if (rs && rs->attached)
+			feeds_released(k, rs);
+	}
+}
+
 /* Feeds of sources that are over and said so. The kecho lock is held. */
 void feeds_drop_told(struct kecho_sink *s)
 {
@@ -143,17 +162,21 @@ static void wake_source(const struct kecho_log_header *hdr, u64 pos, int bell)
 		return;
 }
 
-static void release_remote(struct kecho *k, struct ke_rstream *rs)
+/* What the slowest `block` sink has read goes back to the source, or its node. The kecho
+ * lock is held. */
+void feeds_released(struct kecho *k, struct ke_rstream *rs)
 {
 	struct slowest min = { U64_MAX };
 	struct conn *c = rs->peer->link ? rs->peer->link->owner : NULL;
 
 	feeds_of(rs, take_slowest, &min);
+	if (min.pos == U64_MAX)
+		return;
 	if (!rs->local) {
 		ke_rstream_release(rs, min.pos);
 		return;
 	}
-	if (min.pos == U64_MAX || !rs->slot)
+	if (!rs->slot)
 		return;
 	smp_store_release(&k->gates[rs->slot * GATE_STRIDE / sizeof(u64)], min.pos);
 	if (c && c->bell >= 0)
@@ -179,7 +202,7 @@ static void say_released(struct kecho_sink *s, bool all)
 			continue;
 		f->said = f->released;
 		if (f->rs && f->rs->attached)
-			release_remote(k, f->rs);
+			feeds_released(k, f->rs);
 		else if (f->source)
 			pthread_cond_broadcast(&k->changed);
 	}

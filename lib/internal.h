@@ -314,6 +314,8 @@ int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq);
 int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained);
 void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg);
 void feed_free(struct feed *f);
+void feeds_end(struct kecho_sink *s);
+void feeds_released(struct kecho *k, struct ke_rstream *rs);
 void feeds_drop_told(struct kecho_sink *s);
 void feeds_release(struct kecho_sink *s);
 bool feeds_ready(void *sink);

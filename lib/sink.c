@@ -120,9 +120,8 @@ void kecho_sink_close(struct kecho_sink *s)
 	list_del(&s->list);
 	ch->ch.sinks--;
 	ch->ch.gated -= s->m.policy == KECHO_BLOCK;
-	while (!list_empty(&s->feeds))
-		feed_free(list_first_entry(&s->feeds, struct feed, list));
 	lib_unlock(&s->lock);
+	feeds_end(s);
 	ke_channel_unsubscribe(&ch->ch);
 	pthread_mutex_unlock(&k->lock);
 	sink_free(s);

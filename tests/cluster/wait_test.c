@@ -133,4 +133,38 @@ TEST(sleeper_is_interrupted)
 		kecho_close(k[i]);
 }
 
-TESTS(wait, leader_and_followers, sleeper_is_interrupted);
+/* Two sinks of another host block; the one that never reads goes. */
+TEST(slowest_sink_goes)
+{
+	const struct kecho_options far = { .listen = "127.0.0.1", .registry = "127.0.0.1:7447" };
+	const struct kecho_options near = { .listen = "127.0.0.2", .registry = far.registry };
+	struct kecho_sink_options block = { .policy = KECHO_BLOCK };
+	struct kecho_channel *ch[2];
+	struct kecho_sink *idle, *busy;
+	struct kecho *k[2] = {};
+	struct kecho_source *s;
+	struct kecho_event ev;
+	char text[1000] = { 0 };
+	int still = 0;
+
+	ARENA();
+	ok(!kecho_open(&k[0], &far) && !kecho_channel_open(k[0], "slowest", NULL, &ch[0]) &&
+	   !kecho_source_open(ch[0], NULL, &s), "%s", kecho_explain());
+	ok(!kecho_open(&k[1], &near) && !kecho_channel_open(k[1], "slowest", NULL, &ch[1]) &&
+		   !kecho_sink_open(ch[1], &block, &idle) &&
+		   !kecho_sink_open(ch[1], &block, &busy),
+	   "%s", kecho_explain());
+	/* Until both ends are full, and stay so. */
+	while (still < 3) {
+		still = kecho_submit(s, text, sizeof(text), KECHO_DONTWAIT) ? still + 1 : 0;
+		while (still && !kecho_read(busy, &ev, SLOW_MS / 2))
+			still = 0;
+	}
+	is_eq(kecho_submit(s, text, sizeof(text), KECHO_DONTWAIT), -EAGAIN, "it holds all up");
+	kecho_sink_close(idle);
+	ok(comes_true(!kecho_submit(s, text, sizeof(text), KECHO_DONTWAIT)), "it goes on");
+	kecho_close(k[0]);
+	kecho_close(k[1]);
+}
+
+TESTS(wait, leader_and_followers, sleeper_is_interrupted, slowest_sink_goes);
