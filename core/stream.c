@@ -362,6 +362,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	const struct ke_house *h = l->node->house;
 	struct subscription sub = { .pos = pos };
 	struct ke_tstream *ts;
+	__le64 last;
 	bool held;
 	u64 seq = 0;
 	int err;
@@ -372,10 +373,13 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	sub.seq = ke_get_u64(in);
 	if (in->bad || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
+	if (!s)		/* its MEMBER_GONE is on its way */
+		return 0;
 	/* A source that has ended still owes what it published to who was there. */
-	if (!s || (s->closed && (sub.from == KE_FROM_NOW || sub.from == KE_FROM_RETAINED) &&
-		   !find_tstream(s, l->peer))) {
-		ke_link_send(l, KECHO_FRAME_END, log, 0, &seq, sizeof(seq));
+	if (s->closed && (sub.from == KE_FROM_NOW || sub.from == KE_FROM_RETAINED) &&
+	    !find_tstream(s, l->peer)) {
+		last = s->log.hdr->seq;
+		ke_link_send(l, KECHO_FRAME_END, log, s->log.head, &last, sizeof(last));
 		return 0;
 	}
 	if (l->local)
