@@ -361,7 +361,7 @@ static int data_begin(struct ke_link *l, u32 log, u64 pos, u32 len)
 	l->data_to = NULL;
 	if (!rs || rs->ended || !rs->attached || rs->resumes)
 		return 0;	/* we don't want it any more, or not yet again */
-	if (rs->local || pos != rs->mirror.end || len > rs->mirror.size / 4)
+	if (rs->local || rs->skip || pos != rs->mirror.end || len > rs->mirror.size / 4)
 		return -EPROTO;
 	if (rs->gated && pos + len > rs->credit)
 		return -EPROTO;
