@@ -137,7 +137,7 @@ static int skip_to(struct ke_rstream *rs, u64 pos)
 	rs->skip = 0;
 	if (!skips_unread(rs, pos))
 		return ke_log_skip(&rs->mirror, pos);
-	if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+	if (pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
 	err = ke_log_skip(&rs->mirror, rs->mirror.head);	/* no rest of a record comes */
 	if (!err)
