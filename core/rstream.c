@@ -137,7 +137,8 @@ static int skip_to(struct ke_rstream *rs, u64 pos)
 	rs->skip = 0;
 	if (!skips_unread(rs, pos))
 		return ke_log_skip(&rs->mirror, pos);
-	if (pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+	if (pos < rs->mirror.head || pos > KE_POSITION_MAX ||
+	    !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
 	err = ke_log_skip(&rs->mirror, rs->mirror.head);	/* no rest of a record comes */
 	if (!err)
@@ -314,7 +315,7 @@ int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos)
 		return 0;
 	if (rs->local || (rs->gated && rs->credit != KE_NO_LIMIT))
 		return -EPROTO;
-	err = ke_log_skip(&rs->mirror, pos);
+	err = skip_to(rs, pos);
 	if (!err)
 		l->node->house->published(rs);
 	return err;

@@ -19,6 +19,7 @@ cd "$(dirname "$0")/../.."
 BUILD_DIR=${BUILD_DIR:-build/fuzz}
 CC=${FUZZ_CC:-clang}
 CORPUS=tests/fuzz/corpus
+export KECHO_PANIC_ON_WARN=1
 FLAGS="-std=gnu11 -g -O1 -Wall -Wextra -Werror -iquote core -iquote tests -Iinclude -Ilib"
 SANITIZE="-fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined"
 WRAP="-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc"
