@@ -276,7 +276,8 @@ static void tick_peer(struct ke_peer *p, u64 now)
 		if (now - l->said_ms >= KE_HEARTBEAT_MS / 2) {
 			l->said_ms = now;
 			ke_link_send(l, KECHO_FRAME_PING, 0, 0, NULL, 0);
-			ke_peer_say_lost(p);
+			if (READ_ONCE(p->node->losses) != p->losses_said)
+				ke_peer_say_lost(p);
 		}
 		if (now - l->heard_ms >= KE_LINK_SILENT_MS)
 			link_silent(p, l);

@@ -96,6 +96,7 @@ struct ke_node {
 	u32 last_channel, last_log;
 	u32 nchannels, npeers, nmembers;
 	u32 wait_ms;		/* as ke_node_wait_ms() said last */
+	u32 losses;		/* that sinks were told, in any number: the house counts */
 };
 
 struct ke_channel {
@@ -235,6 +236,7 @@ struct ke_peer {
 	u32 redial_wait_ms;	/* from the next break on; 0: none */
 	u64 resumed;
 	u32 nremotes;
+	u32 losses_said;	/* node.losses, when the source's node heard of all of them */
 	u64 mirrored;		/* bytes */
 	struct list_head presences;
 	struct list_head rstreams;

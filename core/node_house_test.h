@@ -204,6 +204,7 @@ static void take_item(struct tnode *tn, struct feed *f, const struct ke_item *it
 	if (item->kind == KE_ITEM_LOST) {
 		tn->bad += item->seq != f->seq + 1;
 		tn->lost += item->last - item->seq + 1;
+		tn->node.losses++;
 		f->seq = item->last;
 		return;
 	}

@@ -108,15 +108,21 @@ static void say_ack(struct ke_rstream *rs)
 
 void ke_peer_say_lost(struct ke_peer *p)
 {
+	u32 losses = READ_ONCE(p->node->losses);
 	struct ke_rstream *rs;
+	bool all = true;
 
 	list_for_each_entry(rs, &p->rstreams, list) {
-		if (!rs->attached || rs->starts_due || rs->remote->stale)
+		if (!rs->attached || rs->starts_due || rs->remote->stale) {
+			all = false;
 			continue;
+		}
 		count_lost(rs);
 		if (rs->lost != rs->lost_said)
 			say_ack(rs);
 	}
+	if (all)
+		p->losses_said = losses;
 }
 
 /* Would pads up to there lie where something has yet to be read, in place perhaps? */

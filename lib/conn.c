@@ -521,13 +521,12 @@ void conn_hangup(struct conn *c)
 void conn_died(struct conn *c)
 {
 	struct kecho *k = c->k;
-	bool known = c->link.peer;
+	/* Its link may be lost already, see await_death(). */
+	bool known = c->link.peer || c->dying_ms;
+	struct ke_id id = c->link.peer ? c->link.peer->contact.node : c->target;
 	struct ke_peer *p;
-	struct ke_id id;
 	char byte;
 
-	if (known)
-		id = c->link.peer->contact.node;
 	/* What it still had to say is in the socket, all of it, and has an end. A child
 	 * of it that keeps the socket open says nothing. */
 	while (!c->closing && !c->connecting && recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 1)

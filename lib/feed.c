@@ -269,6 +269,7 @@ static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct
 		*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,
 					    .seq = item->seq, .last_seq = item->last };
 		s->stats.lost += item->last - item->seq + 1;
+		__atomic_fetch_add(&s->ch->k->node.losses, 1, __ATOMIC_RELAXED);
 		s->disconnected |= s->m.policy == KECHO_DISCONNECT;
 		return 1;
 	}

@@ -263,6 +263,7 @@ static void check_lost(struct sfeed *f, const struct ke_item *item)
 	w->cover.path[PATH_LOSS]++;
 	w->cover.path[PATH_LAP] += !f->ended;
 	w->cover.lost += item->last - item->seq + 1;
+	f->sink->chan->node->node.losses++;
 	f->seq = item->last;
 }
 
