@@ -191,14 +191,14 @@ static bool must_say(const struct feed *f, bool all)
 }
 
 /* The kecho lock is not held, nor the sink's. */
-static void say_released(struct kecho_sink *s, bool all)
+static void say_released(struct kecho_sink *s)
 {
 	struct kecho *k = s->ch->k;
 	struct feed *f;
 
 	pthread_mutex_lock(&k->lock);
 	list_for_each_entry(f, &s->feeds, list) {
-		if (!must_say(f, all))
+		if (!must_say(f, true))
 			continue;
 		f->said = f->released;
 		if (f->rs && f->rs->attached)
@@ -219,7 +219,7 @@ void feeds_release(struct kecho_sink *s)
 		due |= gated(s) && must_say(f, true);
 	lib_unlock(&s->lock);
 	if (due)
-		say_released(s, true);
+		say_released(s);
 }
 
 /* ---------------------------------------------------------------- reading */

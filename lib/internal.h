@@ -292,6 +292,7 @@ void direct_interrupt(struct conn *c);
 u64 wait_deadline(int timeout_ms);
 int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
 	      u64 deadline);
+void sleep_on(struct kecho_channel *ch, u32 how);
 void wait_wake(struct kecho *k);
 void wait_arm(struct kecho *k);
 void *helper_main(void *arg);

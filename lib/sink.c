@@ -178,8 +178,7 @@ static unsigned int next_events(struct kecho_sink *s, struct kecho_event *ev, un
 static bool arm_poll(struct kecho_sink *s)
 {
 	set_pending(s, false);
-	__atomic_fetch_or(&s->ch->bells[0].page->waiters, KECHO_WAIT_POLL, __ATOMIC_SEQ_CST);
-	atomic_thread_fence(memory_order_seq_cst);
+	sleep_on(s->ch, KECHO_WAIT_POLL);
 	if (!feeds_ready(s))
 		return false;
 	set_pending(s, true);

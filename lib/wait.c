@@ -37,7 +37,8 @@ static void nudge(int fd)
 		return;		/* full: it is readable already */
 }
 
-static void sleep_on(struct kecho_channel *ch, u32 how)
+/* Who rings the channel's doorbell will wake those that wait by @how. */
+void sleep_on(struct kecho_channel *ch, u32 how)
 {
 	__atomic_fetch_or(&ch->bells[0].page->waiters, how, __ATOMIC_SEQ_CST);
 	atomic_thread_fence(memory_order_seq_cst);
