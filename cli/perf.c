@@ -118,6 +118,20 @@ static int parse_options(struct perf_options *o, int argc, char **argv)
 	return code;
 }
 
+/* A run in which no event came has no latencies. */
+static void latency_json(struct json *j, const struct perf_result *r)
+{
+	json_bool(j, "two_clocks", r->remote);
+	if (!r->events)
+		return;
+	json_real(j, "min_us", r->late.min_ns / 1e3, 3);
+	json_real(j, "p50_us", r->late.p50_ns / 1e3, 3);
+	json_real(j, "p90_us", r->late.p90_ns / 1e3, 3);
+	json_real(j, "p99_us", r->late.p99_ns / 1e3, 3);
+	json_real(j, "p999_us", r->late.p999_ns / 1e3, 3);
+	json_real(j, "max_us", r->late.max_ns / 1e3, 3);
+}
+
 static void result_json(const struct perf_result *r)
 {
 	struct json j = { .b = &out };
@@ -130,13 +144,7 @@ static void result_json(const struct perf_result *r)
 	json_u64(&j, "lost", r->lost);
 	json_real(&j, "seconds", r->seconds, 6);
 	if (r->kind == PERF_LATENCY) {
-		json_bool(&j, "two_clocks", r->remote);
-		json_real(&j, "min_us", r->late.min_ns / 1e3, 3);
-		json_real(&j, "p50_us", r->late.p50_ns / 1e3, 3);
-		json_real(&j, "p90_us", r->late.p90_ns / 1e3, 3);
-		json_real(&j, "p99_us", r->late.p99_ns / 1e3, 3);
-		json_real(&j, "p999_us", r->late.p999_ns / 1e3, 3);
-		json_real(&j, "max_us", r->late.max_ns / 1e3, 3);
+		latency_json(&j, r);
 	} else {
 		json_real(&j, "events_per_s", r->events / r->seconds, 1);
 		json_real(&j, "bytes_per_s", r->events / r->seconds * r->size, 1);
@@ -151,6 +159,10 @@ static void latency_text(const struct perf_result *r)
 	char min[FORMAT_MAX], p50[FORMAT_MAX], p90[FORMAT_MAX], p99[FORMAT_MAX];
 	char p999[FORMAT_MAX], max[FORMAT_MAX];
 
+	if (!r->events) {
+		buf_str(&out, "no event came");
+		return;
+	}
 	buf_format(&out, "min %s, p50 %s, p90 %s, p99 %s, p99.9 %s, max %s (%" PRIu64 " events)",
 		   format_duration(min, p->min_ns), format_duration(p50, p->p50_ns),
 		   format_duration(p90, p->p90_ns), format_duration(p99, p->p99_ns),

@@ -67,6 +67,7 @@ static int end_run(struct subscriber *s)
 	if (!s->run.mark)
 		return 0;
 	s->run.mark = 0;
+	samples_skip(&s->late, s->late.n > 2 * PERF_WARM_UP ? PERF_WARM_UP : s->late.n / 2);
 	samples_percentiles(&s->late, &r.late);
 	return s->fn(s->arg, &r);
 }
@@ -74,7 +75,7 @@ static int end_run(struct subscriber *s)
 static void count_event(struct subscriber *s, const struct kecho_event *ev)
 {
 	s->events++;
-	if (s->run.kind == PERF_LATENCY && s->events > PERF_WARM_UP)
+	if (s->run.kind == PERF_LATENCY)
 		samples_add(&s->late, (int64_t)(real_ns() - ev->time_ns));
 }
 

@@ -22,6 +22,15 @@ void samples_add(struct samples *s, int64_t ns)
 	s->sorted = 0;
 }
 
+void samples_skip(struct samples *s, size_t n)
+{
+	if (!n)
+		return;
+	s->n -= n;
+	s->total -= n;
+	memmove(s->ns, s->ns + n, s->n * sizeof(*s->ns));
+}
+
 static int compare(const void *a, const void *b)
 {
 	int64_t x = *(const int64_t *)a, y = *(const int64_t *)b;

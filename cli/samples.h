@@ -24,6 +24,8 @@ struct percentiles {
 };
 
 void samples_add(struct samples *s, int64_t ns);
+/* Without the first @n, before anything was asked. */
+void samples_skip(struct samples *s, size_t n);
 /* @share in (0, 1]; 0 without samples. Sorts. */
 int64_t samples_percentile(struct samples *s, double share);
 void samples_percentiles(struct samples *s, struct percentiles *p);

@@ -113,12 +113,12 @@ for s in [i for i in items if i['event'] == 'summary']:
 assert {i['name'] for i in items} >= {'alpha', 'beta'}
 " "$dir/ping"
 claim $? "ping --json: summaries agree with the trips"
-start "$dir/ping" /dev/null "$kecho" ping --interval 10ms "$ch"
-until_true lines_in "$dir/ping" 4
+start "$dir/trips" /dev/null "$kecho" ping --interval 10ms "$ch"
+until_true lines_in "$dir/trips" 4
 kill -INT "$pid"
 code_of "$pid"
 is $? 0 "ping: SIGINT ends it with a summary"
-has "$(tail -n 1 "$dir/ping")" ' sent, .* answered' "ping: the summary is last"
+has "$(tail -n 1 "$dir/trips")" ' sent, .* answered' "ping: the summary is last"
 
 kill -TERM "$pub" "$sub"
 code_of "$pub"
@@ -145,6 +145,14 @@ for r in runs:
         assert r['bytes_per_s'] > 1e5, r
 " "$dir/perf"
 claim $? "perf: each size, run and sink once, nothing lost"
+"$kecho" perf --duration 10ms --sizes 100 --json >"$dir/perf" 2>"$dir/err"
+python3 -c "
+import json, sys
+r = json.loads(open(sys.argv[1]).readline())
+assert r['run'] == 'latency' and ('p50_us' not in r or r['p50_us'] > 0), r
+assert (r['events'] > 0) == ('p50_us' in r), r
+" "$dir/perf"
+claim $? "perf: a short run has measured all its events"
 has "$("$kecho" perf --duration 20ms --sizes 100)" '^throughput  *100 B  sink 1: .* events/s, ' \
 	"perf: text"
 
