@@ -294,7 +294,7 @@ static int do_put(struct ke_registry *r, u64 client, u64 now, struct ke_in *in, 
 	ke_get_str(in, p.name, sizeof(p.name));
 	ke_get_copy(in, &p.uuid, sizeof(p.uuid));
 	ke_get_contact(in, &p.who);
-	if (in->bad || in->p != in->end || p.how > KE_REGISTRY_REPAIR)
+	if (in->bad || p.how > KE_REGISTRY_REPAIR)
 		return -EPROTO;
 	e = entry_find(r, p.name);
 	if (!name_good(p.name))
@@ -322,7 +322,7 @@ static int do_get(struct ke_registry *r, u64 now, struct ke_in *in, struct ke_ou
 	struct entry *e;
 
 	ke_get_str(in, name, sizeof(name));
-	if (in->bad || in->p != in->end)
+	if (in->bad)
 		return -EPROTO;
 	e = entry_find(r, name);
 	if (e)
@@ -343,7 +343,7 @@ static int do_drop(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, st
 
 	ke_get_str(in, name, sizeof(name));
 	ke_get_copy(in, &node, sizeof(node));
-	if (in->bad || in->p != in->end)
+	if (in->bad)
 		return -EPROTO;
 	e = entry_find(r, name);
 	c = e ? contact_find(e, &node) : NULL;
@@ -362,16 +362,13 @@ static int do_drop(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, st
 	return 0;
 }
 
-static int do_renew(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, struct ke_out *out)
+static void do_renew(struct ke_registry *r, u64 key, u64 now, struct ke_out *out)
 {
 	struct client *c = client_find(r, key);
 
-	if (in->p != in->end)
-		return -EPROTO;
 	if (c)
 		client_renew(r, c, now);
 	ke_put_u8(out, c ? KE_REGISTRY_OK : KE_REGISTRY_NONE);
-	return 0;
 }
 
 static int do_list(struct ke_registry *r, struct ke_in *in, struct ke_out *out)
@@ -382,7 +379,7 @@ static int do_list(struct ke_registry *r, struct ke_in *in, struct ke_out *out)
 	u16 n = 0;
 	u8 more = 0;
 
-	if (in->bad || in->p != in->end)
+	if (in->bad)
 		return -EPROTO;
 	ke_put_u8(out, KE_REGISTRY_OK);
 	counts = out->len;
@@ -411,7 +408,7 @@ int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
 			const void *body, u32 len, struct ke_out *out)
 {
 	struct ke_in in = { .p = body, .end = (const u8 *)body + len };
-	int err;
+	int err = 0;
 
 	ke_registry_tick(r, now_ms);
 	ke_put_u8(out, type);
@@ -426,13 +423,15 @@ int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
 		err = do_drop(r, client, now_ms, &in, out);
 		break;
 	case KECHO_FRAME_REG_RENEW:
-		err = do_renew(r, client, now_ms, &in, out);
+		do_renew(r, client, now_ms, out);
 		break;
 	case KECHO_FRAME_REG_LIST:
 		err = do_list(r, &in, out);
 		break;
 	default:
-		err = -EPROTO;
+		if (type <= KECHO_FRAME_REG_ENTRY)
+			return -EPROTO;
+		ke_put_u8(out, KE_REGISTRY_UNKNOWN);	/* of a newer client */
 	}
 	if (!err && out->bad)
 		err = -ENOSPC;

@@ -33,7 +33,8 @@
  *	to the others	nothing
  *
  * RENEW says KE_REGISTRY_NONE if nothing of this client is left: it publishes
- * anew. A body that is none is -EPROTO, and its sender should be cut off.
+ * anew. A body that is none is -EPROTO, and its sender should be cut off; what a
+ * newer client says behind it is ignored, and so should be what follows a reply.
  */
 #ifndef KE_REGISTRY_H
 #define KE_REGISTRY_H
@@ -57,6 +58,7 @@ enum ke_registry_status {
 	KE_REGISTRY_FULL = 6,
 	KE_REGISTRY_BAD_NAME = 7,
 	KE_REGISTRY_NO_MEMORY = 8,
+	KE_REGISTRY_UNKNOWN = 9,	/* not a request that this registry knows */
 };
 
 #define KE_REGISTRY_NEVER U64_MAX

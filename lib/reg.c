@@ -205,6 +205,8 @@ static int errno_of(int status)
 		return -EINVAL;
 	case KE_REGISTRY_NO_MEMORY:
 		return -ENOMEM;
+	case KE_REGISTRY_UNKNOWN:
+		return -EPROTONOSUPPORT;
 	case KE_REG_NO_ANSWER:
 	case KE_REGISTRY_IN_REPAIR:
 	case KE_REGISTRY_IN_GRACE:
@@ -224,6 +226,7 @@ static void explain(const struct ke_reg *r, const struct ke_reg_request *q, unsi
 		[KE_REGISTRY_FULL] = "the registry is full",
 		[KE_REGISTRY_BAD_NAME] = "not a channel's name",
 		[KE_REGISTRY_NO_MEMORY] = "the registry has no memory left",
+		[KE_REGISTRY_UNKNOWN] = "the registry is older and knows no such request",
 	};
 	const char *reason = "a reply that is not understood";
 

@@ -177,7 +177,7 @@ int ke_reg_reply(struct ke_reg *r, struct ke_reg_request *q, const u8 *body, u32
 		else if (type == KECHO_FRAME_REG_LIST)
 			take_list(q, &in);
 	}
-	if (in.bad || in.p != in.end)
+	if (in.bad)
 		return -EPROTO;
 	q->status = status;
 	if (type == KECHO_FRAME_REG_PUT && q->how == KE_REGISTRY_REPAIR) {
