@@ -57,6 +57,8 @@ TEST(hello_refused)
 	one_hello(1, 9, 0, &stranger, 0);
 	one_hello(2, 9, 0, &stranger, -EPROTONOSUPPORT);
 	one_hello(0, 0, 0, &stranger, -EPROTONOSUPPORT);
+	one_hello(9, 1, 0, &stranger, -EPROTONOSUPPORT);
+	one_hello(2, 9, 0, NULL, -ECONNABORTED);
 	one_hello(1, 1, 1, &stranger, -EACCES);
 	one_hello(1, 1, 0, NULL, -ECONNABORTED);
 }
@@ -74,7 +76,7 @@ struct bad_frame {
 /* Of a peer that is in the channel (its number 1) with a source (log 1, 64 KiB) at 0. */
 static const struct bad_frame bad_frames[] = {
 	{ "a hello again", KECHO_FRAME_HELLO, 0, 0, { 0 }, 0, 0, 0 },
-	{ "an unknown type", 200, 0, 0, { 0 }, 0, 0, -EPROTO },
+	{ "an unknown type", 127, 0, 0, { 0 }, 0, 0, -EPROTO },
 	{ "a length over the limit", KECHO_FRAME_PING, 0, 0, { 0 }, 0, KECHO_FRAME_BODY_MAX + 1,
 	  -EPROTO },
 	{ "the channel twice", KECHO_FRAME_CHANNEL, 1, 0, { 1, 2, 3 }, 20, 20, -EPROTO },

@@ -76,8 +76,8 @@ static void send_hello(struct ke_link *l)
 	u8 buf[512];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
 
-	ke_put_u32(&o, KECHO_PROTOCOL_VERSION);
-	ke_put_u32(&o, KECHO_PROTOCOL_VERSION);
+	ke_put_u32(&o, l->node->speaks.oldest);
+	ke_put_u32(&o, l->node->speaks.newest);
 	ke_put_contact(&o, &l->node->self);
 	ke_put_str(&o, l->node->name);
 	ke_put_u16(&o, 0);		/* authentication: none */
@@ -371,25 +371,35 @@ static int data_begin(struct ke_link *l, u32 log, u64 pos, u32 len)
 	return 0;
 }
 
+/* The newest that both speak; 0: there is none. */
+static u32 common_version(const struct ke_versions *a, const struct ke_versions *b)
+{
+	u32 version = min(a->newest, b->newest);
+
+	return version >= max(a->oldest, b->oldest) ? version : 0;
+}
+
 static int hello(struct ke_link *l, u8 type, struct ke_in *in)
 {
-	u32 least = ke_get_u32(in), most = ke_get_u32(in), len;
+	struct ke_versions theirs;
+	u32 len;
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_contact c;
 	struct ke_peer *p;
 	u16 auth;
 
+	theirs.oldest = ke_get_u32(in);
+	theirs.newest = ke_get_u32(in);
 	ke_get_contact(in, &c);
 	ke_get_str(in, name, sizeof(name));
 	auth = ke_get_u16(in);
 	ke_get_bytes(in, &len);
 	if (type != KECHO_FRAME_HELLO || in->bad)
 		return -EPROTO;
-	if (least > KECHO_PROTOCOL_VERSION || most < KECHO_PROTOCOL_VERSION)
-		return -EPROTONOSUPPORT;
-	if (auth)
+	l->version = common_version(&l->node->speaks, &theirs);
+	if (l->version && auth)
 		return -EACCES;
-	p = ke_peer_hello(l, &c, name);
+	p = ke_peer_hello(l, &c, &theirs, name);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
 	l->peer = p;
@@ -404,6 +414,8 @@ static int control_in(struct ke_link *l, const struct kecho_frame *f, const u8 *
 
 	if (!l->peer)
 		return hello(l, f->type, &in);
+	if (f->type >= KECHO_FRAME_OPTIONAL)	/* none that we know */
+		return 0;
 	if (f->type >= KECHO_FRAME_SUBSCRIBE && f->type <= KECHO_FRAME_ACK)
 		return ke_stream_frame(l, f->type, id, pos, &in);
 	return ke_node_frame(l, f->type, id, pos, &in);

@@ -27,6 +27,7 @@ struct ke_link {
 	struct ke_peer *peer;	/* from its hello on */
 	void *owner;
 	bool local, dialled, broken;
+	u32 version;		/* of the protocol, as agreed on; 0: not yet */
 	u64 heard_ms, said_ms;
 	u64 rx_bytes, tx_bytes;
 	/* Sending; the tx lock's. */

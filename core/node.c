@@ -6,7 +6,8 @@
  * redialled, nothing is said to members) -> failed (down for KE_NODE_DEAD_MS: its
  * members have failed, gates are lifted; still redialled) -> forgotten. A peer whose
  * process is known to have died goes straight to forgotten. A link that comes back
- * before that resumes where it was.
+ * before that resumes where it was. One that says what can't be understood is refused:
+ * failed, and not dialled; it may still come itself, as another that is understood.
  */
 #include "link.h"
 
@@ -22,6 +23,8 @@ void ke_node_init(struct ke_node *n, const struct ke_house *house, void *owner,
 	n->house = house;
 	n->owner = owner;
 	n->self = *self;
+	n->speaks.oldest = KECHO_PROTOCOL_OLDEST;
+	n->speaks.newest = KECHO_PROTOCOL_VERSION;
 	strscpy(n->name, name, sizeof(n->name));
 	INIT_LIST_HEAD(&n->channels);
 	INIT_LIST_HEAD(&n->peers);
@@ -63,7 +66,7 @@ struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c)
 
 void ke_peer_dial(struct ke_peer *p)
 {
-	if (p->link || p->dialling || (!p->local && !p->contact.address[0]))
+	if (p->link || p->dialling || p->refused || (!p->local && !p->contact.address[0]))
 		return;
 	p->dialling = true;
 	p->node->house->dial(p->node->owner, p);
@@ -202,6 +205,7 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 	p->link = l;
 	p->up_ms = now_ms(p->node);
 	p->dialling = p->failed = false;
+	p->refused = 0;
 	list_for_each_entry(ch, &p->node->channels, list)
 		if (!ke_presence_make(p, ch))
 			ke_link_break(l);
@@ -212,6 +216,15 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 	p->node->house->changed(p->node->owner);
 }
 
+void ke_peer_refuse(struct ke_peer *p, enum ke_refusal why)
+{
+	p->refused = why;
+	p->dialling = false;
+	p->down_ms = now_ms(p->node);
+	if (!p->failed)
+		fail_peer(p);
+}
+
 /* Of two connections that both ends dialled, that of the smaller node id stays. */
 static bool prefer_new(const struct ke_peer *p, const struct ke_link *l)
 {
@@ -220,9 +233,9 @@ static bool prefer_new(const struct ke_peer *p, const struct ke_link *l)
 	return l->dialled == p->link->dialled || l->dialled == smaller;
 }
 
-struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, const char *name)
+/* Who says hello; one of that id that is older has died. */
+static struct ke_peer *peer_of_hello(struct ke_node *n, const struct ke_contact *c)
 {
-	struct ke_node *n = l->node;
 	struct ke_peer *p = ke_peer_find(n, &c->node);
 
 	if (!ke_id_cmp(&c->node, &n->self.node))
@@ -233,24 +246,46 @@ struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, con
 		ke_peer_forget(p, KE_FAILED);
 		p = NULL;
 	}
-	if (!p)
-		p = ke_peer_make(n, c);
+	return p ?: ke_peer_make(n, c);
+}
+
+/* Where two links stand, which of them stays? */
+static int replace_link(struct ke_peer *p, struct ke_link *l)
+{
+	struct ke_link *old = p->link;
+
+	if (!prefer_new(p, l)) {
+		p->dialling = false;
+		return -ECONNABORTED;
+	}
+	reset_peer(p);
+	p->link = NULL;
+	ke_link_lost(old);
+	p->node->house->hangup(old);
+	return 0;
+}
+
+struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c,
+			      const struct ke_versions *speaks, const char *name)
+{
+	struct ke_peer *p = peer_of_hello(l->node, c);
+	int err;
+
 	if (IS_ERR(p))
 		return p;
-	if (p->link) {
-		struct ke_link *old = p->link;
-
-		if (!prefer_new(p, l)) {
-			p->dialling = false;
-			return ERR_PTR(-ECONNABORTED);
-		}
-		reset_peer(p);
-		p->link = NULL;
-		ke_link_lost(old);
-		n->house->hangup(old);
-	}
+	/* Of a node that we talk to this can't be true. */
+	if (!l->version && p->link)
+		return ERR_PTR(-EPROTONOSUPPORT);
+	err = p->link ? replace_link(p, l) : 0;
+	if (err)
+		return ERR_PTR(err);
 	p->contact = *c;
+	p->speaks = *speaks;
 	strscpy(p->name, name, sizeof(p->name));
+	if (!l->version)
+		ke_peer_refuse(p, KE_REFUSED_VERSION);
+	if (!l->version || p->refused == KE_REFUSED_LAYOUT)
+		return ERR_PTR(-EPROTONOSUPPORT);
 	link_up(p, l);
 	return p;
 }

@@ -36,6 +36,17 @@ struct ke_tstream;
 
 enum ke_remote_state { KE_JOINED = 1, KE_LEFT, KE_FAILED };
 
+/* Versions of the protocol, both included. */
+struct ke_versions {
+	u32 oldest, newest;
+};
+
+/* Why a node can't be talked to, though it can be reached. */
+enum ke_refusal {
+	KE_REFUSED_VERSION = 1,	/* no version of the protocol in common */
+	KE_REFUSED_LAYOUT = 2,	/* its shared memory is laid out in no known way */
+};
+
 /* What the house does for its node. All but the locks run in control calls. */
 struct ke_house {
 	u64 (*now_ms)(void *house);
@@ -89,6 +100,7 @@ struct ke_node {
 	const struct ke_house *house;
 	void *owner;
 	struct ke_contact self;
+	struct ke_versions speaks;
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_attrs attrs;
 	struct list_head channels;
@@ -226,9 +238,11 @@ struct ke_peer {
 	struct list_head list;
 	struct ke_node *node;
 	struct ke_contact contact;
+	struct ke_versions speaks;	/* as its hello said */
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_attrs attrs;
 	bool local, dialling, failed;
+	u8 refused;		/* enum ke_refusal, or 0; it is not dialled then */
 	struct ke_link *link;	/* NULL: none is up */
 	u64 up_ms;		/* since when there is one */
 	u64 down_ms;		/* since when there is none */
@@ -297,9 +311,13 @@ struct ke_peer *ke_peer_find(struct ke_node *n, const struct ke_id *id);
 void ke_peer_refused(struct ke_peer *p, bool dead);
 /* Its process has died. */
 void ke_peer_dead(struct ke_peer *p);
+/* What it says can't be understood: its members have failed, and it is not dialled. It
+ * stays known for KE_NODE_FORGET_MS, so that this can be told. */
+void ke_peer_refuse(struct ke_peer *p, enum ke_refusal why);
 
 /* For link.c. An error: hang up. */
-struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c, const char *name);
+struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c,
+			      const struct ke_versions *speaks, const char *name);
 void ke_peer_link_lost(struct ke_peer *p);
 int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
 int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);

@@ -6,13 +6,15 @@
  * record lies in a log exactly as it travels, so a run of records is one iovec.
  *
  * Changelog
- *   1  records, log header, doorbell, frames, hello
+ *   1  records, log header, doorbell, frames, hello with a range of versions, optional frames
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
 
 #include <linux/types.h>
 
+/* The versions that this tree speaks; what may change within one is in docs/protocol.md. */
+#define KECHO_PROTOCOL_OLDEST	1
 #define KECHO_PROTOCOL_VERSION	1
 
 /*
@@ -99,7 +101,6 @@ struct kecho_doorbell {
  */
 enum kecho_frame_type {
 	KECHO_FRAME_HELLO = 1,
-	KECHO_FRAME_ERROR = 2,
 	KECHO_FRAME_PING = 3,
 	KECHO_FRAME_PONG = 4,
 
@@ -129,6 +130,8 @@ enum kecho_frame_type {
 	KECHO_FRAME_REG_RENEW = 51,
 	KECHO_FRAME_REG_LIST = 52,
 	KECHO_FRAME_REG_ENTRY = 53,
+
+	KECHO_FRAME_OPTIONAL = 128,	/* from here on: who doesn't know it skips it */
 };
 
 struct kecho_frame {
