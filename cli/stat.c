@@ -145,9 +145,10 @@ static void member_stats_json(struct json *j, const struct rated *r)
 static void link_text(const struct kecho_link_info *l)
 {
 	char rtt[FORMAT_MAX], rx[FORMAT_MAX], tx[FORMAT_MAX];
+	const char *state = l->refused ? "refused" : l->up ? "up" : "down";
 
-	buf_format(&out, "  %-5s %-22s %10s %12s %12s %8" PRIu64 "  %s\n", l->up ? "up" : "down",
-		   l->address, l->rtt_ns ? format_duration(rtt, l->rtt_ns) : "-",
+	buf_format(&out, "  %-7s %-22s %10s %12s %12s %8" PRIu64 "  %s\n", state, l->address,
+		   l->rtt_ns ? format_duration(rtt, l->rtt_ns) : "-",
 		   format_bytes(rx, l->rx_bytes), format_bytes(tx, l->tx_bytes), l->resumed,
 		   l->name);
 }
@@ -159,6 +160,10 @@ static void link_json(struct json *j, const struct kecho_link_info *l)
 	json_str(j, "name", l->name);
 	json_str(j, "address", l->address);
 	json_bool(j, "up", l->up);
+	json_bool(j, "refused", l->refused);
+	json_u64(j, "version", l->version);
+	json_u64(j, "oldest_version", l->oldest);
+	json_u64(j, "newest_version", l->newest);
 	if (l->rtt_ns)
 		json_real(j, "rtt_us", l->rtt_ns / 1e3, 3);
 	else
@@ -239,7 +244,7 @@ static int report_links(struct stat_verb *st, struct json *j)
 		json_key(j, "links");
 		json_array(j);
 	} else if (ls.n) {
-		buf_format(&out, "links\n  %-5s %-22s %10s %12s %12s %8s  %s\n", "STATE", "ADDRESS",
+		buf_format(&out, "links\n  %-7s %-22s %10s %12s %12s %8s  %s\n", "STATE", "ADDRESS",
 			   "RTT", "RECEIVED", "SENT", "RESUMED", "NODE");
 	}
 	for (size_t i = 0; i < ls.n; i++) {

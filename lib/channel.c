@@ -102,16 +102,17 @@ static int join(struct kecho_channel *ch, const char *name, unsigned int flags)
 	list_add_tail(&ch->list, &k->channels);
 	for (i = 0; i < n && !err; i++)
 		err = ke_channel_contact(&ch->ch, &contact[i]);
-	if (!err)
-		channel_wait(ch, ke_channel_synced, ch->timeout_ms);
-	pthread_mutex_unlock(&k->lock);
-	if (!err)
-		return 0;
-	kecho_channel_close(ch);
 	if (err == -ENOSPC)
-		return lib_fail(err, "channel '%s': %d nodes are known here, the most there can be",
-				name, KE_NODES_MAX);
-	return lib_fail(err, "channel '%s'", name);
+		lib_fail(err, "channel '%s': %d nodes are known here, the most there can be", name,
+			 KE_NODES_MAX);
+	else if (err)
+		lib_fail(err, "channel '%s'", name);
+	if (!err) {
+		channel_wait(ch, ke_channel_synced, ch->timeout_ms);
+		err = lib_refused(ch);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return err;
 }
 
 int kecho_channel_open(struct kecho *k, const char *name,
@@ -141,7 +142,9 @@ int kecho_channel_open(struct kecho *k, const char *name,
 	err = join(ch, name, opt ? opt->flags : 0);
 	if (!err)
 		*out = ch;
-	else if (!ch->ch.node)
+	else if (ch->ch.node)
+		kecho_channel_close(ch);
+	else
 		free(ch);
 	return err;
 }

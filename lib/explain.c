@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * The sentence about a thread's last error, and who is a child of a fork.
+ * The sentence about a thread's last error, why a node is refused, and who is a child
+ * of a fork.
  */
 #include "internal.h"
 
@@ -24,6 +25,41 @@ int lib_fail(int err, const char *fmt, ...)
 const char *kecho_explain(void)
 {
 	return explanation;
+}
+
+static const char *versions_text(char *buf, size_t size, const struct ke_versions *v)
+{
+	if (v->oldest == v->newest)
+		snprintf(buf, size, "%u", v->newest);
+	else
+		snprintf(buf, size, "%u to %u", v->oldest, v->newest);
+	return buf;
+}
+
+static int fail_refused(const struct kecho_channel *ch, const struct ke_peer *p)
+{
+	const char *at = p->local ? "this host" : p->contact.address;
+	char theirs[32], ours[32];
+
+	if (p->refused == KE_REFUSED_LAYOUT)
+		return lib_fail(-EPROTONOSUPPORT,
+				"channel '%s': node '%s' at %s shares logs of a layout that is "
+				"unknown here", ch->ch.name, p->name, at);
+	return lib_fail(-EPROTONOSUPPORT,
+			"channel '%s': node '%s' at %s speaks protocol %s, this one %s",
+			ch->ch.name, p->name, at,
+			versions_text(theirs, sizeof(theirs), &p->speaks),
+			versions_text(ours, sizeof(ours), &ch->k->node.speaks));
+}
+
+int lib_refused(const struct kecho_channel *ch)
+{
+	struct ke_presence *pr;
+
+	list_for_each_entry(pr, &ch->ch.presences, channel_list)
+		if (pr->peer->refused)
+			return fail_refused(ch, pr->peer);
+	return 0;
 }
 
 static void in_child(void)

@@ -219,6 +219,8 @@ struct kecho {
 
 /* explain.c */
 int lib_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Is a node of the channel refused? Fails with the reason. The kecho lock is held. */
+int lib_refused(const struct kecho_channel *ch);
 extern atomic_uint lib_fork_generation;
 
 static inline bool lib_forked(const struct kecho *k)
@@ -269,7 +271,8 @@ void conn_died(struct conn *c);
 
 /* share.c */
 struct shared_log *shared_log_make(size_t ring);
-struct shared_log *shared_log_map(int fd, size_t ring);
+/* NULL: it is not what it must be; @known is set if it is, or could be, a log of ours. */
+struct shared_log *shared_log_map(int fd, size_t ring, bool *known);
 void shared_log_put(struct shared_log *log);
 void share_gates(struct conn *c);
 void share_doorbell(struct conn *c, struct kecho_channel *ch);

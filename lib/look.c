@@ -149,8 +149,12 @@ static void describe_link(const struct ke_peer *p, struct kecho_link_info *out)
 		sizeof(out->address));
 	out->up = !!c;
 	out->resumed = p->resumed;
+	out->oldest = p->speaks.oldest;
+	out->newest = p->speaks.newest;
+	out->refused = p->refused != 0;
 	if (!c)
 		return;
+	out->version = p->link->version;
 	out->rtt_ns = c->rtt_ns;
 	out->rx_bytes = c->link.rx_bytes;
 	out->tx_bytes = c->link.tx_bytes;

@@ -73,7 +73,7 @@ struct shared_log *shared_log_make(size_t ring)
 	return NULL;
 }
 
-struct shared_log *shared_log_map(int fd, size_t ring)
+struct shared_log *shared_log_map(int fd, size_t ring, bool *known)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct shared_log *log;
@@ -84,9 +84,15 @@ struct shared_log *shared_log_map(int fd, size_t ring)
 	if (fstat(fd, &st) || (size_t)st.st_size != KECHO_LOG_HEADER_SIZE + ring)
 		return NULL;
 	log = new_shared(fd, ring, PROT_READ);
-	if (log)
-		log->fd = -1;
-	return log;
+	if (!log)
+		return NULL;
+	log->fd = -1;
+	*known = READ_ONCE(((struct kecho_log_header *)log->map)->magic) ==
+		 cpu_to_le64(KECHO_LOG_MAGIC);
+	if (*known)
+		return log;
+	shared_log_put(log);
+	return NULL;
 }
 
 void shared_log_put(struct shared_log *log)
@@ -241,19 +247,23 @@ static bool log_in(struct conn *c, u32 log)
 {
 	struct ke_rstream *rs = c->link.peer ? ke_peer_rstream(c->link.peer, log) : NULL;
 	struct shared_in *in;
+	bool known = true, good;
 	int fd;
 
 	if (!take_fds(c, &fd, 1))
 		return false;
 	in = rs && !rs->attached ? calloc(1, sizeof(*in)) : NULL;
 	if (in) {
-		in->mem = shared_log_map(fd, rs->remote->log_size);
+		in->mem = shared_log_map(fd, rs->remote->log_size, &known);
 		in->c = c;
 		in->log = log;
 		list_add_tail(&in->list, &c->k->shared);
 	}
 	close(fd);
-	return !in || in->mem;
+	good = !in || in->mem;
+	if (!known)
+		ke_peer_refuse(c->link.peer, KE_REFUSED_LAYOUT);
+	return good;
 }
 
 void share_in(struct ke_link *l, struct ke_channel *ch, struct ke_in *in)

@@ -62,7 +62,7 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	struct kecho_sink *s;
 	struct ke_presence *pr;
 	bool first_bell;
-	int err, fed, joined;
+	int err, fed, joined, refused = 0;
 
 	if (lib_forked(k))
 		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
@@ -92,12 +92,14 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	err = fed ?: ke_channel_subscribe(&ch->ch, s->retained);
 	joined = ke_member_join(&s->m, &ch->ch);
 	err = err ?: joined;
-	if (!err)
+	if (!err) {
 		channel_wait(ch, sink_started, JOIN_MS);
+		refused = lib_refused(ch);
+	}
 	pthread_mutex_unlock(&k->lock);
-	if (err) {
+	if (err || refused) {
 		kecho_sink_close(s);
-		return lib_fail(err, "sink of '%s'", ch->ch.name);
+		return refused ?: lib_fail(err, "sink of '%s'", ch->ch.name);
 	}
 	*out = s;
 	return 0;

@@ -126,6 +126,7 @@ struct kecho_channel_options {
  * -EINVAL: an empty or too long name, or a byte in it below 0x21 or '*';
  * -ENOENT, -EEXIST: see the flags; -EBUSY: this process has it open already, whatever
  * the flags; -ENOSPC: it has 4096 channels open, or knows 4096 other nodes;
+ * -EPROTONOSUPPORT: a node of it speaks no version of the protocol that this one does;
  * -ETIMEDOUT: none of its nodes answers.
  */
 int kecho_channel_open(struct kecho *k, const char *name,
@@ -338,7 +339,8 @@ struct kecho_sink_options {
 /*
  * kecho_sink_open - become a sink. Blocks until every source that is in the
  * channel now sends to it (5 s at most): what they submit later is seen. -EINVAL: the
- * policy; -ENOSPC: this process has 4096 sources and sinks; -ENOMEM.
+ * policy; -ENOSPC: this process has 4096 sources and sinks; -EPROTONOSUPPORT: a node of
+ * the channel shares logs of a layout that is unknown here; -ENOMEM.
  */
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);
@@ -421,6 +423,12 @@ struct kecho_link_info {
 	uint64_t rtt_ns;	/* of the last ping; 0: none yet */
 	uint64_t rx_bytes, tx_bytes;
 	uint64_t resumed;	/* times that it went on after a break */
+	/* The version of the protocol that is spoken; 0: none is up. And those that the
+	 * other node speaks; 0: not known yet. */
+	uint32_t version, oldest, newest;
+	/* No link can be: there is no version that both speak, or the other node shares
+	 * memory in an unknown layout. Told for a minute after it was last tried. */
+	int refused;
 };
 ssize_t kecho_links(struct kecho *k, struct kecho_link_info *l, size_t max);
 
