@@ -18,6 +18,7 @@ install_it "install"
 install_it "install again"
 pc=$(find "$DESTDIR" -name libkecho.pc)
 is "$(wc -l <<<"$pc")" 1 "pkg-config's file"
+lib=${pc%/*/*}
 export PKG_CONFIG_LIBDIR=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$DESTDIR
 is "$(pkg-config --modversion libkecho)" "$("$kecho" --version | awk '{ print $NF }')" \
 	"pkg-config knows the version"
@@ -34,10 +35,28 @@ is $? 0 "it compiles against what is installed"
 sed 's/^/# /' "$dir/cc.err"
 start "$dir/got" "$dir/err" "$kecho" sub --until-end --timeout 20s "$ch"
 until_true joined "$ch" sink 1
-LD_LIBRARY_PATH=${pc%/*/*} "$dir/hello"
+LD_LIBRARY_PATH=$lib "$dir/hello"
 is $? 0 "it runs"
 code_of "$pid"
 is $? 0 "its sink ends with it"
+is "$(<"$dir/got")" "hello, world" "its event comes"
+
+# The static library beside names that it uses inside.
+is "$(nm -g --defined-only "$lib/libkecho.a" | awk 'NF == 3 && $3 !~ /^kecho_/')" "" \
+	"libkecho.a has no global name but kecho_*"
+cat "$dir/hello.c" - >"$dir/static.c" <<'EOF'
+int conn_dial, feeds_of, lib_fail, share_log, ke_node_init, ke_reg_open;
+EOF
+# shellcheck disable=SC2046
+cc -Wall -Wextra -Werror -o "$dir/static" "$dir/static.c" $(pkg-config --cflags libkecho) \
+	"$lib/libkecho.a" -pthread 2>"$dir/cc.err"
+is $? 0 "a program with such names of its own links it"
+sed 's/^/# /' "$dir/cc.err"
+start "$dir/got" "$dir/err" "$kecho" sub --until-end --timeout 20s "$ch"
+until_true joined "$ch" sink 1
+"$dir/static"
+is $? 0 "it runs"
+code_of "$pid"
 is "$(<"$dir/got")" "hello, world" "its event comes"
 
 "$root/tools/install.sh" -u "$tree" >"$dir/out" 2>&1

@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Nodes of today that do what a recording says, over connections whose other end a
+ * program holds. A node's actions:
+ *
+ *	channel, close			the channel is opened, closed
+ *	source, sink POLICY [retained]	a member joins
+ *	end, no-source, no-sink		the source's last event, a member leaves
+ *	submit N BYTES			so many events of so many bytes, with an attribute
+ *	piece OFFSET TOTAL		a piece, of 100 bytes, of a larger event
+ *	read				the sink takes all that is there
+ *	node NAME TEXT, attr NAME TEXT	an attribute of the node, of the channel
+ *	source-attr NAME TEXT		one of the source
+ *	ping, stat			ask all others
+ *	tick				half a second goes by
+ *
+ * and of all nodes: "connect AB": A dials B; "cut": all connections break.
+ */
+#ifndef PROTOCOL_SESSION_H
+#define PROTOCOL_SESSION_H
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "node_test.h"
+#include "script.h"
+
+#define NODES	WORLD_NODES
+#define COOKIE	0x0c00c1e0c00c1eULL
+
+struct session_nodes {
+	struct world *w;
+	bool lives[NODES];		/* is a node of today */
+	struct conn *conn[NODES][NODES];	/* [of][to] */
+	struct ke_house house;
+	/* Said, but not taken yet. */
+	u8 said[NODES][NODES][FRAME_MAX + PIPE_BYTES];
+	size_t said_len[NODES][NODES];
+};
+
+static inline unsigned int node_number(char name)
+{
+	return (unsigned int)(name - 'A') % NODES;
+}
+
+/* As docs/protocol.md has it; these nodes count nothing. */
+static void session_stats(struct ke_link *l, struct ke_channel *ch, u64 cookie)
+{
+	struct ke_member *m;
+	u8 buf[512];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	u32 i;
+
+	ke_put_u64(&o, cookie);
+	list_for_each_entry(m, &ch->members, list) {
+		ke_put_u64(&o, m->id);
+		ke_put_u8(&o, m->role);
+		ke_put_u8(&o, m->policy);
+		for (i = 0; i < 4; i++)
+			ke_put_u64(&o, 0);
+	}
+	ke_link_send(l, KECHO_FRAME_STATS, ch->index, 0, buf, o.len);
+}
+
+static void leave_sink(struct tnode *tn)
+{
+	tn->has_sink = false;
+	tn->ch.sinks--;
+	tn->ch.gated -= tn->sink.policy == 1;
+	ke_channel_unsubscribe(&tn->ch);
+	ke_member_leave(&tn->sink);
+}
+
+/* Of the last session. */
+static void session_end(struct session_nodes *s)
+{
+	unsigned int i;
+
+	for (i = 0; i < NODES && s->w; i++)
+		if (s->lives[i] && s->w->n[i].has_sink)
+			leave_sink(&s->w->n[i]);
+	if (s->w)
+		world_free(s->w);
+	memset(s, 0, sizeof(*s));
+}
+
+/* @who: the nodes of today, by their letters. */
+static void session_begin(struct session_nodes *s, const char *who)
+{
+	unsigned int i;
+
+	session_end(s);
+	s->w = world_new(0, 1);
+	if (!s->w)
+		abort();
+	s->house = test_house;
+	s->house.stats = session_stats;
+	for (; *who; who++) {
+		i = node_number(*who);
+		node_make(s->w, i);
+		s->w->n[i].node.house = &s->house;
+		s->lives[i] = true;
+	}
+}
+
+static void connect_one(struct session_nodes *s, unsigned int of, unsigned int to, bool dialled)
+{
+	if (!s->lives[of])
+		return;
+	s->conn[of][to] = conn_new(&s->w->n[of], dialled);
+	if (!s->conn[of][to])
+		abort();
+	s->conn[of][to]->raw = true;
+}
+
+static void cut_all(struct session_nodes *s)
+{
+	memset(s->conn, 0, sizeof(s->conn));
+	world_cut(s->w);
+}
+
+static bool join_sink(struct tnode *tn, const char *policy, bool retained)
+{
+	tn->sink = (struct ke_member){ .owner = tn, .role = KE_SINK };
+	if (!strcmp(policy, "block"))
+		tn->sink.policy = 1;
+	else if (!strcmp(policy, "disconnect"))
+		tn->sink.policy = 2;
+	else if (strcmp(policy, "latest"))
+		return false;
+	tn->has_sink = true;
+	tn->ch.sinks++;
+	tn->ch.gated += tn->sink.policy == 1;
+	return !ke_channel_subscribe(&tn->ch, retained) && !ke_member_join(&tn->sink, &tn->ch);
+}
+
+/* An event with an attribute, or a piece of one; few different bytes, to be read. */
+static bool submit_event(struct tnode *tn, u32 len, u32 offset, u32 total)
+{
+	static const u8 attrs[] = { KE_VALUE_STRING, 1, 2, 0, 'k', 'v', 'w' };
+	struct ke_event_info info = { .time_ns = 1700000000000000000ULL, .frag_offset = offset,
+				      .frag_total = total };
+	struct ke_source *s = &tn->src;
+	u64 seq = 0, size = len + 128;
+	bool good;
+
+	if (!total) {
+		info.attrs = attrs;
+		info.attrs_len = sizeof(attrs);
+	}
+	memset(tn->w->event, 'a' + (int)(s->log.seq % 26), len);
+	h_source_lock(s);
+	good = ke_log_room(&s->log, size, ke_source_limit(s, s->log.end + size)) &&
+	       ke_source_unpinned(s, size) &&
+	       !ke_log_append(&s->log, &info, tn->w->event, len, s->limit, &seq);
+	ke_log_publish(&s->log);
+	h_source_unlock(s);
+	return good;
+}
+
+static bool set_attr(struct tnode *tn, const char *what, const char *name, const char *text)
+{
+	struct ke_value v = { .kind = KE_VALUE_STRING, .data = text, .len = strlen(text) };
+
+	if (!strcmp(what, "node"))
+		return !ke_node_set(&tn->node, name, &v);
+	if (!strcmp(what, "attr"))
+		return !ke_channel_set(&tn->ch, name, &v);
+	if (ke_attrs_set(&tn->src.member.attrs, name, &v))
+		return false;
+	ke_member_changed(&tn->src.member);
+	return true;
+}
+
+static void ask_all(struct session_nodes *s, unsigned int i, bool stat)
+{
+	struct ke_peer *p;
+
+	list_for_each_entry(p, &s->w->n[i].node.peers, list) {
+		if (!p->link)
+			continue;
+		if (stat)
+			ke_link_send(p->link, KECHO_FRAME_STAT, s->w->n[i].ch.index, COOKIE, NULL,
+				     0);
+		else
+			ke_link_send(p->link, KECHO_FRAME_PING, 0, COOKIE, NULL, 0);
+	}
+}
+
+static bool act_plain(struct session_nodes *s, unsigned int i, const char *what)
+{
+	struct tnode *tn = &s->w->n[i];
+
+	if (!strcmp(what, "channel")) {
+		channel_open(tn);
+	} else if (!strcmp(what, "close")) {
+		ke_channel_close(&tn->ch);
+		tn->open = false;
+	} else if (!strcmp(what, "source")) {
+		return source_open(tn, 0);
+	} else if (!strcmp(what, "end")) {
+		ke_source_end(&tn->src);
+	} else if (!strcmp(what, "no-source")) {
+		source_close(tn);
+	} else if (!strcmp(what, "no-sink")) {
+		leave_sink(tn);
+	} else if (!strcmp(what, "read")) {
+		sink_read(tn);
+	} else if (!strcmp(what, "tick")) {
+		s->w->now += KE_HEARTBEAT_MS;
+		ke_node_tick(&tn->node);
+	} else if (!strcmp(what, "ping") || !strcmp(what, "stat")) {
+		ask_all(s, i, *what == 's');
+	} else {
+		return false;
+	}
+	return true;
+}
+
+/* One action; false: it is none, or fails. Those of nodes that are not here are done. */
+static bool session_act(struct session_nodes *s, const char *text)
+{
+	char who[8], what[32], arg[64], text2[64];
+	int n = sscanf(text, "%7s %31s %63s %63s", who, what, arg, text2);
+	unsigned int i, j, count, bytes;
+
+	if (!strcmp(who, "cut") && n == 1) {
+		cut_all(s);
+		return true;
+	}
+	if (!strcmp(who, "connect") && n == 2) {
+		i = node_number(what[0]);
+		j = node_number(what[1]);
+		connect_one(s, i, j, true);
+		connect_one(s, j, i, false);
+		return true;
+	}
+	i = node_number(who[0]);
+	if (n < 2 || !s->lives[i])
+		return n >= 2;
+	if (sscanf(text, "%*s submit %u %u", &count, &bytes) == 2) {
+		while (count-- && bytes < KE_RECORD_MAX)
+			if (!submit_event(&s->w->n[i], bytes, 0, 0))
+				return false;
+		return true;
+	}
+	if (sscanf(text, "%*s piece %u %u", &count, &bytes) == 2)
+		return submit_event(&s->w->n[i], 100, count, bytes);
+	if (!strcmp(what, "sink") && n >= 3)
+		return join_sink(&s->w->n[i], arg, n == 4);
+	if (n == 4)
+		return set_attr(&s->w->n[i], what, arg, text2);
+	return act_plain(s, i, what);
+}
+
+/* What the node has to say by now. */
+static size_t pull(struct conn *c, u8 *to, size_t room)
+{
+	struct kvec v[KE_TX_VECS];
+	size_t part, n = 0;
+	u32 i, nvec;
+
+	h_tx_lock(&c->link);
+	nvec = ke_link_tx(&c->link, v);
+	for (i = 0; i < nvec; i++) {
+		part = min_t(size_t, v[i].iov_len, room - n);
+		memcpy(to + n, v[i].iov_base, part);
+		n += part;
+	}
+	ke_link_tx_done(&c->link, n);
+	h_tx_unlock(&c->link);
+	return n;
+}
+
+/* The next whole frame that node @of says to @to, into @p; its length, or 0. */
+static size_t session_frame(struct session_nodes *s, unsigned int of, unsigned int to, u8 *p)
+{
+	struct conn *c = s->conn[of][to];
+	size_t *len = &s->said_len[of][to], frame;
+	u8 *said = s->said[of][to];
+
+	if (!c || c->lost) {
+		*len = 0;
+		return 0;
+	}
+	*len += pull(c, said + *len, sizeof(s->said[of][to]) - *len);
+	if (*len < KECHO_FRAME_HEADER_SIZE)
+		return 0;
+	frame = KECHO_FRAME_HEADER_SIZE + get_unaligned_le32(said);
+	if (frame > FRAME_MAX || frame > *len)
+		return 0;
+	memcpy(p, said, frame);
+	*len -= frame;
+	memmove(said, said + frame, *len);
+	return frame;
+}
+
+/* Bytes that node @of gets from @from; 0, or why it hangs up. */
+static int session_give(struct session_nodes *s, unsigned int of, unsigned int from, const u8 *p,
+			size_t len)
+{
+	struct conn *c = s->conn[of][from];
+
+	if (!c || c->closed)
+		return -ENOTCONN;
+	while (len && !c->closed) {
+		u32 part = min_t(size_t, len, PIPE_BYTES);
+
+		memcpy(c->in, p, part);
+		c->in_len = part;
+		while (c->in_len && !c->closed)
+			conn_rx(c);
+		p += part;
+		len -= part;
+	}
+	return c->err;
+}
+
+#endif
