@@ -309,8 +309,8 @@ static const char *differs(const struct step *s, const struct field *f, const ui
 
 	hex(a, sizeof(a), is, is_len);
 	hex(b, sizeof(b), was, was_len);
-	snprintf(why, sizeof(why), "line %u, %s: the field '%s' is %s, and should be %s", s->line,
-		 s->text, f->name, is_len ? a : "not there", b);
+	snprintf(why, sizeof(why), "the field '%s' of %s is %s, and should be %s", f->name,
+		 s->text, is_len ? a : "not there", b);
 	return why;
 }
 
@@ -349,6 +349,6 @@ const char *step_differs(const struct step *s, struct values *v, const uint8_t *
 	}
 	if (at == len || step_may_grow(s))
 		return NULL;
-	snprintf(why, sizeof(why), "line %u, %s: %zu bytes more", s->line, s->text, len - at);
+	snprintf(why, sizeof(why), "%s has %zu bytes more", s->text, len - at);
 	return why;
 }
