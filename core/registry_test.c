@@ -401,8 +401,8 @@ TEST(newer_client)
 	      0, "a longer renewal");
 	is_eq(g.reply[1], KE_REGISTRY_OK, "done");
 	out.len = 0;
-	is_eq(ke_registry_request(g.r, 1, g.now, KECHO_FRAME_REG_ENTRY + 1, NULL, 0, &out), 0,
-	      "an unknown request");
+	is_eq(ke_registry_request(g.r, 1, g.now, KECHO_FRAME_REG_ENTRY + 1, body.buf, 0, &out),
+	      0, "an unknown request");
 	is_eq(out.len, 2, "a reply without a body");
 	is_eq(g.reply[0], KECHO_FRAME_REG_ENTRY + 1, "to that");
 	is_eq(g.reply[1], KE_REGISTRY_UNKNOWN, "that says so");
