@@ -22,8 +22,10 @@ enum kind {
 	CHOSEN,		/* @size bytes, a number that @of has chosen; 0 stands for itself */
 	COUNTED,	/* u16 length and so many bytes */
 	STRING,		/* the same, chosen by the sender */
+	NODE,		/* the sender's id */
 	SELF,		/* a contact: the sender's */
-	CONTACT,	/* another's, whose hello was seen */
+	CONTACT,	/* another's, which it has said before */
+	ENTRY,		/* the registry's answer */
 	ATTRIBUTES,	/* to the end */
 	RECORDS,	/* to the end */
 	REPEAT,
@@ -47,6 +49,7 @@ struct row {
 #define LOG(whose)		{ "log", CHOSEN, 4, whose }
 #define MEMBER(whose)		{ "member", CHOSEN, 8, whose }
 #define COOKIE(whose)		{ "cookie", CHOSEN, 8, whose }
+#define REQUEST(whose)		{ "request", CHOSEN, 4, whose }
 #define NO_ID			U32("id")
 #define POS			U64("pos")
 
@@ -89,6 +92,16 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_DATA, "DATA", LOG(SENDER), POS, { { "", RECORDS, 0, NOBODY } } },
 	{ KECHO_FRAME_SKIP, "SKIP", LOG(SENDER), POS, { { 0 } } },
 	{ KECHO_FRAME_ACK, "ACK", LOG(RECEIVER), POS, { U64("credit"), U64("lost") } },
+	{ KECHO_FRAME_REG_GET, "REG_GET", REQUEST(SENDER), POS, { BYTES("name") } },
+	{ KECHO_FRAME_REG_PUT, "REG_PUT", REQUEST(SENDER), POS,
+	  { U8("how"), BYTES("name"), { "uuid", CHOSEN, 16, NOBODY },
+	    { "self", SELF, 0, SENDER } } },
+	{ KECHO_FRAME_REG_DROP, "REG_DROP", REQUEST(SENDER), POS,
+	  { BYTES("name"), { "node", NODE, 16, SENDER } } },
+	{ KECHO_FRAME_REG_RENEW, "REG_RENEW", REQUEST(SENDER), POS, { { 0 } } },
+	{ KECHO_FRAME_REG_LIST, "REG_LIST", REQUEST(SENDER), POS, { U64("after") } },
+	{ KECHO_FRAME_REG_ENTRY, "REG_ENTRY", REQUEST(RECEIVER), POS,
+	  { { "", ENTRY, 0, NOBODY } } },
 };
 
 /* What was chosen: its name is its owner, its row's, and a count. */
@@ -318,6 +331,48 @@ static void print_attributes(struct cursor *c)
 	}
 }
 
+static void print_uuid(struct cursor *c)
+{
+	static const struct row uuid = { "uuid", CHOSEN, 16, NOBODY };
+
+	print_chosen(c, &uuid);
+}
+
+static void print_list(struct cursor *c)
+{
+	uint64_t n;
+
+	plain(c, 1, "more", "");
+	n = c->end - c->p >= 2 ? number(c->p, 2) : 0;
+	plain(c, 2, "entries", "");
+	while (n--) {
+		plain(c, 8, "serial", "");
+		print_counted(c, "name", "");
+		print_uuid(c);
+		plain(c, 1, "contacts", "");
+	}
+}
+
+static void print_entry(struct cursor *c)
+{
+	unsigned int type = *c->p, n;
+
+	plain(c, 1, "request_type", "");
+	plain(c, 1, "status", "");
+	if (c->p == c->end)
+		return;
+	if (type == KECHO_FRAME_REG_LIST) {
+		print_list(c);
+		return;
+	}
+	print_uuid(c);
+	plain(c, 8, "version", "any");
+	n = *c->p;
+	plain(c, 1, "contacts", "");
+	while (n--)
+		print_contact(c, find_node(c->p));
+}
+
 static void print_row(struct cursor *c, const struct row *r)
 {
 	char mark[64];
@@ -335,6 +390,13 @@ static void print_row(struct cursor *c, const struct row *r)
 	case STRING:
 		snprintf(mark, sizeof(mark), "$%c.%s*", c->from, r->name);
 		print_counted(c, r->name, mark);
+		break;
+	case NODE:
+		snprintf(mark, sizeof(mark), "$%c.node", c->from);
+		plain(c, r->size, r->name, mark);
+		break;
+	case ENTRY:
+		print_entry(c);
 		break;
 	case SELF:
 		chosen_number(c->from, "node", c->p, 16);

@@ -7,6 +7,7 @@
 #include "session.h"
 
 #include "frames.h"
+#include "registry_session.h"
 
 static struct session_nodes nodes;
 
@@ -33,38 +34,68 @@ static void write_frames(void)
 	}
 }
 
+static bool record_nodes(const struct session *in)
+{
+	const struct step *s;
+
+	session_begin(&nodes, "ABC");
+	for (s = in->steps; s; s = s->next) {
+		if (s->from)
+			continue;
+		printf("! %s\n", s->text);
+		if (!session_act(&nodes, s->text))
+			return false;
+		write_frames();
+	}
+	session_end(&nodes);
+	return true;
+}
+
+static bool record_registry(const struct session *in)
+{
+	static u8 ask[FRAME_MAX], answer[FRAME_MAX];
+	struct ke_registry *r = registry_begin();
+	const struct step *s;
+	size_t len = 1;
+	u32 id = 0;
+
+	for (s = in->steps; s && len; s = s->next) {
+		if (s->from)
+			continue;
+		printf("! %s\n", s->text);
+		len = registry_ask(s->text, ++id, ask);
+		if (!len)
+			break;
+		frame_print(ask, len, s->text[0], 'R');
+		len = registry_answer(r, s->text[0], ask, len, answer);
+		if (len)
+			frame_print(answer, len, 'R', s->text[0]);
+	}
+	ke_registry_free(r);
+	return len;
+}
+
 int main(int argc, char **argv)
 {
 	struct script *script;
 	struct session *s;
-	struct step *step;
+	bool good = true;
 
 	if (argc != 2) {
 		fputs("Usage: record FILE\n", stderr);
 		return 2;
 	}
 	script = script_read(argv[1]);
-	if (script->error) {
+	good = !script->error;
+	if (!good)
 		fprintf(stderr, "record: %s\n", script->error);
-		return 1;
-	}
-	for (s = script->sessions; s; s = s->next) {
+	for (s = script->sessions; s && good; s = s->next) {
 		printf("%s== %s\n", s->comment ? s->comment : "", s->name);
-		session_begin(&nodes, "ABC");
 		frames_begin();
-		for (step = s->steps; step; step = step->next) {
-			if (step->from)
-				continue;
-			printf("! %s\n", step->text);
-			if (!session_act(&nodes, step->text)) {
-				fprintf(stderr, "record: line %u: '%s' fails\n", step->line,
-					step->text);
-				return 1;
-			}
-			write_frames();
-		}
+		good = is_registry(s) ? record_registry(s) : record_nodes(s);
+		if (!good)
+			fputs("record: the last action fails\n", stderr);
 	}
-	session_end(&nodes);
 	script_free(script);
-	return ferror(stdout) || fflush(stdout);
+	return !good || fflush(stdout);
 }

@@ -8,6 +8,7 @@
 #include "session.h"
 
 #include "frames.h"
+#include "registry_session.h"
 #include "tap.h"
 
 static struct session_nodes nodes;
@@ -148,8 +149,57 @@ static void play_all(bool future)
 	ok(script->sessions, "sessions");
 	for (s = script->sessions; s; s = s->next)
 		for (me = 0; me < NODES; me++)
-			play(s, me, future);
+			if (!is_registry(s))
+				play(s, me, future);
 	script_free(script);
+}
+
+/* The registry of today, and clients of then. */
+static void play_registry(const struct session *in, bool future)
+{
+	static u8 ask[FRAME_MAX], answer[FRAME_MAX];
+	struct ke_registry *r = registry_begin();
+	struct values v = { .n = 0 };
+	const struct step *s;
+	const char *wrong = NULL;
+	size_t len = 0;
+
+	for (s = in->steps; s && !wrong; s = s->next) {
+		if (s->from && s->to == 'R') {
+			len = step_bytes(s, &v, ask);
+			if (future) {
+				memset(ask + len, 0xf0, GROWN);
+				len += GROWN;
+			}
+			len = registry_answer(r, s->from, ask, len, answer);
+		} else if (s->from) {
+			wrong = len ? step_differs(s, &v, answer, len) : "no answer";
+			ok(!wrong, "'%s', line %u: %s", in->name, s->line, wrong);
+		}
+	}
+	ke_registry_free(r);
+	values_free(&v);
+}
+
+static void play_registries(bool future)
+{
+	struct script *script = script_read(RECORDING);
+	const struct session *s;
+
+	for (s = script->sessions; s; s = s->next)
+		if (is_registry(s))
+			play_registry(s, future);
+	script_free(script);
+}
+
+TEST(old_client)
+{
+	play_registries(false);
+}
+
+TEST(new_client)
+{
+	play_registries(true);
 }
 
 TEST(old_peer)
@@ -206,4 +256,4 @@ TEST(found_out)
 	script_free(script);
 }
 
-TESTS(replay, old_peer, new_peer, all_frames, found_out);
+TESTS(replay, old_peer, new_peer, old_client, new_client, all_frames, found_out);

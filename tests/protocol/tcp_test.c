@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: MIT
 /*
- * The library against the recording's first session, over TCP: a process of today with
- * one of version 1, in both parts. The actions become calls of the API, in a thread of
- * their own, for some wait until the other node has answered.
+ * The library against the recording, over TCP: a process of today with one of version 1,
+ * in both parts of the first session, and with a registry of version 1. The actions
+ * become calls of the API, in a thread of their own, for some wait until the other end
+ * has answered.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -17,8 +18,11 @@ enum { FRAME_WAIT_MS = 20000, BEAT_MS = 300, HEADER = KECHO_FRAME_HEADER_SIZE };
 
 #define LISTEN	"127.0.0.1:7391"
 
+enum { LISTEN_PORT = 7391, REGISTRY_PORT = 7390 };	/* REGISTRY's */
+
 static struct player {
 	char me;
+	bool registry;		/* it is the other end */
 	struct values values;
 	struct kecho *k;
 	struct kecho_channel *ch;
@@ -71,6 +75,19 @@ static int act_source(const char *what, const char *arg, const char *text)
 	return 0;
 }
 
+static int act_registry(const char *what, const char *text)
+{
+	struct kecho_channel_info info;
+
+	if (!strcmp(what, "put"))
+		return kecho_channel_open(pl.k, text, NULL, &pl.ch);
+	if (!strcmp(what, "list"))
+		return kecho_channels(pl.k, &info, 1) == 1 ? 0 : -ENOENT;
+	if (!strcmp(what, "drop"))
+		kecho_channel_close(pl.ch);
+	return 0;		/* it renews by itself */
+}
+
 static int act(const char *what, const char *arg, const char *text)
 {
 	const struct kecho_sink_options block = { .policy = KECHO_BLOCK };
@@ -99,7 +116,7 @@ static void *act_thread(void *unused)
 	char who[8], what[32], arg[64] = "", text[64] = "";
 
 	sscanf(pl.action, "%7s %31s %63s %63s", who, what, arg, text);
-	pl.failed = act(what, arg, text) != 0;
+	pl.failed = pl.registry ? act_registry(what, text) : act(what, arg, text);
 	__atomic_store_n(&pl.done, true, __ATOMIC_RELEASE);
 	return unused;
 }
@@ -108,7 +125,7 @@ static void beat(void)
 {
 	const struct kecho_frame ping = { .type = KECHO_FRAME_PING };
 
-	if (pl.fd >= 0 && send(pl.fd, &ping, sizeof(ping), MSG_NOSIGNAL) < 0)
+	if (pl.fd >= 0 && !pl.registry && send(pl.fd, &ping, sizeof(ping), MSG_NOSIGNAL) < 0)
 		return;		/* what is read next tells it */
 }
 
@@ -135,7 +152,7 @@ static bool acted(void)
 
 static bool dial(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(7391),
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(LISTEN_PORT),
 				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 	pl.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -160,18 +177,27 @@ static void drop_frame(size_t len)
 	memmove(pl.in, pl.in + len, pl.in_len);
 }
 
-/* The next frame is at pl.in; heartbeats are none. 0: none comes. */
-static size_t next_frame(void)
+/* What the library says of itself, whenever it is due. */
+static bool heartbeat(const struct step *awaited)
+{
+	static const uint8_t zero[8];
+
+	if (pl.in[4] == KECHO_FRAME_REG_RENEW)
+		return !awaited || strcmp(awaited->text, "REG_RENEW");
+	return pl.in[4] == KECHO_FRAME_PING && !memcmp(pl.in + 16, zero, 8);
+}
+
+/* The next frame is at pl.in; heartbeats are none, but one awaited. 0: none comes. */
+static size_t next_frame(const struct step *awaited)
 {
 	u64 end = now_ns() + FRAME_WAIT_MS * 1000000ull;
 	struct pollfd p = { .fd = pl.fd, .events = POLLIN };
-	static const uint8_t zero[8];
 	ssize_t n;
 	size_t len;
 
 	for (;;) {
 		len = whole_frame();
-		if (len && (pl.in[4] != KECHO_FRAME_PING || memcmp(pl.in + 16, zero, 8)))
+		if (len && !heartbeat(awaited))
 			return len;
 		if (len) {
 			drop_frame(len);
@@ -196,11 +222,11 @@ static bool heard_all(void)
 	const struct kecho_frame ping = { .type = KECHO_FRAME_PING, .pos = cpu_to_le64(7) };
 	size_t len;
 
-	if (pl.fd < 0)
+	if (pl.fd < 0 || pl.registry)
 		return true;
 	if (send(pl.fd, &ping, sizeof(ping), MSG_NOSIGNAL) != (ssize_t)sizeof(ping))
 		return false;
-	len = next_frame();
+	len = next_frame(NULL);
 	if (!len || !is_eq(pl.in[4], KECHO_FRAME_PONG, "a frame that was not recorded"))
 		return false;
 	drop_frame(len);
@@ -231,7 +257,7 @@ static bool begin_action(const struct step *s)
 
 static bool library_says(const struct step *s)
 {
-	size_t len = next_frame();
+	size_t len = next_frame(s);
 	const char *wrong = len ? step_differs(s, &pl.values, pl.in, len) : "nothing comes";
 
 	if (len)
@@ -304,4 +330,44 @@ TEST(sink)
 	play('B', "node-1");
 }
 
-TESTS(tcp, source, sink);
+/* Listens where the library looks for the registry. */
+static int listen_registry(void)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(REGISTRY_PORT),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	return bind(fd, (void *)&a, sizeof(a)) || listen(fd, 1) ? -1 : fd;
+}
+
+TEST(old_registry)
+{
+	const struct kecho_options opt = { .listen = LISTEN, .registry = REGISTRY };
+	struct script *script = script_read(RECORDING);
+	const struct session *in = script->sessions;
+	const struct step *s;
+	int listener;
+
+	ARENA();
+	while (in && strcmp(in->name, "registry: one client"))
+		in = in->next;
+	memset(&pl, 0, sizeof(pl));
+	pl.me = 'A';
+	pl.registry = true;
+	listener = listen_registry();
+	must(in && listener >= 0, "a registry");
+	must(!kecho_open(&pl.k, &opt), "%s", kecho_explain());
+	pl.fd = accept(listener, NULL, NULL);
+	for (s = in->steps; s; s = s->next)
+		if (!step(s))
+			break;
+	ok(!s, "to the end");
+	close(pl.fd);
+	ok(acted(), "the last action");
+	close(listener);
+	kecho_close(pl.k);
+	values_free(&pl.values);
+	script_free(script);
+}
+
+TESTS(tcp, source, sink, old_registry);
