@@ -176,7 +176,7 @@ static void connect_any(struct hostile *h, u8 how)
 		join(h->c, how >> 4);
 }
 
-/* The connection breaks, and perhaps its process is known to have died. */
+/* The connection breaks, and perhaps its process is known to have died, or is refused. */
 static void cut(struct hostile *h, u8 how)
 {
 	struct ke_peer *p = h->c->link.peer;
@@ -184,6 +184,8 @@ static void cut(struct hostile *h, u8 how)
 
 	if (p)
 		id = p->contact.node;
+	if (p && how & 2)
+		ke_peer_refuse(p, KE_REFUSED_LAYOUT);
 	h->c->closed = true;
 	reap();
 	p = p && how & 1 ? ke_peer_find(&f.tn->node, &id) : NULL;

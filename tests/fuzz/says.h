@@ -82,6 +82,7 @@ static void hello(struct conn *c, u8 who, u8 how)
 	ke_put_str(&o, "fuzz");
 	ke_put_u16(&o, how == 0x81);
 	ke_put_bytes(&o, buf, how >> 4);
+	ke_put(&o, buf, how & 64 ? 9 : 0);	/* of a newer version */
 	send_out(c, KECHO_FRAME_HELLO, 0, 0, &o);
 }
 
@@ -219,8 +220,8 @@ static void say_attr(struct conn *c, u8 how)
 
 static void say_any(struct conn *c, u8 how)
 {
-	static const u8 types[] = { 1, 2, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
-				    32, 33, 34, 35, 36, 36, 37, 38, 39, 48 };
+	static const u8 types[] = { 1, 128, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
+				    32, 33, 34, 35, 36, 36, 37, 38, 255, 48 };
 	u8 body[BODY_MAX];
 	u32 id = take_u8(&f.in) % 5, len = take_u8(&f.in);
 	u64 pos = some_pos(c, id);

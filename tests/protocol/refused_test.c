@@ -99,4 +99,32 @@ TEST(unknown_layout)
 	kecho_close(k[NEW]);
 }
 
-TESTS(refused, between_hosts, on_one_host, unknown_layout);
+/*
+ * What nodes of one host share is laid out as version 1 has it; it can't be negotiated
+ * for each reader. Who changes this makes a new version, and a new KECHO_LOG_MAGIC.
+ */
+TEST(shared_layout)
+{
+	is_eq(KECHO_LOG_MAGIC, 0x3167636f6863656bULL, "a log's");
+	is_eq(KECHO_LOG_HEADER_SIZE, 4096, "where the ring begins");
+	is_eq(offsetof(struct kecho_log_header, magic), 0, "magic");
+	is_eq(offsetof(struct kecho_log_header, size), 8, "size");
+	is_eq(offsetof(struct kecho_log_header, head), 64, "head");
+	is_eq(offsetof(struct kecho_log_header, seq), 72, "seq");
+	is_eq(offsetof(struct kecho_log_header, tail), 128, "tail");
+	is_eq(offsetof(struct kecho_log_header, want), 136, "want");
+	is_eq(offsetof(struct kecho_log_header, mark), 192, "marks");
+	is_eq(KECHO_LOG_MARKS, 16, "marks");
+	is_eq(offsetof(struct kecho_doorbell, futex), 0, "futex");
+	is_eq(offsetof(struct kecho_doorbell, waiters), 4, "waiters");
+	is_eq(sizeof(struct kecho_doorbell), 64, "a doorbell");
+	is_eq(KECHO_WAIT_FUTEX, 1, "a sleeper");
+	is_eq(KECHO_WAIT_POLL, 2, "a poller");
+	is_eq(GATES_MAX, 1024, "gates");
+	is_eq(GATE_STRIDE, 64, "bytes apart");
+	is_eq(SHARE_GATES, 1, "what is shared");
+	is_eq(SHARE_DOORBELL, 2, "what is shared");
+	is_eq(SHARE_LOG, 3, "what is shared");
+}
+
+TESTS(refused, between_hosts, on_one_host, unknown_layout, shared_layout);
