@@ -3,16 +3,18 @@
  * The registry's table: see registry.h.
  *
  * Contacts hang on two lists: of their entry and of their client. A client is
- * known while it has contacts, so that their number bounds its. Leases all last
- * equally long, so the two lists of what will expire are queues: what is renewed
- * goes to the end, what expires next is in front.
+ * known while it has contacts, or has lost some and wasn't told: the number of
+ * contacts and that of connections bound theirs. Leases all last equally long, so
+ * the two lists of what will expire are queues: what is renewed goes to the end,
+ * what expires next is in front.
  */
 #include "registry.h"
 
 enum {
 	BUCKETS = 4096,
-	/* serial, name with its length, uuid, contacts */
-	LISTED_MAX = 8 + 2 + KE_NAME_MAX + 16 + 1,
+	/* serial, name with its length, uuid, contacts; of an entry and its rival */
+	LISTED_MAX = 2 * (8 + 2 + KE_NAME_MAX + 16 + 1),
+	RIVAL_MS = 2 * KE_LEASE_MS,	/* from its last claim: it claims once a lease */
 };
 
 struct entry {
@@ -23,17 +25,20 @@ struct entry {
 	struct ke_id uuid;
 	u64 serial, version;
 	u64 deadline;			/* IN REPAIR: when it goes */
+	struct ke_id rival;		/* another channel that claims the name */
+	u64 rival_until;		/* believed until then; 0: there was none */
 	u8 n;				/* contacts */
-	bool crowded;			/* a node was turned away as one too many */
+	bool others;			/* nodes that are no contacts may be in it */
 	char name[];
 };
 
 struct client {
 	struct hlist_node hash;
-	struct list_head queue;
+	struct list_head queue;		/* or, without contacts, r->told_later */
 	struct list_head contacts;
 	u64 key;
 	u64 deadline;			/* with leases */
+	bool lost;			/* a contact, of which it wasn't told */
 };
 
 struct contact {
@@ -52,6 +57,7 @@ struct ke_registry {
 	struct list_head order;
 	struct list_head repair;	/* entries by deadline */
 	struct list_head queue;		/* clients by deadline */
+	struct list_head told_later;	/* clients that lost all they had */
 	struct hlist_head entries[BUCKETS];
 	struct hlist_head clients[BUCKETS];
 };
@@ -167,11 +173,15 @@ static struct client *client_get(struct ke_registry *r, u64 key)
 	return c;
 }
 
-/* Forgets a client that has nothing here any more. */
-static void client_put(struct client *c)
+/* Forgets a client that has nothing here any more and knows it. */
+static void client_put(struct ke_registry *r, struct client *c)
 {
 	if (!list_empty(&c->contacts))
 		return;
+	if (c->lost) {
+		list_move(&c->queue, &r->told_later);
+		return;
+	}
 	list_del(&c->queue);
 	hlist_del(&c->hash);
 	kfree(c);
@@ -199,18 +209,33 @@ static void entry_repair(struct ke_registry *r, struct entry *e, u64 now)
 	list_move_tail(&e->repair, &r->repair);
 }
 
-static void client_lost(struct ke_registry *r, struct client *client, u64 now)
+/* Its contacts go; with leases their nodes may live all the same. */
+static void client_strip(struct ke_registry *r, struct client *client, u64 now)
 {
 	struct contact *c, *next;
 	struct entry *e;
 
 	list_for_each_entry_safe(c, next, &client->contacts, of_client) {
 		e = c->entry;
+		e->others |= r->leases;
 		contact_free(c);
 		if (!e->n)
 			entry_repair(r, e, now);
 	}
-	client_put(client);
+}
+
+static void client_expired(struct ke_registry *r, struct client *c, u64 now)
+{
+	c->lost = true;
+	client_strip(r, c, now);
+	client_put(r, c);
+}
+
+static void client_gone(struct ke_registry *r, struct client *c, u64 now)
+{
+	c->lost = false;
+	client_strip(r, c, now);
+	client_put(r, c);
 }
 
 /* Publishes @who in @e, or takes it over from an older connection of that node. */
@@ -221,7 +246,7 @@ static int contact_add(struct ke_registry *r, struct entry *e, u64 key, u64 now,
 	struct client *client, *old = NULL;
 
 	if (!c && e->n >= KE_CONTACTS_MAX) {
-		e->crowded = true;
+		e->others = true;
 		return 0;
 	}
 	client = client_get(r, key);
@@ -233,7 +258,7 @@ static int contact_add(struct ke_registry *r, struct entry *e, u64 key, u64 now,
 	} else {
 		c = kzalloc(sizeof(*c), GFP_KERNEL);
 		if (!c) {
-			client_put(client);
+			client_put(r, client);
 			return -ENOMEM;
 		}
 		c->entry = e;
@@ -246,18 +271,23 @@ static int contact_add(struct ke_registry *r, struct entry *e, u64 key, u64 now,
 	e->version++;
 	list_del_init(&e->repair);
 	client_renew(r, client, now);
-	if (old)
-		client_put(old);
+	if (old && old != client) {
+		old->lost = true;
+		client_put(r, old);
+	}
 	return 0;
 }
 
-static u8 put_existing(const struct entry *e, const struct put *p)
+static u8 put_existing(struct entry *e, const struct put *p, u64 now)
 {
 	/* Its own: a request made again after its reply was lost, or a repair. */
 	if (!ke_id_cmp(&e->uuid, &p->uuid))
 		return KE_REGISTRY_OK;
-	if (p->how == KE_REGISTRY_REPAIR)
+	if (p->how == KE_REGISTRY_REPAIR) {
+		e->rival = p->uuid;
+		e->rival_until = now + RIVAL_MS;
 		return KE_REGISTRY_OTHER;
+	}
 	if (!e->n)
 		return KE_REGISTRY_IN_REPAIR;
 	return p->how == KE_REGISTRY_EXCLUSIVE ? KE_REGISTRY_EXISTS : KE_REGISTRY_OK;
@@ -300,9 +330,12 @@ static int do_put(struct ke_registry *r, u64 client, u64 now, struct ke_in *in, 
 	if (!name_good(p.name))
 		status = KE_REGISTRY_BAD_NAME;
 	else
-		status = e ? put_existing(e, &p) : put_new(r, &p, now);
-	if (status == KE_REGISTRY_OK && !e)
+		status = e ? put_existing(e, &p, now) : put_new(r, &p, now);
+	if (status == KE_REGISTRY_OK && !e) {
 		e = entry_new(r, p.name, &p.uuid);
+		if (e)	/* a repair: it was there before, and so were others */
+			e->others = p.how == KE_REGISTRY_REPAIR;
+	}
 	if (status == KE_REGISTRY_OK && (!e || contact_add(r, e, client, now, &p.who))) {
 		/* An entry in repair stays that; a new one without a contact goes. */
 		if (e && !e->n && list_empty(&e->repair))
@@ -353,8 +386,8 @@ static int do_drop(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, st
 	}
 	client = c->client;
 	contact_free(c);
-	client_put(client);
-	if (!e->n && e->crowded)
+	client_put(r, client);
+	if (!e->n && e->others)
 		entry_repair(r, e, now);
 	else if (!e->n)
 		entry_free(r, e);
@@ -365,13 +398,25 @@ static int do_drop(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, st
 static void do_renew(struct ke_registry *r, u64 key, u64 now, struct ke_out *out)
 {
 	struct client *c = client_find(r, key);
+	u8 status = c && !c->lost ? KE_REGISTRY_OK : KE_REGISTRY_NONE;
 
-	if (c)
+	if (c) {
+		c->lost = false;
 		client_renew(r, c, now);
-	ke_put_u8(out, c ? KE_REGISTRY_OK : KE_REGISTRY_NONE);
+		client_put(r, c);
+	}
+	ke_put_u8(out, status);
 }
 
-static int do_list(struct ke_registry *r, struct ke_in *in, struct ke_out *out)
+static void list_one(struct ke_out *out, const struct entry *e, const struct ke_id *uuid, u8 n)
+{
+	ke_put_u64(out, e->serial);
+	ke_put_str(out, e->name);
+	ke_put(out, uuid, sizeof(*uuid));
+	ke_put_u8(out, n);
+}
+
+static int do_list(struct ke_registry *r, u64 now, struct ke_in *in, struct ke_out *out)
 {
 	u64 after = ke_get_u64(in);
 	struct entry *e;
@@ -388,13 +433,14 @@ static int do_list(struct ke_registry *r, struct ke_in *in, struct ke_out *out)
 	list_for_each_entry(e, &r->order, order) {
 		if (e->serial <= after)
 			continue;
-		more = out->bad || out->size - out->len < LISTED_MAX || n == U16_MAX;
+		more = out->bad || out->size - out->len < LISTED_MAX || n >= U16_MAX - 1;
 		if (more)
 			break;
-		ke_put_u64(out, e->serial);
-		ke_put_str(out, e->name);
-		ke_put(out, &e->uuid, sizeof(e->uuid));
-		ke_put_u8(out, e->n);
+		list_one(out, e, &e->uuid, e->n);
+		n++;
+		if (e->rival_until <= now)
+			continue;
+		list_one(out, e, &e->rival, 0);
 		n++;
 	}
 	if (!out->bad) {
@@ -426,7 +472,7 @@ int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
 		do_renew(r, client, now_ms, out);
 		break;
 	case KECHO_FRAME_REG_LIST:
-		err = do_list(r, &in, out);
+		err = do_list(r, now_ms, &in, out);
 		break;
 	default:
 		if (type <= KECHO_FRAME_REG_ENTRY)
@@ -443,7 +489,7 @@ void ke_registry_gone(struct ke_registry *r, u64 client, u64 now_ms)
 	struct client *c = client_find(r, client);
 
 	if (c)
-		client_lost(r, c, now_ms);
+		client_gone(r, c, now_ms);
 }
 
 u64 ke_registry_tick(struct ke_registry *r, u64 now_ms)
@@ -458,7 +504,7 @@ u64 ke_registry_tick(struct ke_registry *r, u64 now_ms)
 				next = c->deadline;
 				break;
 			}
-			client_lost(r, c, now_ms);
+			client_expired(r, c, now_ms);
 		}
 	list_for_each_entry_safe(e, e_next, &r->repair, repair) {
 		if (e->deadline > now_ms)
@@ -485,6 +531,7 @@ struct ke_registry *ke_registry_new(bool leases, u64 seed, u64 now_ms, u32 grace
 	INIT_LIST_HEAD(&r->order);
 	INIT_LIST_HEAD(&r->repair);
 	INIT_LIST_HEAD(&r->queue);
+	INIT_LIST_HEAD(&r->told_later);
 	return r;
 }
 
@@ -495,8 +542,9 @@ void ke_registry_free(struct ke_registry *r)
 
 	if (!r)
 		return;
+	list_splice(&r->told_later, &r->queue);
 	list_for_each_entry_safe(c, c_next, &r->queue, queue)
-		client_lost(r, c, 0);
+		client_gone(r, c, 0);
 	list_for_each_entry_safe(e, e_next, &r->order, order)
 		entry_free(r, e);
 	kvfree(r);

@@ -4,7 +4,8 @@
  * joins, its contacts. Requests and time in, replies out; no I/O.
  *
  * A contact belongs to the client (a connection) that published it and goes with
- * it, or when a lease of KE_LEASE_MS was not renewed. An entry is
+ * it, or when a lease of KE_LEASE_MS was not renewed, or to a newer client that
+ * publishes the same node. An entry is
  *
  *	LIVE		has contacts.
  *	IN REPAIR	has lost its last contact, but nodes that were none may
@@ -12,7 +13,13 @@
  *			the same uuid again, and the name is not given to
  *			anybody else meanwhile.
  *	(gone)		one lease later; or at once, if its last contact took
- *			leave and no node was ever turned away as one too many.
+ *			leave and nobody else can be in it: no node was ever
+ *			turned away as one too many, lost its lease, or brought
+ *			the entry from an older registry.
+ *
+ * A name is of one channel. Another that says it is its own (after a partition, or
+ * a registry that lost its memory) is told that it is not, and is listed as the
+ * entry's rival while it says so: nobody finds it, everybody sees it.
  *
  * A table that follows one that was lost starts in GRACE: for the time given it
  * creates nothing, so that those who know the old entries bring them first.
@@ -29,12 +36,15 @@
  * KE_REGISTRY_OK
  *
  *	to GET, PUT	uuid, u64 version, u8 contacts, each contact; none: in repair
- *	to LIST		u8 more, u16 entries, each: u64 serial, name, uuid, u8 contacts
+ *	to LIST		u8 more, u16 entries, each: u64 serial, name, uuid, u8 contacts;
+ *			a rival follows its entry, with the same serial and no contacts
  *	to the others	nothing
  *
- * RENEW says KE_REGISTRY_NONE if nothing of this client is left: it publishes
- * anew. A body that is none is -EPROTO, and its sender should be cut off; what a
- * newer client says behind it is ignored, and so should be what follows a reply.
+ * RENEW says KE_REGISTRY_NONE if anything that this client had published is not
+ * its any more and it wasn't told yet: it publishes all anew. So a client that
+ * hears OK is the contact that it believes to be. A body that is none is -EPROTO,
+ * and its sender should be cut off; what a newer client says behind it is ignored,
+ * and so should be what follows a reply.
  */
 #ifndef KE_REGISTRY_H
 #define KE_REGISTRY_H
@@ -80,7 +90,7 @@ void ke_registry_free(struct ke_registry *r);
 int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
 			const void *body, u32 len, struct ke_out *out);
 
-/* The connection of @client has ended. */
+/* The connection of @client has ended. Due for each, also if nothing is left of it. */
 void ke_registry_gone(struct ke_registry *r, u64 client, u64 now_ms);
 
 /* Removes what has expired; gives when to call again, or KE_REGISTRY_NEVER. */
