@@ -215,6 +215,17 @@ void ke_presence_say(struct ke_presence *pr)
 	ke_link_send(pr->peer->link, KECHO_FRAME_CHANNEL, pr->channel->index, 0, buf, o.len);
 }
 
+/* The same of index 0: not ours, but of the same name. */
+static void say_other(struct ke_presence *pr)
+{
+	u8 buf[sizeof(struct ke_id) + 2 + KE_NAME_MAX];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+
+	ke_put(&o, &pr->channel->other, sizeof(pr->channel->other));
+	ke_put_str(&o, pr->channel->name);
+	ke_link_send(pr->peer->link, KECHO_FRAME_CHANNEL, 0, 0, buf, o.len);
+}
+
 /* All nodes of the channel that we are linked to: we vouch for no others. */
 static void say_nodes(struct ke_presence *pr)
 {
@@ -243,9 +254,35 @@ void ke_presence_say_all(struct ke_presence *pr)
 		ke_link_send(l, KECHO_FRAME_ATTR, ch->index, ch->attrs_version, ch->attrs.buf,
 			     ch->attrs.len);
 	say_nodes(pr);
+	if (ch->other_said)
+		say_other(pr);
 	list_for_each_entry(m, &ch->members, list)
 		say_member(pr, m, false);
 	ke_link_send(l, KECHO_FRAME_SYNCED, ch->index, 0, NULL, 0);
+}
+
+void ke_channel_other(struct ke_channel *ch, const struct ke_id *uuid)
+{
+	struct ke_presence *pr;
+
+	if (!ke_id_cmp(uuid, &ch->uuid) || (ch->other_said && !ke_id_cmp(uuid, &ch->other)))
+		return;
+	ch->other = *uuid;
+	ch->other_said = true;
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		if (pr->here && pr->peer->link)
+			say_other(pr);
+	ch->node->house->changed(ch->node->owner);
+}
+
+bool ke_channel_linked(const struct ke_channel *ch, const struct ke_id *node)
+{
+	const struct ke_presence *pr;
+
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		if (!ke_id_cmp(&pr->peer->contact.node, node))
+			return pr->here && pr->peer->link;
+	return false;
 }
 
 int ke_member_join(struct ke_member *m, struct ke_channel *ch)

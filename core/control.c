@@ -2,7 +2,7 @@
 /*
  * Control frames as they come in. Their bodies, after the frame's header:
  *
- *	CHANNEL		uuid, name
+ *	CHANNEL		uuid, name; id 0: a channel that the sender has not, but one of its name
  *	CHANNEL_GONE	-; id 0: the channel @pos of yours is none of mine
  *	NODES		contacts
  *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, attributes
@@ -23,6 +23,25 @@ static struct ke_presence *presence_by_index(const struct ke_peer *p, u32 index)
 	return NULL;
 }
 
+/*
+ * A channel that isn't ours. If one of ours has its name there are two: whose the name is
+ * only the registry can say.
+ */
+static void meet_other(struct ke_link *l, const struct ke_id *uuid, const char *name)
+{
+	struct ke_channel *ch;
+
+	list_for_each_entry(ch, &l->node->channels, list) {
+		if (strcmp(ch->name, name) || !ke_id_cmp(&ch->uuid, uuid) ||
+		    !ke_id_cmp(&ch->other, uuid))
+			continue;
+		ch->other = *uuid;
+		ch->other_said = false;
+		l->node->house->repair(ch);
+		l->node->house->changed(l->node->owner);
+	}
+}
+
 static int channel_in(struct ke_link *l, u32 index, struct ke_in *in)
 {
 	struct ke_channel *ch;
@@ -34,6 +53,9 @@ static int channel_in(struct ke_link *l, u32 index, struct ke_in *in)
 	ke_get_str(in, name, sizeof(name));
 	if (in->bad || presence_by_index(l->peer, index))
 		return -EPROTO;
+	meet_other(l, &uuid, name);
+	if (!index)
+		return 0;
 	list_for_each_entry(ch, &l->node->channels, list) {
 		if (ke_id_cmp(&ch->uuid, &uuid))
 			continue;

@@ -87,7 +87,8 @@ struct ke_house {
 	void (*room)(struct ke_source *s);
 	/* Something that a caller may wait for has happened. */
 	void (*changed)(void *house);
-	/* A node of the channel has gone: the registry may need us. */
+	/* A node of the channel has gone, or knows another channel of its name: publish it
+	 * again, and see whose the name is. */
 	void (*repair)(struct ke_channel *ch);
 	/* Counters for others. */
 	void (*stats)(struct ke_link *link, struct ke_channel *ch, u64 cookie);
@@ -118,6 +119,8 @@ struct ke_channel {
 	struct ke_id uuid;
 	char name[KE_NAME_MAX + 1];
 	u32 index;		/* in our frames */
+	struct ke_id other;	/* another channel of this name, met last; 0: none ever */
+	bool other_said;	/* by us, to all nodes of the channel */
 	struct ke_attrs attrs;
 	u64 attrs_version;
 	struct list_head members;
@@ -274,6 +277,20 @@ int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id
 void ke_channel_close(struct ke_channel *ch);
 /* Another node that is in the channel, from the registry. -ENOMEM; -ENOSPC: KE_NODES_MAX. */
 int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c);
+/*
+ * The registry gives the name to the channel @uuid: all nodes of ours are told. Both go
+ * on, each by itself; the house tells its users.
+ */
+void ke_channel_other(struct ke_channel *ch, const struct ke_id *uuid);
+/* Have we heard so, or met a node that has @uuid open under this name? */
+static inline bool ke_channel_has_other(const struct ke_channel *ch)
+{
+	static const struct ke_id none;
+
+	return ke_id_cmp(&ch->other, &none);
+}
+/* The node has this channel open too, and we are linked to it. */
+bool ke_channel_linked(const struct ke_channel *ch, const struct ke_id *node);
 /* All that answers knows of us, and of our newest member. */
 bool ke_channel_synced(const struct ke_channel *ch);
 bool ke_channel_acked(const struct ke_channel *ch);

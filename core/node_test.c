@@ -145,6 +145,62 @@ TEST(third_node)
 	world_end(w);
 }
 
+/* Two channels of one name, with a node of each linked: both hear of it, and look into it. */
+TEST(another_of_its_name)
+{
+	static const struct ke_id uuid[2] = { { { 7 } }, { { 8 } } };
+	struct world *w = two_nodes(20);
+	struct ke_channel ch[2];
+	u32 i, repairs[2];
+
+	must(w, "nodes");
+	for (i = 0; i < 2; i++) {
+		repairs[i] = w->n[i].repairs;
+		ke_channel_open(&ch[i], &w->n[i].node, &uuid[i], "split");
+		ch[i].owner = &w->n[i];
+	}
+	ok(world_pump(w), "quiet");
+	for (i = 0; i < 2; i++) {
+		ok(!ke_id_cmp(&ch[i].other, &uuid[!i]), "node %u knows the other one", i);
+		/* Once for the name, once as the other node is not in its own. */
+		is_eq(w->n[i].repairs - repairs[i], 2, "and asks whose the name is");
+		ok(list_empty(&ch[i].presences) || !ke_channel_linked(&ch[i],
+			&w->n[!i].node.self.node), "they are not merged");
+		ok(!ke_channel_has_other(&w->n[i].ch), "their common one is one");
+	}
+	ke_channel_close(&ch[0]);
+	ke_channel_close(&ch[1]);
+	ok(world_pump(w), "quiet");
+	world_end(w);
+}
+
+/* What the registry has told one node it tells the others, those that come later too. */
+TEST(told_of_another)
+{
+	static const struct ke_id other = { { 9 } };
+	struct world *w = world_new(3, 21);
+	u32 i;
+
+	must(w, "memory");
+	for (i = 0; i < 3; i++)
+		channel_open(&w->n[i]);
+	ke_channel_contact(&w->n[0].ch, &w->n[1].node.self);
+	ok(world_pump(w), "quiet");
+	ke_channel_other(&w->n[0].ch, &w->n[0].ch.uuid);
+	ok(!ke_channel_has_other(&w->n[0].ch), "its own is no other");
+	ke_channel_other(&w->n[0].ch, &other);
+	ke_channel_other(&w->n[0].ch, &other);
+	ok(world_pump(w), "quiet");
+	ok(!ke_id_cmp(&w->n[1].ch.other, &other), "the node that is there");
+	is_eq(w->n[1].repairs, 1, "asks once");
+	ok(linked(w, 1, 0), "nobody was hung up on");
+	ke_channel_contact(&w->n[2].ch, &w->n[1].node.self);
+	ok(world_pump(w), "quiet");
+	ok(!ke_id_cmp(&w->n[2].ch.other, &other), "the node that came later");
+	ok(ke_channel_linked(&w->n[2].ch, &w->n[0].node.self.node), "which is in it as before");
+	world_end(w);
+}
+
 /* Whatever the pieces, one link of the two stays. */
 TEST(both_dial)
 {
@@ -350,5 +406,6 @@ TEST(old_incarnation)
 	world_end(w);
 }
 
-TESTS(node, hello, members, members_before, contact_has_left, attributes, third_node, both_dial,
+TESTS(node, hello, members, members_before, contact_has_left, attributes, third_node,
+      another_of_its_name, told_of_another, both_dial,
       silence, dead_in_time, sooner, redial, only_hello, forgotten, old_incarnation);
