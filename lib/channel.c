@@ -111,6 +111,9 @@ static int join(struct kecho_channel *ch, const char *name, unsigned int flags)
 		channel_wait(ch, ke_channel_synced, ch->timeout_ms);
 		err = lib_refused(ch);
 	}
+	/* None of those answers: the registry will know others soon. */
+	if (!err && n && !names_linked(ch, contact, n))
+		ke_reg_repair_later(k->reg, name);
 	pthread_mutex_unlock(&k->lock);
 	return err;
 }

@@ -168,6 +168,7 @@ struct kecho_channel {
 	void *watch_arg;
 	struct list_head notices;
 	bool in_watch;
+	bool unnamed;		/* its name is another channel's by now */
 	struct stat_query *query;
 };
 
@@ -301,6 +302,10 @@ void wait_arm(struct kecho *k);
 void *helper_main(void *arg);
 void io_run(struct kecho *k, int timeout_ms);
 void notices_run(struct kecho *k);
+
+/* names.c */
+void names_run(struct kecho *k);
+bool names_linked(const struct kecho_channel *ch, const struct ke_contact *contact, unsigned int n);
 
 /* sink.c */
 void sink_free(struct kecho_sink *s);

@@ -190,7 +190,8 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 		free_kecho(k);
 		return err;
 	}
-	err = ke_reg_open(&k->reg, registry, &k->node.self, k->timeout_ms, why, sizeof(why));
+	err = ke_reg_open(&k->reg, registry, &k->node.self, k->wake, k->timeout_ms, why,
+			  sizeof(why));
 	if (err) {
 		free_kecho(k);
 		return lib_fail(err, "%s", why);

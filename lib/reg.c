@@ -94,7 +94,7 @@ static int reg_start(struct ke_reg *r)
 }
 
 int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contact *self,
-		unsigned int timeout_ms, char *why, size_t why_size)
+		int bell, unsigned int timeout_ms, char *why, size_t why_size)
 {
 	u64 until = ke_reg_now_ms() + timeout_ms;
 	struct ke_reg *r = reg_new(self);
@@ -104,6 +104,7 @@ int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contac
 		snprintf(why, why_size, "registry: no memory");
 		return -ENOMEM;
 	}
+	r->bell = bell;
 	err = ke_reg_place_init(&r->place, address, why, why_size);
 	if (err)
 		goto free;
@@ -352,6 +353,50 @@ void ke_reg_repair(struct ke_reg *r, const char *name)
 		ke_reg_kick(r);
 	}
 	pthread_mutex_unlock(&r->lock);
+}
+
+void ke_reg_repair_later(struct ke_reg *r, const char *name)
+{
+	struct ke_reg_joined *j;
+
+	pthread_mutex_lock(&r->lock);
+	j = ke_reg_joined_find(r, name);
+	if (j && !j->again_at) {
+		j->again_at = ke_reg_now_ms() + KE_LEASE_MS / 2;
+		ke_reg_kick(r);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
+static void tell_news(const struct ke_reg_joined *j, struct ke_reg_news *to)
+{
+	*to = (struct ke_reg_news){
+		.uuid = j->repair.uuid, .named = j->named, .other = j->other,
+	};
+	strcpy(to->name, j->repair.name);
+	if (!j->named)
+		return;
+	to->contact = j->contact;
+	to->n = j->repair.n;
+	memcpy(to->contacts, j->repair.contacts, to->n * sizeof(to->contacts[0]));
+}
+
+bool ke_reg_news(struct ke_reg *r, struct ke_reg_news *news)
+{
+	struct ke_reg_joined *j;
+	bool found = false;
+
+	pthread_mutex_lock(&r->lock);
+	list_for_each_entry(j, &r->joined, list) {
+		if (!j->news)
+			continue;
+		j->news = false;
+		tell_news(j, news);
+		found = true;
+		break;
+	}
+	pthread_mutex_unlock(&r->lock);
+	return found;
 }
 
 ssize_t ke_reg_list(struct ke_reg *r, struct ke_reg_info *i, size_t max, unsigned int timeout_ms)

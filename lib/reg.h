@@ -7,13 +7,15 @@
  * Unix transport nothing wakes it but requests, on TCP it renews the leases of
  * what this process has published. Whoever binds the registry's address is its
  * server; when the server dies, the ties see the hang-up, race to bind, and
- * publish anew what they have joined. All calls are thread-safe.
+ * publish anew what they have joined. What the registry answers then is news for
+ * the caller: who else is in the channel, and whether the name is still its.
+ * While it isn't, the tie asks again once a lease. All calls are thread-safe.
  *
  * A server that replaces a lost one must not create a name that still lives, so
- * it waits for those who know if there may be any: on TCP always, for a moment;
- * on the Unix transport for a lease, if it sees the abstract socket
- * "kecho/UID/node/..." of another node. A node should therefore bind its own
- * only after ke_reg_open(), and name it with its id in lower-case hex.
+ * it waits for those who know if there may be any: for a lease, if it sees the
+ * abstract socket "kecho/UID/node/..." of another node of this host; on TCP, where
+ * nodes of other hosts may be left, always, for a moment. A node should therefore
+ * bind its own only after ke_reg_open(), and name it with its id in lower-case hex.
  */
 #ifndef KECHO_REG_H
 #define KECHO_REG_H
@@ -36,14 +38,26 @@ struct ke_reg_info {
 	unsigned int contacts;
 };
 
+/* What the registry said last of a joined channel that was published again. */
+struct ke_reg_news {
+	char name[KE_NAME_MAX + 1];
+	struct ke_id uuid;		/* of the channel that was joined */
+	bool named;			/* it has the name; if not: */
+	struct ke_id other;		/* the channel that has it */
+	bool contact;			/* this node is one, and the others are */
+	struct ke_contact contacts[KE_CONTACTS_MAX];
+	unsigned int n;
+};
+
 /*
- * Finds or becomes the registry. @address is NULL for the one of this user in
+ * Finds or becomes the registry. @bell is an eventfd that rings when there is news,
+ * or -1. @address is NULL for the one of this user in
  * this network namespace, or "ADDR:PORT" ("[ADDR]:PORT") for TCP. On an error
  * @why gets a sentence: -EINVAL an address that is none, -EACCES other users
  * hold all the places, -ETIMEDOUT, or what the system said.
  */
 int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contact *self,
-		unsigned int timeout_ms, char *why, size_t why_size);
+		int bell, unsigned int timeout_ms, char *why, size_t why_size);
 
 /* Withdraws what was joined and ends the thread. No other call may be under way. */
 void ke_reg_close(struct ke_reg *r);
@@ -68,9 +82,14 @@ void ke_reg_leave(struct ke_reg *r, const char *name);
 
 /*
  * A node of the joined channel @name has gone: offers this one as a contact
- * again. Never waits, and may be called with the caller's locks held.
+ * again, at once or in half a lease. The answer is news. Neither waits, and both
+ * may be called with the caller's locks held.
  */
 void ke_reg_repair(struct ke_reg *r, const char *name);
+void ke_reg_repair_later(struct ke_reg *r, const char *name);
+
+/* The next news, the newest of its channel; false: there is none. Never waits. */
+bool ke_reg_news(struct ke_reg *r, struct ke_reg_news *news);
 
 /* Fills @i with up to @max of the channels; gives how many, or -ETIMEDOUT. */
 ssize_t ke_reg_list(struct ke_reg *r, struct ke_reg_info *i, size_t max,

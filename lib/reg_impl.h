@@ -17,10 +17,10 @@ enum {
 	KE_REG_CLIENTS_MAX = 4096,	/* of one server */
 	KE_REG_REFUSED_MAX = 32,	/* a place that is bound and refuses is left then */
 	/*
-	 * A TCP server starts with this much grace. It cannot see whether nodes are
-	 * left that know entries of a server before it; but these redial at least
-	 * every half of it, so they are back in time, and a first start, which looks
-	 * the same, isn't held up for a lease.
+	 * A TCP server starts with this much grace if it is alone on its host. It cannot
+	 * see whether nodes of other hosts are left that know entries of a server before
+	 * it; but these redial at least every half of it, so they are back in time, and
+	 * a first start, which looks the same, isn't held up for a lease.
 	 */
 	KE_GRACE_TCP_MS = 500,
 	KE_REG_REDIAL_MIN_MS = 1,

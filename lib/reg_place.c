@@ -313,7 +313,7 @@ static bool others_live(const struct ke_id *self)
 
 u32 ke_reg_place_grace_ms(const struct ke_reg_place *p, const struct ke_id *self)
 {
-	if (p->tcp)
-		return KE_GRACE_TCP_MS;
-	return others_live(self) ? KE_LEASE_MS : 0;
+	if (others_live(self))
+		return KE_LEASE_MS;
+	return p->tcp ? KE_GRACE_TCP_MS : 0;
 }

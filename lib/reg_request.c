@@ -70,10 +70,40 @@ struct ke_reg_joined *ke_reg_joined_find(struct ke_reg *r, const char *name)
 
 void ke_reg_joined_repair(struct ke_reg *r, struct ke_reg_joined *j, bool first)
 {
+	j->again_at = 0;
 	if (list_empty(&j->repair.list))
 		ke_reg_request_queue(r, &j->repair, first);
 	else
 		j->again = j->repair.sent;
+}
+
+u64 ke_reg_joined_due(struct ke_reg *r, u64 now)
+{
+	u64 next = KE_REGISTRY_NEVER;
+	struct ke_reg_joined *j;
+
+	list_for_each_entry(j, &r->joined, list) {
+		if (!j->again_at)
+			continue;
+		if (j->again_at <= now)
+			ke_reg_joined_repair(r, j, false);
+		else
+			next = min(next, j->again_at);
+	}
+	return next;
+}
+
+static struct ke_reg_joined *joined_init(struct ke_reg_joined *j, const char *name)
+{
+	INIT_LIST_HEAD(&j->repair.list);
+	INIT_LIST_HEAD(&j->look.list);
+	j->repair.type = KECHO_FRAME_REG_PUT;
+	j->repair.how = KE_REGISTRY_REPAIR;
+	j->look.type = KECHO_FRAME_REG_GET;
+	j->repair.joined = j->look.joined = j;
+	strcpy(j->repair.name, name);
+	strcpy(j->look.name, name);
+	return j;
 }
 
 /* A join was granted: from now on the channel is published by itself. */
@@ -82,35 +112,61 @@ static void join_done(struct ke_reg *r, struct ke_reg_request *q)
 	struct ke_reg_joined *j = ke_reg_joined_find(r, q->name);
 
 	if (!j) {
-		j = q->joined;
+		j = joined_init(q->joined, q->name);
 		q->joined = NULL;
-		INIT_LIST_HEAD(&j->repair.list);
-		j->repair.type = KECHO_FRAME_REG_PUT;
-		j->repair.how = KE_REGISTRY_REPAIR;
-		j->repair.joined = j;
-		strcpy(j->repair.name, q->name);
 		list_add_tail(&j->list, &r->joined);
 	}
 	j->repair.uuid = q->uuid;
 	j->contact = q->contact;
+	j->named = true;
 	r->renew_at = ke_reg_now_ms() + KE_LEASE_MS / 2;
 }
 
+static void news(struct ke_reg *r, struct ke_reg_joined *j)
+{
+	u64 one = 1;
+
+	j->news = true;
+	/* It can only fail if it rings already. */
+	if (r->bell >= 0 && write(r->bell, &one, sizeof(one)) < 0)
+		return;
+}
+
+/* Refused, it is made again: whoever has the name, or the room, may have gone by then. */
 static void repair_done(struct ke_reg *r, struct ke_reg_joined *j)
 {
-	bool again = j->again;
+	bool again = j->again, granted = j->repair.status == KE_REGISTRY_OK;
 
 	j->again = false;
-	j->contact = j->repair.status == KE_REGISTRY_OK && j->repair.contact;
+	j->contact = granted && j->repair.contact;
 	list_del_init(&j->repair.list);
-	if (again) {
-		ke_reg_request_queue(r, &j->repair, false);
-		ke_reg_kick(r);
+	if (granted) {
+		j->named = true;
+		news(r, j);
+	} else {
+		j->again_at = ke_reg_now_ms() + KE_LEASE_MS;
+		if (j->repair.status == KE_REGISTRY_OTHER)
+			ke_reg_request_queue(r, &j->look, false);
 	}
+	if (again)
+		ke_reg_request_queue(r, &j->repair, false);
+	if (again || !granted)
+		ke_reg_kick(r);
 	pthread_cond_broadcast(&r->changed);
 }
 
-/* The lease has run out meanwhile: all that was published is gone. */
+/* Whose the name is; it may have become free meanwhile, or ours. */
+static void look_done(struct ke_reg *r, struct ke_reg_joined *j)
+{
+	list_del_init(&j->look.list);
+	if (j->look.status != KE_REGISTRY_OK || !ke_id_cmp(&j->look.uuid, &j->repair.uuid))
+		return;
+	j->named = false;
+	j->other = j->look.uuid;
+	news(r, j);
+}
+
+/* Something that was published is gone, or all of it. */
 static void renew_lost(struct ke_reg *r)
 {
 	struct ke_reg_joined *j;
@@ -141,6 +197,10 @@ static void take_contacts(struct ke_reg *r, struct ke_reg_request *q, struct ke_
 		else
 			q->contacts[q->n++] = c;
 	}
+	/* A repair is granted for what it asked, or refused. */
+	if (q->type == KECHO_FRAME_REG_PUT && q->how == KE_REGISTRY_REPAIR &&
+	    ke_id_cmp(&uuid, &q->uuid))
+		in->bad = true;
 	if (!in->bad)
 		q->uuid = uuid;
 }
@@ -184,6 +244,10 @@ int ke_reg_reply(struct ke_reg *r, struct ke_reg_request *q, const u8 *body, u32
 		repair_done(r, q->joined);
 		return 0;
 	}
+	if (type == KECHO_FRAME_REG_GET && q->joined) {
+		look_done(r, q->joined);
+		return 0;
+	}
 	if (type == KECHO_FRAME_REG_PUT && status == KE_REGISTRY_OK)
 		join_done(r, q);
 	if (type == KECHO_FRAME_REG_RENEW && status == KE_REGISTRY_NONE)
@@ -212,6 +276,7 @@ void ke_reg_drop(struct ke_reg *r, const char *name)
 void ke_reg_joined_free(struct ke_reg_joined *j)
 {
 	list_del(&j->repair.list);
+	list_del(&j->look.list);
 	list_del(&j->list);
 	free(j);
 }

@@ -55,6 +55,76 @@ TEST(leases)
 	nodes_end(n, 3);
 }
 
+/* Who publishes again is told who is there. */
+TEST(news)
+{
+	struct node n[3] = {};
+
+	ARENA();
+	if (nodes_open(n, 3, TCP_ADDRESS)) {
+		join(&n[1], "x");
+		join(&n[2], "x");
+		is_eq(call(&n[1], NEWS, "", 0, 0), -ETIMEDOUT, "a join's answer is no news");
+		call(&n[1], REPAIR, "x", 0, 0);
+		is_eq(call(&n[1], NEWS, "", 0, LONG_MS), 0, "a repair's is");
+		is_str(n[1].r.news.name, "x", "its name");
+		ok(n[1].r.news.named && n[1].r.news.contact, "all is as it was");
+		is_eq(n[1].r.news.n, 1, "the other contact");
+		is_eq(n[1].r.news.contacts[0].incarnation, 3, "it is");
+		is_eq(call(&n[1], NEWS, "", 0, 0), -ETIMEDOUT, "once");
+		node_end(&n[0], SIGKILL);
+		is_eq(call(&n[1], NEWS, "", 0, LONG_MS), 0, "another server");
+		is_eq(call(&n[2], NEWS, "", 0, LONG_MS), 0, "for all");
+	}
+	nodes_end(n, 3);
+}
+
+/* Takes news until there is this. */
+static bool is_told(struct node *n, const char *name, bool named)
+{
+	while (!call(n, NEWS, "", 0, LONG_MS))
+		if (!strcmp(n->r.news.name, name) && n->r.news.named == named)
+			return true;
+	return false;
+}
+
+/*
+ * A channel's only node stands still for so long that its name is given away. It is told,
+ * as is who looks at the list; and has the name again when the other channel is over.
+ */
+TEST(two_of_a_name)
+{
+	struct node n[3] = {};
+	struct ke_id first;
+
+	ARENA();
+	if (nodes_open(n, 3, TCP_ADDRESS)) {
+		join(&n[1], "also");
+		is_eq(join(&n[1], "x"), 0, "%s", n[1].r.why);
+		first = n[1].r.uuid;
+		node_stop(&n[1]);
+		comes_to(&n[2], "x", 0);
+		is_eq(join(&n[2], "x"), 0, "%s", n[2].r.why);
+		ok(ke_id_cmp(&n[2].r.uuid, &first), "another channel");
+		is_eq(n[2].r.n, 0, "alone");
+		kill(n[1].pid, SIGCONT);
+		ok(is_told(&n[1], "x", false), "it is told");
+		ok(!ke_id_cmp(&n[1].r.news.uuid, &first), "that its channel");
+		ok(!ke_id_cmp(&n[1].r.news.other, &n[2].r.uuid), "is this one now");
+		call(&n[0], LIST, "", 0, LONG_MS);
+		is_eq(n[0].r.value, 3, "also, and twice x");
+		is_str(n[0].r.info[0].name, "x", "both");
+		is_str(n[0].r.info[1].name, "x", "in a row");
+		ok(!ke_id_cmp(&n[0].r.info[1].uuid, &first), "the one that nobody finds last");
+		call(&n[2], LEAVE, "x", 0, 0);
+		ok(is_told(&n[1], "x", true), "it is told");
+		ok(n[1].r.news.contact, "that it has it again");
+		is_eq(join(&n[0], "x"), 0, "%s", n[0].r.why);
+		ok(!ke_id_cmp(&n[0].r.uuid, &first), "it has");
+	}
+	nodes_end(n, 3);
+}
+
 TEST(addresses)
 {
 	static const char *const bad[] = { "host:1", "127.0.0.1", "127.0.0.1:", ":1", "[::1:1",
@@ -73,4 +143,4 @@ TEST(addresses)
 	node_end(&n, 0);
 }
 
-TESTS(reg_tcp, joins, server_killed, ipv6, leases, addresses);
+TESTS(reg_tcp, joins, server_killed, ipv6, leases, news, two_of_a_name, addresses);

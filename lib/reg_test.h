@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -29,7 +30,7 @@ enum {
 	LISTED_MAX = 1001,
 };
 
-enum op { OPEN, JOIN, LOOKUP, LEAVE, REPAIR, LIST, FORK, SWITCHES, CLOSE };
+enum op { OPEN, JOIN, LOOKUP, LEAVE, REPAIR, NEWS, LIST, FORK, SWITCHES, CLOSE };
 
 struct command {
 	enum op op;
@@ -43,6 +44,7 @@ struct result {
 	struct ke_contact contacts[KE_CONTACTS_MAX];
 	unsigned int n;
 	struct ke_reg_info info[4];
+	struct ke_reg_news news;
 	long value;
 	char why[256];
 };
@@ -93,13 +95,27 @@ static pid_t fork_idle(void)
 		pause();
 }
 
+static int bell = -1;
+
+/* The bell rings once for any number of news. */
+static int next_news(struct ke_reg *reg, unsigned int timeout_ms, struct ke_reg_news *news)
+{
+	struct pollfd p = { .fd = bell, .events = POLLIN };
+	u64 n;
+
+	while (!ke_reg_news(reg, news))
+		if (poll(&p, 1, timeout_ms) != 1 || read(bell, &n, sizeof(n)) != sizeof(n))
+			return -ETIMEDOUT;
+	return 0;
+}
+
 static void carry_out(struct ke_reg **reg, struct ke_contact *self, const struct command *c,
 		      struct result *r)
 {
 	switch (c->op) {
 	case OPEN:
-		r->err = ke_reg_open(reg, c->name[0] ? c->name : NULL, self, c->timeout_ms, r->why,
-				     sizeof(r->why));
+		r->err = ke_reg_open(reg, c->name[0] ? c->name : NULL, self, bell, c->timeout_ms,
+				     r->why, sizeof(r->why));
 		break;
 	case JOIN:
 		r->err = ke_reg_join(*reg, c->name, c->flags, c->timeout_ms, &r->uuid, r->contacts,
@@ -113,6 +129,9 @@ static void carry_out(struct ke_reg **reg, struct ke_contact *self, const struct
 		break;
 	case REPAIR:
 		ke_reg_repair(*reg, c->name);
+		break;
+	case NEWS:
+		r->err = next_news(*reg, c->timeout_ms, &r->news);
 		break;
 	case LIST:
 		r->value = ke_reg_list(*reg, all, ARRAY_SIZE(all), c->timeout_ms);
@@ -138,6 +157,7 @@ static void __attribute__((__noreturn__)) node_main(int fd, u8 id)
 	struct command c;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	memset(&self.node, id, sizeof(self.node));
 	snprintf(self.address, sizeof(self.address), "192.0.2.%u:1", id);
 	while (read(fd, &c, sizeof(c)) == sizeof(c)) {

@@ -238,6 +238,7 @@ static void work(struct ke_reg *r, u64 now)
 		ke_reg_request_queue(r, &r->renew, false);
 		r->renew_at = now + KE_LEASE_MS / 2;
 	}
+	ke_reg_joined_due(r, now);
 	if (ke_reg_up(r))
 		send_requests(r);
 }
@@ -245,7 +246,7 @@ static void work(struct ke_reg *r, u64 now)
 /* When there will be something due next. */
 static u64 next_work(struct ke_reg *r, u64 now)
 {
-	u64 next = silent_at(r);
+	u64 next = min(silent_at(r), ke_reg_joined_due(r, now));
 
 	if (r->state == KE_REG_DOWN)
 		next = min(next, r->dial_at);

@@ -7,7 +7,8 @@
  * The thread owns the connection; callers leave requests in a list and wait. A
  * request stays in the list until it is answered, over as many servers as that
  * takes: all of them may be made twice. What has been joined is kept as a request
- * too, a repair, that is made again for each new server.
+ * too, a repair, that is made again for each new server, and after a while if it was
+ * refused. If the name is another channel's, a second request looks which.
  */
 #ifndef KECHO_REG_TIE_H
 #define KECHO_REG_TIE_H
@@ -38,7 +39,7 @@ struct ke_reg_request {
 	char name[KE_NAME_MAX + 1];
 	struct ke_id uuid;
 	u64 after;		/* LIST: the serial */
-	struct ke_reg_joined *joined;	/* a repair: of it; a join: becomes it */
+	struct ke_reg_joined *joined;	/* a repair, a look: of it; a join: becomes it */
 
 	int status;		/* enum ke_registry_status */
 	struct ke_contact contacts[KE_CONTACTS_MAX];
@@ -53,7 +54,11 @@ struct ke_reg_joined {
 	struct list_head list;
 	bool contact;		/* this node was one when last heard */
 	bool again;		/* another repair when this one is done */
-	struct ke_reg_request repair;
+	u64 again_at;		/* another repair then; 0: none */
+	bool news;		/* nobody has taken */
+	bool named;		/* the name was its when last heard */
+	struct ke_id other;	/* whose it was, if not */
+	struct ke_reg_request repair, look;
 };
 
 struct ke_reg {
@@ -61,6 +66,7 @@ struct ke_reg {
 	pthread_cond_t changed;
 	pthread_t thread;
 	int epoll;
+	int bell;
 	struct ke_reg_watch wake;
 	bool stop;
 	enum ke_reg_state state;
@@ -100,6 +106,8 @@ void ke_reg_drop(struct ke_reg *r, const char *name);
 
 struct ke_reg_joined *ke_reg_joined_find(struct ke_reg *r, const char *name);
 void ke_reg_joined_repair(struct ke_reg *r, struct ke_reg_joined *j, bool first);
+/* Repairs what was to be repaired by @now; gives when the next is due. */
+u64 ke_reg_joined_due(struct ke_reg *r, u64 now);
 void ke_reg_joined_free(struct ke_reg_joined *j);
 
 #endif

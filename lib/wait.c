@@ -352,9 +352,12 @@ static void helper_event(struct kecho *k, const struct epoll_event *ev)
 	u64 v;
 
 	if (ev->data.ptr == &k->wake || ev->data.ptr == &k->bell) {
-		if (read(*(int *)ev->data.ptr, &v, sizeof(v)) == sizeof(v) &&
-		    ev->data.ptr == &k->bell)
+		if (read(*(int *)ev->data.ptr, &v, sizeof(v)) < 0)
+			return;
+		if (ev->data.ptr == &k->bell)
 			pthread_cond_broadcast(&k->changed);
+		else
+			names_run(k);
 	} else if (ev->data.ptr == &k->unix_fd || ev->data.ptr == &k->tcp_fd) {
 		conn_accept(k, *(int *)ev->data.ptr);
 	} else if (ev->data.ptr != &k->io) {

@@ -134,6 +134,25 @@ int kecho_channel_open(struct kecho *k, const char *name,
 /* Closes the channel with its sources and sinks. @ch may be NULL. */
 void kecho_channel_close(struct kecho_channel *ch);
 const char *kecho_channel_name(const struct kecho_channel *ch);
+void kecho_channel_uuid(const struct kecho_channel *ch, uint8_t uuid[16]);
+
+enum kecho_other {
+	KECHO_OTHER_NONE = 0,
+	KECHO_OTHER_MET = 1,	/* who opens the name gets this channel */
+	KECHO_OTHER_NAMED = 2,	/* who opens the name gets the other one */
+};
+
+/*
+ * kecho_channel_other - does another channel have this one's name?
+ * Two come about when a network falls apart and both sides go on, or all contacts of a
+ * channel stand still for longer than the registry waits for them. They are never
+ * merged: members go on as they were, but newcomers come into one of them only. Every
+ * node of the channel hears of it, from the registry or from the others.
+ * Returns an enum kecho_other, and if that is not KECHO_OTHER_NONE the @uuid of the
+ * other, which was met last and needn't be there any more. To get to it when it has the
+ * name: close this one and open the name again.
+ */
+int kecho_channel_other(struct kecho_channel *ch, uint8_t uuid[16]);
 
 /* ---------------------------------------------------------------- attributes */
 
@@ -442,9 +461,12 @@ int64_t kecho_ping(struct kecho *k, uint64_t node, int timeout_ms);
 struct kecho_channel_info {
 	char name[KECHO_NAME_MAX + 1];
 	uint8_t uuid[16];
-	unsigned int contacts;
+	unsigned int contacts;	/* nodes that it names to newcomers, 3 at most */
+	int other;		/* not found by its name, which the channel before it in the
+				 * list has: see kecho_channel_other() */
 };
-/* kecho_channels - the channels of the registry. Waits for its answer. */
+/* kecho_channels - the channels of the registry, with those that claim the name of
+ * another. Waits for its answer. */
 ssize_t kecho_channels(struct kecho *k, struct kecho_channel_info *c, size_t max);
 
 #ifdef __cplusplus
