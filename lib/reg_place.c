@@ -3,8 +3,11 @@
  * Where the registry may be, and the election: whoever binds the address serves.
  *
  * On the Unix transport it has KE_REG_PLACES addresses, for other users may take
- * some. All are tried by connecting first, so that the server that lives is found
- * even if a place before its own has become free; then the first free one is bound.
+ * some, and a process that is just dying does. All are tried by connecting first, so
+ * that the server that lives is found even if a place before its own has become free;
+ * then the first free one is bound. Which that is may look different to two nodes of
+ * one race: who listens tries all other places again, and gives up if somebody serves
+ * there. Of two that listen at least the later one sees the other.
  */
 #include <arpa/inet.h>
 #include <netdb.h>
@@ -170,12 +173,42 @@ static int listen_at(const struct sockaddr *addr, socklen_t len, int *fd)
 	return err;
 }
 
+/* Nobody of this user listens at another place than @own, for certain. */
+static bool unix_unserved(unsigned int own)
+{
+	unsigned int k;
+	int fd, pidfd, err;
+
+	for (k = 0; k < KE_REG_PLACES; k++) {
+		err = k == own ? -ECONNREFUSED : unix_connect(k, &fd, &pidfd);
+		if (err == -ECONNREFUSED || err == -EPERM || err == -ESRCH)
+			continue;
+		if (!err)
+			close(fd);
+		if (!err && pidfd >= 0)
+			close(pidfd);
+		return false;
+	}
+	return true;
+}
+
+/* -EADDRINUSE: who was faster has yet to listen. -EAGAIN: there is one already. */
+static int unix_listen(unsigned int k, int *fd)
+{
+	struct sockaddr_un un;
+	socklen_t len = unix_address(&un, k);
+	int err = listen_at((struct sockaddr *)&un, len, fd);
+
+	if (err || unix_unserved(k))
+		return err;
+	close(*fd);
+	return -EAGAIN;
+}
+
 static int unix_dial(struct ke_reg_place *p, int *fd, int *pidfd, char *why, size_t size)
 {
 	bool held[KE_REG_PLACES] = {};
-	struct sockaddr_un un;
 	unsigned int k;
-	socklen_t len;
 	int err;
 
 	for (k = 0; k < KE_REG_PLACES; k++) {
@@ -193,8 +226,7 @@ static int unix_dial(struct ke_reg_place *p, int *fd, int *pidfd, char *why, siz
 	for (k = 0; k < KE_REG_PLACES; k++) {
 		if (held[k] || p->refused[k] >= KE_REG_REFUSED_MAX)
 			continue;
-		len = unix_address(&un, k);
-		err = listen_at((struct sockaddr *)&un, len, fd);
+		err = unix_listen(k, fd);
 		if (!err) {
 			memset(p->refused, 0, sizeof(p->refused));
 			return KE_REG_LISTENING;
@@ -202,7 +234,7 @@ static int unix_dial(struct ke_reg_place *p, int *fd, int *pidfd, char *why, siz
 		snprintf(why, size, "registry %s: bind: %s", p->name, strerror(-err));
 		if (err != -EADDRINUSE)
 			return err;
-		/* Who was faster has yet to listen; who never does is passed over. */
+		/* Who never listens is passed over. */
 		p->refused[k]++;
 		return -EAGAIN;
 	}
