@@ -47,7 +47,7 @@ int compare_names(const void *a, const void *b)
 {
 	const struct kecho_channel_info *x = a, *y = b;
 
-	return strcmp(x->name, y->name);
+	return strcmp(x->name, y->name) ?: x->other - y->other;
 }
 
 int compare_uuids(const void *a, const void *b)

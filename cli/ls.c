@@ -6,6 +6,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -27,6 +28,8 @@ static const char help[] =
 	"\n"
 	"Without CHANNEL: the channels that the registry knows. With it: its members, with\n"
 	"role, node, policy, and attributes by name.\n"
+	"A channel that claims the name of the one before it in the list has '!' for its\n"
+	"contacts: a partition made two of one, and who opens the name gets the first.\n"
 	"\n"
 	"Options:\n"
 	"  -A, --attrs LIST      these attributes of each member (names, with commas);\n"
@@ -107,19 +110,28 @@ static void channel_json(struct json *j, const struct kecho_channel_info *c, con
 	json_str(j, "channel", c->name);
 	json_str(j, "uuid", uuid_text(uuid, c->uuid));
 	json_u64(j, "contacts", c->contacts);
+	if (c->other)
+		json_bool(j, "other", true);
 	json_object_end(j);
+}
+
+static void channel_line(const struct kecho_channel_info *c)
+{
+	char uuid[UUID_TEXT], contacts[16];
+
+	snprintf(contacts, sizeof(contacts), "%u", c->contacts);
+	buf_format(&out, "%-32s %8s  %s\n", c->name, c->other ? "!" : contacts,
+		   uuid_text(uuid, c->uuid));
 }
 
 static void list_channels(const struct ls *ls, const struct channels *cs)
 {
 	struct json j = { .b = &out };
-	char uuid[UUID_TEXT];
 
 	if (!ls->json) {
 		buf_format(&out, "%-32s %8s  %s\n", "CHANNEL", "CONTACTS", "UUID");
 		for (size_t i = 0; i < cs->n; i++)
-			buf_format(&out, "%-32s %8u  %s\n", cs->c[i].name, cs->c[i].contacts,
-				   uuid_text(uuid, cs->c[i].uuid));
+			channel_line(&cs->c[i]);
 		return;
 	}
 	json_array(&j);
@@ -139,7 +151,8 @@ static void tell_channel(const struct ls *ls, const struct kecho_channel_info *c
 		channel_json(&j, c, change);
 		buf_char(&out, '\n');
 	} else {
-		buf_format(&out, "%s %-6s %s\n", format_clock(time, real_ns()), change, c->name);
+		buf_format(&out, "%s %-6s %s%s\n", format_clock(time, real_ns()), change, c->name,
+			   c->other ? " (another channel of this name)" : "");
 	}
 }
 

@@ -174,11 +174,30 @@ static void link_json(struct json *j, const struct kecho_link_info *l)
 	json_object_end(j);
 }
 
-static void report_channel(const struct stat_verb *st, struct json *j, const char *name,
+/* That there are two channels of the name, as far as one knows in this one. */
+static void report_other(const struct stat_verb *st, struct json *j, struct kecho_channel *ch)
+{
+	char text[UUID_TEXT];
+	uint8_t uuid[16];
+	int other = kecho_channel_other(ch, uuid);
+
+	if (other <= KECHO_OTHER_NONE)
+		return;
+	if (st->json) {
+		json_str(j, "other_uuid", uuid_text(text, uuid));
+		json_bool(j, "other_has_name", other == KECHO_OTHER_NAMED);
+		return;
+	}
+	buf_format(&out, "  another channel %s this name: %s\n",
+		   other == KECHO_OTHER_NAMED ? "has" : "claims", uuid_text(text, uuid));
+}
+
+static void report_channel(const struct stat_verb *st, struct json *j, struct kecho_channel *ch,
 			   const struct rated *r, size_t n)
 {
 	if (!st->json) {
-		buf_format(&out, "channel %s\n", name);
+		buf_format(&out, "channel %s\n", kecho_channel_name(ch));
+		report_other(st, j, ch);
 		buf_format(&out, "  %-16s %-6s %-10s %8s %10s %12s %8s %10s  %s\n", "MEMBER",
 			   "ROLE", "POLICY", "EVENTS", "EVENTS/S", "BYTES/S", "LOST", "LAG",
 			   "NODE");
@@ -187,7 +206,8 @@ static void report_channel(const struct stat_verb *st, struct json *j, const cha
 		return;
 	}
 	json_object(j);
-	json_str(j, "channel", name);
+	json_str(j, "channel", kecho_channel_name(ch));
+	report_other(st, j, ch);
 	json_key(j, "members");
 	json_array(j);
 	for (size_t i = 0; i < n; i++)
@@ -218,7 +238,7 @@ static int report_counters(struct stat_verb *st, struct json *j, size_t i)
 		if (!st->was[i].taken_ns)
 			r[m].events_per_s = r[m].bytes_per_s = 0;
 	}
-	report_channel(st, j, kecho_channel_name(st->ch[i]), r, now.n);
+	report_channel(st, j, st->ch[i], r, now.n);
 	free(r);
 	snapshot_free(&st->was[i]);
 	st->was[i] = now;
@@ -330,6 +350,13 @@ static int open_all(struct stat_verb *st)
 		return err;
 	qsort(cs.c, cs.n, sizeof(*cs.c), compare_names);
 	for (size_t i = 0; i < cs.n && !stopped(); i++) {
+		char uuid[UUID_TEXT];
+
+		if (cs.c[i].other) {
+			complain("left out channel %s, which claims the name '%s' of another",
+				 uuid_text(uuid, cs.c[i].uuid), cs.c[i].name);
+			continue;
+		}
 		err = kecho_channel_open(st->k, cs.c[i].name, &opt, &ch);
 		if (!err)
 			add_channel(st, ch);
