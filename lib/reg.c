@@ -216,6 +216,20 @@ static int errno_of(int status)
 	return -EPROTO;
 }
 
+/* Whose process it is that doesn't answer: it may be stopped. */
+static void explain_silence(const struct ke_reg *r, const struct ke_reg_request *q,
+			    unsigned int timeout_ms, char *why, size_t size)
+{
+	pid_t pid = r->state == KE_REG_CLIENT && !r->place.tcp ?
+			    ke_reg_peer_pid(r->stream.sock.fd) : 0;
+	char whose[48] = "";
+
+	if (pid > 0)
+		snprintf(whose, sizeof(whose), ", process %d (stopped?),", pid);
+	snprintf(why, size, "channel %s: the registry at %s%s gave no answer within %u ms%s%s",
+		 q->name, r->place.name, whose, timeout_ms, r->why[0] ? "; " : "", r->why);
+}
+
 static void explain(const struct ke_reg *r, const struct ke_reg_request *q, unsigned int timeout_ms,
 		    char *why, size_t size)
 {
@@ -232,9 +246,7 @@ static void explain(const struct ke_reg *r, const struct ke_reg_request *q, unsi
 	const char *reason = "a reply that is not understood";
 
 	if (q->status == KE_REG_NO_ANSWER) {
-		snprintf(why, size,
-			 "channel %s: the registry at %s gave no answer within %u ms%s%s", q->name,
-			 r->place.name, timeout_ms, r->why[0] ? "; " : "", r->why);
+		explain_silence(r, q, timeout_ms, why, size);
 		return;
 	}
 	if (q->status < (int)ARRAY_SIZE(reasons) && reasons[q->status])

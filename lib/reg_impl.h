@@ -97,6 +97,8 @@ u32 ke_reg_place_grace_ms(const struct ke_reg_place *p, const struct ke_id *self
  * errors: -EPERM another user, -ESRCH dead.
  */
 int ke_reg_peer(int fd, int *pidfd);
+/* The process at the other end of a Unix socket; 0: it isn't seen from here. */
+pid_t ke_reg_peer_pid(int fd);
 
 struct ke_reg_server;
 

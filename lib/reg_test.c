@@ -485,12 +485,15 @@ TEST(idle)
 TEST(server_hangs)
 {
 	struct node n[2] = {};
+	char process[32];
 
 	ARENA();
 	if (nodes_open(n, 2, "")) {
 		node_stop(&n[0]);
 		is_eq(call(&n[1], JOIN, "x", 0, 100), -ETIMEDOUT, "no answer");
 		ok(strstr(n[1].r.why, "no answer within 100 ms"), "%s", n[1].r.why);
+		snprintf(process, sizeof(process), "process %d (stopped?)", n[0].pid);
+		ok(strstr(n[1].r.why, process), "%s", n[1].r.why);
 		kill(n[0].pid, SIGCONT);
 		is_eq(join(&n[0], "x"), 0, "%s", n[0].r.why);
 		/* What nobody waited for is withdrawn. */
