@@ -21,7 +21,8 @@
 	X(ALLOC, "alloc", "allocations of core fail")                    \
 	X(SLOW, "slow", "sinks that read slowly")                        \
 	X(STOP, "stop", "sinks that stop reading")                       \
-	X(CHURN, "churn", "channels and members come and go")
+	X(CHURN, "churn", "channels and members come and go")            \
+	X(REGISTRY, "registry", "the registry dies, and a new one knows nothing")
 
 #define SIM_PATHS(X)                                                     \
 	X(RESUME, "resume", "a stream went on after a break")            \
@@ -45,6 +46,8 @@
 	X(FROM_START, "from start", "a sink that was there first got all") \
 	X(DISCONNECT, "disconnect", "a sink left as it had lost events") \
 	X(REPAIR, "repair", "a channel's contact was published again")   \
+	X(LEASE, "lost lease", "a contact was told that it was none any more") \
+	X(UNFOUND, "unfound", "all contacts that a node was told were dead") \
 	X(OTHER, "other uuid", "a name was found to be another channel's") \
 	X(REFUSED, "refused", "an allocation of core failed")
 

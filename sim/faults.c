@@ -162,6 +162,9 @@ static bool inject(struct sim *w, enum sim_fault f)
 		return refuse_memory(w);
 	case FAULT_STOP:
 		return stop_sink(w);
+	case FAULT_REGISTRY:
+		names_lost(w);
+		return true;
 	default:	/* what sinks are from their beginning, and churn.c */
 		return false;
 	}

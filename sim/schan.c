@@ -7,13 +7,13 @@
  */
 #include "sim.h"
 
-static void take_contacts(struct schan *c, const struct ke_contact *contact, u32 n)
+static void take_contacts(struct schan *c)
 {
 	u32 i;
 	int err;
 
-	for (i = 0; i < n; i++) {
-		err = ke_channel_contact(&c->ch, &contact[i]);
+	for (i = 0; i < c->ntold; i++) {
+		err = ke_channel_contact(&c->ch, &c->told[i]);
 		if (err)	/* no memory: the registry knows it later as well */
 			sim_set_sooner(c->node, &c->repair, 100000);
 	}
@@ -21,7 +21,6 @@ static void take_contacts(struct schan *c, const struct ke_contact *contact, u32
 
 static void join(struct schan *c)
 {
-	struct ke_contact contact[KE_CONTACTS_MAX];
 	struct snode *n = c->node;
 	struct ke_id uuid;
 	char name[32];
@@ -31,15 +30,24 @@ static void join(struct schan *c)
 	for (i = 0; i < 2; i++)
 		id[i] = random_next(&n->w->rng);
 	memcpy(&uuid, id, sizeof(uuid));
-	if (names_join(c, KE_REGISTRY_JOIN, contact, &i, &uuid))
+	if (names_join(c, KE_REGISTRY_JOIN, &uuid))
 		return;
 	snprintf(name, sizeof(name), "channel-%u", c->which);
 	if (ke_channel_open(&c->ch, &n->node, &uuid, name))
 		return;
 	c->ch.owner = c;
 	c->deadline_us = n->w->now_us + SIM_JOIN_MS * 1000;
-	sim_trace(n, TRACE_CHANNEL_OPEN, c->which, i, 0);
-	take_contacts(c, contact, i);
+	sim_trace(n, TRACE_CHANNEL_OPEN, c->which, c->ntold, 0);
+	take_contacts(c);
+}
+
+/* Nobody would find us, or those whom we know: the contacts that we were told are dead. */
+static void repair_unless_found(struct schan *c)
+{
+	if (names_found(c))
+		return;
+	c->node->w->cover.path[PATH_UNFOUND]++;
+	sim_set_sooner(c->node, &c->repair, KE_LEASE_MS * 1000 / 2);
 }
 
 static void look_joining(struct schan *c)
@@ -50,16 +58,19 @@ static void look_joining(struct schan *c)
 		join(c);
 	else if (ke_channel_synced(&c->ch) || w->now_us >= c->deadline_us)
 		c->state = CHAN_OPEN;
-	if (c->state == CHAN_OPEN)
+	if (c->state == CHAN_OPEN) {
+		repair_unless_found(c);
 		churn_settle_in(c);
-	else
+	} else {
 		sim_set(c->node, &c->look, SIM_LOOK_MS * 1000);
+	}
 }
 
 static void closed(struct schan *c)
 {
 	ke_channel_close(&c->ch);
 	c->ch.node = NULL;
+	c->contact = false;
 	c->state = CHAN_CLOSED;
 	sim_trace(c->node, TRACE_CHANNEL_CLOSE, c->which, 0, 0);
 }
@@ -94,24 +105,25 @@ static void look_fire(struct timer *t)
 static void repair_fire(struct timer *t)
 {
 	struct schan *c = container_of(t, struct schan, repair);
-	struct ke_contact contact[KE_CONTACTS_MAX];
 	struct ke_id uuid = c->ch.uuid;
-	u32 n = 0;
 	int err;
 
 	if (!c->ch.node || c->state == CHAN_CLOSING)
 		return;
-	err = names_join(c, KE_REGISTRY_REPAIR, contact, &n, &uuid);
-	sim_trace(c->node, TRACE_REPAIR, c->which, -err, n);
+	err = names_join(c, KE_REGISTRY_REPAIR, &uuid);
+	sim_trace(c->node, TRACE_REPAIR, c->which, -err, c->ntold);
 	c->node->w->cover.path[PATH_REPAIR]++;
 	if (err == -EAGAIN) {
 		sim_set(c->node, t, 200000);
 	} else if (err == -EEXIST) {
-		/* The name is another channel's: we are told, and go there. */
+		/* The name is another channel's: we are told, tell others, and go there. */
 		c->node->w->cover.path[PATH_OTHER]++;
+		if (!names_look(c, &uuid))
+			ke_channel_other(&c->ch, &uuid);
 		schan_close(c);
 	} else {
-		take_contacts(c, contact, n);
+		take_contacts(c);
+		repair_unless_found(c);
 	}
 }
 
@@ -157,6 +169,7 @@ void schan_drop(struct schan *c)
 	if (c->ch.node)
 		ke_channel_close(&c->ch);
 	c->ch.node = NULL;
+	c->contact = false;
 	c->state = CHAN_CLOSED;
 	sim_cancel(c->node, &c->look);
 	sim_cancel(c->node, &c->repair);

@@ -41,6 +41,7 @@ enum sim_times {
 	SIM_JOIN_MS = 5000,	/* what a call that opens waits for the others */
 	SIM_DIAL_MS = 1000,	/* nobody answers a dial: given up */
 	SIM_LOOK_MS = 10,	/* between looks at what somebody waits for */
+	SIM_REDIAL_MS = 250,	/* until a new registry is found, at most */
 };
 
 struct sim;
@@ -151,7 +152,9 @@ struct schan {
 	struct snode *node;
 	enum schan_state state;
 	u32 which;
-	bool contact;		/* we are one of those that the registry names */
+	bool contact;		/* we are one of those that the registry names, and these */
+	struct ke_contact told[KE_CONTACTS_MAX];
+	u32 ntold;
 	u64 deadline_us;
 	struct list_head sources, sinks;
 	struct timer look, repair;
@@ -201,6 +204,7 @@ struct snode {
 	s64 wall_ms;
 	u32 locks;
 	u64 client;		/* of the registry */
+	bool cut_off;		/* of it, and knows: publishes all when it is back */
 	struct memory mem;
 	u64 log_bytes;		/* of it, logs and mirrors that somebody reads */
 	struct timer tick, life, renew, churn;
@@ -283,10 +287,16 @@ void schan_drop(struct schan *c);	/* with all that it has, at once */
 void schan_repair(struct schan *c);
 
 /* names.c: the registry. -EAGAIN: it is not reached, or says to try again. */
-int names_join(struct schan *c, u8 how, struct ke_contact *contact, u32 *n, struct ke_id *uuid);
+int names_join(struct schan *c, u8 how, struct ke_id *uuid);
+/* names_look - which channel has the name. */
+int names_look(struct schan *c, struct ke_id *uuid);
+/* names_found - who is new in the channel finds us, or somebody to whom we are linked. */
+bool names_found(const struct schan *c);
+void names_connect(struct snode *n);
+void names_lost(struct sim *w);
 void names_drop(struct schan *c);
 void names_gone(struct snode *n);
-/* names_renew - the leases that are left. */
+/* names_renew - the leases; and publishes what the registry has lost. */
 void names_renew(struct snode *n);
 
 /* house.c */

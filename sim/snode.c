@@ -65,16 +65,8 @@ void snode_changed(struct snode *n)
 static void renew_fire(struct timer *t)
 {
 	struct snode *n = container_of(t, struct snode, renew);
-	u32 i;
 
-	/*
-	 * The answer says whether anything of this node is left, not what. And who is no
-	 * contact asks as well: the name may be another channel's by now.
-	 */
 	names_renew(n);
-	for (i = 0; i < n->w->opt.channels; i++)
-		if (n->chan[i].state == CHAN_OPEN)
-			schan_repair(&n->chan[i]);
 	sim_set(n, t, KE_LEASE_MS * 1000 / 2);
 }
 
@@ -141,7 +133,7 @@ void snode_start(struct snode *n)
 	n->gone = n->host_down = false;
 	n->locks = 0;
 	n->frozen_us = 0;
-	n->client = ++n->w->last_client;
+	names_connect(n);
 	ke_node_init(&n->node, &sim_house, n, &self, name);
 	n->node.speaks.newest += n->index % 3;	/* an upgrade that is under way */
 	sim_trace(n, TRACE_NODE_UP, n->incarnation, 0, 0);
