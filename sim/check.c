@@ -20,11 +20,6 @@ enum {
 	NODE_BYTES_MAX = 256 << 10,	/* and for everything else */
 };
 
-static u16 index_of(const struct ke_peer *p)
-{
-	return p->contact.host.b[0] - 1;
-}
-
 /* ------------------------------------------------------------------ each step */
 
 static void check_stream(struct ssource *s, const struct ke_tstream *ts)
@@ -121,7 +116,7 @@ static struct ke_tstream *stream_to(struct ssource *s, u16 node)
 	struct ke_tstream *ts;
 
 	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (index_of(ts->peer) == node)
+		if (snode_index(&ts->peer->contact) == node)
 			return ts;
 	return NULL;
 }
@@ -179,23 +174,22 @@ void check_frame(struct conn *c, u8 type, u32 id, u64 pos)
 void check_member(struct snode *n, const struct ke_remote *m, struct snode *of)
 {
 	struct cover *c = &n->w->cover;
-	u16 index = index_of(m->presence->peer);
-	u64 incarnation = m->presence->peer->contact.incarnation;
+	const struct ke_contact *who = &m->presence->peer->contact;
+	struct snode_known *known = &n->known[snode_index(who)];
 	struct ke_remote *mutable = (struct ke_remote *)m;
 
 	if (m->role == KE_SOURCE && !truth_find(n->w, m->id))
 		sim_broken(n->w, "node %u: source %llx joins, which never was", n->index,
 			   (unsigned long long)m->id);
 	if (m->state == KE_JOINED) {
-		c->path[PATH_INCARNATION] += n->known[index] && n->known[index] < incarnation;
+		c->path[PATH_INCARNATION] += known->incarnation &&
+					     known->incarnation < who->incarnation;
 		/* What a dead process has said may come late; if its id is used again, never. */
-		if (incarnation < n->known[index] &&
-		    !ke_id_cmp(&n->known_id[index], &m->presence->peer->contact.node))
+		if (who->incarnation < known->incarnation && !ke_id_cmp(&known->id, &who->node))
 			sim_broken(n->w, "node %u: incarnation %llu of node %u joins after %llu",
-				   n->index, (unsigned long long)incarnation, index,
-				   (unsigned long long)n->known[index]);
-		n->known[index] = incarnation;
-		n->known_id[index] = m->presence->peer->contact.node;
+				   n->index, (unsigned long long)who->incarnation,
+				   snode_index(who), (unsigned long long)known->incarnation);
+		*known = (struct snode_known){ who->incarnation, who->node };
 		c->path[PATH_DEAD_BACK] += m->owner != NULL;
 		mutable->owner = NULL;
 	} else if (m->state == KE_FAILED) {

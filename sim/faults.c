@@ -24,7 +24,7 @@ static struct snode *any_node(struct sim *w)
 
 static void block_path(struct sim *w, u16 from, u16 to)
 {
-	w->blocked[from][to] = true;
+	net_path(w, from, to)->blocked = true;
 	sim_trace_world(w, TRACE_PARTITION, from, to, 0);
 }
 
@@ -55,9 +55,11 @@ static bool oneway(struct sim *w)
 static void heal_fire(struct timer *t)
 {
 	struct sim *w = container_of(t, struct sim, heal_timer);
+	u32 i;
 
-	memset(w->blocked, 0, sizeof(w->blocked));
-	memset(w->no_registry, 0, sizeof(w->no_registry));
+	for (i = 0; i < w->opt.nodes * w->opt.nodes; i++)
+		w->path[i].blocked = false;
+	memset(w->no_registry, 0, w->opt.nodes * sizeof(w->no_registry[0]));
 	sim_trace_world(w, TRACE_HEAL, 0, 0, 0);
 	net_healed(w);
 }

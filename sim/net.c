@@ -15,16 +15,22 @@ struct dial {
 
 enum { SYN_AGAIN_MS = 250 };
 
+struct path *net_path(const struct sim *w, u16 from, u16 to)
+{
+	return &w->path[(u32)from * w->opt.nodes + to];
+}
+
 u32 net_latency(struct sim *w, u16 from, u16 to)
 {
-	u32 base = w->latency_us[from][to];
+	u32 base = net_path(w, from, to)->latency_us;
 
 	return base + sim_random(w, base / 4 + 1);
 }
 
 bool net_open(const struct sim *w, u16 from, u16 to)
 {
-	return !w->blocked[from][to] && !w->node[from].host_down && !w->node[to].host_down;
+	return !net_path(w, from, to)->blocked && !w->node[from].host_down &&
+	       !w->node[to].host_down;
 }
 
 /* --------------------------------------------------------------------- dials */

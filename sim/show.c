@@ -14,7 +14,7 @@ static void show_gate(const struct ke_gate *g)
 static void show_stream(const struct ke_tstream *ts)
 {
 	printf("#     to node %u: sent %llu, acknowledged %llu, credit %lld%s%s%s\n",
-	       ts->peer->contact.host.b[0] - 1, (unsigned long long)ts->sent,
+	       snode_index(&ts->peer->contact), (unsigned long long)ts->sent,
 	       (unsigned long long)ts->acked, (long long)ts->credit, ts->gated ? ", gated" : "",
 	       ts->link ? ", flows" : "", ts->ended ? ", ended" : "");
 }
@@ -66,7 +66,7 @@ static void show_chan(const struct schan *c)
 	if (!c->ch.node)
 		return;
 	list_for_each_entry(pr, &c->ch.presences, channel_list)
-		printf("#   with node %u:%s%s%s%s\n", pr->peer->contact.host.b[0] - 1,
+		printf("#   with node %u:%s%s%s%s\n", snode_index(&pr->peer->contact),
 		       pr->said ? " said" : "", pr->here ? " here" : "",
 		       pr->synced ? " synced" : "", pr->peer->failed ? " failed" : "");
 	list_for_each_entry(s, &c->sources, list)

@@ -25,7 +25,7 @@
 #include "trace.h"
 
 enum sim_limits {
-	SIM_NODES_MAX = 32,
+	SIM_NODES_MAX = 32,	/* of a world in which things go wrong */
 	SIM_CHANNELS_MAX = 16,
 	SIM_MEMBERS_MAX = 64,	/* of a channel, that the workload opens */
 	SIM_SEGMENTS_MAX = 64,	/* of a pipe */
@@ -76,8 +76,8 @@ struct truth {
 	bool early;		/* it did not wait for all to subscribe */
 	/* By node that reads it behind a gate: what it may lack until here, since there was
 	 * no gate; and whether there is one now. */
-	u64 ungated_to[SIM_NODES_MAX];
-	bool gated[SIM_NODES_MAX];
+	u64 *ungated_to;
+	bool *gated;
 };
 
 /* ----------------------------------------------------------------------- nodes */
@@ -210,9 +210,12 @@ struct snode {
 	struct timer tick, life, renew, churn;
 	struct timer clock, memory;	/* faults of those end */
 	struct list_head conns, dials;
-	struct schan chan[SIM_CHANNELS_MAX];
-	u64 known[SIM_NODES_MAX];	/* incarnations that were linked */
-	struct ke_id known_id[SIM_NODES_MAX];	/* and who that was */
+	struct schan *chan;
+	/* By node, those that were linked last. */
+	struct snode_known {
+		u64 incarnation;
+		struct ke_id id;
+	} *known;
 };
 
 struct sim_options {
@@ -241,9 +244,11 @@ struct sim {
 	u32 last_conn;
 	struct ke_registry *reg;
 	u64 last_client;
-	bool blocked[SIM_NODES_MAX][SIM_NODES_MAX];	/* [from][to] */
-	bool no_registry[SIM_NODES_MAX];
-	u32 latency_us[SIM_NODES_MAX][SIM_NODES_MAX];
+	struct path {
+		u32 latency_us;
+		bool blocked;
+	} *path;		/* by net_path() */
+	bool *no_registry;	/* by node */
 	u32 pipe_size;
 	struct timer phase_timer, fault_timer, heal_timer;
 	u64 submitted;
@@ -278,6 +283,9 @@ u64 snode_now_us(const struct snode *n);
 void snode_changed(struct snode *n);
 void snode_look(struct snode *n);
 struct snode *snode_by_id(struct sim *w, const struct ke_id *id);
+/* snode_index - which of the nodes a contact is, whatever its incarnation. */
+u16 snode_index(const struct ke_contact *c);
+void snode_free(struct snode *n);
 
 /* schan.c */
 void schan_init(struct snode *n, u32 which);
@@ -307,6 +315,7 @@ void slog_put(struct slog *log);
 /* net.c */
 void net_dial(struct snode *n, struct ke_peer *p);
 void net_hangup(struct conn *c, int err);
+struct path *net_path(const struct sim *w, u16 from, u16 to);
 u32 net_latency(struct sim *w, u16 from, u16 to);
 void net_reap(struct snode *n);
 void net_drop_all(struct snode *n, bool say);

@@ -24,6 +24,11 @@ struct snode *snode_by_id(struct sim *w, const struct ke_id *id)
 	return NULL;
 }
 
+u16 snode_index(const struct ke_contact *c)
+{
+	return c->node.b[14] << 8 | c->node.b[15];
+}
+
 static void clock_goes_on(struct snode *n)
 {
 	if (!n->stood_at_us || n->w->now_us < n->stand_us)
@@ -100,8 +105,16 @@ void snode_init(struct sim *w, u16 index)
 	n->mem.rng = random_seed(w->opt.seed * 64 + index);
 	INIT_LIST_HEAD(&n->conns);
 	INIT_LIST_HEAD(&n->dials);
+	n->known = sim_alloc(w->opt.nodes * sizeof(n->known[0]));
+	n->chan = sim_alloc(w->opt.channels * sizeof(n->chan[0]));
 	for (i = 0; i < w->opt.channels; i++)
 		schan_init(n, i);
+}
+
+void snode_free(struct snode *n)
+{
+	sim_free(n->known);
+	sim_free(n->chan);
 }
 
 /* After its host's address a node's id: mostly kept by what starts there again. */
@@ -115,9 +128,12 @@ static void make_contact(struct snode *n, struct ke_contact *self)
 	if (!ke_id_cmp(&self->node, &none) || sim_one_in(n->w, 4)) {
 		id = random_next(&n->w->rng);
 		memcpy(self->node.b, &id, sizeof(id));
-		self->node.b[15] = n->index + 1;
+		self->node.b[14] = n->index >> 8;
+		self->node.b[15] = n->index;
 	}
-	memset(&self->host, n->index + 1, sizeof(self->host));
+	self->host.b[0] = 1;
+	self->host.b[14] = n->index >> 8;
+	self->host.b[15] = n->index;
 	self->incarnation = ++n->incarnation;
 	snprintf(self->address, sizeof(self->address), "10.0.0.%u:1", n->index);
 }

@@ -12,6 +12,8 @@ struct truth *truth_new(struct sim *w, struct ssource *s, u32 channel)
 	t->index = w->ntruths;
 	t->channel = channel;
 	t->node = s->chan->node->index;
+	t->ungated_to = sim_alloc(w->opt.nodes * sizeof(t->ungated_to[0]));
+	t->gated = sim_alloc(w->opt.nodes * sizeof(t->gated[0]));
 	if (!(w->ntruths & (w->ntruths - 1)))
 		w->truth = sim_grow(w->truth, (2 * w->ntruths + 1) * sizeof(t));
 	w->truth[w->ntruths++] = t;
@@ -89,5 +91,7 @@ u32 truth_attrs(const struct truth *t, u64 seq, u8 *to)
 void truth_free(struct truth *t)
 {
 	sim_free(t->event);
+	sim_free(t->ungated_to);
+	sim_free(t->gated);
 	sim_free(t);
 }

@@ -186,7 +186,7 @@ static void make_paths(struct sim *w)
 
 	for (i = 0; i < w->opt.nodes; i++)
 		for (j = 0; j < w->opt.nodes; j++)
-			w->latency_us[i][j] = 30 + sim_random(w, most);
+			net_path(w, i, j)->latency_us = 30 + sim_random(w, most);
 	w->pipe_size = PIPE_BYTES_MIN << sim_random(w, 5);
 }
 
@@ -201,6 +201,8 @@ struct sim *sim_new(const struct sim_options *opt)
 	w->scratch = sim_alloc(SIM_LARGE_MAX);
 	w->body = sim_alloc(KECHO_FRAME_BODY_MAX);
 	w->node = sim_alloc(opt->nodes * sizeof(w->node[0]));
+	w->path = sim_alloc(opt->nodes * opt->nodes * sizeof(w->path[0]));
+	w->no_registry = sim_alloc(opt->nodes * sizeof(w->no_registry[0]));
 	w->phase_timer.fn = phase_fire;
 	make_paths(w);
 	w->reg = ke_registry_new(true, random_next(&w->rng), 0, 0);
@@ -261,14 +263,18 @@ void sim_free_all(struct sim *w)
 
 	w->broken = true;	/* whatever is found now was found before */
 	w->trace.print = false;
-	for (i = 0; i < w->opt.nodes; i++)
+	for (i = 0; i < w->opt.nodes; i++) {
 		snode_stop(&w->node[i], NODE_CLOSED);
+		snode_free(&w->node[i]);
+	}
 	ke_registry_free(w->reg);
 	for (i = 0; i < w->ntruths; i++)
 		truth_free(w->truth[i]);
 	sim_free(w->truth);
 	timers_free(&w->timers);
 	sim_free(w->node);
+	sim_free(w->path);
+	sim_free(w->no_registry);
 	sim_free(w->scratch);
 	sim_free(w->body);
 	sim_free(w);
