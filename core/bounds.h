@@ -55,6 +55,7 @@ enum ke_times {
 	 * are KE_REDIAL_MIN_MS apart then, so this is told within 2 s. */
 	KE_NODE_DEAD_MS = 2000 - KE_REDIAL_MIN_MS,
 	KE_LINK_LIVED_MS = 1000,	/* a link that breaks later is dialled again at once */
+	KE_LINK_UNUSED_MS = 2000,	/* no channel shared for so long: it ends */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 };
 

@@ -30,6 +30,7 @@ struct ke_presence *ke_presence_make(struct ke_peer *p, struct ke_channel *ch)
 	pr->peer = p;
 	pr->channel = ch;
 	INIT_LIST_HEAD(&pr->remotes);
+	p->unused_ms = 0;
 	list_add_tail(&pr->peer_list, &p->presences);
 	list_add_tail(&pr->channel_list, &ch->presences);
 	return pr;
@@ -117,6 +118,7 @@ void ke_channel_close(struct ke_channel *ch)
 	ch->node->nchannels--;
 	list_del(&ch->list);
 	ke_attrs_free(&ch->attrs);
+	ch->node->house->changed(ch->node->owner);
 }
 
 int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c)

@@ -8,6 +8,7 @@
  * process is known to have died goes straight to forgotten. A link that comes back
  * before that resumes where it was. One that says what can't be understood is refused:
  * failed, and not dialled; it may still come itself, as another that is understood.
+ * A link that is up without a channel that both have ends after KE_LINK_UNUSED_MS: a node knows no more others than it shares channels with.
  */
 #include "link.h"
 
@@ -206,6 +207,7 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 	p->up_ms = now_ms(p->node);
 	p->dialling = p->failed = false;
 	p->refused = 0;
+	p->unused_ms = 0;
 	list_for_each_entry(ch, &p->node->channels, list)
 		if (!ke_presence_make(p, ch))
 			ke_link_break(l);
@@ -302,10 +304,24 @@ static void link_silent(struct ke_peer *p, struct ke_link *l)
 		p->down_ms = heard_ms;
 }
 
+/* Whoever is in none of our channels, for a while: one may be opened again. */
+static bool unused(struct ke_peer *p, u64 now)
+{
+	if (!list_empty(&p->presences))
+		return false;
+	if (!p->unused_ms)
+		p->unused_ms = now;
+	return now - p->unused_ms >= KE_LINK_UNUSED_MS;
+}
+
 static void tick_peer(struct ke_peer *p, u64 now)
 {
 	struct ke_link *l = p->link;
 
+	if (l && unused(p, now)) {
+		ke_peer_forget(p, KE_LEFT);
+		return;
+	}
 	if (l && !l->local) {
 		/* A tick that comes a little early must not make it two. */
 		if (now - l->said_ms >= KE_HEARTBEAT_MS / 2) {
@@ -343,8 +359,8 @@ static u32 peer_wait_ms(const struct ke_peer *p, u64 now)
 
 	if (!p->link)
 		return p->failed ? KE_HEARTBEAT_MS : KE_REDIAL_MIN_MS;
-	if (p->link->local)
-		return 0;
+	if (p->link->local)	/* only to end it */
+		return list_empty(&p->presences) ? KE_HEARTBEAT_MS : 0;
 	silent_ms = min_t(u64, now - p->link->heard_ms, KE_LINK_SILENT_MS);
 	return clamp_t(u32, KE_LINK_SILENT_MS - silent_ms, KE_REDIAL_MIN_MS, KE_HEARTBEAT_MS);
 }

@@ -249,6 +249,7 @@ struct ke_peer {
 	struct ke_link *link;	/* NULL: none is up */
 	u64 up_ms;		/* since when there is one */
 	u64 down_ms;		/* since when there is none */
+	u64 unused_ms;		/* a tick found it in none of our channels; 0: it is in one */
 	u64 redial_ms;
 	u32 redial_wait_ms;	/* from the next break on; 0: none */
 	u64 resumed;

@@ -87,6 +87,34 @@ TEST(contact_has_left)
 	world_end(w);
 }
 
+/* Of two that share no channel any more neither needs the other. */
+TEST(nothing_shared)
+{
+	struct world *w = two_nodes(21);
+
+	must(w, "nodes");
+	ok(world_wait(w, KE_LINK_UNUSED_MS + 1000), "quiet");
+	ok(linked(w, 0, 1) && linked(w, 1, 0), "they share a channel");
+	ke_channel_close(&w->n[1].ch);
+	w->n[1].open = false;
+	ok(world_wait(w, KE_LINK_UNUSED_MS / 2), "quiet");
+	ok(linked(w, 0, 1) && linked(w, 1, 0), "it may be opened again");
+	channel_open(&w->n[1]);
+	ok(world_wait(w, KE_LINK_UNUSED_MS + 1000), "quiet");
+	ok(linked(w, 0, 1) && linked(w, 1, 0), "as it is");
+	ke_channel_close(&w->n[1].ch);
+	w->n[1].open = false;
+	ok(world_wait(w, KE_LINK_UNUSED_MS + 1000), "quiet");
+	ok(list_empty(&w->n[0].node.peers) && list_empty(&w->n[1].node.peers), "or not");
+	is_eq(open_conns(w), 0, "nothing is left");
+	ok(!ke_node_wait_ms(&w->n[0].node), "and nothing to tick for");
+	channel_open(&w->n[1]);
+	is_eq(ke_channel_contact(&w->n[1].ch, &w->n[0].node.self), 0, "a contact");
+	ok(world_pump(w), "quiet");
+	ok(linked(w, 0, 1) && linked(w, 1, 0), "linked anew");
+	world_end(w);
+}
+
 static s64 number_of(const struct ke_attrs *a, const char *name)
 {
 	struct ke_value v;
@@ -406,6 +434,6 @@ TEST(old_incarnation)
 	world_end(w);
 }
 
-TESTS(node, hello, members, members_before, contact_has_left, attributes, third_node,
-      another_of_its_name, told_of_another, both_dial,
-      silence, dead_in_time, sooner, redial, only_hello, forgotten, old_incarnation);
+TESTS(node, hello, members, members_before, contact_has_left, nothing_shared, attributes,
+      third_node, another_of_its_name, told_of_another, both_dial, silence, dead_in_time,
+      sooner, redial, only_hello, forgotten, old_incarnation);
