@@ -45,6 +45,8 @@ void churn_settle_in(struct schan *c)
 	struct sim *w = c->node->w;
 	u32 n = w->opt.members / w->opt.nodes, left = w->opt.members % w->opt.nodes;
 
+	if (w->opt.steady)
+		return;
 	n += sim_random(w, w->opt.nodes) < left;
 	while (n--)
 		open_member(c);

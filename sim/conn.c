@@ -99,6 +99,26 @@ static void pipe_used(struct conn *c, u32 len)
 
 /* ------------------------------------------------------------------- sending */
 
+static void count_frame(struct snode *n, u8 type, u32 bytes)
+{
+	bool beat = type == KECHO_FRAME_PING;
+
+	*(beat ? &n->wire.beats : &n->wire.frames) += 1;
+	*(beat ? &n->wire.beat_bytes : &n->wire.bytes) += bytes;
+}
+
+/* Those of the DATA frames that go out at least in part with the first @bytes. */
+static void count_data(struct conn *c, u32 bytes)
+{
+	const struct ke_link *l = &c->link;
+	u32 at = l->vec_rest + l->vec_control, i;
+
+	for (i = 0; i < l->nframes && at < bytes; i++) {
+		count_frame(c->node, KECHO_FRAME_DATA, sizeof(struct kecho_frame) + l->frame[i].len);
+		at += sizeof(struct kecho_frame) + l->frame[i].len;
+	}
+}
+
 /* Traces the control frames that were queued since. */
 static void look_at_control(struct conn *c)
 {
@@ -111,6 +131,7 @@ static void look_at_control(struct conn *c)
 
 		memcpy(&f, l->control + (c->looked - begin), sizeof(f));
 		c->looked += sizeof(f) + f.len;
+		count_frame(c->node, f.type, sizeof(f) + f.len);
 		if (f.type == KECHO_FRAME_PING)
 			continue;
 		sim_trace(c->node, TRACE_FRAME, c->id, (u64)f.type << 32 | f.id, f.pos);
@@ -192,6 +213,7 @@ static u32 send_some(struct conn *c)
 	for (i = 0; i < n; i++)
 		bytes += min_t(u32, most - bytes, v[i].iov_len);
 	put_away(c, v, n, bytes);
+	count_data(c, bytes);
 	ke_link_tx_done(&c->link, bytes);
 	sim_house.tx_unlock(&c->link);
 	if (bytes)

@@ -17,6 +17,8 @@ enum {
 	EXIT_NEVER = 4,		/* all is well, but something was not exercised */
 	EVENTS_DEFAULT = 8000,
 	SEEDS_FOR_COVER = 200,	/* from so many on everything must be */
+	SCALES_MAX = 8,
+	SCALE_NODES_MAX = 4000,
 };
 
 struct options {
@@ -24,6 +26,7 @@ struct options {
 	u64 first, last;
 	bool vary;		/* nodes, channels and members from the seed */
 	bool replay, hash;
+	u32 scale[SCALES_MAX], nscale;	/* nodes of each */
 };
 
 static const char help_head[] =
@@ -43,6 +46,8 @@ static const char help_head[] =
 	"  --replay SEED      the run with this seed, with all that happens\n"
 	"  --trace            print all that happens\n"
 	"  --hash             print the hash of each run's trace\n"
+	"  --scale[=LIST]     instead: what joins, events and idle nodes cost in clusters of so\n"
+	"                     many nodes each (default: 10,100,300,1000); see docs/scale.md\n"
 	"  --help             this\n"
 	"\n"
 	"Faults:\n";
@@ -139,9 +144,32 @@ static int seed_one(const char *name, const char *text, struct options *o)
 	return err;
 }
 
+static int scale_list(char *text, struct options *o)
+{
+	static const u32 usual[] = { 10, 100, 300, 1000 };
+	char *word;
+	int err = 0;
+
+	o->nscale = 0;
+	if (!text) {
+		memcpy(o->scale, usual, sizeof(usual));
+		o->nscale = ARRAY_SIZE(usual);
+		return 0;
+	}
+	while (!err && (word = strsep(&text, ","))) {
+		if (o->nscale == SCALES_MAX) {
+			fprintf(stderr, "kecho-sim: --scale: more than %u\n", SCALES_MAX);
+			return -EINVAL;
+		}
+		err = number32("scale", word, 10, SCALE_NODES_MAX, &o->scale[o->nscale++]);
+	}
+	return err;
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
-	enum { SEED, SEEDS, NODES, CHANNELS, MEMBERS, EVENTS, FAULT, REPLAY, TRACE, HASH, HELP };
+	enum { SEED, SEEDS, NODES, CHANNELS, MEMBERS, EVENTS, FAULT, REPLAY, TRACE, HASH, SCALE,
+	       HELP };
 	static const struct option longs[] = {
 		{ "seed", required_argument, NULL, SEED },
 		{ "seeds", required_argument, NULL, SEEDS },
@@ -153,6 +181,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "replay", required_argument, NULL, REPLAY },
 		{ "trace", no_argument, NULL, TRACE },
 		{ "hash", no_argument, NULL, HASH },
+		{ "scale", optional_argument, NULL, SCALE },
 		{ "help", no_argument, NULL, HELP },
 		{ 0 },
 	};
@@ -190,6 +219,9 @@ static int parse(int argc, char **argv, struct options *o)
 			break;
 		case HASH:
 			o->hash = true;
+			break;
+		case SCALE:
+			err = scale_list(optarg, o);
 			break;
 		case HELP:
 		case 'h':
@@ -273,6 +305,8 @@ int main(int argc, char **argv)
 	err = parse(argc, argv, &o);
 	if (err)
 		return err < 0 ? EXIT_USAGE : 0;
+	if (o.nscale)
+		return scale_run(o.scale, o.nscale) ? EXIT_BROKEN : 0;
 	for (seed = o.first; seed <= o.last; seed++)
 		if (!run(&o, seed, &total))
 			return EXIT_BROKEN;

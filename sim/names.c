@@ -30,6 +30,8 @@ static int ask(struct snode *n, u8 type, const struct ke_out *body, struct ke_in
 		sim_broken(w, "node %u: the registry says %d", n->index, err);
 		return err;
 	}
+	n->wire.asks += 2;
+	n->wire.ask_bytes += 2 * sizeof(struct kecho_frame) + body->len + out.len;
 	*in = (struct ke_in){ .p = out.buf, .end = out.buf + out.len };
 	ke_get_u8(in);
 	return ke_get_u8(in);

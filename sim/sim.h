@@ -192,6 +192,14 @@ struct conn {
 	struct timer rx, tx, greet;
 };
 
+/* What a node has sent: heartbeats, requests of the registry with their answers, and all
+ * other frames. */
+struct wire {
+	u64 beats, beat_bytes;
+	u64 asks, ask_bytes;
+	u64 frames, bytes;
+};
+
 struct snode {
 	struct sim *w;
 	u16 index;
@@ -206,6 +214,7 @@ struct snode {
 	u64 client;		/* of the registry */
 	bool cut_off;		/* of it, and knows: publishes all when it is back */
 	struct memory mem;
+	struct wire wire;
 	u64 log_bytes;		/* of it, logs and mirrors that somebody reads */
 	struct timer tick, life, renew, churn;
 	struct timer clock, memory;	/* faults of those end */
@@ -224,6 +233,7 @@ struct sim_options {
 	u64 events;
 	u32 faults;		/* BIT(enum sim_fault) */
 	bool trace;
+	bool steady;		/* nothing goes wrong, and nobody comes by itself */
 };
 
 enum sim_phase { PHASE_ACTIVE, PHASE_CALM, PHASE_QUIET, PHASE_CLOSE, PHASE_OVER };
@@ -261,6 +271,14 @@ enum { SIM_LARGE_MAX = 256 << 10 };
 /* world.c */
 struct sim *sim_new(const struct sim_options *opt);
 void sim_run(struct sim *w);
+/* sim_run_until - all steps that are due by then; it is that time, or something is broken. */
+void sim_run_until(struct sim *w, u64 at_us);
+/* sim_step - the next one, unless it is due later than @at_us; false: it is, or broken. */
+bool sim_step(struct sim *w, u64 at_us);
+/* sim_settle - what a call from outside a step has left behind in @n. */
+void sim_settle(struct snode *n);
+/* sim_close - no more steps but those that close everything in order. */
+void sim_close(struct sim *w);
 void sim_free_all(struct sim *w);
 u32 sim_random(struct sim *w, u32 n);
 bool sim_one_in(struct sim *w, u32 n);
@@ -340,6 +358,8 @@ void ssource_room(struct ssource *s);
 void ssource_feed_own(struct ssource *s);
 /* ssource_submit_one - an event, from whichever thread; false: no room. */
 bool ssource_submit_one(struct ssource *s);
+/* ssource_submit_len - an event of @len bytes in one record; false: no room. */
+bool ssource_submit_len(struct ssource *s, u32 len);
 
 /* ssink.c */
 struct ssink *ssink_open(struct schan *c, u8 policy, bool retained);
@@ -386,6 +406,9 @@ void show_world(const struct sim *w);
 /* faults.c */
 void faults_start(struct sim *w);
 void faults_end(struct sim *w);
+
+/* scale.c: 0; 1: something grows, or is broken */
+int scale_run(const u32 *nodes, u32 n);
 
 /* churn.c */
 void churn_start(struct snode *n);

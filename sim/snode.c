@@ -154,6 +154,8 @@ void snode_start(struct snode *n)
 	n->node.speaks.newest += n->index % 3;	/* an upgrade that is under way */
 	sim_trace(n, TRACE_NODE_UP, n->incarnation, 0, 0);
 	sim_set(n, &n->renew, KE_LEASE_MS * 1000 / 2);
+	if (n->w->opt.steady)
+		return;
 	sim_set(n, &n->life, 1 + sim_random(n->w, 100000));
 	churn_start(n);
 }

@@ -106,10 +106,9 @@ static void wrong(struct ssource *s, const char *what, int err)
 }
 
 /* One event in one record. */
-static bool put_whole(struct ssource *s)
+static bool put_whole(struct ssource *s, u32 len)
 {
 	struct sim *w = node_of(s)->w;
-	u32 len = choose_len(s);
 	struct truth_event described = { .len = len, .state = TRUTH_WHOLE };
 	struct ke_event_info info;
 	u64 seq = 0, next = s->t->n + 1;
@@ -262,7 +261,7 @@ static bool submit_any(struct ssource *s)
 		return reserve(s);
 	if (s->large_one_in && sim_one_in(w, s->large_one_in))
 		return begin_pieces(s);
-	return put_whole(s);
+	return put_whole(s, choose_len(s));
 }
 
 bool ssource_submit_one(struct ssource *s)
@@ -276,6 +275,17 @@ bool ssource_submit_one(struct ssource *s)
 	tell(s);
 	sim_house.source_unlock(&s->s);
 	check_source(s);
+	return done;
+}
+
+bool ssource_submit_len(struct ssource *s, u32 len)
+{
+	bool done;
+
+	sim_house.source_lock(&s->s);
+	done = put_whole(s, len);
+	tell(s);
+	sim_house.source_unlock(&s->s);
 	return done;
 }
 

@@ -32,6 +32,11 @@ static inline bool timer_is_set(const struct timer *t)
 /* timer_set - fire at @at_us; one that is set already is moved. */
 void timer_set(struct timers *ts, struct timer *t, u64 at_us);
 void timer_cancel(struct timers *ts, struct timer *t);
+/* timer_peek - the next one, which stays; NULL: there is none. */
+static inline struct timer *timer_peek(const struct timers *ts)
+{
+	return ts->n ? ts->heap[1] : NULL;
+}
 /* timer_next - takes out the next one; NULL: there is none. */
 struct timer *timer_next(struct timers *ts);
 void timers_free(struct timers *ts);

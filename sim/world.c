@@ -13,9 +13,12 @@
 
 enum {
 	PHASE_LOOK_US = 50000,
+	LATENCY_MIN_US = 30,
+	LATENCY_STEADY_US = 100,
 	LATENCY_MAX_US = 5000,
 	LATENCY_FAR_US = 20000,
 	LAST_EVENTS = 8,
+	STEADY_CHECK = 64,	/* steps, where nothing goes wrong */
 	PIPE_BYTES_MIN = 16 << 10,
 };
 
@@ -186,8 +189,9 @@ static void make_paths(struct sim *w)
 
 	for (i = 0; i < w->opt.nodes; i++)
 		for (j = 0; j < w->opt.nodes; j++)
-			net_path(w, i, j)->latency_us = 30 + sim_random(w, most);
-	w->pipe_size = PIPE_BYTES_MIN << sim_random(w, 5);
+			net_path(w, i, j)->latency_us =
+				w->opt.steady ? LATENCY_STEADY_US : LATENCY_MIN_US + sim_random(w, most);
+	w->pipe_size = PIPE_BYTES_MIN << (w->opt.steady ? 0 : sim_random(w, 5));
 }
 
 struct sim *sim_new(const struct sim_options *opt)
@@ -208,11 +212,24 @@ struct sim *sim_new(const struct sim_options *opt)
 	w->reg = ke_registry_new(true, random_next(&w->rng), 0, 0);
 	for (i = 0; i < opt->nodes; i++) {
 		snode_init(w, i);
-		timer_set(&w->timers, &w->node[i].life, sim_random(w, 200000));
+		if (!opt->steady)
+			timer_set(&w->timers, &w->node[i].life, sim_random(w, 200000));
 	}
+	if (opt->steady)
+		return w;
 	timer_set(&w->timers, &w->phase_timer, PHASE_LOOK_US);
 	faults_start(w);
 	return w;
+}
+
+void sim_settle(struct snode *n)
+{
+	net_reap(n);
+	if (!n->w->opt.steady || n->w->step % STEADY_CHECK == 0)
+		check_node(n);
+	n->w->cover.path[PATH_REFUSED] += n->mem.refused;
+	n->mem.refused = 0;
+	memory_enter(NULL);
 }
 
 /* One step; a node that stands still makes it later. */
@@ -228,13 +245,10 @@ static void step(struct sim *w, struct timer *t)
 	w->step++;
 	memory_enter(n ? &n->mem : NULL);
 	t->fn(t);
-	if (n) {
-		net_reap(n);
-		check_node(n);
-		w->cover.path[PATH_REFUSED] += n->mem.refused;
-		n->mem.refused = 0;
-	}
-	memory_enter(NULL);
+	if (n)
+		sim_settle(n);
+	else
+		memory_enter(NULL);
 }
 
 void sim_run(struct sim *w)
@@ -255,6 +269,30 @@ void sim_run(struct sim *w)
 	for (i = 0; i < w->opt.nodes; i++)
 		snode_stop(&w->node[i], NODE_CLOSED);
 	w->cover.steps = w->step;
+}
+
+bool sim_step(struct sim *w, u64 at_us)
+{
+	struct timer *t = timer_peek(&w->timers);
+
+	if (w->broken || !t || t->at_us > at_us)
+		return false;
+	step(w, timer_next(&w->timers));
+	return true;
+}
+
+void sim_run_until(struct sim *w, u64 at_us)
+{
+	while (sim_step(w, at_us))
+		;
+	w->now_us = max(w->now_us, at_us);
+}
+
+void sim_close(struct sim *w)
+{
+	enter_phase(w, PHASE_CLOSE);
+	timer_set(&w->timers, &w->phase_timer, w->now_us + PHASE_LOOK_US);
+	sim_run(w);
 }
 
 void sim_free_all(struct sim *w)
