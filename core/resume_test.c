@@ -241,5 +241,48 @@ TEST(gate_stands)
 	world_end(w);
 }
 
+static struct ke_tstream *stream_of(struct world *w)
+{
+	return list_first_entry_or_null(&w->n[0].src.streams, struct ke_tstream, source_list);
+}
+
+/*
+ * The sink goes while the link is down, and another comes that wants what is retained:
+ * the source's node knows of neither. What it keeps for the one is too late for the other.
+ */
+TEST(another_while_down)
+{
+	struct world *w = stream(27, true, 0);
+	struct ke_tstream *ts;
+
+	must(w, "nodes");
+	w->n[0].src.retain = 1000;
+	while (stream_of(w)->acked < w->n[0].src.log.size) {
+		submit_some(w, 4);
+		ok(world_pump(w), "quiet");
+	}
+	w->n[0].deaf = true;
+	world_cut(w);
+	sink_close(&w->n[1]);
+	sink_open(&w->n[1], true, true);
+	w->n[0].deaf = false;
+	w->n[1].idle = true;
+	w->now += KE_REDIAL_MAX_MS;
+	ke_node_tick(&w->n[0].node);
+	ke_node_tick(&w->n[1].node);
+	while ((ts = stream_of(w)) && ts->stale && world_step(w))
+		;
+	if (ok(ts && !ts->stale && ts->gated, "it is asked for")) {
+		ke_source_limit(&w->n[0].src, KE_NO_LIMIT - 1);
+		ok(ts->gate.seen <= ts->sent, "kept from %llu on, sent from %llu",
+		   (unsigned long long)ts->gate.seen, (unsigned long long)ts->sent);
+		is_eq(ts->lost, 0, "nothing is lost yet");
+	}
+	w->n[1].idle = false;
+	ok(world_wait(w, 1500), "quiet");
+	is_eq(w->n[1].damaged, 0, "as it was submitted");
+	world_end(w);
+}
+
 TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
-      gate_unheard, full_mirror_skips, gate_stands);
+      gate_unheard, full_mirror_skips, gate_stands, another_while_down);

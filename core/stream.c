@@ -275,6 +275,23 @@ static u64 start_pos(struct ke_source *s, const struct subscription *sub, bool h
 	return s->log.head;
 }
 
+/*
+ * Who comes after a break and has nothing yet is not who was there before, or never heard
+ * of a START. What a gate has kept for that one begins too late, so it goes back to where
+ * the log begins, without being lifted.
+ */
+static void begin_anew(struct ke_tstream *ts)
+{
+	struct ke_source *s = ts->source;
+
+	ts->lost = 0;
+	if (!ts->gated)
+		return;
+	ts->acked = s->log.tail;
+	ke_source_ungate(s, &ts->gate);
+	ke_source_gate(s, &ts->gate, &ts->acked);
+}
+
 static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct subscription *sub)
 {
 	const u64 *pos = &ts->acked;
@@ -387,6 +404,8 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	h->source_lock(s);
 	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
 	held = ts && ts->gated && !ts->local && pos >= ts->gate.seen;
+	if (ts && ts->stale && !held && sub.from != KE_FROM_POS)
+		begin_anew(ts);
 	if (ts)
 		ts->stale = false;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
