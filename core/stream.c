@@ -247,6 +247,7 @@ void ke_peer_hold_gates(struct ke_peer *p)
 struct subscription {
 	u8 from;
 	bool gated;
+	bool goes_on;	/* on one host: who reads goes on by itself, who is new starts now */
 	u32 slot;
 	u64 pos;
 	u64 seq;
@@ -260,7 +261,7 @@ static u64 start_pos(struct ke_source *s, const struct subscription *sub, bool h
 {
 	u64 pos;
 
-	switch (sub->from) {
+	switch (sub->goes_on ? KE_FROM_NOW : sub->from) {
 	case KE_FROM_RETAINED:
 		return ke_log_retained(&s->log, s->retain, seq);
 	case KE_FROM_START:
@@ -388,6 +389,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	sub.gated = ke_get_u8(in);
 	sub.slot = ke_get_u32(in);
 	sub.seq = ke_get_u64(in);
+	sub.goes_on = l->local && sub.from == KE_FROM_POS;
 	if (in->bad || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
 	if (!s)		/* its MEMBER_GONE is on its way */
