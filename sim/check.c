@@ -29,7 +29,8 @@ static void check_stream(struct ssource *s, const struct ke_tstream *ts)
 
 	if (ts->sent > log->head || ts->acked > log->head)
 		sim_broken(n->w, "node %u: stream of source %u is at %llu, acknowledged %llu, "
-			   "of a log of %llu", n->index, s->t->index,
+				 "of a log of %llu",
+			   n->index, s->t->index,
 			   (unsigned long long)ts->sent, (unsigned long long)ts->acked,
 			   (unsigned long long)log->head);
 	if (!ts->gated)
@@ -66,13 +67,14 @@ static void check_mirror(struct snode *n, const struct ke_rstream *rs)
 	const struct slog *log = rs->owner;
 	u64 room;
 
-	if (!rs->attached || !rs->gated || rs->credit == KE_NO_LIMIT)
+	if (!rs->attached || rs->local || !rs->gated || rs->credit == KE_NO_LIMIT)
 		return;
 	/* Where it has started, again perhaps, may lie beyond. */
 	room = max(rs->credit, log->start);
 	if (rs->mirror.end > room || rs->credit > rs->released + rs->mirror.size)
 		sim_broken(n->w, "node %u: a mirror of %llu bytes is at %llu, credit %llu, "
-			   "released %llu", n->index, (unsigned long long)rs->mirror.size,
+				 "released %llu",
+			   n->index, (unsigned long long)rs->mirror.size,
 			   (unsigned long long)rs->mirror.end, (unsigned long long)rs->credit,
 			   (unsigned long long)rs->released);
 }
@@ -296,6 +298,19 @@ void check_got(struct sfeed *f, const struct ke_item *item)
 	f->seq = item->seq;
 }
 
+/* Nothing that a process of this host had published goes with it. */
+static void check_end_of_dead(struct sfeed *f)
+{
+	u64 last = le64_to_cpu(f->log->hdr->seq);
+	struct ke_item none = { .kind = KE_ITEM_LOST, .seq = last, .last = last };
+
+	if (!f->log->shared)
+		return;
+	f->sink->chan->node->w->cover.path[PATH_DRAINED]++;
+	if (f->sink->m.policy == SINK_BLOCK && !all_parts(f->t, f->seq + 1, last))
+		wrong(f, &none, "the end, though there was more");
+}
+
 void check_end(struct sfeed *f)
 {
 	struct snode *n = f->sink->chan->node;
@@ -303,8 +318,10 @@ void check_end(struct sfeed *f)
 
 	sim_trace(n, TRACE_END, f->t->index, f->seq, f->failed);
 	n->w->cover.path[f->failed ? PATH_FAILED : PATH_ENDED]++;
-	if (f->failed)
+	if (f->failed) {
+		check_end_of_dead(f);
 		return;
+	}
 	if (!f->t->ended)
 		wrong(f, &none, "the end, of a source that goes on");
 	else if (f->last_seq != f->t->n || next_seq(f) <= f->t->n)

@@ -20,7 +20,8 @@ static u32 choose_piece(struct sim *w)
 {
 	u32 dice = sim_random(w, 10);
 
-	return dice < 1 ? PIECE_SMALL : dice < 5 ? PIECE_SEGMENT : PIECE_LARGE;
+	return dice < 1 ? PIECE_SMALL : dice < 5 ? PIECE_SEGMENT :
+						   PIECE_LARGE;
 }
 
 /* --------------------------------------------------------------------- pipes */
@@ -111,11 +112,12 @@ static void count_frame(struct snode *n, u8 type, u32 bytes)
 static void count_data(struct conn *c, u32 bytes)
 {
 	const struct ke_link *l = &c->link;
-	u32 at = l->vec_rest + l->vec_control, i;
+	u32 at = l->vec_rest + l->vec_control, whole, i;
 
 	for (i = 0; i < l->nframes && at < bytes; i++) {
-		count_frame(c->node, KECHO_FRAME_DATA, sizeof(struct kecho_frame) + l->frame[i].len);
-		at += sizeof(struct kecho_frame) + l->frame[i].len;
+		whole = sizeof(struct kecho_frame) + l->frame[i].len;
+		count_frame(c->node, KECHO_FRAME_DATA, whole);
+		at += whole;
 	}
 }
 
@@ -285,7 +287,8 @@ static void rx_again(struct conn *c)
 	if (c->in.n)
 		sim_set(c->node, &c->rx,
 			c->in.segment[c->in.first].at_us > now ?
-				c->in.segment[c->in.first].at_us - now : 1);
+				c->in.segment[c->in.first].at_us - now :
+				1);
 	else if (c->eof)
 		sim_set(c->node, &c->rx, c->eof_us > now ? c->eof_us - now : 1);
 }
@@ -311,6 +314,8 @@ static void rx_fire(struct timer *t)
 	if (!err && c->eof && !c->in.n && c->eof_us <= w->now_us)
 		err = -ECONNRESET;
 	if (err) {
+		if (c->local && c->died && c->link.peer && sim_one_in(w, 2))
+			ke_peer_dead(c->link.peer); /* its pidfd was first */
 		net_hangup(c, err);
 		return;
 	}
@@ -342,6 +347,9 @@ struct conn *conn_new(struct snode *n, u16 peer, bool dialled)
 	c->peer = peer;
 	c->id = ++n->w->last_conn;
 	c->dialled = dialled;
+	c->local = snode_same_host(n->w, n->index, peer);
+	INIT_LIST_HEAD(&c->coming);
+	INIT_LIST_HEAD(&c->logs);
 	c->cut_in = U64_MAX;
 	c->piece = choose_piece(n->w);
 	c->in.buf = sim_alloc(n->w->pipe_size);
@@ -354,11 +362,13 @@ struct conn *conn_new(struct snode *n, u16 peer, bool dialled)
 
 int conn_establish(struct conn *c)
 {
-	int err = ke_link_init(&c->link, &c->node->node, c, false, c->dialled);
+	int err = ke_link_init(&c->link, &c->node->node, c, c->local, c->dialled);
 
 	if (err)
 		return err;
 	c->open = true;
+	if (c->local)
+		share_gates(c);
 	sim_trace(c->node, TRACE_LINK, c->id, c->peer, c->dialled);
 	sim_set_sooner(c->node, &c->tx, 1);
 	sim_set(c->node, &c->greet, KE_LINK_SILENT_MS * 1000);
@@ -394,6 +404,7 @@ void conn_free(struct conn *c, bool say)
 
 	if (other) {
 		other->other = NULL;
+		other->died = c->node->gone;
 		other->full = false;
 		/* An end that closes with bytes unread resets, else it ends in order. */
 		if (say && net_open(w, c->node->index, c->peer) && !other->hole && !other->eof)
@@ -405,6 +416,7 @@ void conn_free(struct conn *c, bool say)
 		ke_link_lost(&c->link);
 		ke_link_fini(&c->link);
 	}
+	share_forget(c);
 	sim_cancel(c->node, &c->rx);
 	sim_cancel(c->node, &c->tx);
 	sim_cancel(c->node, &c->greet);

@@ -45,6 +45,9 @@
 	X(RETAINED, "retained join", "a sink began with retained events") \
 	X(FROM_START, "from start", "a sink that was there first got all") \
 	X(DISCONNECT, "disconnect", "a sink left as it had lost events") \
+	X(LOCAL, "local", "a sink read a log of another process of its host") \
+	X(LOCAL_WAIT, "local gate", "a source waited for another process of its host") \
+	X(DRAINED, "drained", "a dead process's log was read to its end") \
 	X(REPAIR, "repair", "a channel's contact was published again")   \
 	X(LEASE, "lost lease", "a contact was told that it was none any more") \
 	X(UNFOUND, "unfound", "all contacts that a node was told were dead") \

@@ -31,13 +31,13 @@ static void block_path(struct sim *w, u16 from, u16 to)
 /* Two sides; the registry is on one of them. */
 static bool partition(struct sim *w)
 {
-	u32 side = 1 + sim_random(w, (1U << w->opt.nodes) - 2), i, j;
+	u32 side = 1 + sim_random(w, (1U << w->opt.hosts) - 2), i, j;
 
 	for (i = 0; i < w->opt.nodes; i++) {
 		for (j = 0; j < w->opt.nodes; j++)
-			if ((side >> i & 1) != (side >> j & 1))
+			if ((side >> w->node[i].host & 1) != (side >> w->node[j].host & 1))
 				block_path(w, i, j);
-		w->no_registry[i] = side >> i & 1;
+		w->no_registry[i] = side >> w->node[i].host & 1;
 	}
 	return true;
 }
@@ -46,7 +46,7 @@ static bool oneway(struct sim *w)
 {
 	u16 from = sim_random(w, w->opt.nodes), to = sim_random(w, w->opt.nodes);
 
-	if (from == to)
+	if (snode_same_host(w, from, to))
 		return false;
 	block_path(w, from, to);
 	return true;
@@ -73,14 +73,26 @@ static bool for_a_while(struct sim *w, bool done)
 	return done;
 }
 
+static void stop_one(struct snode *n, enum snode_end how)
+{
+	u32 ms = 1 + sim_random(n->w, RESTART_MS);
+
+	snode_stop(n, how);
+	n->host_down |= how == NODE_CRASHED; /* also if there was no process */
+	timer_set(&n->w->timers, &n->life, n->w->now_us + 1000 * ms);
+}
+
+/* With a host all of its processes are gone. */
 static bool stop_node(struct sim *w, enum snode_end how)
 {
 	struct snode *n = any_node(w);
+	u32 i;
 
 	if (!n->up)
 		return false;
-	snode_stop(n, how);
-	timer_set(&w->timers, &n->life, w->now_us + 1000 * (1 + sim_random(w, RESTART_MS)));
+	for (i = 0; i < w->opt.nodes; i++)
+		if (&w->node[i] == n || (how == NODE_CRASHED && w->node[i].host == n->host))
+			stop_one(&w->node[i], how);
 	return true;
 }
 
@@ -147,7 +159,7 @@ static bool inject(struct sim *w, enum sim_fault f)
 	case FAULT_CUT:
 		return net_cut_one(w);
 	case FAULT_PARTITION:
-		return for_a_while(w, w->opt.nodes > 1 && partition(w));
+		return for_a_while(w, w->opt.hosts > 1 && partition(w));
 	case FAULT_ONEWAY:
 		return for_a_while(w, oneway(w));
 	case FAULT_HALFOPEN:

@@ -5,7 +5,8 @@
  */
 #include "sim.h"
 
-enum { LOCK_SOURCE = 1, LOCK_TX = 2 };
+enum { LOCK_SOURCE = 1,
+       LOCK_TX = 2 };
 
 static struct snode *node_of(const struct ke_rstream *rs)
 {
@@ -84,43 +85,20 @@ static void source_unlock(struct ke_source *s)
 
 /* ---------------------------------------------------------------------- logs */
 
-struct slog *slog_new(struct snode *n, u64 size)
-{
-	struct slog *log = kzalloc(sizeof(*log), GFP_KERNEL);
-
-	if (!log)
-		return NULL;
-	log->node = n;
-	log->refs = 1;
-	n->log_bytes += size;
-	log->size = size;
-	log->hdr = kvzalloc(KECHO_LOG_HEADER_SIZE, GFP_KERNEL);
-	log->ring = kvzalloc(size, GFP_KERNEL);
-	if (log->hdr && log->ring)
-		return log;
-	slog_put(log);
-	return NULL;
-}
-
-void slog_put(struct slog *log)
-{
-	if (!log || --log->refs)
-		return;
-	log->node->log_bytes -= log->size;
-	kvfree(log->hdr);
-	kvfree(log->ring);
-	kfree(log);
-}
-
 static int attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
 {
-	struct slog *log = slog_new(node_of(rs), rs->remote->log_size);
+	struct slog *log;
 
+	if (rs->local)
+		log = share_take(rs->peer->link->owner, rs->remote->log);
+	else
+		log = slog_new(node_of(rs), rs->remote->log_size, false);
 	if (!log)
-		return -ENOMEM;
+		return rs->local ? -EPROTO : -ENOMEM;
 	rs->owner = log;
 	*hdr = log->hdr;
 	*ring = log->ring;
+	rs->view = (struct ke_view){ .hdr = log->hdr, .ring = log->ring, .size = log->size };
 	return 0;
 }
 
@@ -140,39 +118,38 @@ static void detach(struct ke_rstream *rs)
 		sfeeds_drop_told(s);
 	slog_put(rs->owner);
 	rs->owner = NULL;
+	if (rs->slot)
+		node_of(rs)->gate_used[rs->slot] = false;
+	rs->slot = 0;
 	ssink_wake(chan_of(rs));
 }
 
 static u32 gate_slot(struct ke_rstream *rs)
 {
-	(void)rs;
-	return 0;
+	struct snode *n = node_of(rs);
+	u32 i;
+
+	for (i = 1; i < SIM_GATES_MAX && !rs->slot; i++) {
+		if (n->gate_used[i])
+			continue;
+		n->gate_used[i] = true;
+		n->gates->word[i] = 0;
+		rs->slot = i;
+	}
+	return rs->slot;
 }
 
 static const u64 *gate(struct ke_link *l, u32 slot)
 {
-	(void)l;
-	(void)slot;
-	return NULL;
-}
+	struct conn *c = l->owner;
 
-static void share_log(struct ke_link *l, struct ke_source *s)
-{
-	(void)l;
-	(void)s;
+	return c->gates && slot < SIM_GATES_MAX ? &c->gates->word[slot] : NULL;
 }
 
 static void share_channel(struct ke_link *l, struct ke_channel *ch)
 {
 	(void)l;
 	(void)ch;
-}
-
-static void shared(struct ke_link *l, struct ke_channel *ch, struct ke_in *in)
-{
-	(void)l;
-	(void)ch;
-	in->bad = true;
 }
 
 /* --------------------------------------------------------------------- feeds */
@@ -217,12 +194,14 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 			   t ? "not joined" : "unknown");
 		return;
 	}
-	((struct slog *)rs->owner)->start = max(pos, rs->skip);
+	if (!rs->local)
+		((struct slog *)rs->owner)->start = max(pos, rs->skip);
 	sfeeds_of(rs, feed_goes_on, NULL);
 	list_for_each_entry(s, &chan_of(rs)->sinks, list) {
 		if (has_feed(s, rs) || !may_begin(s, rs))
 			continue;
 		sfeed_add(s, rs, NULL, rs->owner, rs->view, t, pos, seq);
+		n->w->cover.path[PATH_LOCAL] += rs->local;
 		n->w->cover.path[PATH_RETAINED] += rs->from == KE_FROM_RETAINED && seq < t->n;
 		n->w->cover.path[PATH_FROM_START] += rs->from == KE_FROM_START && !seq && t->n;
 	}
@@ -329,7 +308,7 @@ const struct ke_house sim_house = {
 	.gate = gate,
 	.share_log = share_log,
 	.share_channel = share_channel,
-	.shared = shared,
+	.shared = share_in,
 	.member = member,
 	.started = started,
 	.published = published,

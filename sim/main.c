@@ -39,6 +39,7 @@ static const char help_head[] =
 	"  --seed N           the one run with this seed (default: 1)\n"
 	"  --seeds FROM-TO    one run for each of these\n"
 	"  --nodes M          nodes, 2 to 32 (default: 2 to 5, from the seed)\n"
+	"  --hosts H          that those run on (default: 1 to as many, from the seed)\n"
 	"  --channels C       channels, 1 to 16 (default: 1 to 3, from the seed)\n"
 	"  --members K        members that a channel begins with (default: from the seed)\n"
 	"  --events E         events until the faults end (default: 8000)\n"
@@ -166,14 +167,56 @@ static int scale_list(char *text, struct options *o)
 	return err;
 }
 
+enum { SEED, SEEDS, NODES, HOSTS, CHANNELS, MEMBERS, EVENTS, FAULT, REPLAY, TRACE, HASH, SCALE,
+       HELP };
+
+/* 1: that was all. */
+static int take(int c, struct options *o)
+{
+	switch (c) {
+	case SEED:
+		return seed_one("seed", optarg, o);
+	case SEEDS:
+		return seed_range(optarg, o);
+	case NODES:
+		return number32("nodes", optarg, 2, SIM_NODES_MAX, &o->sim.nodes);
+	case HOSTS:
+		return number32("hosts", optarg, 1, SIM_NODES_MAX, &o->sim.hosts);
+	case CHANNELS:
+		return number32("channels", optarg, 1, SIM_CHANNELS_MAX, &o->sim.channels);
+	case MEMBERS:
+		return number32("members", optarg, 0, SIM_MEMBERS_MAX, &o->sim.members);
+	case EVENTS:
+		return number("events", optarg, 1, U32_MAX, &o->sim.events);
+	case FAULT:
+		return fault_list(optarg, &o->sim.faults);
+	case REPLAY:
+		o->sim.trace = true;
+		return seed_one("replay", optarg, o);
+	case TRACE:
+		o->sim.trace = true;
+		return 0;
+	case HASH:
+		o->hash = true;
+		return 0;
+	case SCALE:
+		return scale_list(optarg, o);
+	case HELP:
+	case 'h':
+		help();
+		return 1;
+	}
+	fputs("Try 'kecho-sim --help'.\n", stderr);
+	return -EINVAL;
+}
+
 static int parse(int argc, char **argv, struct options *o)
 {
-	enum { SEED, SEEDS, NODES, CHANNELS, MEMBERS, EVENTS, FAULT, REPLAY, TRACE, HASH, SCALE,
-	       HELP };
 	static const struct option longs[] = {
 		{ "seed", required_argument, NULL, SEED },
 		{ "seeds", required_argument, NULL, SEEDS },
 		{ "nodes", required_argument, NULL, NODES },
+		{ "hosts", required_argument, NULL, HOSTS },
 		{ "channels", required_argument, NULL, CHANNELS },
 		{ "members", required_argument, NULL, MEMBERS },
 		{ "events", required_argument, NULL, EVENTS },
@@ -187,51 +230,8 @@ static int parse(int argc, char **argv, struct options *o)
 	};
 	int c, err = 0;
 
-	while (!err && (c = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		switch (c) {
-		case SEED:
-			err = seed_one("seed", optarg, o);
-			break;
-		case SEEDS:
-			err = seed_range(optarg, o);
-			break;
-		case NODES:
-			err = number32("nodes", optarg, 2, SIM_NODES_MAX, &o->sim.nodes);
-			break;
-		case CHANNELS:
-			err = number32("channels", optarg, 1, SIM_CHANNELS_MAX, &o->sim.channels);
-			break;
-		case MEMBERS:
-			err = number32("members", optarg, 0, SIM_MEMBERS_MAX, &o->sim.members);
-			break;
-		case EVENTS:
-			err = number("events", optarg, 1, U32_MAX, &o->sim.events);
-			break;
-		case FAULT:
-			err = fault_list(optarg, &o->sim.faults);
-			break;
-		case REPLAY:
-			err = seed_one("replay", optarg, o);
-			o->sim.trace = true;
-			break;
-		case TRACE:
-			o->sim.trace = true;
-			break;
-		case HASH:
-			o->hash = true;
-			break;
-		case SCALE:
-			err = scale_list(optarg, o);
-			break;
-		case HELP:
-		case 'h':
-			help();
-			return 1;
-		default:
-			fputs("Try 'kecho-sim --help'.\n", stderr);
-			return -EINVAL;
-		}
-	}
+	while (!err && (c = getopt_long(argc, argv, "h", longs, NULL)) != -1)
+		err = take(c, o);
 	if (!err && optind < argc) {
 		fprintf(stderr, "kecho-sim: what is '%s'? Try 'kecho-sim --help'.\n", argv[optind]);
 		err = -EINVAL;
@@ -251,6 +251,9 @@ static struct sim_options vary(const struct options *o, u64 seed)
 	s.nodes = s.nodes ?: 2 + random_next(&rng) % 4;
 	s.channels = s.channels ?: 1 + random_next(&rng) % 3;
 	s.members = s.members ?: s.nodes + random_next(&rng) % (2 * s.nodes + 1);
+	if (!s.hosts)
+		s.hosts = random_next(&rng) % 2 ? s.nodes : 1 + random_next(&rng) % s.nodes;
+	s.hosts = min(s.hosts, s.nodes);
 	return s;
 }
 
@@ -261,8 +264,9 @@ static void show_broken(const struct sim *w)
 	printf("not ok - seed %llu, step %llu, after %llu ms: %s\n",
 	       (unsigned long long)w->opt.seed, (unsigned long long)w->step,
 	       (unsigned long long)w->now_us / 1000, w->why);
-	printf("# nodes %u, channels %u, members %u, events %llu, faults 0x%x\n", w->opt.nodes,
-	       w->opt.channels, w->opt.members, (unsigned long long)w->opt.events, w->opt.faults);
+	printf("# nodes %u on %u hosts, channels %u, members %u, events %llu, faults 0x%x\n",
+	       w->opt.nodes, w->opt.hosts, w->opt.channels, w->opt.members,
+	       (unsigned long long)w->opt.events, w->opt.faults);
 }
 
 static bool run(const struct options *o, u64 seed, struct cover *total)

@@ -29,8 +29,9 @@ u32 net_latency(struct sim *w, u16 from, u16 to)
 
 bool net_open(const struct sim *w, u16 from, u16 to)
 {
-	return !net_path(w, from, to)->blocked && !w->node[from].host_down &&
-	       !w->node[to].host_down;
+	if (w->node[from].host_down || w->node[to].host_down)
+		return false;
+	return snode_same_host(w, from, to) || !net_path(w, from, to)->blocked;
 }
 
 /* --------------------------------------------------------------------- dials */
@@ -76,6 +77,15 @@ static void dial_answered(struct dial *d)
 		net_hangup(a, -ENOMEM);
 }
 
+/* At an address there is whoever came there last; a socket of this host is one node's. */
+static bool listens(const struct dial *d)
+{
+	const struct snode *to = &d->from->w->node[d->to];
+
+	return to->up && (!snode_same_host(to->w, d->from->index, d->to) ||
+			  !ke_id_cmp(&to->node.self.node, &d->target));
+}
+
 static void dial_fire(struct timer *t)
 {
 	struct dial *d = container_of(t, struct dial, t);
@@ -83,7 +93,7 @@ static void dial_fire(struct timer *t)
 	u16 from = d->from->index;
 
 	if (net_open(w, from, d->to) && net_open(w, d->to, from)) {
-		if (w->node[d->to].up)
+		if (listens(d))
 			dial_answered(d);
 		else
 			dial_refused(d, true);
@@ -98,16 +108,6 @@ static void dial_fire(struct timer *t)
 	dial_refused(d, false);
 }
 
-/* A node's address names it; the port is nothing. */
-static u32 address_node(const char *address)
-{
-	u32 n = 0;
-
-	for (address += strlen("10.0.0."); *address >= '0' && *address <= '9'; address++)
-		n = 10 * n + (*address - '0');
-	return n;
-}
-
 void net_dial(struct snode *n, struct ke_peer *p)
 {
 	struct dial *d = sim_alloc(sizeof(*d));
@@ -115,7 +115,7 @@ void net_dial(struct snode *n, struct ke_peer *p)
 	u32 there, back;
 
 	d->from = n;
-	d->to = address_node(p->contact.address);
+	d->to = snode_index(&p->contact);
 	d->target = p->contact.node;
 	d->t = (struct timer){ .node = n, .fn = dial_fire };
 	list_add_tail(&d->list, &n->dials);
@@ -190,14 +190,15 @@ void net_healed(struct sim *w)
 		}
 }
 
-static struct conn *any_conn(struct sim *w)
+static struct conn *any_conn(struct sim *w, bool local)
 {
 	struct conn *c, *found = NULL;
 	u32 i, n = 0;
 
 	for (i = 0; i < w->opt.nodes; i++)
 		list_for_each_entry(c, &w->node[i].conns, list)
-			if (c->open && !c->closing && c->other && !sim_random(w, ++n))
+			if (c->open && !c->closing && c->other && (local || !c->local) &&
+			    !sim_random(w, ++n))
 				found = c;
 	return found;
 }
@@ -205,7 +206,7 @@ static struct conn *any_conn(struct sim *w)
 /* The other end gets some of what is on its way to it, and then the same. */
 bool net_cut_one(struct sim *w)
 {
-	struct conn *c = any_conn(w);
+	struct conn *c = any_conn(w, true);
 	u64 after;
 
 	if (!c)
@@ -219,7 +220,7 @@ bool net_cut_one(struct sim *w)
 
 bool net_halfopen_one(struct sim *w)
 {
-	struct conn *c = any_conn(w);
+	struct conn *c = any_conn(w, false);
 
 	if (!c)
 		return false;

@@ -78,11 +78,23 @@ static void take_slowest(struct sfeed *f, void *arg)
 
 void sfeed_release_stream(struct ke_rstream *rs)
 {
+	struct snode *n = rs->peer->node->owner;
 	u64 least = U64_MAX;
+	struct slog *log;
 
 	sfeeds_of(rs, take_slowest, &least);
-	if (least != U64_MAX && rs->attached)
+	if (least == U64_MAX || !rs->attached)
+		return;
+	if (!rs->local) {
 		ke_rstream_release(rs, least);
+		return;
+	}
+	if (!rs->slot)
+		return;
+	log = rs->owner;
+	n->gates->word[rs->slot] = least;
+	if (log->src)
+		ssource_room(log->src);
 }
 
 void sfeed_release(struct sfeed *f, bool all)

@@ -61,7 +61,8 @@ static void show_chan(const struct schan *c)
 	const struct sfeed *f;
 
 	printf("#  channel %u: %s, %u sinks, %u gated\n", c->which,
-	       c->state == CHAN_OPEN ? "open" : c->state == CHAN_JOINING ? "joining" : "closing",
+	       c->state == CHAN_OPEN ? "open" : c->state == CHAN_JOINING ? "joining" :
+									   "closing",
 	       c->ch.sinks, c->ch.gated);
 	if (!c->ch.node)
 		return;
@@ -84,7 +85,8 @@ static void show_node(const struct snode *n)
 	const struct conn *c;
 	u32 i;
 
-	printf("# node %u: %s\n", n->index, n->up ? "up" : n->host_down ? "crashed" : "down");
+	printf("# node %u: %s\n", n->index, n->up ? "up" : n->host_down ? "crashed" :
+									  "down");
 	if (!n->up)
 		return;
 	list_for_each_entry(c, &n->conns, list)

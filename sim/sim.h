@@ -9,6 +9,9 @@
  *	  │                          │       │
  *	  └───── truth ──────────────┴───────┘        what a source really submitted
  *
+ * Nodes of one host read each other's logs (slog) and gates (sgates) in place, as if they
+ * were mapped: what lib/share.c passes as a descriptor is a counted pointer here.
+ *
  * A step is one timer. It runs in one node, as whatever thread of it would: what core
  * allocates meanwhile is that node's. Files of this folder see each other's structures;
  * the noun that a function begins with says where it lives.
@@ -30,6 +33,7 @@ enum sim_limits {
 	SIM_MEMBERS_MAX = 64,	/* of a channel, that the workload opens */
 	SIM_SEGMENTS_MAX = 64,	/* of a pipe */
 	SIM_RESERVED_MAX = 4,	/* open reservations of a source */
+	SIM_GATES_MAX = 256, /* of a process; 0 is none */
 	SIM_STEPS_MAX = 50000000,
 };
 
@@ -54,9 +58,14 @@ struct conn;
 /* ---------------------------------------------------------------- what is true */
 
 /* As in the library and on the wire. */
-enum ssink_policy { SINK_LATEST, SINK_BLOCK, SINK_DISCONNECT };
+enum ssink_policy { SINK_LATEST,
+		    SINK_BLOCK,
+		    SINK_DISCONNECT };
 
-enum truth_state { TRUTH_RESERVED = 1, TRUTH_WHOLE, TRUTH_VOID, TRUTH_PART };
+enum truth_state { TRUTH_RESERVED = 1,
+		   TRUTH_WHOLE,
+		   TRUTH_VOID,
+		   TRUTH_PART };
 
 struct truth_event {
 	u64 time_ns;
@@ -89,6 +98,22 @@ struct slog {
 	struct kecho_log_header *hdr;
 	u8 *ring;
 	u64 size, start;
+	bool shared; /* others of this host may read it */
+	struct ssource *src; /* whose it is then; NULL: that has gone */
+};
+
+/* The gates of a process, which those that it reads look at. */
+struct sgates {
+	u32 refs;
+	u64 word[SIM_GATES_MAX];
+};
+
+/* On its way beside a SHARE, or come: one of the two. */
+struct sshared {
+	struct list_head list;
+	u32 id;
+	struct slog *log;
+	struct sgates *gates;
 };
 
 struct sreserved {
@@ -145,7 +170,10 @@ struct ssink {
 	u64 stopped_us;		/* reads nothing until then */
 };
 
-enum schan_state { CHAN_CLOSED, CHAN_JOINING, CHAN_OPEN, CHAN_CLOSING };
+enum schan_state { CHAN_CLOSED,
+		   CHAN_JOINING,
+		   CHAN_OPEN,
+		   CHAN_CLOSING };
 
 struct schan {
 	struct ke_channel ch;
@@ -188,6 +216,10 @@ struct conn {
 	u64 looked;		/* control bytes that were traced */
 	u32 piece;
 	struct ke_id target;	/* of who dialled */
+	bool local;
+	bool died; /* the process at the other end */
+	struct list_head coming, logs; /* what goes beside SHAREs to this end, and came */
+	struct sgates *gates; /* of the other end */
 	struct pipe in;
 	struct timer rx, tx, greet;
 };
@@ -200,9 +232,17 @@ struct wire {
 	u64 frames, bytes;
 };
 
+struct snode_known {
+	u64 incarnation;
+	struct ke_id id;
+};
+
 struct snode {
 	struct sim *w;
-	u16 index;
+	u16 index, host;
+	bool shy; /* only its own host can dial it */
+	struct sgates *gates;
+	bool gate_used[SIM_GATES_MAX];
 	bool up, host_down, gone;	/* gone: what it still does reaches nobody */
 	bool reap, reaping;
 	struct ke_node node;
@@ -221,22 +261,28 @@ struct snode {
 	struct list_head conns, dials;
 	struct schan *chan;
 	/* By node, those that were linked last. */
-	struct snode_known {
-		u64 incarnation;
-		struct ke_id id;
-	} *known;
+	struct snode_known *known;
 };
 
 struct sim_options {
 	u64 seed;
-	u32 nodes, channels, members;
+	u32 nodes, hosts, channels, members;
 	u64 events;
 	u32 faults;		/* BIT(enum sim_fault) */
 	bool trace;
 	bool steady;		/* nothing goes wrong, and nobody comes by itself */
 };
 
-enum sim_phase { PHASE_ACTIVE, PHASE_CALM, PHASE_QUIET, PHASE_CLOSE, PHASE_OVER };
+enum sim_phase { PHASE_ACTIVE,
+		 PHASE_CALM,
+		 PHASE_QUIET,
+		 PHASE_CLOSE,
+		 PHASE_OVER };
+
+struct path {
+	u32 latency_us;
+	bool blocked;
+};
 
 struct sim {
 	struct sim_options opt;
@@ -254,10 +300,7 @@ struct sim {
 	u32 last_conn;
 	struct ke_registry *reg;
 	u64 last_client;
-	struct path {
-		u32 latency_us;
-		bool blocked;
-	} *path;		/* by net_path() */
+	struct path *path;	/* by net_path() */
 	bool *no_registry;	/* by node */
 	u32 pipe_size;
 	struct timer phase_timer, fault_timer, heal_timer;
@@ -295,11 +338,14 @@ void sim_cancel(struct snode *n, struct timer *t);
 /* snode.c */
 void snode_init(struct sim *w, u16 index);
 void snode_start(struct snode *n);
-enum snode_end { NODE_KILLED = 1, NODE_CRASHED, NODE_CLOSED };
+enum snode_end { NODE_KILLED = 1,
+		 NODE_CRASHED,
+		 NODE_CLOSED };
 void snode_stop(struct snode *n, enum snode_end how);
 u64 snode_now_us(const struct snode *n);
 void snode_changed(struct snode *n);
 void snode_look(struct snode *n);
+bool snode_same_host(const struct sim *w, u16 a, u16 b);
 struct snode *snode_by_id(struct sim *w, const struct ke_id *id);
 /* snode_index - which of the nodes a contact is, whatever its incarnation. */
 u16 snode_index(const struct ke_contact *c);
@@ -327,8 +373,20 @@ void names_renew(struct snode *n);
 
 /* house.c */
 extern const struct ke_house sim_house;
-struct slog *slog_new(struct snode *n, u64 size);
+
+/* share.c: what nodes of one host share */
+struct slog *slog_new(struct snode *n, u64 size, bool shared);
 void slog_put(struct slog *log);
+struct sgates *sgates_new(void);
+void sgates_put(struct sgates *g);
+void share_gates(struct conn *c);
+void share_log(struct ke_link *l, struct ke_source *s);
+void share_in(struct ke_link *l, struct ke_channel *ch, struct ke_in *in);
+/* share_take - the log that came last under this number; NULL: none. */
+struct slog *share_take(struct conn *c, u32 log);
+void share_forget(struct conn *c);
+/* share_wake - sinks of the other nodes of this host: there is something to read. */
+void share_wake(struct schan *c);
 
 /* net.c */
 void net_dial(struct snode *n, struct ke_peer *p);

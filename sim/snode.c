@@ -14,6 +14,11 @@ u64 snode_now_us(const struct snode *n)
 	return 1000000000ULL + now - n->lag_us;
 }
 
+bool snode_same_host(const struct sim *w, u16 a, u16 b)
+{
+	return w->node[a].host == w->node[b].host;
+}
+
 struct snode *snode_by_id(struct sim *w, const struct ke_id *id)
 {
 	u32 i;
@@ -97,6 +102,7 @@ void snode_init(struct sim *w, u16 index)
 
 	n->w = w;
 	n->index = index;
+	n->host = index % w->opt.hosts;
 	n->tick = (struct timer){ .node = n, .fn = tick_fire };
 	n->life = (struct timer){ .node = n, .fn = life_fire };
 	n->renew = (struct timer){ .node = n, .fn = renew_fire };
@@ -132,21 +138,29 @@ static void make_contact(struct snode *n, struct ke_contact *self)
 		self->node.b[15] = n->index;
 	}
 	self->host.b[0] = 1;
-	self->host.b[14] = n->index >> 8;
-	self->host.b[15] = n->index;
+	self->host.b[14] = n->host >> 8;
+	self->host.b[15] = n->host;
 	self->incarnation = ++n->incarnation;
-	snprintf(self->address, sizeof(self->address), "10.0.0.%u:1", n->index);
+	self->address[0] = 0;
+	if (!n->shy)
+		snprintf(self->address, sizeof(self->address), "10.0.0.%u:1", n->index);
 }
 
 void snode_start(struct snode *n)
 {
 	struct ke_contact self;
 	char name[16];
+	u32 i;
 
 	make_contact(n, &self);
 	snprintf(name, sizeof(name), "node-%u", n->index);
 	n->up = true;
-	n->gone = n->host_down = false;
+	n->gates = sgates_new();
+	memset(n->gate_used, 0, sizeof(n->gate_used));
+	n->gone = false;
+	for (i = 0; i < n->w->opt.nodes; i++)
+		if (n->w->node[i].host == n->host)
+			n->w->node[i].host_down = false;
 	n->locks = 0;
 	n->frozen_us = 0;
 	names_connect(n);
@@ -178,6 +192,8 @@ void snode_stop(struct snode *n, enum snode_end how)
 		schan_drop(&n->chan[i]);
 	ke_node_fini(&n->node);
 	net_drop_all(n, false);
+	sgates_put(n->gates);
+	n->gates = NULL;
 	sim_cancel(n, &n->tick);
 	sim_cancel(n, &n->renew);
 	sim_cancel(n, &n->life);

@@ -35,9 +35,20 @@ static void tell(struct ssource *s)
 
 	ke_log_publish(&s->s.log);
 	ssink_wake(s->chan);
+	share_wake(s->chan);
 	list_for_each_entry(ts, &s->s.streams, source_list)
 		if (ts->link)
 			sim_house.kick(ts->link);
+}
+
+static bool waits_local(const struct ssource *s)
+{
+	const struct ke_tstream *ts;
+
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (ts->local && ts->gated && ts->gate.seen + s->s.log.size == s->s.limit)
+			return true;
+	return false;
 }
 
 static void wait_for_room(struct ssource *s)
@@ -47,6 +58,7 @@ static void wait_for_room(struct ssource *s)
 	if (!s->waiting) {
 		sim_trace(node_of(s), TRACE_WAIT, s->t->index, s->s.log.end, s->s.limit);
 		w->cover.path[PATH_BLOCKED]++;
+		w->cover.path[PATH_LOCAL_WAIT] += waits_local(s);
 	}
 	s->waiting = true;
 }
@@ -404,7 +416,7 @@ struct ssource *ssource_open(struct schan *c)
 
 	s->chan = c;
 	s->act = (struct timer){ .node = n, .fn = act_fire };
-	s->log = slog_new(n, size);
+	s->log = slog_new(n, size, true);
 	if (!s->log) {
 		sim_free(s);
 		return NULL;
@@ -413,6 +425,7 @@ struct ssource *ssource_open(struct schan *c)
 	s->s.member.role = KE_SOURCE;
 	s->s.member.source = &s->s;
 	s->s.retain = sim_one_in(n->w, 2) ? 20 : 0;
+	s->log->src = s;
 	ke_log_init(&s->s.log, s->log->hdr, s->log->ring, size, 0, 0);
 	ke_source_init(&s->s, &n->node);
 	list_add_tail(&s->list, &c->sources);
@@ -473,6 +486,7 @@ void ssource_free(struct ssource *s, bool said)
 		s->t->cut_short = true;
 	list_del(&s->list);
 	sim_cancel(node_of(s), &s->act);
+	s->log->src = NULL;
 	slog_put(s->log);
 	sim_free(s);
 }

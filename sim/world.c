@@ -15,6 +15,7 @@ enum {
 	PHASE_LOOK_US = 50000,
 	LATENCY_MIN_US = 30,
 	LATENCY_STEADY_US = 100,
+	LATENCY_LOCAL_US = 5,
 	LATENCY_MAX_US = 5000,
 	LATENCY_FAR_US = 20000,
 	LAST_EVENTS = 8,
@@ -183,14 +184,22 @@ static void phase_fire(struct timer *t)
 
 /* ----------------------------------------------------------------- the world */
 
+static u32 choose_latency(struct sim *w, u32 from, u32 to, u32 most)
+{
+	if (w->opt.steady)
+		return LATENCY_STEADY_US;
+	if (from % w->opt.hosts == to % w->opt.hosts)
+		return LATENCY_LOCAL_US;
+	return LATENCY_MIN_US + sim_random(w, most);
+}
+
 static void make_paths(struct sim *w)
 {
 	u32 most = sim_one_in(w, 5) ? LATENCY_FAR_US : LATENCY_MAX_US, i, j;
 
 	for (i = 0; i < w->opt.nodes; i++)
 		for (j = 0; j < w->opt.nodes; j++)
-			net_path(w, i, j)->latency_us =
-				w->opt.steady ? LATENCY_STEADY_US : LATENCY_MIN_US + sim_random(w, most);
+			net_path(w, i, j)->latency_us = choose_latency(w, i, j, most);
 	w->pipe_size = PIPE_BYTES_MIN << (w->opt.steady ? 0 : sim_random(w, 5));
 }
 
