@@ -14,7 +14,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench fuzz install uninstall help clean
+.PHONY: all demo check check-long core-kernel style bench scale fuzz install uninstall help clean
 
 all:
 	@$(deps) build
@@ -46,6 +46,11 @@ bench:
 	@$(tools)/build.sh build
 	@bench/run.sh build
 
+scale:
+	@$(deps) build
+	@$(tools)/build.sh build
+	@sim/scale.py build/sim/kecho-sim docs
+
 fuzz:
 	@$(deps) fuzz
 	@tests/fuzz/run.sh $(FUZZ_SECONDS)
@@ -69,6 +74,7 @@ help:
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
+	@echo "make scale        simulate 10 to 1,000 nodes, and write docs/scale.md's figures"
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
 	@echo "make install      into PREFIX ($(PREFIX)) and its LIBDIR ($(LIBDIR)), under DESTDIR"
 	@echo "make uninstall    what was installed in PREFIX, under DESTDIR"
