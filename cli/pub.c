@@ -51,6 +51,8 @@ static const char help[] =
 	"                        as this command runs\n"
 	"      --wait-sinks N    first wait until the channel has N sinks\n"
 	"      --block           wait for slow `block` sinks (default)\n"
+	"      --stall TIME      end such a sink when it has read nothing for so long while\n"
+	"                        this waits for it (default 30s; 0: never)\n"
 	"      --dontwait        drop an event rather than wait; the end tells how many\n"
 	"      --strict          exit with 3 if any were dropped\n"
 	"      --log-size SIZE   bytes of the log, a power of two (default 256K)\n"
@@ -67,7 +69,7 @@ static const char help[] =
 
 enum {
 	OPT_INTERVAL = 256, OPT_HISTORY, OPT_RATE, OPT_RETAIN, OPT_WAIT_SINKS, OPT_BLOCK,
-	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER,
+	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER, OPT_STALL,
 };
 
 static const struct option options[] = {
@@ -87,6 +89,7 @@ static const struct option options[] = {
 	{ "strict", no_argument, NULL, OPT_STRICT },
 	{ "log-size", required_argument, NULL, OPT_LOG_SIZE },
 	{ "linger", required_argument, NULL, OPT_LINGER },
+	{ "stall", required_argument, NULL, OPT_STALL },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
@@ -97,7 +100,7 @@ struct pub {
 	struct feed_options feed;
 	int separator;
 	bool strict;
-	uint64_t retain, wait_sinks, log_size, linger_ns;
+	uint64_t retain, wait_sinks, log_size, linger_ns, stall_ns;
 	struct attrs attrs, event_attrs;
 	struct publisher publisher;
 	struct feeds feeds;
@@ -105,14 +108,16 @@ struct pub {
 
 static int parse_time(struct pub *pub, int opt, const char *arg)
 {
+	const char *name = opt == OPT_LINGER ? "--linger" :
+			   opt == OPT_STALL ? "--stall" : "--interval";
 	uint64_t ns;
 
-	if (arg_duration(opt == OPT_LINGER ? "--linger" : "--interval", arg, &ns))
+	if (arg_duration(name, arg, &ns))
 		return EXIT_USAGE;
-	if (opt == OPT_LINGER) {
+	if (opt != OPT_INTERVAL) {
 		if (ns > LINGER_MAX_NS)
-			return usage_error("--linger: '%s' is over an hour", arg);
-		pub->linger_ns = ns;
+			return usage_error("%s: '%s' is over an hour", name, arg);
+		*(opt == OPT_LINGER ? &pub->linger_ns : &pub->stall_ns) = ns;
 		return 0;
 	}
 	if (ns < INTERVAL_MIN_NS)
@@ -147,6 +152,7 @@ static int parse_how(struct pub *pub, int opt, char *arg)
 		return arg_size("--log-size", arg, &pub->log_size);
 	case OPT_INTERVAL:
 	case OPT_LINGER:
+	case OPT_STALL:
 		return parse_time(pub, opt, arg);
 	}
 	return usage_hint();
@@ -308,6 +314,7 @@ static int open_source(struct pub *pub, struct kecho_channel *ch)
 		.log_size = pub->log_size,
 		/* 0 would mean the default. */
 		.linger_ms = pub->linger_ns ? whole_ms(pub->linger_ns) : -1,
+		.stall_ms = pub->stall_ns ? whole_ms(pub->stall_ns) : -1,
 		.attrs = pub->attrs.attr,
 		.nattrs = pub->attrs.n,
 	};
@@ -353,6 +360,7 @@ static int pub_run(int argc, char **argv)
 	struct pub pub = {
 		.separator = '\n',
 		.linger_ns = 2000000000u,
+		.stall_ns = KECHO_STALL_MS_DEFAULT * UINT64_C(1000000),
 		.feed.interval_ns = INTERVAL_DEFAULT_NS,
 		.publisher.left = UINT64_MAX,
 	};

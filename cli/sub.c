@@ -208,7 +208,7 @@ static void idle(struct sub *sub)
 
 static void read_error(struct sub *sub, int err)
 {
-	if (err == -EPIPE)
+	if (err == -EPIPE && sub->policy == KECHO_DISCONNECT)
 		complain("too slow: disconnected, as --policy disconnect asks");
 	else
 		complain("cannot read channel '%s': %s", sub->channel, kecho_explain());

@@ -57,6 +57,10 @@ enum ke_times {
 	KE_LINK_LIVED_MS = 1000,	/* a link that breaks later is dialled again at once */
 	KE_LINK_UNUSED_MS = 2000,	/* no channel shared for so long: it ends */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
+	/* A gate is in a source's way for so long: its node is asked where it is now; */
+	KE_STALL_ASK_MS = 1000,
+	/* was told that its limit is over, and does nothing: on one host it loses the gate. */
+	KE_STALL_REACT_MS = 2000,
 };
 
 #endif

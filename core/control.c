@@ -274,15 +274,6 @@ static void synced(struct ke_presence *pr)
 	pr->synced = pr->known = true;
 }
 
-/* Who asks for counters may ask the sources too. */
-static void say_lost(struct ke_channel *ch)
-{
-	struct ke_presence *pr;
-
-	list_for_each_entry(pr, &ch->presences, channel_list)
-		ke_peer_say_lost(pr->peer);
-}
-
 static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in *in)
 {
 	struct ke_link *l = pr->peer->link;
@@ -303,7 +294,8 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 		l->node->house->shared(l, pr->channel, in);
 		return in->bad ? -EPROTO : 0;
 	case KECHO_FRAME_STAT:
-		say_lost(pr->channel);
+		/* Who asks for counters may ask the sources too. */
+		ke_channel_say_lost(pr->channel);
 		l->node->house->stats(l, pr->channel, pos);
 		break;
 	case KECHO_FRAME_STATS:

@@ -27,6 +27,7 @@
 
 struct ke_node;
 struct ke_channel;
+struct ke_gate;
 struct ke_link;
 struct ke_peer;
 struct ke_remote;
@@ -47,7 +48,8 @@ enum ke_refusal {
 	KE_REFUSED_LAYOUT = 2,	/* its shared memory is laid out in no known way */
 };
 
-/* What the house does for its node. All but the locks run in control calls. */
+/* What the house does for its node. All but the locks and the time run in control
+ * calls. */
 struct ke_house {
 	u64 (*now_ms)(void *house);
 	u64 (*random)(void *house);
@@ -83,6 +85,11 @@ struct ke_house {
 	void (*ended)(struct ke_rstream *rs);
 	/* Events of it that our sinks of now were told are lost, together. */
 	u64 (*lost)(struct ke_rstream *rs);
+	/* End our sink behind this gate: it holds the source up for too long. */
+	void (*stalled_own)(struct ke_source *s, struct ke_gate *gate);
+	/* Say at once where our slowest sink is, by ke_rstream_release() or the gate. With
+	 * @end, first end those that have something to read, at @pos or before it. */
+	void (*stalled)(struct ke_rstream *rs, u64 pos, bool end);
 	/* A gate has moved or gone. */
 	void (*room)(struct ke_source *s);
 	/* Something that a caller may wait for has happened. */
@@ -140,11 +147,19 @@ struct ke_member {
 	struct ke_source *source;
 };
 
+/* How far a gate has come that holds its source up: see stall.c. */
+enum ke_stall_step { KE_STALL_NONE, KE_STALL_SEEN, KE_STALL_ASKED, KE_STALL_AGAIN,
+		     KE_STALL_TOLD };
+
 /* A reader that the source must not overrun. */
 struct ke_gate {
 	struct list_head list;
 	const u64 *pos;		/* written by the reader, not trusted */
 	u64 seen;
+	struct ke_tstream *stream;	/* NULL: of a sink of our own */
+	enum ke_stall_step step;
+	u64 since_ms, step_ms;	/* in the way, at this step */
+	u64 at, credit, end;	/* the gate, its credit and the log's end, since then */
 };
 
 struct ke_source {
@@ -155,7 +170,10 @@ struct ke_source {
 	bool closed;
 	u32 nremote;		/* streams to other hosts */
 	u64 lost;		/* events, by sinks of other nodes, together, as those said */
-	u64 limit;		/* under the source's lock, like all below */
+	u32 stall_ms;		/* so long a gate may hold it up; 0: for ever */
+	u64 stalls;		/* that were ended for it; under its lock, like all below */
+	u64 taken;		/* gates of nodes of this host that were taken away */
+	u64 limit;
 	struct list_head gates;
 	struct list_head streams;
 };
@@ -173,6 +191,7 @@ struct ke_tstream {
 	struct ke_view view;
 	bool gated, local, ended;
 	bool stale;		/* not asked for since the link broke */
+	bool yields;		/* its node sees when its gate was taken */
 	u64 sent;
 	u64 acked;
 	u64 credit;
@@ -200,6 +219,7 @@ struct ke_rstream {
 	u64 last_seq;
 	u64 lost, lost_said;	/* by our sinks, ever; as the source's node knows */
 	u64 lost_seen;		/* as the house said last */
+	u64 taken;		/* gates that the log's source had taken when it started */
 };
 
 /* Does the source wait for our slowest sink that blocks? Until then such a sink must not
@@ -313,6 +333,13 @@ void ke_source_gate(struct ke_source *s, struct ke_gate *g, const u64 *pos);
 void ke_source_ungate(struct ke_source *s, struct ke_gate *g);
 /* How far the log may grow now; recomputed if less than @want. */
 u64 ke_source_limit(struct ke_source *s, u64 want);
+/*
+ * A record of @size bytes does not fit, and somebody wants to submit it: true if a gate
+ * has held the source up for so long that ke_source_end_stalled() has something to do,
+ * which is a control call and made without the source's lock.
+ */
+bool ke_source_stalled(struct ke_source *s, u64 size);
+void ke_source_end_stalled(struct ke_source *s);
 /* Make room for @size bytes more; false: a send reads there right now. */
 bool ke_source_unpinned(struct ke_source *s, u64 size);
 /* No event comes any more: say so behind the last one. */
@@ -362,10 +389,14 @@ void ke_rstream_drop(struct ke_rstream *rs);
 /* What our sinks lost: look, before and after their number falls; tell the source's node. */
 void ke_channel_count_lost(struct ke_channel *ch);
 void ke_peer_say_lost(struct ke_peer *p);
+void ke_channel_say_lost(struct ke_channel *ch);
 
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
 int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
+int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+/* A gate's position, never believed beyond what is there or back. */
+u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g);
 
 enum ke_subscribe_from { KE_FROM_NOW, KE_FROM_START, KE_FROM_RETAINED, KE_FROM_POS };
 

@@ -59,6 +59,7 @@ struct tnode {
 	u64 got, lost, bad, damaged;	/* events of the sink */
 	u64 first;		/* the first that it got */
 	u32 joined, left, failed, ends, repairs;
+	u32 asked, stalled;	/* where its sink is; its sink was ended */
 	u64 end_seq;
 	s32 dialled;
 };
@@ -346,6 +347,43 @@ static u64 h_lost(struct ke_rstream *rs)
 	return f ? f->r.lost : 0;
 }
 
+static __maybe_unused void sink_close(struct tnode *tn)
+{
+	if (!tn->has_sink)
+		return;
+	tn->has_sink = false;
+	tn->ch.sinks--;
+	tn->ch.gated -= tn->sink.policy == 0;
+	ke_channel_unsubscribe(&tn->ch);
+	ke_member_leave(&tn->sink);
+}
+
+static void h_stalled_own(struct ke_source *s, struct ke_gate *g)
+{
+	struct tnode *tn = s->member.owner;
+
+	h_source_lock(s);
+	ke_source_ungate(s, g);
+	h_source_unlock(s);
+	tn->stalled++;
+}
+
+/* The sink of a node ends with its feeds, and that drops the stream. */
+static void h_stalled(struct ke_rstream *rs, u64 pos, bool end)
+{
+	struct tnode *tn = node_of(rs);
+	struct feed *f = rs->owner;
+
+	tn->asked++;
+	if (!f->begun)
+		return;
+	ke_rstream_release(rs, f->r.released);
+	if (!end || f->r.released > pos || f->r.released == ke_reader_head(&f->r))
+		return;
+	tn->stalled++;
+	sink_close(tn);
+}
+
 static void h_room(struct ke_source *s)
 {
 	(void)s;
@@ -390,7 +428,8 @@ static const struct ke_house test_house = {
 	.attach = h_attach, .detach = h_detach, .gate_slot = h_gate_slot, .gate = h_gate,
 	.share_log = h_share_log, .share_channel = h_share_channel, .shared = h_shared,
 	.member = h_member, .started = h_started, .published = h_published, .ended = h_ended,
-	.lost = h_lost, .room = h_room, .changed = h_changed, .repair = h_repair,
+	.lost = h_lost, .stalled_own = h_stalled_own, .stalled = h_stalled, .room = h_room,
+	.changed = h_changed, .repair = h_repair,
 	.stats = h_stats, .stats_in = h_stats_in, .pong = h_pong,
 };
 

@@ -312,17 +312,6 @@ static __maybe_unused int sink_open(struct tnode *tn, bool gated, bool retained)
 	return ke_channel_subscribe(&tn->ch, retained);
 }
 
-static __maybe_unused void sink_close(struct tnode *tn)
-{
-	if (!tn->has_sink)
-		return;
-	tn->has_sink = false;
-	tn->ch.sinks--;
-	tn->ch.gated -= tn->sink.policy == 0;
-	ke_channel_unsubscribe(&tn->ch);
-	ke_member_leave(&tn->sink);
-}
-
 /* An event of @len bytes. -EAGAIN: a gate; -EDEADLK: a send reads there. */
 static __maybe_unused int submit(struct tnode *tn, u32 len)
 {

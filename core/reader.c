@@ -338,6 +338,33 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 	return true;
 }
 
+void ke_reader_gated(struct ke_reader *r, u64 self, u64 taken)
+{
+	r->self = self;
+	r->taken = taken;
+}
+
+bool ke_reader_kept(const struct ke_reader *r)
+{
+	const struct kecho_log_header *hdr = r->view.hdr;
+	u64 n, i;
+
+	if (!r->self)
+		return true;
+	smp_rmb();	/* what was read lies before this look */
+	n = load(&hdr->taken);
+	if (likely(n == r->taken))
+		return true;
+	/* So many at once, or a count that goes back: it can't be known any more. */
+	if (n - r->taken > KECHO_LOG_TAKEN)
+		return false;
+	smp_rmb();
+	for (i = r->taken; i != n; i++)
+		if (load(&hdr->taken_of[i % KECHO_LOG_TAKEN]) == r->self)
+			return false;
+	return true;
+}
+
 void ke_reader_give(struct ke_reader *r, void *buf, u32 size)
 {
 	r->big = buf;

@@ -32,6 +32,7 @@ struct ke_reader {
 	u64 released;		/* the writer may have all before this */
 	u64 seq;		/* of the last event that was delivered or said to be lost */
 	u64 lost;		/* events said to be lost, ever */
+	u64 self, taken;	/* see ke_reader_gated(); self 0: nobody can take its gate */
 	/* An event in pieces. @big is the owner's memory, see ke_reader_give(). */
 	u8 *big;
 	u32 big_size;
@@ -74,6 +75,14 @@ u64 ke_reader_plain_end(const struct ke_reader *r);
 /* ke_reader_give - @buf of @size bytes for events in pieces; the old one is the
  * owner's again. NULL: there is none, count that event as lost. */
 void ke_reader_give(struct ke_reader *r, void *buf, u32 size);
+
+/*
+ * ke_reader_gated - its gate may be taken away: the log's header then names @self, behind
+ * the first @taken ones. Until ke_reader_kept() says no, all that was read before the
+ * question lay in the log untouched; then nothing of it is to be believed.
+ */
+void ke_reader_gated(struct ke_reader *r, u64 self, u64 taken);
+bool ke_reader_kept(const struct ke_reader *r);
 
 /* ke_reader_finish - no more will come, and the source's last event was @last: is
  * there a loss to tell? 1: @item; 0. */

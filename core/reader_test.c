@@ -550,6 +550,34 @@ BOTH(random_reads)
 	pair_free(p);
 }
 
-TESTS(reader, events, released, attributes, voids, lapped, finish, gated_tail, sequence, bad_heads,
-      bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped, past_the_end,
-      last_number, reserved_lap, random_reads);
+/* Whose gate was taken shows in the log's header, however many others' were too. */
+TEST(gate_taken)
+{
+	static struct kecho_log_header hdr;
+	struct ke_view v = { .hdr = &hdr, .size = KE_LOG_SIZE_MIN };
+	static struct ke_reader r;
+	u32 i;
+
+	memset(&hdr, 0, sizeof(hdr));
+	ke_reader_init(&r, v, true, 0, 0, NULL);
+	hdr.taken = cpu_to_le64(40);
+	ok(ke_reader_kept(&r), "nobody can take it");
+	ke_reader_gated(&r, 7, 3);
+	ok(!ke_reader_kept(&r), "more than can be named");
+	ke_reader_gated(&r, 7, 40);
+	for (i = 0; i < KECHO_LOG_TAKEN; i++) {
+		hdr.taken_of[(40 + i) % KECHO_LOG_TAKEN] = cpu_to_le64(100 + i);
+		hdr.taken = cpu_to_le64(41 + i);
+		ok(ke_reader_kept(&r), "another's, %u of them", i + 1);
+	}
+	hdr.taken_of[(40 + 5) % KECHO_LOG_TAKEN] = cpu_to_le64(7);
+	ok(!ke_reader_kept(&r), "ours");
+	ke_reader_gated(&r, 7, 56);
+	ok(ke_reader_kept(&r), "an old one");
+	hdr.taken = cpu_to_le64(55);
+	ok(!ke_reader_kept(&r), "a count that goes back");
+}
+
+TESTS(reader, gate_taken, events, released, attributes, voids, lapped, finish, gated_tail,
+      sequence, bad_heads, bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped,
+      past_the_end, last_number, reserved_lap, random_reads);

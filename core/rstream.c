@@ -64,6 +64,7 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from)
 	ke_put_u8(&o, rs->gated);
 	ke_put_u32(&o, rs->local && rs->gated ? house(p)->gate_slot(rs) : 0);
 	ke_put_u64(&o, seq);
+	ke_put_u8(&o, true);	/* it yields: see ke_reader_kept() */
 	WARN_ON_ONCE(o.bad);
 	ke_link_send(p->link, KECHO_FRAME_SUBSCRIBE, m->log, pos, buf, o.len);
 	return 0;
@@ -123,6 +124,14 @@ void ke_peer_say_lost(struct ke_peer *p)
 	}
 	if (all)
 		p->losses_said = losses;
+}
+
+void ke_channel_say_lost(struct ke_channel *ch)
+{
+	struct ke_presence *pr;
+
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		ke_peer_say_lost(pr->peer);
 }
 
 /* Would pads up to there lie where something has yet to be read, in place perhaps? */
@@ -263,7 +272,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
 	bool resumes = rs && rs->attached && !rs->local && rs->resumes;
-	u64 seq = ke_get_u64(in);
+	u64 seq = ke_get_u64(in), taken = in->p < in->end ? ke_get_u64(in) : 0;
 	int err = 0;
 
 	if (in->bad || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
@@ -280,6 +289,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		return err;
 	rs->starts_due--;
 	rs->ended = false;
+	rs->taken = taken;
 	if (!rs->local) {
 		pos = rs->mirror.head;
 		seq = rs->mirror.seq;
@@ -325,4 +335,37 @@ int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos)
 	if (!err)
 		l->node->house->published(rs);
 	return err;
+}
+
+/* The source wants to go on: where are they? In steps is not enough here. */
+static void say_where(struct ke_rstream *rs)
+{
+	if (rs->local)
+		return;
+	if (ke_rstream_gate_stands(rs))
+		rs->credit = max(rs->credit, rs->released + rs->mirror.size);
+	say_ack(rs);
+}
+
+/* A new START settles what is not started; then it may ask again. */
+static bool may_stall(const struct ke_rstream *rs)
+{
+	return rs && rs->attached && !rs->starts_due && !rs->ended;
+}
+
+int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	u8 end = ke_get_u8(in);
+
+	if (in->bad || end > 1)
+		return -EPROTO;
+	if (!may_stall(rs))
+		return 0;
+	l->node->house->stalled(rs, pos, end);
+	/* Without sinks there is none any more. */
+	rs = ke_peer_rstream(l->peer, log);
+	if (may_stall(rs))
+		say_where(rs);
+	return 0;
 }

@@ -2,10 +2,12 @@
 /*
  * Streams: a log on its way to another node. Their frames' bodies:
  *
- *	SUBSCRIBE	from u8, gated u8, gate's number u32, last event that we have u64
- *	START		last event before it u64
+ *	SUBSCRIBE	from u8, gated u8, gate's number u32, last event that we have u64,
+ *			yields u8
+ *	START		last event before it u64, gates taken u64
  *	END		last event u64
  *	ACK		room up to u64, lost u64; pos: in the mirror up to here
+ *	STALL		end u8: see stall.c
  *	SKIP, DATA, UNSUBSCRIBE	-
  *
  * On one host the reader maps the log itself: SUBSCRIBE and START fix the position
@@ -31,13 +33,12 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->limit = KE_NO_LIMIT;
 	s->closed = false;
 	s->nremote = 0;
-	s->lost = 0;
+	s->lost = s->stalls = s->taken = 0;
 	INIT_LIST_HEAD(&s->gates);
 	INIT_LIST_HEAD(&s->streams);
 }
 
-/* A gate's position, never believed beyond what is there or back. */
-static u64 gate_pos(const struct ke_source *s, struct ke_gate *g)
+u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g)
 {
 	u64 pos = smp_load_acquire(g->pos);
 
@@ -52,7 +53,7 @@ static u64 gates_limit(struct ke_source *s)
 	struct ke_gate *g;
 
 	list_for_each_entry(g, &s->gates, list)
-		limit = min(limit, gate_pos(s, g) + s->log.size);
+		limit = min(limit, ke_gate_pos(s, g) + s->log.size);
 	return limit;
 }
 
@@ -62,6 +63,7 @@ void ke_source_gate(struct ke_source *s, struct ke_gate *g, const u64 *pos)
 	g->seen = max(READ_ONCE(*pos), s->log.tail);
 	if (g->seen > s->log.head)
 		g->seen = s->log.head;
+	g->step = KE_STALL_NONE;
 	list_add_tail(&g->list, &s->gates);
 	s->limit = gates_limit(s);
 }
@@ -229,7 +231,7 @@ static void hold_gate(struct ke_tstream *ts)
 	if (!ts->gated)
 		return;
 	peer_house(ts->peer)->source_lock(ts->source);
-	gate_pos(ts->source, &ts->gate);
+	ke_gate_pos(ts->source, &ts->gate);
 	ts->gate.pos = &ts->acked;
 	peer_house(ts->peer)->source_unlock(ts->source);
 }
@@ -246,7 +248,7 @@ void ke_peer_hold_gates(struct ke_peer *p)
 
 struct subscription {
 	u8 from;
-	bool gated;
+	bool gated, yields;
 	bool goes_on;	/* on one host: who reads goes on by itself, who is new starts now */
 	u32 slot;
 	u64 pos;
@@ -309,6 +311,7 @@ static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct su
 		pos = l->node->house->gate(l, sub->slot);
 	if (!pos)
 		return -EPROTO;
+	ts->yields = sub->yields;
 	if (ts->gated) {
 		ts->gate.pos = pos;
 		return 0;
@@ -330,6 +333,7 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 	ts->view = ke_log_view(&s->log);
 	ts->pin = U64_MAX;
 	ts->credit = KE_NO_LIMIT;
+	ts->gate.stream = ts;
 	ts->lost = goes_on ? KE_LOST_UNKNOWN : 0;
 	INIT_LIST_HEAD(&ts->link_list);
 	list_add_tail(&ts->source_list, &s->streams);
@@ -354,7 +358,7 @@ static void begin_gated(struct ke_link *l, struct ke_tstream *ts)
 /* Says START with the tx lock held: behind it comes nothing that is older. */
 static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq, bool restart)
 {
-	__le64 body = cpu_to_le64(seq);
+	__le64 body[2] = { cpu_to_le64(seq), cpu_to_le64(ts->source->taken) };
 
 	l->node->house->tx_lock(l);
 	if (!ts->local && (restart || list_empty(&ts->link_list))) {
@@ -370,7 +374,7 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 			begin_gated(l, ts);
 		pos = ts->sent;
 	}
-	ke_link_send_locked(l, KECHO_FRAME_START, ts->source->id, pos, &body, sizeof(body));
+	ke_link_send_locked(l, KECHO_FRAME_START, ts->source->id, pos, body, sizeof(body));
 	l->node->house->tx_unlock(l);
 }
 
@@ -390,6 +394,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	sub.slot = ke_get_u32(in);
 	sub.seq = ke_get_u64(in);
 	sub.goes_on = l->local && sub.from == KE_FROM_POS;
+	sub.yields = in->p < in->end && ke_get_u8(in);
 	if (in->bad || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
 	if (!s)		/* its MEMBER_GONE is on its way */
@@ -443,7 +448,7 @@ static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	smp_store_release(&ts->acked, pos);
 	if (ts->gated) {
 		l->node->house->tx_lock(l);
-		ts->credit = max(ts->credit, credit);
+		WRITE_ONCE(ts->credit, max(ts->credit, credit));
 		l->node->house->tx_unlock(l);
 	}
 	l->node->house->room(s);
@@ -477,6 +482,8 @@ int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *i
 		return ke_rstream_skip(l, id, pos);
 	case KECHO_FRAME_ACK:
 		return ack_in(l, id, pos, in);
+	case KECHO_FRAME_STALL:
+		return ke_rstream_stall(l, id, pos, in);
 	}
 	return -EPROTO;
 }

@@ -46,11 +46,16 @@ static void show_feed(struct feed *f)
 int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
 {
 	struct feed *f = make_feed(s, rs->owner, rs->remote->id);
+	__le64 self;
 
 	if (!f)
 		return -ENOMEM;
 	f->rs = rs;
 	start_feed(f, rs->view, pos, seq);
+	if (rs->local && gated(s)) {
+		memcpy(&self, s->ch->k->node.self.node.b, sizeof(self));
+		ke_reader_gated(&f->reader, le64_to_cpu(self), rs->taken);
+	}
 	show_feed(f);
 	return 0;
 }
@@ -234,7 +239,7 @@ static bool feed_ready(const struct feed *f)
 bool feeds_ready(void *sink)
 {
 	struct kecho_sink *s = sink;
-	bool ready = s->disconnected;
+	bool ready = s->disconnected || s->taken;
 	struct feed *f;
 
 	lib_lock(&s->lock);
@@ -297,14 +302,12 @@ static unsigned int plain_events(struct kecho_sink *s, struct feed *f, struct ke
 }
 
 /* How many of @max there are now, in @ev. What is no event is alone. */
-static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
+static unsigned int feed_take(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
 			      unsigned int max)
 {
 	struct ke_item item;
 	int n;
 
-	if (f->told)
-		return 0;
 	/* What was given out before is read now. */
 	__atomic_store_n(&f->released, f->reader.pos, __ATOMIC_RELEASE);
 	n = plain_events(s, f, ev, max);
@@ -327,6 +330,57 @@ static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho
 	if (!f->failed && ke_reader_finish(&f->reader, f->last_seq, &item))
 		return tell_item(s, f, &item, ev);
 	return tell_end(f, ev);
+}
+
+/* In place from a log whose source may have ceased to wait for us: what was taken then is
+ * not told. */
+static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
+				   unsigned int max)
+{
+	bool ended = f->ended, gone = f->gone, failed = f->failed;
+	struct kecho_sink_stats stats = s->stats;
+	u64 seq = f->reader.seq, lost = f->reader.lost;
+	unsigned int n = feed_take(s, f, ev, max);
+
+	if (likely(ke_reader_kept(&f->reader)))
+		return n;
+	s->stats = stats;
+	f->reader.seq = seq;
+	f->reader.lost = lost;
+	f->ended = ended;
+	f->gone = gone;
+	f->failed = failed;
+	f->told = false;
+	s->taken = true;
+	return 0;
+}
+
+/* The sink has stalled. Once it was told all that it lost it has ended. */
+static unsigned int tell_cut(struct kecho_sink *s, struct feed *f, struct kecho_event *ev)
+{
+	struct feed *other;
+	bool more = false;
+
+	f->told = true;
+	list_for_each_entry(other, &s->feeds, list)
+		more |= !other->told;
+	s->disconnected = !more;
+	if (f->last_seq <= f->reader.seq)
+		return 0;
+	*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,
+				    .seq = f->reader.seq + 1, .last_seq = f->last_seq };
+	f->reader.seq = f->last_seq;
+	return 1;
+}
+
+static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
+			      unsigned int max)
+{
+	if (f->told)
+		return 0;
+	if (unlikely(f->cut))
+		return tell_cut(s, f, ev);
+	return f->reader.self ? feed_take_kept(s, f, ev, max) : feed_take(s, f, ev, max);
 }
 
 /*

@@ -189,7 +189,8 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 	feeds_of(rs, feed_goes_on, NULL);
 	list_for_each_entry(s, &ch->sinks, list)
 		/* Without memory the link is set up again, and starts again. */
-		if (!has_feed(s, rs) && may_begin(s, rs) && feed_stream(s, rs, pos, seq))
+		if (!s->stalled && !has_feed(s, rs) && may_begin(s, rs) &&
+		    feed_stream(s, rs, pos, seq))
 			rs->peer->link->broken = true;
 	feeds_released(ch->k, rs);
 	wait_wake(ch->k);
@@ -332,6 +333,8 @@ const struct ke_house lib_house = {
 	.published = published,
 	.ended = ended,
 	.lost = lost,
+	.stalled_own = stall_own,
+	.stalled = stall_in,
 	.room = room,
 	.changed = changed,
 	.repair = repair,

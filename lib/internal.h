@@ -111,6 +111,7 @@ struct feed {
 	bool ended;			/* nothing comes for now */
 	bool told;
 	bool failed;
+	bool cut;			/* its sink has stalled: what it lacks is lost */
 	u64 last_seq;
 	/* Of a member that has gone, for as long as its events come. */
 	struct ke_attrs attrs, node_attrs;
@@ -143,6 +144,8 @@ struct kecho_sink {
 	struct list_head feeds;
 	unsigned int budget;	/* events that the first feed still may give in a row */
 	bool retained, disconnected, reading;
+	bool stalled;		/* it held up a source, and reads no logs any more */
+	bool taken;		/* a source did not wait for it: it is to be ended */
 	kecho_event_fn fn;
 	void *arg;
 	void *copy;		/* a record that is not read in place */
@@ -317,6 +320,12 @@ int channel_wait(struct kecho_channel *ch, bool (*done)(const struct ke_channel 
 int attrs_set(struct ke_attrs *a, const char *name, struct kecho_value v);
 int value_check(const char *name, struct kecho_value v, struct ke_value *out);
 int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n);
+
+/* stall.c */
+void stall_end(struct kecho_sink *s);
+bool stall_taken(struct kecho_sink *s);
+void stall_own(struct ke_source *s, struct ke_gate *gate);
+void stall_in(struct ke_rstream *rs, u64 pos, bool end);
 
 /* feed.c */
 int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq);

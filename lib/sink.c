@@ -120,8 +120,10 @@ void kecho_sink_close(struct kecho_sink *s)
 	ke_member_leave(&s->m);
 	lib_lock(&s->lock);
 	list_del(&s->list);
-	ch->ch.sinks--;
-	ch->ch.gated -= s->m.policy == KECHO_BLOCK;
+	if (!s->stalled) {
+		ch->ch.sinks--;
+		ch->ch.gated -= s->m.policy == KECHO_BLOCK;
+	}
 	lib_unlock(&s->lock);
 	feeds_end(s);
 	ke_channel_unsubscribe(&ch->ch);
@@ -168,9 +170,11 @@ static unsigned int next_events(struct kecho_sink *s, struct kecho_event *ev, un
 	unsigned int n;
 	bool due;
 
-	lib_lock(&s->lock);
-	n = feeds_next(s, ev, max, &due);
-	lib_unlock(&s->lock);
+	do {
+		lib_lock(&s->lock);
+		n = feeds_next(s, ev, max, &due);
+		lib_unlock(&s->lock);
+	} while (!n && stall_taken(s));
 	if (n)
 		after_events(s, ev, due);
 	return n;
@@ -187,6 +191,19 @@ static bool arm_poll(struct kecho_sink *s)
 	return true;
 }
 
+static int refuse_read(const struct kecho_sink *s, int err, const char *reason)
+{
+	return lib_fail(err, "sink of '%s': %s", s->ch->ch.name, reason);
+}
+
+/* It has ended: why? */
+static int over(const struct kecho_sink *s)
+{
+	return refuse_read(s, -EPIPE, s->stalled ?
+			   "it stalled its source: it read nothing for longer than that waits" :
+			   "it was overtaken, which ends it");
+}
+
 static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned int max,
 			 int timeout_ms)
 {
@@ -199,7 +216,9 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 		if (n)
 			return n;
 		if (s->disconnected)
-			return -EPIPE;
+			return over(s);
+		if (s->taken)
+			continue;
 		feeds_release(s);
 		if (!timeout_ms) {
 			if (atomic_load(&k->ntcp) || s->pollfd >= 0)
@@ -217,11 +236,6 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 		if (err)
 			return err;
 	}
-}
-
-static int refuse_read(const struct kecho_sink *s, int err, const char *reason)
-{
-	return lib_fail(err, "sink of '%s': %s", s->ch->ch.name, reason);
 }
 
 ssize_t kecho_read_vector(struct kecho_sink *s, struct kecho_event *ev, size_t max, int timeout_ms)

@@ -8,6 +8,12 @@
  */
 #include "internal.h"
 
+/* As core has it, where 0 is never. */
+static u32 stall_limit(int stall_ms)
+{
+	return stall_ms < 0 ? 0 : stall_ms ?: KECHO_STALL_MS_DEFAULT;
+}
+
 static struct kecho_source *make_source(struct kecho_channel *ch,
 					const struct kecho_source_options *opt, size_t size)
 {
@@ -21,6 +27,7 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 	s->s.member.source = &s->s;
 	s->s.retain = ch->retain;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
+	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
 	s->log = shared_log_make(size);
 	if (s->log && !(opt && attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs)))
 		return s;
@@ -41,7 +48,8 @@ static int feed_own_sinks(struct kecho_source *s)
 	int err = 0;
 
 	list_for_each_entry(sink, &s->ch->sinks, list)
-		err = err ?: feed_source(sink, s, false);
+		if (!sink->stalled)
+			err = err ?: feed_source(sink, s, false);
 	return err;
 }
 
@@ -177,6 +185,27 @@ static void set_want(struct kecho_source *s, u64 want)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* Whoever has held us up for too long is ended. Called and left with the source's lock. */
+static void end_stalled(struct kecho_source *s)
+{
+	struct kecho *k = s->ch->k;
+
+	lib_unlock(&s->lock);
+	pthread_mutex_lock(&k->lock);
+	ke_source_end_stalled(&s->s);
+	pthread_mutex_unlock(&k->lock);
+	lib_lock(&s->lock);
+}
+
+static int no_room(struct kecho_source *s, u64 size)
+{
+	s->stats.refused++;
+	if (ke_source_stalled(&s->s, size))
+		end_stalled(s);
+	return lib_fail(-EAGAIN, "source of '%s': its log is full of what a `block` sink has yet "
+			"to read", s->ch->ch.name);
+}
+
 /*
  * Wait until the log may grow. Called and left with the source's lock; the kecho
  * lock, which every change of a gate broadcasts under, comes first.
@@ -193,8 +222,13 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 	lib_lock(&s->lock);
 	set_want(s, end > half ? end - half : 1);
 	while (!s->s.closed && !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end + half))) {
+		bool stalled = ke_source_stalled(&s->s, size);
+
 		lib_unlock(&s->lock);
-		lib_wait(k, lib_deadline(ROOM_LOOK_MS));
+		if (stalled)
+			ke_source_end_stalled(&s->s);
+		else
+			lib_wait(k, lib_deadline(ROOM_LOOK_MS));
 		lib_lock(&s->lock);
 	}
 	set_want(s, 0);
@@ -209,10 +243,8 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 	int err;
 
 	while (!ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end))) {
-		if (flags & KECHO_DONTWAIT) {
-			s->stats.refused++;
-			return -EAGAIN;
-		}
+		if (flags & KECHO_DONTWAIT)
+			return no_room(s, size);
 		err = wait_for_room(s, size);
 		if (err)
 			return err;
@@ -250,8 +282,10 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 
 	if ((flags & KECHO_DONTWAIT) &&
 	    ke_source_limit(&s->s, s->s.log.end + all) < s->s.log.end + all) {
+		if (all <= s->s.log.size)
+			return no_room(s, all);
 		s->stats.refused++;
-		return all > s->s.log.size ? -EMSGSIZE : -EAGAIN;
+		return -EMSGSIZE;
 	}
 	s->in_pieces = true;
 	info->frag_total = len;
@@ -444,5 +478,6 @@ void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
 {
 	lib_lock(&s->lock);
 	*st = s->stats;
+	st->stalled = s->s.stalls;
 	lib_unlock(&s->lock);
 }

@@ -243,6 +243,44 @@ static u64 lost(struct ke_rstream *rs)
 	return sum;
 }
 
+static void stalled_own(struct ke_source *s, struct ke_gate *g)
+{
+	(void)s;
+	ssink_stalled(container_of(g, struct sfeed, gate));
+}
+
+/* The feed of a sink that holds, or leaves unread, what was there for so long. */
+static struct sfeed *stalled_feed(const struct ke_rstream *rs, u64 pos)
+{
+	struct ssink *s;
+	struct sfeed *f;
+
+	list_for_each_entry(s, &chan_of(rs)->sinks, list)
+		list_for_each_entry(f, &s->feeds, list)
+			if (f->rs == rs && s->m.policy == SINK_BLOCK && f->released <= pos &&
+			    f->released != ke_reader_head(&f->r))
+				return f;
+	return NULL;
+}
+
+static void stalled(struct ke_rstream *rs, u64 pos, bool end)
+{
+	struct cover *c = &node_of(rs)->w->cover;
+	struct ke_remote *m = rs->remote;
+	struct sfeed *f;
+	bool any = false;
+
+	/* The stream goes with its last sink. */
+	while (end && m->stream && (f = stalled_feed(m->stream, pos))) {
+		ssink_stalled(f);
+		any = true;
+	}
+	c->path[PATH_STALL_ASKED] += !end;
+	c->path[PATH_STALL_MOVED] += end && !any;
+	if (m->stream)
+		sfeed_release_stream(m->stream);
+}
+
 /* ------------------------------------------------------------------- members */
 
 static void member(struct ke_remote *m)
@@ -314,6 +352,8 @@ const struct ke_house sim_house = {
 	.published = published,
 	.ended = ended,
 	.lost = lost,
+	.stalled_own = stalled_own,
+	.stalled = stalled,
 	.room = room,
 	.changed = changed,
 	.repair = repair,

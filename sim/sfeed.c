@@ -23,6 +23,7 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 	f->t = t;
 	f->seq = seq;
 	f->released = f->said = pos;
+	f->moved_us = n->w->now_us;
 	log->refs++;
 	ke_reader_init(&f->r, view, gated(s), pos, seq, s->copy);
 	if (src && gated(s)) {
@@ -161,6 +162,13 @@ static int next_item(struct sfeed *f, struct ke_item *item)
 	return n;
 }
 
+static void released(struct sfeed *f, u64 pos)
+{
+	if (f->released != pos)
+		f->moved_us = f->sink->chan->node->w->now_us;
+	f->released = pos;
+}
+
 bool sfeed_next(struct sfeed *f)
 {
 	struct sim *w = f->sink->chan->node->w;
@@ -170,13 +178,13 @@ bool sfeed_next(struct sfeed *f)
 	if (f->told)
 		return false;
 	let_go(f);
-	f->released = f->r.pos;
+	released(f, f->r.pos);
 	if (sim_one_in(w, 2) && ke_reader_plain(&f->r, ke_reader_plain_end(&f->r), &item)) {
 		tell(f, &item);
 		return true;
 	}
 	n = next_item(f, &item);
-	f->released = f->r.released;
+	released(f, f->r.released);
 	if (n < 0) {
 		sim_broken(w, "node %u: the log of source %u is damaged (%d) behind event %llu",
 			   f->sink->chan->node->index, f->t->index, n,

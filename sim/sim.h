@@ -83,6 +83,7 @@ struct truth {
 	struct truth_event *event;
 	bool ended, cut_short;	/* closed in order; before all that gates it had all */
 	bool early;		/* it did not wait for all to subscribe */
+	u32 stall_ms;		/* of its source */
 	/* By node that reads it behind a gate: what it may lack until here, since there was
 	 * no gate; and whether there is one now. */
 	u64 *ungated_to;
@@ -130,7 +131,7 @@ struct ssource {
 	struct truth *t;
 	struct timer act;
 	u64 opened_us, close_us;	/* a deadline each */
-	bool ready, closing, waiting, last;
+	bool ready, closing, waiting, last, held_up;
 	struct sreserved reserved[SIM_RESERVED_MAX];
 	u32 nreserved;
 	u64 piece_seq;		/* of an event that goes in piece by piece; 0: none */
@@ -149,6 +150,7 @@ struct sfeed {
 	struct ke_reader r;
 	struct ke_gate gate;
 	u64 released, said;
+	u64 moved_us;		/* when released did */
 	u64 seq;		/* of the last event that was told or lost */
 	u64 last_seq;
 	u64 cut_seq;		/* an event in pieces that a break fell into */
@@ -424,6 +426,8 @@ struct ssink *ssink_open(struct schan *c, u8 policy, bool retained);
 void ssink_close(struct ssink *s);
 void ssink_wake(struct schan *c);
 void ssink_calm(struct ssink *s);
+/* ssink_stalled - it held up the source of its feed @f, and ends. */
+void ssink_stalled(struct sfeed *f);
 
 /* sfeed.c */
 void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, struct slog *log,

@@ -130,6 +130,22 @@ struct ssink *ssink_open(struct schan *c, u8 policy, bool retained)
 	return NULL;
 }
 
+void ssink_stalled(struct sfeed *f)
+{
+	struct ssink *s = f->sink;
+	struct sim *w = node_of(s)->w;
+	u64 ms = (w->now_us - f->moved_us) / 1000;
+
+	sim_trace(node_of(s), TRACE_STALLED, s->m.id, f->t->index, ms);
+	/* Its source's clock counts whole milliseconds. */
+	if (!f->t->stall_ms || ms + 1 < f->t->stall_ms)
+		sim_broken(w, "node %u: sink %llx is ended for holding up source %u, but it "
+			   "moved %llu ms ago", node_of(s)->index, (unsigned long long)s->m.id,
+			   f->t->index, (unsigned long long)ms);
+	w->cover.path[PATH_STALLED]++;
+	ssink_close(s);
+}
+
 /* Who was the slowest of a mirror's readers may have gone. */
 static void release_all(struct schan *c)
 {

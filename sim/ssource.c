@@ -14,6 +14,9 @@ enum {
 	ROOM_LOOK_US = 50000,
 	SIZE_SMALL = 200,
 	SIZE_MIDDLE = 1500,
+	STALL_LEAST_MS = 50,
+	STALL_MORE_MS = 1000,
+	STALL_LONG_MS = 30000,
 	PIECE_MARGIN = 64 + KE_EVENT_ATTRS_MAX,
 };
 
@@ -70,6 +73,7 @@ static bool make_room(struct ssource *s, u64 size)
 
 	if (!ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end))) {
 		wait_for_room(s);
+		s->held_up |= ke_source_stalled(&s->s, size);
 		return false;
 	}
 	if (!ke_source_unpinned(&s->s, size)) {
@@ -276,6 +280,15 @@ static bool submit_any(struct ssource *s)
 	return put_whole(s, choose_len(s));
 }
 
+/* Whoever has held it up for too long; without its lock. */
+static void end_stalled(struct ssource *s)
+{
+	if (!s->held_up)
+		return;
+	s->held_up = false;
+	ke_source_end_stalled(&s->s);
+}
+
 bool ssource_submit_one(struct ssource *s)
 {
 	bool done;
@@ -286,6 +299,7 @@ bool ssource_submit_one(struct ssource *s)
 	done = submit_any(s);
 	tell(s);
 	sim_house.source_unlock(&s->s);
+	end_stalled(s);
 	check_source(s);
 	return done;
 }
@@ -324,6 +338,7 @@ static void burst(struct ssource *s, u32 n)
 		settle(s, false);
 	tell(s);
 	sim_house.source_unlock(&s->s);
+	end_stalled(s);
 	check_source(s);
 	sim_set_sooner(node_of(s), &s->act, s->waiting ? ROOM_LOOK_US : pause_us(s));
 }
@@ -354,6 +369,7 @@ static void finish(struct ssource *s)
 		settle(s, sim_one_in(w, 2));
 	tell(s);
 	sim_house.source_unlock(&s->s);
+	end_stalled(s);
 	if (s->piece_seq && w->now_us < s->close_us) {
 		sim_set_sooner(node_of(s), &s->act, ROOM_LOOK_US);
 		return;
@@ -406,6 +422,9 @@ static void profile(struct ssource *s)
 	s->gap_us = GAP_SHORT_US + sim_random(w, sim_one_in(w, 2) ? 1000 : GAP_LONG_US);
 	s->size_max = sim_one_in(w, 3) ? SIZE_MIDDLE : SIZE_SMALL;
 	s->large_one_in = sim_one_in(w, 3) ? 150 : 0;
+	s->s.stall_ms = sim_one_in(w, 2) ? STALL_LEAST_MS + sim_random(w, STALL_MORE_MS) :
+					   STALL_LONG_MS;
+	s->t->stall_ms = s->s.stall_ms;
 }
 
 struct ssource *ssource_open(struct schan *c)

@@ -90,6 +90,19 @@ is $? 0 "block: nothing is lost"
 cmp "$dir/got" "$dir/in"
 claim $? "block: everything came"
 
+# But not for ever.
+ch=$(channel stall)
+start "$dir/got" "$dir/err" "$kecho" sub --policy block --strict --until-end --timeout 20s "$ch"
+sub=$pid
+until_true joined "$ch" sink 1
+stall --log-size 64K --stall 300ms --linger 0
+code_of "$pub"
+is $? 0 "--stall: the source comes to its end while the sink stands still"
+kill -CONT "$sub"
+code_of "$sub"
+is $? 1 "--stall: the sink ends"
+has "$(<"$dir/err")" 'stalled its source' "--stall: it says why"
+
 ch=$(channel dontwait)
 start "$dir/got" "$dir/err" "$kecho" sub --policy block --until-end --timeout 20s "$ch"
 sub=$pid

@@ -55,6 +55,7 @@ extern "C" {
 #define KECHO_LOG_SIZE_MIN	(64u << 10)
 #define KECHO_LOG_SIZE_DEFAULT	(256u << 10)
 #define KECHO_LOG_SIZE_MAX	(64u << 20)
+#define KECHO_STALL_MS_DEFAULT	30000
 
 struct kecho;
 struct kecho_channel;
@@ -220,7 +221,8 @@ enum kecho_role { KECHO_SOURCE = 1, KECHO_SINK = 2 };
 /* What a sink that is too slow means for its sources. */
 enum kecho_policy {
 	KECHO_LATEST = 0,	/* nothing: the sink is lapped and told how many events it lost */
-	KECHO_BLOCK = 1,	/* submit waits for it, or says -EAGAIN */
+	KECHO_BLOCK = 1,	/* submit waits for it, or says -EAGAIN; but not for ever, see
+				 * kecho_source_options.stall_ms */
 	KECHO_DISCONNECT = 2,	/* nothing: the sink is lapped, told so, and ends */
 };
 
@@ -260,6 +262,11 @@ struct kecho_source_options {
 	/* How long kecho_source_close() waits for remote and blocking sinks to have
 	 * everything, in milliseconds; 0: 2000; -1: not at all. */
 	int linger_ms;
+	/* How long a `block` sink may hold this source up, in milliseconds; 0:
+	 * KECHO_STALL_MS_DEFAULT; -1: for ever. The time runs while a submission waits or is
+	 * refused for a sink that reads nothing. Then the sink ends: it is told what it lost,
+	 * kecho_read() says -EPIPE, and the source goes on. It may take some seconds more. */
+	int stall_ms;
 	const struct kecho_attr *attrs;	/* of the member, from its birth */
 	size_t nattrs;
 };
@@ -369,7 +376,9 @@ uint64_t kecho_sink_id(const struct kecho_sink *s);
 /*
  * kecho_read - the next event, loss or end. Waits up to @timeout_ms.
  * Returns 0; -EAGAIN: nothing (timeout 0); -ETIMEDOUT; -EPIPE: a `disconnect` sink
- * was too slow and has ended; -EBUSY: another thread reads this sink.
+ * was too slow and has ended, or a `block` sink was ended as it stalled a source (what
+ * it was given last is not to be trusted then: the log went on); -EBUSY: another
+ * thread reads this sink.
  */
 int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
 
@@ -407,6 +416,7 @@ struct kecho_source_stats {
 	uint64_t submitted, bytes;
 	uint64_t waited;	/* submissions that had to wait for a `block` sink */
 	uint64_t refused;	/* -EAGAIN */
+	uint64_t stalled;	/* times that `block` sinks were to end as they held it up */
 };
 struct kecho_sink_stats {
 	uint64_t received, bytes;

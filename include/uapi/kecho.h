@@ -7,6 +7,7 @@
  *
  * Changelog
  *   1  records, log header, doorbell, frames, hello with a range of versions, optional frames
+ *      optional frame STALL; fields behind SUBSCRIBE and START; taken gates in a log's header
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -66,6 +67,7 @@ struct kecho_record_attrs {
 #define KECHO_LOG_MAGIC		0x3167636f6863656bULL	/* "kechocg1" */
 #define KECHO_LOG_HEADER_SIZE	4096
 #define KECHO_LOG_MARKS		16
+#define KECHO_LOG_TAKEN		16
 
 struct kecho_log_header {
 	__le64 magic;
@@ -78,6 +80,11 @@ struct kecho_log_header {
 	__le64 want;		/* a blocked submitter: ring when a gate reaches it; 0: nobody */
 	__u8 pad2[48];
 	__le64 mark[KECHO_LOG_MARKS];	/* the first record boundary in each part of the ring */
+	/* Gates of nodes of this host that the source did not wait for any more: how many,
+	 * and of the last of them the first 8 bytes of the node's id, number n at n modulo
+	 * KECHO_LOG_TAKEN. What such a node reads in place may be overwritten. */
+	__le64 taken;
+	__le64 taken_of[KECHO_LOG_TAKEN];
 };
 
 /*
@@ -132,15 +139,16 @@ enum kecho_frame_type {
 	KECHO_FRAME_REG_ENTRY = 53,
 
 	KECHO_FRAME_OPTIONAL = 128,	/* from here on: who doesn't know it skips it */
+	KECHO_FRAME_STALL = 128,	/* where are your sinks; those that are here are to end */
 };
 
 struct kecho_frame {
 	__le32 len;		/* bytes after this header */
 	__u8 type;		/* enum kecho_frame_type */
 	__u8 pad[3];
-	__le32 id;		/* SUBSCRIBE to ACK: the source's log; else the channel's index */
+	__le32 id;		/* streams: the source's log; else the channel's index */
 	__le32 pad2;
-	__le64 pos;		/* SUBSCRIBE to ACK: a position in the log; else see the frame */
+	__le64 pos;		/* streams: a position in the log; else see the frame */
 };
 
 #define KECHO_FRAME_HEADER_SIZE	24

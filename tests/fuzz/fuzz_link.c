@@ -231,12 +231,27 @@ static void act_sink(u8 how)
 		sink_open(f.tn, how & 8, how & 16);
 }
 
+/* Who has no room for it says so to those that are in the way. */
+static void submit_any(u32 len)
+{
+	struct ke_source *s = &f.tn->src;
+	bool due;
+
+	if (submit(f.tn, len) != -EAGAIN)
+		return;
+	h_source_lock(s);
+	due = ke_source_stalled(s, len);
+	h_source_unlock(s);
+	if (due)
+		ke_source_end_stalled(s);
+}
+
 static void act_ours(u8 op, u8 how)
 {
 	switch (op) {
 	case 0:
 		if (f.tn->has_src && !f.tn->src.closed)
-			submit(f.tn, take_u16(&f.in) % 8000);
+			submit_any(take_u16(&f.in) % 8000);
 		break;
 	case 1:
 		f.tn->idle = how & 1;
@@ -290,6 +305,8 @@ static void act_theirs(struct hostile *h, u8 op, u8 how)
 		cut(h, how);
 	else if (op == ARRAY_SIZE(says) + 2)
 		hello(c, take_u8(&f.in), how);
+	else if (op == ARRAY_SIZE(says) + 3)
+		say_stall(c, how);
 	else if (how == 255)
 		ke_link_break(&c->link);
 	else
@@ -330,6 +347,7 @@ static void setup(u8 how)
 	channel_open(f.tn);
 	check(!sink_open(f.tn, how & 2, false));
 	check(source_open(f.tn, 0));
+	f.tn->src.stall_ms = 1000;
 	if (how & 4)
 		extras_open();
 }

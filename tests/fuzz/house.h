@@ -76,6 +76,8 @@ static void f_started(struct ke_rstream *rs, u64 pos, u64 seq)
 	if (f.anew)
 		feed->begun = false;
 	h_started(rs, pos, seq);
+	ke_reader_gated(&feed->r, 1, rs->taken);
+	ke_reader_kept(&feed->r);
 }
 
 static u32 f_gate_slot(struct ke_rstream *rs)

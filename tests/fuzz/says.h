@@ -183,17 +183,21 @@ static void say_subscribe(struct conn *c, u8 how)
 	ke_put_u8(&o, how >> 2 & 1);
 	ke_put_u32(&o, how >> 3 & 7);
 	ke_put_u64(&o, take_u8(&f.in));
+	if (how & 64)
+		ke_put_u8(&o, 1);
 	send_out(c, KECHO_FRAME_SUBSCRIBE, our_log(take_u8(&f.in)), pos, &o);
 }
 
 static void say_start(struct conn *c, u8 how)
 {
-	u8 buf[8];
+	u8 buf[16];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
 	u32 log = 1 + how % LOGS;
 	u64 pos = some_pos(c, log);
 
 	ke_put_u64(&o, how >> 4);
+	if (how & 64)
+		ke_put_u64(&o, how);
 	send_out(c, how & 8 ? KECHO_FRAME_END : KECHO_FRAME_START, log, pos, &o);
 }
 
@@ -206,6 +210,14 @@ static void say_ack(struct conn *c, u8 how)
 	ke_put_u64(&o, how & 8 ? take_u64(&f.in) : pos + TEST_LOG);
 	ke_put_u64(&o, how & 7);
 	send_out(c, KECHO_FRAME_ACK, our_log(how >> 4), pos, &o);
+}
+
+static void say_stall(struct conn *c, u8 how)
+{
+	u32 log = 1 + how % LOGS;
+	u8 end = how >> 2 & 3;
+
+	frame(c, KECHO_FRAME_STALL, log, some_pos(c, log), &end, how < 250);
 }
 
 static void say_attr(struct conn *c, u8 how)
@@ -221,7 +233,7 @@ static void say_attr(struct conn *c, u8 how)
 static void say_any(struct conn *c, u8 how)
 {
 	static const u8 types[] = { 1, 128, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
-				    32, 33, 34, 35, 36, 36, 37, 38, 255, 48 };
+				    32, 33, 34, 35, 36, 36, 37, 38, 39, 255, 48 };
 	u8 body[BODY_MAX];
 	u32 id = take_u8(&f.in) % 5, len = take_u8(&f.in);
 	u64 pos = some_pos(c, id);
