@@ -49,6 +49,7 @@ static int local_prepare(void **state, unsigned int nsinks, size_t len)
 	(void)len;
 	/* What is measured must not depend on the caller's environment. */
 	unsetenv("KECHO_LISTEN");
+	unsetenv("KECHO_ADVERTISE");
 	unsetenv("KECHO_REGISTRY");
 	return node_new(state);
 }

@@ -21,6 +21,7 @@ const char help_environment[] =
 	"Environment:\n"
 	"  KECHO_LISTEN    ADDR[:PORT] of this host where other hosts reach this node\n"
 	"                  by TCP (default: none, only this host does)\n"
+	"  KECHO_ADVERTISE ADDR[:PORT] where others reach that, if it is another one\n"
 	"  KECHO_REGISTRY  ADDR:PORT of the registry of channels (default: one per user\n"
 	"                  and network namespace, served by the user's first node)\n"
 	"  KECHO_NODE      name of this node (default: the host's name)\n";

@@ -2,7 +2,10 @@
 /*
  * The links of this node to others.
  */
+#include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "buf.h"
 #include "cli.h"
@@ -42,6 +45,32 @@ int links_get(struct kecho *k, struct links *ls)
 	}
 	ls->l = l;
 	ls->n = n;
+	return 0;
+}
+
+const char *link_trouble(const struct kecho_link_info *l)
+{
+	if (l->refused)
+		return "it speaks no version of the protocol that this node does";
+	if (l->error == -EDESTADDRREQ)
+		return "it listens nowhere, and does not reach this node";
+	return l->error ? strerror(-l->error) : "no answer yet";
+}
+
+int links_complain(struct kecho *k)
+{
+	struct links ls;
+	int err = links_get(k, &ls);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < ls.n; i++)
+		if (!ls.l[i].up)
+			complain("node %016" PRIx64 "%s%s%s%s cannot be reached: %s", ls.l[i].node,
+				 ls.l[i].name[0] ? " " : "", ls.l[i].name,
+				 ls.l[i].address[0] ? " at " : "", ls.l[i].address,
+				 link_trouble(&ls.l[i]));
+	links_free(&ls);
 	return 0;
 }
 

@@ -18,6 +18,11 @@ struct links {
 int links_get(struct kecho *k, struct links *ls);
 void links_free(struct links *ls);
 
+/* Why a link is down. */
+const char *link_trouble(const struct kecho_link_info *l);
+/* Complains of each node that cannot be reached. */
+int links_complain(struct kecho *k);
+
 /* A name that another host chose, fit for a terminal; in place. */
 void printable(char *s);
 

@@ -16,6 +16,7 @@
 #include "cli.h"
 #include "format.h"
 #include "json.h"
+#include "links.h"
 #include "members.h"
 #include "out.h"
 #include "stop.h"
@@ -27,7 +28,8 @@ static const char help[] =
 	"Usage: kecho ls [OPTION...] [CHANNEL]\n"
 	"\n"
 	"Without CHANNEL: the channels that the registry knows. With it: its members, with\n"
-	"role, node, policy, and attributes by name.\n"
+	"role, node, policy, and attributes by name; nodes of it that cannot be reached are\n"
+	"named on stderr.\n"
 	"A channel that claims the name of the one before it in the list has '!' for its\n"
 	"contacts: a partition made two of one, and who opens the name gets the first.\n"
 	"\n"
@@ -321,7 +323,9 @@ static int run_channel(const struct ls *ls, struct kecho *k)
 
 	if (err)
 		return err;
-	err = ls->watch ? watch_members(ls, ch) : list_members(ls, ch);
+	err = links_complain(k);
+	if (!err)
+		err = ls->watch ? watch_members(ls, ch) : list_members(ls, ch);
 	kecho_channel_close(ch);
 	return err;
 }

@@ -147,10 +147,14 @@ static void link_text(const struct kecho_link_info *l)
 	char rtt[FORMAT_MAX], rx[FORMAT_MAX], tx[FORMAT_MAX];
 	const char *state = l->refused ? "refused" : l->up ? "up" : "down";
 
-	buf_format(&out, "  %-7s %-22s %10s %12s %12s %8" PRIu64 "  %s\n", state, l->address,
+	buf_format(&out, "  %-7s %-22s %10s %12s %12s %8" PRIu64 "  %s", state,
+		   l->address[0] ? l->address : "-",
 		   l->rtt_ns ? format_duration(rtt, l->rtt_ns) : "-",
 		   format_bytes(rx, l->rx_bytes), format_bytes(tx, l->tx_bytes), l->resumed,
-		   l->name);
+		   l->name[0] ? l->name : "-");
+	if (!l->up)
+		buf_format(&out, " (%s)", link_trouble(l));
+	buf_char(&out, '\n');
 }
 
 static void link_json(struct json *j, const struct kecho_link_info *l)
@@ -164,6 +168,10 @@ static void link_json(struct json *j, const struct kecho_link_info *l)
 	json_u64(j, "version", l->version);
 	json_u64(j, "oldest_version", l->oldest);
 	json_u64(j, "newest_version", l->newest);
+	if (l->up)
+		json_null(j, "trouble");
+	else
+		json_str(j, "trouble", link_trouble(l));
 	if (l->rtt_ns)
 		json_real(j, "rtt_us", l->rtt_ns / 1e3, 3);
 	else

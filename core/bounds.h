@@ -50,10 +50,10 @@ enum ke_times {
 	KE_LINK_SILENT_MS = 1500,	/* no byte for so long: the connection is dead */
 	KE_NODE_FORGET_MS = 60000,	/* no link for so long: it is not dialled any more */
 	KE_REDIAL_MIN_MS = 50,		/* between tries; doubles up to */
-	KE_REDIAL_MAX_MS = 1000,
+	KE_REDIAL_MAX_MS = 500,
 	/* No link for so long, or no byte before it broke: its members have failed. Ticks
-	 * are KE_REDIAL_MIN_MS apart then, so this is told within 2 s. */
-	KE_NODE_DEAD_MS = 2000 - KE_REDIAL_MIN_MS,
+	 * are KE_REDIAL_MIN_MS apart then, so this is told within 2 s, on a busy host too. */
+	KE_NODE_DEAD_MS = 1800,
 	KE_LINK_LIVED_MS = 1000,	/* a link that breaks later is dialled again at once */
 	KE_LINK_UNUSED_MS = 2000,	/* no channel shared for so long: it ends */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */

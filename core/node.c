@@ -178,12 +178,12 @@ void ke_peer_link_lost(struct ke_peer *p)
 	p->node->house->changed(p->node->owner);
 }
 
-void ke_peer_refused(struct ke_peer *p, bool dead)
+void ke_peer_refused(struct ke_peer *p, bool nobody)
 {
 	p->dialling = false;
 	if (p->link)
 		return;
-	if (dead) {
+	if (nobody && p->local) {
 		ke_peer_forget(p, KE_FAILED);
 		return;
 	}
@@ -207,6 +207,7 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 	p->up_ms = now_ms(p->node);
 	p->dialling = p->failed = false;
 	p->refused = 0;
+	p->error = 0;
 	p->unused_ms = 0;
 	list_for_each_entry(ch, &p->node->channels, list)
 		if (!ke_presence_make(p, ch))
@@ -357,8 +358,10 @@ static u32 peer_wait_ms(const struct ke_peer *p, u64 now)
 {
 	u64 silent_ms;
 
+	if (!p->link && !p->failed)
+		return KE_REDIAL_MIN_MS;
 	if (!p->link)
-		return p->failed ? KE_HEARTBEAT_MS : KE_REDIAL_MIN_MS;
+		return clamp_t(s64, p->redial_ms - now, KE_REDIAL_MIN_MS, KE_HEARTBEAT_MS);
 	if (p->link->local)	/* only to end it */
 		return list_empty(&p->presences) ? KE_HEARTBEAT_MS : 0;
 	silent_ms = min_t(u64, now - p->link->heard_ms, KE_LINK_SILENT_MS);

@@ -272,6 +272,7 @@ struct ke_peer {
 	u64 unused_ms;		/* a tick found it in none of our channels; 0: it is in one */
 	u64 redial_ms;
 	u32 redial_wait_ms;	/* from the next break on; 0: none */
+	s32 error;		/* of the last dial, -errno; the house's */
 	u64 resumed;
 	u32 nremotes;
 	u32 losses_said;	/* node.losses, when the source's node heard of all of them */
@@ -352,8 +353,9 @@ void ke_source_fini(struct ke_source *s);
 void ke_rstream_release(struct ke_rstream *rs, u64 pos);
 
 struct ke_peer *ke_peer_find(struct ke_node *n, const struct ke_id *id);
-/* Nobody listens there; the process has died; the connection failed. */
-void ke_peer_refused(struct ke_peer *p, bool dead);
+/* The connection failed; @nobody: it was refused. On this host nobody listening there means
+ * that the process has died; elsewhere a firewall may say the same. */
+void ke_peer_refused(struct ke_peer *p, bool nobody);
 /* Its process has died. */
 void ke_peer_dead(struct ke_peer *p);
 /* What it says can't be understood: its members have failed, and it is not dialled. It

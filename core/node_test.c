@@ -363,8 +363,8 @@ TEST(redial)
 		before = w->n[0].dialled;
 		breaks_always(w, seconds * 1000, true);
 		ok(w->n[0].dialled - before >= (s32)seconds, "it does not give up");
-		ok(w->n[0].dialled - before <= (s32)seconds + 6, "%d dials in %u s",
-		   w->n[0].dialled - before, seconds);
+		ok(w->n[0].dialled - before <= (s32)(seconds * 1000 / KE_REDIAL_MAX_MS) + 6,
+		   "%d dials in %u s", w->n[0].dialled - before, seconds);
 		ok(world_wait(w, KE_REDIAL_MAX_MS), "quiet");
 		ok(linked(w, 0, 1) && linked(w, 1, 0), "linked when it stands again");
 	}
@@ -386,6 +386,36 @@ TEST(only_hello)
 	breaks_always(w, KE_NODE_FORGET_MS, false);
 	is_eq(w->n[0].failed, 1, "once");
 	ok(list_empty(&w->n[0].node.peers), "not known any more");
+	world_end(w);
+}
+
+/* That nobody listens is a proof of death on this host; elsewhere a firewall says so too. */
+TEST(refused)
+{
+	struct world *w = two_nodes(17);
+	struct ke_peer *p;
+
+	must(w, "nodes");
+	sink_open(&w->n[1], false, false);
+	ok(world_pump(w), "quiet");
+	w->n[0].deaf = true;
+	world_cut(w);
+	ok(world_pump(w), "quiet");
+	p = ke_peer_find(&w->n[0].node, &w->n[1].node.self.node);
+	must(p && !p->link, "the link is down");
+	ke_peer_refused(p, true);
+	is_eq(w->n[0].failed, 0, "another host's is not dead");
+	w->n[0].deaf = false;
+	ok(world_wait(w, 1000), "quiet");
+	ok(linked(w, 0, 1), "linked again");
+	is_eq(w->n[0].left + w->n[0].failed, 0, "nobody noticed");
+	w->n[0].deaf = true;
+	world_cut(w);
+	ok(world_pump(w), "quiet");
+	p->local = true;
+	ke_peer_refused(p, true);
+	is_eq(w->n[0].failed, 1, "this host's is");
+	ok(list_empty(&w->n[0].node.peers), "and not known any more");
 	world_end(w);
 }
 
@@ -436,4 +466,4 @@ TEST(old_incarnation)
 
 TESTS(node, hello, members, members_before, contact_has_left, nothing_shared, attributes,
       third_node, another_of_its_name, told_of_another, both_dial, silence, dead_in_time,
-      sooner, redial, only_hello, forgotten, old_incarnation);
+      sooner, redial, only_hello, refused, forgotten, old_incarnation);

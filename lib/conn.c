@@ -9,71 +9,11 @@
  */
 #include "internal.h"
 
-#include <arpa/inet.h>
-#include <netdb.h>
+#include "address.h"
+
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/syscall.h>
-
-static socklen_t node_address(struct sockaddr_un *a, const struct ke_id *id)
-{
-	char hex[2 * sizeof(id->b) + 1];
-	unsigned int i;
-	int n;
-
-	for (i = 0; i < sizeof(id->b); i++)
-		sprintf(hex + 2 * i, "%02x", id->b[i]);
-	memset(a, 0, sizeof(*a));
-	a->sun_family = AF_UNIX;
-	n = snprintf(a->sun_path + 1, sizeof(a->sun_path) - 1, "kecho/%u/node/%s", geteuid(), hex);
-	return offsetof(struct sockaddr_un, sun_path) + 1 + n;
-}
-
-/* "ADDR:PORT", "[ADDR]:PORT" or "ADDR". */
-static int parse_address(const char *s, struct sockaddr_storage *a, socklen_t *len)
-{
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-				  .ai_socktype = SOCK_STREAM };
-	struct addrinfo *ai;
-	char host[64], *p;
-	const char *port = "0";
-
-	if (strscpy(host, s, sizeof(host)) < 0)
-		return -EINVAL;
-	p = host;
-	if (host[0] == '[') {
-		p = host + 1;
-		char *end = strchr(p, ']');
-
-		if (!end || (end[1] && end[1] != ':'))
-			return -EINVAL;
-		if (end[1])
-			port = end + 2;
-		*end = 0;
-	} else if (strchr(host, ':') == strrchr(host, ':') && strchr(host, ':')) {
-		char *colon = strchr(host, ':');
-
-		*colon = 0;
-		port = colon + 1;
-	}
-	if (!*p || getaddrinfo(p, port, &hints, &ai))
-		return -EINVAL;
-	memcpy(a, ai->ai_addr, ai->ai_addrlen);
-	*len = ai->ai_addrlen;
-	freeaddrinfo(ai);
-	return 0;
-}
-
-static void print_address(const struct sockaddr_storage *a, socklen_t len, char *to, size_t size)
-{
-	char host[48], port[8];
-
-	to[0] = 0;
-	if (getnameinfo((const void *)a, len, host, sizeof(host), port, sizeof(port),
-			NI_NUMERICHOST | NI_NUMERICSERV))
-		return;
-	snprintf(to, size, a->ss_family == AF_INET6 ? "[%s]:%s" : "%s:%s", host, port);
-}
 
 int conn_watch(int ep, int fd, u32 events, void *what)
 {
@@ -82,38 +22,7 @@ int conn_watch(int ep, int fd, u32 events, void *what)
 	return epoll_ctl(ep, EPOLL_CTL_ADD, fd, &ev) ? -errno : 0;
 }
 
-int conn_listen_unix(struct kecho *k)
-{
-	struct sockaddr_un a;
-	socklen_t len = node_address(&a, &k->node.self.node);
-
-	k->unix_fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (k->unix_fd < 0 || bind(k->unix_fd, (void *)&a, len) || listen(k->unix_fd, 128))
-		return lib_fail(-errno, "cannot listen for nodes of this host");
-	return conn_watch(k->ep, k->unix_fd, EPOLLIN, &k->unix_fd);
-}
-
-int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_t size)
-{
-	struct sockaddr_storage a;
-	socklen_t len = sizeof(a);
-	int one = 1;
-
-	if (parse_address(address, &a, &len))
-		return lib_fail(-EINVAL, "listen: '%s' is no ADDR[:PORT]", address);
-	k->tcp_fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (k->tcp_fd < 0)
-		return lib_fail(-errno, "listen: '%s'", address);
-	setsockopt(k->tcp_fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-	if (bind(k->tcp_fd, (void *)&a, len) || listen(k->tcp_fd, 128))
-		return lib_fail(-errno, "listen: cannot listen on '%s'", address);
-	len = sizeof(a);
-	getsockname(k->tcp_fd, (void *)&a, &len);
-	print_address(&a, len, listening, size);
-	return conn_watch(k->ep, k->tcp_fd, EPOLLIN, &k->tcp_fd);
-}
-
-static struct conn *make_conn(struct kecho *k, int fd)
+struct conn *conn_new(struct kecho *k, int fd)
 {
 	struct conn *c = calloc(1, sizeof(*c));
 
@@ -145,7 +54,7 @@ static int check_user(struct conn *c)
 }
 
 /* The connection stands: a link over it. */
-static int establish(struct conn *c, bool local, bool dialled)
+int conn_establish(struct conn *c, bool local, bool dialled)
 {
 	struct kecho *k = c->k;
 	int one = 1, err;
@@ -160,6 +69,7 @@ static int establish(struct conn *c, bool local, bool dialled)
 		setsockopt(c->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
 		/* From now on each call says itself whether it may sleep. */
 		fcntl(c->fd, F_SETFL, 0);
+		listen_learn(k, c->fd);
 	}
 	err = ke_link_init(&c->link, &k->node, c, local, dialled);
 	if (err)
@@ -177,66 +87,6 @@ static int establish(struct conn *c, bool local, bool dialled)
 	return err;
 }
 
-static struct ke_peer *dialled_peer(struct conn *c)
-{
-	return ke_peer_find(&c->k->node, &c->target);
-}
-
-static void refused(struct conn *c, int err)
-{
-	struct ke_peer *p = dialled_peer(c);
-
-	c->closing = true;
-	if (p && p->dialling)
-		ke_peer_refused(p, err == -ECONNREFUSED);
-}
-
-void conn_dial(struct kecho *k, struct ke_peer *p)
-{
-	struct sockaddr_storage a;
-	socklen_t len;
-	struct conn *c;
-	int fd, err;
-
-	if (p->local)
-		len = node_address((void *)&a, &p->contact.node);
-	else if (parse_address(p->contact.address, &a, &len))
-		return;
-	fd = socket(a.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	c = fd < 0 ? NULL : make_conn(k, fd);
-	if (!c) {
-		p->redial_ms = lib_clock_ns(CLOCK_MONOTONIC) / 1000000 + KE_REDIAL_MAX_MS;
-		p->dialling = false;
-		return;
-	}
-	c->target = p->contact.node;
-	strscpy(c->address, p->contact.address, sizeof(c->address));
-	err = connect(fd, (void *)&a, len) ? -errno : 0;
-	if (!err && p->local)
-		err = establish(c, true, true) ?: -EISCONN;
-	/* The rest happens in the helper: nobody's lists change under a caller here. */
-	c->connecting = err != -EISCONN;
-	c->dial_err = err == -EINPROGRESS ? 0 : err;
-	if (c->connecting && conn_watch(k->ep, fd, EPOLLOUT, c))
-		c->closing = true;
-}
-
-static void dialled(struct conn *c)
-{
-	int err = 0;
-	socklen_t len = sizeof(err);
-	bool local = !c->address[0];
-
-	getsockopt(c->fd, SOL_SOCKET, SO_ERROR, &err, &len);
-	epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->fd, NULL);
-	if (c->dial_err)
-		err = -c->dial_err;
-	if (!err)
-		err = -establish(c, local, true);
-	if (err)
-		refused(c, -err);
-}
-
 void conn_accept(struct kecho *k, int listener)
 {
 	struct sockaddr_storage a;
@@ -246,12 +96,12 @@ void conn_accept(struct kecho *k, int listener)
 
 	if (fd < 0)
 		return;
-	c = make_conn(k, fd);
+	c = conn_new(k, fd);
 	if (!c)
 		return;
 	if (listener != k->unix_fd)
-		print_address(&a, len, c->address, sizeof(c->address));
-	if (establish(c, listener == k->unix_fd, false))
+		address_print(&a, c->address, sizeof(c->address));
+	if (conn_establish(c, listener == k->unix_fd, false))
 		c->closing = true;
 }
 
@@ -461,7 +311,7 @@ void conn_input(struct conn *c, u32 events)
 	if (c->closing)
 		return;
 	if (c->connecting) {
-		dialled(c);
+		dial_done(c);
 		return;
 	}
 	if (events & EPOLLOUT) {
@@ -472,6 +322,14 @@ void conn_input(struct conn *c, u32 events)
 	}
 	if (!c->receiving && !c->closing)
 		receive_rest(c, receive(c));
+}
+
+/* Nobody answers: the kernel need not keep and repeat for minutes what was sent. */
+static void forget_unsent(struct conn *c)
+{
+	struct linger none = { .l_onoff = 1 };
+
+	setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
 }
 
 /* It is over: nobody polls it any more, and the helper will free it. */
@@ -486,6 +344,9 @@ void conn_close(struct conn *c)
 		epoll_ctl(c->link.local ? c->k->ep : c->k->io, EPOLL_CTL_DEL, c->fd, NULL);
 	if (c->pidfd >= 0)
 		epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->pidfd, NULL);
+	if (c->link.peer && !c->link.local &&
+	    lib_deadline(0) - c->link.heard_ms >= KE_LINK_SILENT_MS)
+		forget_unsent(c);
 	if (c->receiving)
 		shutdown(c->fd, SHUT_RDWR);
 	if (write(c->k->wake, &one, sizeof(one)) < 0)
@@ -515,7 +376,7 @@ void conn_hangup(struct conn *c)
 		ke_link_lost(&c->link);
 	/* Dialled, and no hello came: it is to be dialled again. */
 	if (c->link.dialled && !greeted)
-		refused(c, -ECONNRESET);
+		dial_failed(c, -ECONNRESET);
 }
 
 void conn_died(struct conn *c)
@@ -562,25 +423,6 @@ static void free_conn(struct conn *c)
 	close(c->fd);
 	list_del(&c->list);
 	free(c);
-}
-
-/* Are there any whose other end has yet to say who it is? Not for too long. */
-bool conns_setup(struct kecho *k)
-{
-	struct conn *c;
-	bool any = false;
-
-	list_for_each_entry(c, &k->conns, list) {
-		if (c->closing || (c->open && c->link.peer))
-			continue;
-		if (lib_deadline(0) < c->setup_ms)
-			any = true;
-		else if (c->open)
-			conn_hangup(c);
-		else
-			refused(c, -ETIMEDOUT);
-	}
-	return any;
 }
 
 /* Only where no event of an epoll_wait() is still to be looked at. */

@@ -27,9 +27,9 @@ static u64 random_u64(void *house)
 	return v;
 }
 
-static void dial(void *house, struct ke_peer *p)
+static void dial_peer(void *house, struct ke_peer *p)
 {
-	conn_dial(house, p);
+	dial(house, p);
 }
 
 static void kick(struct ke_link *l)
@@ -314,7 +314,7 @@ bool lib_wait(struct kecho *k, u64 deadline_ms)
 const struct ke_house lib_house = {
 	.now_ms = now_ms,
 	.random = random_u64,
-	.dial = dial,
+	.dial = dial_peer,
 	.kick = kick,
 	.hangup = hangup,
 	.tx_lock = tx_lock,

@@ -52,6 +52,7 @@ enum lib_limits {
 	LINGER_MS = 2000,
 	JOIN_MS = 5000,
 	SETUP_MS = 3000,	/* of a connection, until the other end's hello has come */
+	DIAL_AGAIN_MS = 500,	/* between two dials that go on at the same time */
 	OPEN_MS = 5000,
 };
 
@@ -200,6 +201,7 @@ struct kecho {
 	int io;			/* TCP connections and doorbells; in ep while armed */
 	int wake, bell, nudge;
 	int unix_fd, tcp_fd;
+	uint16_t any_port;	/* it listens there on every address; 0: it does not */
 	int gates_fd;
 	u64 *gates;
 	bool gate_used[GATES_MAX];
@@ -259,9 +261,8 @@ void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struc
 
 /* conn.c */
 int conn_watch(int ep, int fd, u32 events, void *what);
-int conn_listen_unix(struct kecho *k);
-int conn_listen_tcp(struct kecho *k, const char *address, char *listening, size_t size);
-void conn_dial(struct kecho *k, struct ke_peer *p);
+struct conn *conn_new(struct kecho *k, int fd);
+int conn_establish(struct conn *c, bool local, bool dialled);
 void conn_accept(struct kecho *k, int listener);
 void conn_input(struct conn *c, u32 events);
 void conn_received(struct conn *c, ssize_t n, int err);
@@ -270,8 +271,19 @@ void conn_kick(struct conn *c);
 void conn_hangup(struct conn *c);
 void conn_close(struct conn *c);
 void conn_reap(struct kecho *k);
-bool conns_setup(struct kecho *k);
 void conn_died(struct conn *c);
+
+/* dial.c */
+socklen_t dial_unix_address(struct sockaddr_un *a, const struct ke_id *id);
+void dial(struct kecho *k, struct ke_peer *p);
+void dial_done(struct conn *c);
+void dial_failed(struct conn *c, int err);
+bool dials_run(struct kecho *k);
+
+/* listen.c */
+int listen_unix(struct kecho *k);
+int listen_tcp(struct kecho *k, const char *listen, const char *advertise, const char *registry);
+void listen_learn(struct kecho *k, int fd);
 
 /* share.c */
 struct shared_log *shared_log_make(size_t ring);

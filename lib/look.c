@@ -152,8 +152,12 @@ static void describe_link(const struct ke_peer *p, struct kecho_link_info *out)
 	out->oldest = p->speaks.oldest;
 	out->newest = p->speaks.newest;
 	out->refused = p->refused != 0;
-	if (!c)
+	if (!c) {
+		out->error = p->error;
+		if (!p->local && !p->contact.address[0])
+			out->error = -EDESTADDRREQ;
 		return;
+	}
 	out->version = p->link->version;
 	out->rtt_ns = c->rtt_ns;
 	out->rx_bytes = c->link.rx_bytes;

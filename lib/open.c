@@ -149,7 +149,8 @@ static struct kecho *make_kecho(void)
 	return k;
 }
 
-static int make_node(struct kecho *k, const char *listen, const char *name)
+static int make_node(struct kecho *k, const char *listen, const char *advertise,
+		     const char *registry, const char *name)
 {
 	struct ke_contact self = { 0 };
 	char host[KE_LINK_NAME_MAX + 1] = "";
@@ -161,8 +162,7 @@ static int make_node(struct kecho *k, const char *listen, const char *name)
 	host_id(&self.host, listen);
 	gethostname(host, sizeof(host) - 1);
 	ke_node_init(&k->node, &lib_house, k, &self, name ? name : host);
-	err = listen ? conn_listen_tcp(k, listen, k->node.self.address,
-				       sizeof(k->node.self.address)) : 0;
+	err = listen_tcp(k, listen, advertise, registry);
 	if (err)
 		return err;
 	return kecho_node_set(k, "name", kecho_string(k->node.name));
@@ -171,6 +171,7 @@ static int make_node(struct kecho *k, const char *listen, const char *name)
 int kecho_open(struct kecho **out, const struct kecho_options *opt)
 {
 	const char *listen = option(opt ? opt->listen : NULL, "KECHO_LISTEN");
+	const char *advertise = option(opt ? opt->advertise : NULL, "KECHO_ADVERTISE");
 	const char *registry = option(opt ? opt->registry : NULL, "KECHO_REGISTRY");
 	const char *name = option(opt ? opt->name : NULL, "KECHO_NODE");
 	struct kecho *k = make_kecho();
@@ -185,7 +186,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 		free_kecho(k);
 		return lib_fail(err, "the node's descriptors");
 	}
-	err = make_node(k, listen, name);
+	err = make_node(k, listen, advertise, registry, name);
 	if (err) {
 		free_kecho(k);
 		return err;
@@ -198,7 +199,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 	}
 	/* Only now: a registry that starts takes nodes that listen for ones that it has
 	 * to wait for. */
-	err = conn_listen_unix(k);
+	err = listen_unix(k);
 	if (!err) {
 		err = start_helper(k);
 		if (err)

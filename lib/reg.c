@@ -380,6 +380,20 @@ void ke_reg_repair_later(struct ke_reg *r, const char *name)
 	pthread_mutex_unlock(&r->lock);
 }
 
+void ke_reg_moved(struct ke_reg *r, const char *address)
+{
+	struct ke_reg_joined *j;
+
+	pthread_mutex_lock(&r->lock);
+	if (strcmp(r->self.address, address)) {
+		strscpy(r->self.address, address, sizeof(r->self.address));
+		list_for_each_entry(j, &r->joined, list)
+			ke_reg_joined_repair(r, j, false);
+		ke_reg_kick(r);
+	}
+	pthread_mutex_unlock(&r->lock);
+}
+
 static void tell_news(const struct ke_reg_joined *j, struct ke_reg_news *to)
 {
 	*to = (struct ke_reg_news){

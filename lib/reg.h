@@ -91,6 +91,9 @@ void ke_reg_repair_later(struct ke_reg *r, const char *name);
 /* The next news, the newest of its channel; false: there is none. Never waits. */
 bool ke_reg_news(struct ke_reg *r, struct ke_reg_news *news);
 
+/* Others reach this node at @address from now on. As ke_reg_repair(). */
+void ke_reg_moved(struct ke_reg *r, const char *address);
+
 /* Fills @i with up to @max of the channels; gives how many, or -ETIMEDOUT. */
 ssize_t ke_reg_list(struct ke_reg *r, struct ke_reg_info *i, size_t max,
 		    unsigned int timeout_ms);

@@ -377,7 +377,7 @@ static void helper_event(struct kecho *k, const struct epoll_event *ev)
 static int helper_timeout(struct kecho *k, unsigned int *runs, unsigned int *ticks)
 {
 	u32 wait_ms = ke_node_wait_ms(&k->node);
-	int timeout = wait_ms ? (int)wait_ms : conns_setup(k) ? SETUP_MS : -1;
+	int timeout = wait_ms ? (int)wait_ms : dials_run(k) ? SETUP_MS : -1;
 	unsigned int now = atomic_load(&k->runs);
 
 	pthread_mutex_lock(&k->lead);
@@ -428,7 +428,7 @@ void *helper_main(void *arg)
 		if (now_ms() - ticked >= KE_REDIAL_MIN_MS) {
 			ticked = now_ms();
 			ke_node_tick(&k->node);
-			conns_setup(k);
+			dials_run(k);
 		}
 		conn_reap(k);
 		notices_run(k);

@@ -32,7 +32,7 @@ for verb in pub sub ls stat ping perf; do
 	run help $verb
 	is "$code:$err" 0: "help $verb"
 	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
-		KECHO_REGISTRY KECHO_NODE; do
+		KECHO_ADVERTISE KECHO_REGISTRY KECHO_NODE; do
 		has "$out" "$part" "help $verb has $part"
 	done
 	cp "$dir/out" "$dir/help"

@@ -74,9 +74,15 @@ const char *kecho_explain(void);
  */
 struct kecho_options {
 	/* KECHO_LISTEN: "ADDR[:PORT]", an address of this host where nodes of other
-	 * hosts reach this one by TCP. Default: none, only this host's nodes do.
-	 * Nodes that listen on different addresses are different hosts. */
+	 * hosts reach this one by TCP. Default: none, only this host's nodes do, and
+	 * those that this one dials. Nodes that listen on different addresses are
+	 * different hosts. "0.0.0.0" or "::" is every address: each node is told the one
+	 * at which its connection begins here, the registry the one that leads to it. */
 	const char *listen;
+	/* KECHO_ADVERTISE: "ADDR[:PORT]", where others reach what listens there, if it is
+	 * another address, such as that of a router that translates. Without PORT: the
+	 * one of listen. */
+	const char *advertise;
 	/* KECHO_REGISTRY: "ADDR:PORT" of the registry. Default: one per user and
 	 * network namespace, on a Unix socket, served by the user's first node.
 	 * A node that can bind ADDR:PORT serves it when nobody does. */
@@ -94,7 +100,8 @@ struct kecho_options {
  * @opt may be NULL. Starts two threads that sleep unless there is work: a helper, and
  * one for the registry.
  * May block for opt->timeout_ms while the registry is sought.
- * -EADDRNOTAVAIL, -EADDRINUSE: listen; -EINVAL: an option that does not parse;
+ * -EADDRNOTAVAIL, -EADDRINUSE: listen; -EINVAL: an option that does not parse, or
+ * advertise without listen;
  * -EHOSTUNREACH: no registry; -EACCES: the registry belongs to another user;
  * -ENOMEM, -EMFILE.
  */
@@ -123,12 +130,14 @@ struct kecho_channel_options {
 
 /*
  * kecho_channel_open - open the channel @name, creating it if need be.
- * Blocks until every node of the channel that answers knows of this one.
+ * Blocks until every node of the channel that answers knows of this one. One that can
+ * neither be dialled nor dials within 2 s is not waited for; kecho_links() shows it, and it
+ * is tried for on.
  * -EINVAL: an empty or too long name, or a byte in it below 0x21 or '*';
  * -ENOENT, -EEXIST: see the flags; -EBUSY: this process has it open already, whatever
  * the flags; -ENOSPC: it has 4096 channels open, or knows 4096 other nodes;
  * -EPROTONOSUPPORT: a node of it speaks no version of the protocol that this one does;
- * -ETIMEDOUT: none of its nodes answers.
+ * -ETIMEDOUT: the registry does not answer, or waits for the channel's nodes.
  */
 int kecho_channel_open(struct kecho *k, const char *name,
 		       const struct kecho_channel_options *opt, struct kecho_channel **out);
@@ -446,9 +455,11 @@ ssize_t kecho_channel_stats(struct kecho_channel *ch, struct kecho_member_stats 
 /* A link of this node to another. */
 struct kecho_link_info {
 	uint64_t node;
-	char name[64];		/* the other node's "name" */
-	char address[64];	/* "unix" or "ADDR:PORT" */
+	char name[64];		/* the other node's "name"; "" until it was linked once */
+	char address[64];	/* "unix" or "ADDR:PORT"; "": it listens nowhere */
 	int up;
+	int error;		/* if it is not up: of the last try to reach it, -errno;
+				 * -EDESTADDRREQ: it can only be waited for */
 	uint64_t rtt_ns;	/* of the last ping; 0: none yet */
 	uint64_t rx_bytes, tx_bytes;
 	uint64_t resumed;	/* times that it went on after a break */
