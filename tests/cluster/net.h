@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Hosts and what joins them, for tests of whole nodes: a host is a network namespace
+ * with a process in it, a wire a veth pair whose ends are in two of them. All of it goes
+ * with the processes; net_gone() checks that it did. Needs root.
+ */
+#ifndef KECHO_NET_H
+#define KECHO_NET_H
+
+#include <stdarg.h>
+#include <stdlib.h>
+
+#include "cluster.h"
+
+enum { COMMAND_MAX = 512 };
+
+/* Runs a shell command in the namespace of process @pid (0: ours); whether it went well. */
+static inline __attribute__((format(printf, 2, 3))) bool net_do(pid_t pid, const char *fmt, ...)
+{
+	char cmd[COMMAND_MAX], whole[COMMAND_MAX + 64];
+	va_list ap;
+	int n;
+
+	va_start(ap, fmt);
+	n = vsnprintf(cmd, sizeof(cmd), fmt, ap);
+	va_end(ap);
+	if (n < 0 || n >= (int)sizeof(cmd) || strchr(cmd, '\''))
+		return false;
+	if (!pid)
+		return !system(cmd);
+	snprintf(whole, sizeof(whole), "nsenter -t %d -n sh -c '%s'", pid, cmd);
+	return !system(whole);
+}
+
+/* A host's first step, in its own process: away from the test's namespace. */
+static inline bool host_apart(bool *apart)
+{
+	if (unshare(CLONE_NEWNET) || !up("lo"))
+		return false;
+	WRITE_ONCE(*apart, true);
+	return true;
+}
+
+/*
+ * Joins the hosts @a and @b, 0 being us:
+ *
+ *	a, @a_address/24 [NAMEa]---veth---[NAMEb] b, @b_address/24
+ */
+static inline bool net_wire(const char *name, pid_t a, const char *a_address, pid_t b,
+			    const char *b_address)
+{
+	pid_t us = getpid();
+
+	return net_do(0, "ip link add %sa netns %d type veth peer name %sb netns %d", name, a ?: us,
+		      name, b ?: us) &&
+	       net_do(a, "ip addr add %s/24 dev %sa", a_address, name) &&
+	       net_do(b, "ip addr add %s/24 dev %sb", b_address, name) &&
+	       net_do(a, "ip link set %sa up", name) && net_do(b, "ip link set %sb up", name);
+}
+
+/* A filter of a host that holds nothing up yet: chains `in` and `out` of the table `cut`. */
+static inline bool net_filter(pid_t pid)
+{
+	return net_do(pid, "nft \"add table inet cut; "
+			   "add chain inet cut in { type filter hook input priority 0; }; "
+			   "add chain inet cut out { type filter hook output priority 0; }\"");
+}
+
+/*
+ * Removes this namespace's ends of wires; whether none is left. They go with the namespaces
+ * of the others' ends, but the kernel keeps one for as long as somebody's handshake in it is
+ * not over, which may be a minute after the last process.
+ */
+static inline bool net_unwire(void)
+{
+	struct if_nameindex *all = if_nameindex(), *i;
+	int n = 0;
+
+	for (i = all; i && i->if_index; i++)
+		if (strcmp(i->if_name, "lo"))
+			n += !net_do(0, "ip link del %s 2>/dev/null", i->if_name);
+	if_freenameindex(all);
+	return all && !n;
+}
+
+/* Nothing that was made is left: no child, no wire, no descriptor more than @fds. */
+static inline bool net_gone(int fds)
+{
+	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD && comes_true(net_unwire()) &&
+	       comes_true(fds_of(getpid()) == fds);
+}
+
+#endif
