@@ -21,7 +21,8 @@
 #define PERF_MAGIC	0x6b707266u
 #define PERF_SIZES_MAX	16
 #define PERF_SINKS_MAX	64
-#define PERF_WARM_UP	20	/* first events of a latency run that are not measured; at most half */
+/* First events of a latency run that are not measured; at most half of them. */
+#define PERF_WARM_UP	20
 
 enum perf_kind { PERF_LATENCY = 1, PERF_THROUGHPUT = 2 };
 enum perf_mark { PERF_BEGIN = 1, PERF_DATA = 2, PERF_END = 3, PERF_DONE = 4 };

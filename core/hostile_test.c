@@ -93,8 +93,9 @@ static const struct bad_frame bad_frames[] = {
 	{ "a subscription to no log", KECHO_FRAME_SUBSCRIBE, 99, 0, { 0 }, 14, 14, 0 },
 	{ "half a subscription", KECHO_FRAME_SUBSCRIBE, 1, 0, { 0 }, 13, 13, -EPROTO },
 	{ "an unaligned subscription", KECHO_FRAME_SUBSCRIBE, 1, 3, { 3 }, 14, 14, -EPROTO },
-	{ "a start past all", KECHO_FRAME_START, 1, U64_MAX, { 0 }, 8, 8, -EPROTO },
-	{ "a start again", KECHO_FRAME_START, 1, 64, { 0 }, 8, 8, 0 },
+	{ "a start past all", KECHO_FRAME_START, 1, U64_MAX, { 0 }, 16, 16, -EPROTO },
+	{ "half a start", KECHO_FRAME_START, 1, 64, { 0 }, 15, 15, -EPROTO },
+	{ "a start again", KECHO_FRAME_START, 1, 64, { 0 }, 16, 16, 0 },
 	{ "data elsewhere", KECHO_FRAME_DATA, 1, 64, { 0 }, 8, 8, -EPROTO },
 	{ "more data than a piece", KECHO_FRAME_DATA, 1, 0, { 0 }, 0, 16385, -EPROTO },
 	{ "data of no log", KECHO_FRAME_DATA, 9, 0, { 0 }, 8, 8, 0 },
@@ -106,6 +107,9 @@ static const struct bad_frame bad_frames[] = {
 	{ "half an end", KECHO_FRAME_END, 1, 0, { 0 }, 7, 7, -EPROTO },
 	{ "half an acknowledgement", KECHO_FRAME_ACK, 1, 0, { 0 }, 8, 8, -EPROTO },
 	{ "of what was never sent", KECHO_FRAME_ACK, 1, 1 << 20, { 0 }, 16, 16, -EPROTO },
+	{ "a stall of nothing", KECHO_FRAME_STALL, 1, 0, { 0 }, 0, 0, -EPROTO },
+	{ "a stall of no kind", KECHO_FRAME_STALL, 1, 0, { 2 }, 1, 1, -EPROTO },
+	{ "a stall", KECHO_FRAME_STALL, 1, 0, { 0 }, 1, 1, 0 },
 	{ "a stream frame between", 34, 1, 0, { 0 }, 0, 0, 0 },
 };
 
@@ -127,7 +131,7 @@ static int put_member(struct conn *c, u64 id, u32 log, u64 size)
 /* A node with a source and a sink, whose peer is a test's. */
 static struct world *meet(struct conn **c, bool gated)
 {
-	static const u8 channel[20] = { 1, 2, 3 };
+	static const u8 channel[20] = { 1, 2, 3 }, start[16];
 	static const u8 subscribe[14] = { KE_FROM_NOW };
 	struct world *w = world_new(1, 1);
 
@@ -147,7 +151,7 @@ static struct world *meet(struct conn **c, bool gated)
 	is_eq(put_frame(*c, KECHO_FRAME_CHANNEL, 1, 0, channel, 20, 20), 0, "channel");
 	is_eq(put_member(*c, 0x1234, 1, TEST_LOG), 0, "member");
 	is_eq(put_frame(*c, KECHO_FRAME_SYNCED, 1, 0, NULL, 0, 0), 0, "synced");
-	is_eq(put_frame(*c, KECHO_FRAME_START, 1, 0, channel + 4, 8, 8), 0, "start");
+	is_eq(put_frame(*c, KECHO_FRAME_START, 1, 0, start, 16, 16), 0, "start");
 	is_eq(put_frame(*c, KECHO_FRAME_SUBSCRIBE, 1, 0, subscribe, 14, 14), 0, "subscribe");
 	return w;
 }
@@ -258,7 +262,7 @@ TEST(endless_mirrors)
 	struct world *w;
 	struct ke_peer *p;
 	struct conn *c;
-	u8 seq[8] = { 0 };
+	u8 start[16] = { 0 };
 
 	w = meet(&c, false);
 	must(w, "nodes");
@@ -266,9 +270,9 @@ TEST(endless_mirrors)
 	is_eq(p->mirrored, TEST_LOG, "one mirror");
 	p->mirrored += KE_MIRRORS_MAX - 2 * TEST_LOG;
 	is_eq(put_member(c, 0x5001, 2, TEST_LOG), 0, "a source");
-	is_eq(put_frame(c, KECHO_FRAME_START, 2, 0, seq, 8, 8), 0, "its mirror just fits");
+	is_eq(put_frame(c, KECHO_FRAME_START, 2, 0, start, 16, 16), 0, "its mirror just fits");
 	is_eq(put_member(c, 0x5002, 3, TEST_LOG), 0, "another");
-	is_eq(put_frame(c, KECHO_FRAME_START, 3, 0, seq, 8, 8), -ENOSPC, "that is too much");
+	is_eq(put_frame(c, KECHO_FRAME_START, 3, 0, start, 16, 16), -ENOSPC, "that is too much");
 	p->mirrored -= KE_MIRRORS_MAX - 2 * TEST_LOG;
 	world_end(w);
 }

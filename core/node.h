@@ -191,7 +191,6 @@ struct ke_tstream {
 	struct ke_view view;
 	bool gated, local, ended;
 	bool stale;		/* not asked for since the link broke */
-	bool yields;		/* its node sees when its gate was taken */
 	u64 sent;
 	u64 acked;
 	u64 credit;

@@ -353,7 +353,7 @@ static __maybe_unused void sink_close(struct tnode *tn)
 		return;
 	tn->has_sink = false;
 	tn->ch.sinks--;
-	tn->ch.gated -= tn->sink.policy == 0;
+	tn->ch.gated -= tn->sink.policy == 1;
 	ke_channel_unsubscribe(&tn->ch);
 	ke_member_leave(&tn->sink);
 }

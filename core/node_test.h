@@ -304,7 +304,7 @@ static __maybe_unused int sink_open(struct tnode *tn, bool gated, bool retained)
 	memset(&tn->sink, 0, sizeof(tn->sink));
 	tn->sink.owner = tn;
 	tn->sink.role = KE_SINK;
-	tn->sink.policy = gated ? 0 : 1;
+	tn->sink.policy = gated;
 	tn->has_sink = true;
 	tn->ch.sinks++;
 	tn->ch.gated += gated;

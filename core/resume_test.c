@@ -157,7 +157,7 @@ TEST(gate_unheard)
 	steps_unheard(w, false);
 	is_eq(submit_some(w, 500), 500, "laps");
 	tn->ch.gated++;
-	tn->sink.policy = 0;
+	tn->sink.policy = 1;
 	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
 	steps_unheard(w, true);
 	ok(!list_empty(&w->n[0].src.gates), "it stands");
@@ -229,7 +229,7 @@ TEST(gate_stands)
 	rs = list_first_entry_or_null(&p->rstreams, struct ke_rstream, list);
 	must(rs, "stream");
 	tn->ch.gated++;
-	tn->sink.policy = 0;
+	tn->sink.policy = 1;
 	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
 	w->piece = 8;
 	for (i = 0; i < 1000 && !rs->attached; i++)

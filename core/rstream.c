@@ -64,7 +64,6 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from)
 	ke_put_u8(&o, rs->gated);
 	ke_put_u32(&o, rs->local && rs->gated ? house(p)->gate_slot(rs) : 0);
 	ke_put_u64(&o, seq);
-	ke_put_u8(&o, true);	/* it yields: see ke_reader_kept() */
 	WARN_ON_ONCE(o.bad);
 	ke_link_send(p->link, KECHO_FRAME_SUBSCRIBE, m->log, pos, buf, o.len);
 	return 0;
@@ -272,7 +271,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
 	bool resumes = rs && rs->attached && !rs->local && rs->resumes;
-	u64 seq = ke_get_u64(in), taken = in->p < in->end ? ke_get_u64(in) : 0;
+	u64 seq = ke_get_u64(in), taken = ke_get_u64(in);
 	int err = 0;
 
 	if (in->bad || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))

@@ -170,7 +170,7 @@ static bool next_step(struct ke_source *s, struct ke_gate *g, u64 now)
 		say_stall(g, true);
 		s->stalls++;
 		step(g, KE_STALL_TOLD, now);
-	} else if (ts->local && ts->yields) {
+	} else if (ts->local) {
 		take(s, ts);
 	} else {
 		clock_starts(s, g, now);

@@ -2,8 +2,7 @@
 /*
  * Streams: a log on its way to another node. Their frames' bodies:
  *
- *	SUBSCRIBE	from u8, gated u8, gate's number u32, last event that we have u64,
- *			yields u8
+ *	SUBSCRIBE	from u8, gated u8, gate's number u32, last event that we have u64
  *	START		last event before it u64, gates taken u64
  *	END		last event u64
  *	ACK		room up to u64, lost u64; pos: in the mirror up to here
@@ -248,7 +247,7 @@ void ke_peer_hold_gates(struct ke_peer *p)
 
 struct subscription {
 	u8 from;
-	bool gated, yields;
+	bool gated;
 	bool goes_on;	/* on one host: who reads goes on by itself, who is new starts now */
 	u32 slot;
 	u64 pos;
@@ -311,7 +310,6 @@ static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct su
 		pos = l->node->house->gate(l, sub->slot);
 	if (!pos)
 		return -EPROTO;
-	ts->yields = sub->yields;
 	if (ts->gated) {
 		ts->gate.pos = pos;
 		return 0;
@@ -394,7 +392,6 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	sub.slot = ke_get_u32(in);
 	sub.seq = ke_get_u64(in);
 	sub.goes_on = l->local && sub.from == KE_FROM_POS;
-	sub.yields = in->p < in->end && ke_get_u8(in);
 	if (in->bad || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
 	if (!s)		/* its MEMBER_GONE is on its way */

@@ -6,8 +6,7 @@
  * record lies in a log exactly as it travels, so a run of records is one iovec.
  *
  * Changelog
- *   1  records, log header, doorbell, frames, hello with a range of versions, optional frames
- *      optional frame STALL; fields behind SUBSCRIBE and START; taken gates in a log's header
+ *   1  records, log header, doorbell, frames, hello with a range of versions
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -130,6 +129,7 @@ enum kecho_frame_type {
 	KECHO_FRAME_DATA = 36,		/* a run of records */
 	KECHO_FRAME_SKIP = 37,		/* nothing from here to there: it was overwritten */
 	KECHO_FRAME_ACK = 38,		/* in the mirror up to here, and room up to there */
+	KECHO_FRAME_STALL = 39,		/* where are your sinks; those that are here are to end */
 
 	KECHO_FRAME_REG_GET = 48,
 	KECHO_FRAME_REG_PUT = 49,
@@ -139,7 +139,6 @@ enum kecho_frame_type {
 	KECHO_FRAME_REG_ENTRY = 53,
 
 	KECHO_FRAME_OPTIONAL = 128,	/* from here on: who doesn't know it skips it */
-	KECHO_FRAME_STALL = 128,	/* where are your sinks; those that are here are to end */
 };
 
 struct kecho_frame {

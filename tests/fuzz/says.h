@@ -183,8 +183,6 @@ static void say_subscribe(struct conn *c, u8 how)
 	ke_put_u8(&o, how >> 2 & 1);
 	ke_put_u32(&o, how >> 3 & 7);
 	ke_put_u64(&o, take_u8(&f.in));
-	if (how & 64)
-		ke_put_u8(&o, 1);
 	send_out(c, KECHO_FRAME_SUBSCRIBE, our_log(take_u8(&f.in)), pos, &o);
 }
 
@@ -196,8 +194,7 @@ static void say_start(struct conn *c, u8 how)
 	u64 pos = some_pos(c, log);
 
 	ke_put_u64(&o, how >> 4);
-	if (how & 64)
-		ke_put_u64(&o, how);
+	ke_put_u64(&o, how & 64 ? how : 0);
 	send_out(c, how & 8 ? KECHO_FRAME_END : KECHO_FRAME_START, log, pos, &o);
 }
 
@@ -275,7 +272,7 @@ static void say_data(struct conn *c, u8 how)
 /* The peer is in the channel, has a source and reads ours. */
 static void join(struct conn *c, u8 how)
 {
-	u8 subscribe[14] = { KE_FROM_NOW, how & 1, 1 }, start[8] = { 0 };
+	u8 subscribe[14] = { KE_FROM_NOW, how & 1, 1 }, start[16] = { 0 };
 
 	if (c->link.local)
 		frame(c, KECHO_FRAME_SHARE, 0, 0, start, 1);

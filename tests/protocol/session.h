@@ -9,6 +9,7 @@
  *	submit N BYTES			so many events of so many bytes, with an attribute
  *	piece OFFSET TOTAL		a piece, of 100 bytes, of a larger event
  *	read				the sink takes all that is there
+ *	wait MS				so long for room; its limit is two seconds
  *	node NAME TEXT, attr NAME TEXT	an attribute of the node, of the channel
  *	source-attr NAME TEXT		one of the source
  *	ping, stat			ask all others
@@ -62,15 +63,6 @@ static void session_stats(struct ke_link *l, struct ke_channel *ch, u64 cookie)
 	ke_link_send(l, KECHO_FRAME_STATS, ch->index, 0, buf, o.len);
 }
 
-static void leave_sink(struct tnode *tn)
-{
-	tn->has_sink = false;
-	tn->ch.sinks--;
-	tn->ch.gated -= tn->sink.policy == 1;
-	ke_channel_unsubscribe(&tn->ch);
-	ke_member_leave(&tn->sink);
-}
-
 /* Of the last session. */
 static void session_end(struct session_nodes *s)
 {
@@ -78,7 +70,7 @@ static void session_end(struct session_nodes *s)
 
 	for (i = 0; i < NODES && s->w; i++)
 		if (s->lives[i] && s->w->n[i].has_sink)
-			leave_sink(&s->w->n[i]);
+			sink_close(&s->w->n[i]);
 	if (s->w)
 		world_free(s->w);
 	memset(s, 0, sizeof(*s));
@@ -158,6 +150,23 @@ static bool submit_event(struct tnode *tn, u32 len, u32 offset, u32 total)
 	return good;
 }
 
+/* Each answer comes between two actions, so the steps of the limit are some of these. */
+static bool wait_for_room(struct tnode *tn, u32 ms)
+{
+	struct ke_source *s = &tn->src;
+	bool due;
+
+	s->stall_ms = 2 * KE_STALL_ASK_MS;
+	h_source_lock(s);
+	ke_source_stalled(s, KE_LOG_SIZE_MIN / 8);
+	tn->w->now += ms;
+	due = ke_source_stalled(s, KE_LOG_SIZE_MIN / 8);
+	h_source_unlock(s);
+	if (due)
+		ke_source_end_stalled(s);
+	return due;
+}
+
 static bool set_attr(struct tnode *tn, const char *what, const char *name, const char *text)
 {
 	struct ke_value v = { .kind = KE_VALUE_STRING, .data = text, .len = strlen(text) };
@@ -203,7 +212,7 @@ static bool act_plain(struct session_nodes *s, unsigned int i, const char *what)
 	} else if (!strcmp(what, "no-source")) {
 		source_close(tn);
 	} else if (!strcmp(what, "no-sink")) {
-		leave_sink(tn);
+		sink_close(tn);
 	} else if (!strcmp(what, "read")) {
 		sink_read(tn);
 	} else if (!strcmp(what, "tick")) {
@@ -244,6 +253,8 @@ static bool session_act(struct session_nodes *s, const char *text)
 				return false;
 		return true;
 	}
+	if (sscanf(text, "%*s wait %u", &count) == 1)
+		return wait_for_room(&s->w->n[i], count);
 	if (sscanf(text, "%*s piece %u %u", &count, &bytes) == 2)
 		return submit_event(&s->w->n[i], 100, count, bytes);
 	if (!strcmp(what, "sink") && n >= 3)
