@@ -377,6 +377,7 @@ void ke_channel_unsubscribe(struct ke_channel *ch)
 					ke_remote_subscribe(m, KE_FROM_NOW);
 				continue;
 			}
+			m->starts_void += m->stream->starts_due;
 			if (pr->peer->link)
 				ke_link_send(pr->peer->link, KECHO_FRAME_UNSUBSCRIBE, m->log, 0,
 					     NULL, 0);

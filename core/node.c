@@ -132,8 +132,10 @@ static void reset_peer(struct ke_peer *p)
 	list_for_each_entry(pr, &p->presences, peer_list) {
 		pr->said = pr->here = pr->synced = false;
 		pr->acks_due = 0;
-		list_for_each_entry(m, &pr->remotes, list)
+		list_for_each_entry(m, &pr->remotes, list) {
 			m->stale = true;
+			m->starts_void = 0;
+		}
 	}
 }
 

@@ -242,6 +242,7 @@ struct ke_remote {
 	u32 log;
 	u64 log_size;
 	struct ke_rstream *stream;
+	u32 starts_void;	/* STARTs that are due to streams that we have given up */
 };
 
 struct ke_presence {

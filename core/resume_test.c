@@ -284,5 +284,38 @@ TEST(another_while_down)
 	world_end(w);
 }
 
+/* A sink goes before the START of its stream has come, and another comes: that START is not
+ * for the other's stream. */
+TEST(start_of_another)
+{
+	struct world *w = two_nodes(28);
+	s32 dialled;
+	u64 had;
+
+	must(w, "nodes");
+	ok(source_open(&w->n[0], 0), "source");
+	ok(world_pump(w), "quiet");
+	submit_some(w, 10);
+	dialled = w->n[0].dialled + w->n[1].dialled;
+	w->piece = 8;
+	sink_open(&w->n[1], true, false);
+	while (list_empty(&w->n[0].src.streams) && world_step(w))
+		;
+	ok(!ke_channel_started(&w->n[1].ch), "it is on its way");
+	submit_some(w, 5);
+	sink_close(&w->n[1]);
+	sink_open(&w->n[1], true, false);
+	w->piece = 5000;
+	ok(world_pump(w), "quiet");
+	ok(ke_channel_started(&w->n[1].ch), "started");
+	is_eq(w->n[0].dialled + w->n[1].dialled, dialled, "over the same link");
+	had = w->n[1].got;
+	is_eq(submit_some(w, 5), 5, "more");
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].got - had, 5, "which come");
+	is_eq(w->n[1].bad + w->n[1].damaged + w->n[1].lost, 0, "as they were");
+	world_end(w);
+}
+
 TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
-      gate_unheard, full_mirror_skips, gate_stands, another_while_down);
+      gate_unheard, full_mirror_skips, gate_stands, another_while_down, start_of_another);

@@ -267,6 +267,21 @@ static void gate_mirror(struct ke_rstream *rs, bool resumes)
 	say_ack(rs);
 }
 
+/* The answer to a SUBSCRIBE whose stream was given up before it came? */
+static bool start_is_void(const struct ke_peer *p, u32 log)
+{
+	struct ke_presence *pr;
+	struct ke_remote *m;
+
+	list_for_each_entry(pr, &p->presences, peer_list)
+		list_for_each_entry(m, &pr->remotes, list)
+			if (m->starts_void && m->log == log) {
+				m->starts_void--;
+				return true;
+			}
+	return false;
+}
+
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
@@ -276,7 +291,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 
 	if (in->bad || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
-	if (!rs || !rs->starts_due)
+	if (start_is_void(l->peer, log) || !rs || !rs->starts_due)
 		return 0;
 	if (!rs->attached) {
 		err = attach(rs, pos, seq);
