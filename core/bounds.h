@@ -56,6 +56,11 @@ enum ke_times {
 	KE_NODE_DEAD_MS = 1800,
 	KE_LINK_LIVED_MS = 1000,	/* a link that breaks later is dialled again at once */
 	KE_LINK_UNUSED_MS = 2000,	/* no channel shared for so long: it ends */
+	/* A node that was never linked: from its first dial until others are asked to tell it
+	 * of us, between two such questions, and between them when it counts as failed. */
+	KE_ASK_FIRST_MS = 500,
+	KE_ASK_MS = 1000,
+	KE_ASK_MAX_MS = 5000,
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 	/* A gate is in a source's way for so long: its node is asked where it is now; */
 	KE_STALL_ASK_MS = 1000,

@@ -134,6 +134,7 @@ int ke_channel_contact(struct ke_channel *ch, const struct ke_contact *c)
 	pr = ke_presence_make(p, ch);
 	if (!pr)
 		return -ENOMEM;
+	ke_peer_vouched(p, c);
 	if (p->link) {
 		/* It may have left the channel by now: then it says so. */
 		ke_presence_say(pr);

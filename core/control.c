@@ -10,6 +10,7 @@
  *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER
  *	ATTR		attributes; id 0: the node's; pos: the version
  *	SHARE, STATS	the house's
+ *	MEET		node ids
  */
 #include "link.h"
 
@@ -281,6 +282,8 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 	switch (type) {
 	case KECHO_FRAME_NODES:
 		return nodes_in(pr, in);
+	case KECHO_FRAME_MEET:
+		return ke_meet_in(pr, in);
 	case KECHO_FRAME_SYNCED:
 		synced(pr);
 		break;
@@ -355,7 +358,7 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 		 * see what came with it. */
 		if (type == KECHO_FRAME_SHARE)
 			l->node->house->shared(l, NULL, in);
-		return type <= KECHO_FRAME_STATS ? 0 : -EPROTO;
+		return type <= KECHO_FRAME_MEET ? 0 : -EPROTO;
 	}
 	return presence_frame(pr, type, pos, in);
 }

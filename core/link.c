@@ -414,7 +414,7 @@ static int control_in(struct ke_link *l, const struct kecho_frame *f, const u8 *
 
 	if (!l->peer)
 		return hello(l, f->type, &in);
-	if (f->type >= KECHO_FRAME_OPTIONAL)	/* none that we know */
+	if (f->type >= KECHO_FRAME_OPTIONAL)
 		return 0;
 	if (f->type >= KECHO_FRAME_SUBSCRIBE && f->type <= KECHO_FRAME_STALL)
 		return ke_stream_frame(l, f->type, id, pos, &in);

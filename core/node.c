@@ -59,6 +59,8 @@ struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c)
 	p->contact = *c;
 	p->local = !ke_id_cmp(&c->host, &n->self.host);
 	p->down_ms = now_ms(n);
+	/* One that can't be dialled must dial us. */
+	p->ask_ms = p->down_ms + (p->local || c->address[0] ? KE_ASK_FIRST_MS : 0);
 	INIT_LIST_HEAD(&p->presences);
 	INIT_LIST_HEAD(&p->rstreams);
 	list_add_tail(&p->list, &n->peers);
@@ -208,6 +210,7 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 	p->link = l;
 	p->up_ms = now_ms(p->node);
 	p->dialling = p->failed = false;
+	p->met = true;
 	p->refused = 0;
 	p->error = 0;
 	p->unused_ms = 0;
@@ -341,7 +344,8 @@ static void tick_peer(struct ke_peer *p, u64 now)
 		return;
 	if (!p->failed && now - p->down_ms >= KE_NODE_DEAD_MS)
 		fail_peer(p);
-	if (now - p->down_ms >= KE_NODE_FORGET_MS)
+	ke_peer_ask(p, now);
+	if (now - max(p->down_ms, p->vouched_ms) >= KE_NODE_FORGET_MS)
 		ke_peer_forget(p, KE_FAILED);
 	else if (now >= p->redial_ms)
 		ke_peer_dial(p);

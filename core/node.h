@@ -265,11 +265,14 @@ struct ke_peer {
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_attrs attrs;
 	bool local, dialling, failed;
+	bool met;		/* linked at some time */
 	u8 refused;		/* enum ke_refusal, or 0; it is not dialled then */
 	struct ke_link *link;	/* NULL: none is up */
 	u64 up_ms;		/* since when there is one */
 	u64 down_ms;		/* since when there is none */
 	u64 unused_ms;		/* a tick found it in none of our channels; 0: it is in one */
+	u64 ask_ms;		/* not met by then: others shall tell it of us */
+	u64 vouched_ms;		/* when others said that it is there */
 	u64 redial_ms;
 	u32 redial_wait_ms;	/* from the next break on; 0: none */
 	s32 error;		/* of the last dial, -errno; the house's */
@@ -376,6 +379,9 @@ void ke_presence_say_all(struct ke_presence *pr);
 void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state);
 struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c);
 void ke_peer_dial(struct ke_peer *p);
+void ke_peer_ask(struct ke_peer *p, u64 now);
+void ke_peer_vouched(struct ke_peer *p, const struct ke_contact *c);
+int ke_meet_in(struct ke_presence *pr, struct ke_in *in);
 void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state);
 void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state);
 void ke_peer_drop_streams(struct ke_peer *p);

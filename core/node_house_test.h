@@ -48,6 +48,7 @@ struct tnode {
 	bool up;		/* the node runs */
 	bool open;
 	bool deaf;		/* who dials it is refused */
+	u32 unreached;		/* nodes that it can't dial, a bit each */
 	bool sooner;		/* it wanted an earlier tick */
 	struct ke_source src;
 	struct kecho_log_header *hdr;

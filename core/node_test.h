@@ -139,7 +139,7 @@ static void answer_dial(struct world *w, const struct dial *d)
 			to = &w->n[i];
 	if (!p)
 		return;
-	if (!to || to->deaf || d->from->deaf) {
+	if (!to || to->deaf || d->from->deaf || d->from->unreached & 1 << (to - w->n)) {
 		ke_peer_refused(p, false);
 		return;
 	}

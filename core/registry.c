@@ -50,6 +50,8 @@ struct contact {
 
 struct ke_registry {
 	bool leases;
+	ke_registry_tell_fn tell;	/* NULL: nobody is told */
+	void *tell_arg;
 	u64 seed;
 	u64 grace_end;
 	u64 serial;			/* of the newest entry */
@@ -314,6 +316,23 @@ static void reply_entry(struct ke_out *out, const struct entry *e)
 		ke_put_contact(out, &c->who);
 }
 
+static void tell_contacts(struct ke_registry *r, struct entry *e, const struct put *p)
+{
+	u8 buf[KE_NAME_MAX + sizeof(p->uuid) + sizeof(p->who) + 16];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	struct contact *c;
+
+	ke_put_u8(&o, KECHO_FRAME_REG_PUT);
+	ke_put_u8(&o, KE_REGISTRY_OK);
+	ke_put_str(&o, e->name);
+	ke_put(&o, &e->uuid, sizeof(e->uuid));
+	ke_put_contact(&o, &p->who);
+	WARN_ON_ONCE(o.bad);
+	list_for_each_entry(c, &e->contacts, of_entry)
+		if (ke_id_cmp(&c->who.node, &p->who.node))
+			r->tell(r->tell_arg, c->client->key, buf, o.len);
+}
+
 static int do_put(struct ke_registry *r, u64 client, u64 now, struct ke_in *in, struct ke_out *out)
 {
 	struct put p;
@@ -342,6 +361,8 @@ static int do_put(struct ke_registry *r, u64 client, u64 now, struct ke_in *in, 
 			entry_free(r, e);
 		status = KE_REGISTRY_NO_MEMORY;
 	}
+	if (status == KE_REGISTRY_OK && p.how == KE_REGISTRY_REPAIR && r->tell)
+		tell_contacts(r, e, &p);
 	if (status == KE_REGISTRY_OK)
 		reply_entry(out, e);
 	else
@@ -512,6 +533,12 @@ u64 ke_registry_tick(struct ke_registry *r, u64 now_ms)
 		entry_free(r, e);
 	}
 	return next;
+}
+
+void ke_registry_tells(struct ke_registry *r, ke_registry_tell_fn fn, void *arg)
+{
+	r->tell = fn;
+	r->tell_arg = arg;
 }
 
 u32 ke_registry_entries(const struct ke_registry *r)

@@ -90,6 +90,15 @@ void ke_registry_free(struct ke_registry *r);
 int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
 			const void *body, u32 len, struct ke_out *out);
 
+/*
+ * Who publishes a joined channel again may look for nodes that don't know of it: it is told
+ * to the clients that are contacts of it. The body of such a REG_ENTRY, which answers no
+ * request and has the id 0: u8 REG_PUT, u8 KE_REGISTRY_OK, name, uuid, contact. Called
+ * within ke_registry_request(); what can't be sent at once need not be.
+ */
+typedef void (*ke_registry_tell_fn)(void *arg, u64 client, const void *body, u32 len);
+void ke_registry_tells(struct ke_registry *r, ke_registry_tell_fn fn, void *arg);
+
 /* The connection of @client has ended. Due for each, also if nothing is left of it. */
 void ke_registry_gone(struct ke_registry *r, u64 client, u64 now_ms);
 

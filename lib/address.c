@@ -2,6 +2,7 @@
 /* Addresses of TCP: see address.h. */
 #include "address.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -9,36 +10,67 @@
 #include <string.h>
 #include <unistd.h>
 
-int address_parse(const char *s, struct sockaddr_storage *a, socklen_t *len)
+/* Decimal digits and nothing else. */
+static int parse_port(const char *s, uint16_t *port)
 {
-	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE,
-				  .ai_socktype = SOCK_STREAM };
-	const char *port = "0";
-	struct addrinfo *ai;
-	char host[64], *p = host, *end;
+	unsigned int n = 0;
+	const char *p;
 
-	if (strlen(s) >= sizeof(host))
+	for (p = s; *p >= '0' && *p <= '9' && n <= UINT16_MAX; p++)
+		n = n * 10 + (*p - '0');
+	if (p == s || *p || n > UINT16_MAX)
 		return -EINVAL;
-	strcpy(host, s);
-	if (host[0] == '[') {
-		p = host + 1;
-		end = strchr(p, ']');
-		if (!end || (end[1] && end[1] != ':'))
-			return -EINVAL;
-		if (end[1])
-			port = end + 2;
-		*end = 0;
-	} else if (strchr(host, ':') && strchr(host, ':') == strrchr(host, ':')) {
-		end = strchr(host, ':');
-		port = end + 1;
-		*end = 0;
-	}
-	if (!*p || !*port || getaddrinfo(p, port, &hints, &ai))
-		return -EINVAL;
+	*port = n;
+	return 0;
+}
+
+/* "ADDR" of IPv6 may end in "%INTERFACE"; of IPv4 it has all four numbers. */
+static int parse_host(const char *s, struct sockaddr_storage *a, socklen_t *len)
+{
+	struct addrinfo hints = { .ai_flags = AI_NUMERICHOST, .ai_family = AF_INET6 }, *ai;
+	struct sockaddr_in *in = (void *)a;
+
 	memset(a, 0, sizeof(*a));
+	if (inet_pton(AF_INET, s, &in->sin_addr) == 1) {
+		in->sin_family = AF_INET;
+		*len = sizeof(*in);
+		return 0;
+	}
+	if (getaddrinfo(s, NULL, &hints, &ai))
+		return -EINVAL;
 	memcpy(a, ai->ai_addr, ai->ai_addrlen);
 	*len = ai->ai_addrlen;
 	freeaddrinfo(ai);
+	return 0;
+}
+
+int address_parse(const char *s, struct sockaddr_storage *a, socklen_t *len)
+{
+	char text[64], *host = text, *end = NULL;
+	uint16_t port = 0;
+
+	if (strlen(s) >= sizeof(text))
+		return -EINVAL;
+	strcpy(text, s);
+	if (text[0] == '[') {
+		host = text + 1;
+		end = strchr(host, ']');
+		if (!end)
+			return -EINVAL;
+		*end++ = 0;
+		if (*end && *end != ':')
+			return -EINVAL;
+	} else if (strchr(text, ':') && strchr(text, ':') == strrchr(text, ':')) {
+		end = strchr(text, ':');
+	}
+	if (end && *end) {
+		*end++ = 0;
+		if (parse_port(end, &port))
+			return -EINVAL;
+	}
+	if (parse_host(host, a, len))
+		return -EINVAL;
+	address_set_port(a, port);
 	return 0;
 }
 

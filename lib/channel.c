@@ -181,6 +181,26 @@ const char *kecho_channel_name(const struct kecho_channel *ch)
 	return ch->ch.name;
 }
 
+/* The kecho lock is held. That there is no memory for one will be told again. */
+void channels_told(struct kecho *k)
+{
+	struct ke_reg_told t[TOLD_BATCH];
+	struct kecho_channel *ch;
+	unsigned int n, i;
+
+	if (!atomic_exchange(&k->told, false))
+		return;
+	do {
+		n = ke_reg_told(k->reg, t, TOLD_BATCH);
+		for (i = 0; i < n; i++)
+			list_for_each_entry(ch, &k->channels, list)
+				if (!strcmp(ch->ch.name, t[i].name) &&
+				    !ke_id_cmp(&ch->ch.uuid, &t[i].uuid) &&
+				    ke_channel_contact(&ch->ch, &t[i].who))
+					break;
+	} while (n == TOLD_BATCH);
+}
+
 /* ------------------------------------------------------------------- members */
 
 typedef void (*each_fn)(void *arg, const struct kecho_member *m);

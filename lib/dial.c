@@ -118,7 +118,7 @@ static void look_at(struct conn *c)
 	if (c->connecting && (!p || p->link)) {
 		epoll_ctl(c->k->ep, EPOLL_CTL_DEL, c->fd, NULL);
 		c->closing = true;
-	} else if (p && !p->link && !p->local && age_ms >= DIAL_AGAIN_MS &&
+	} else if (p && !p->link && !p->local && !p->refused && age_ms >= DIAL_AGAIN_MS &&
 		   newest(c->k, &c->target) == c) {
 		p->error = p->error ?: -ETIMEDOUT;
 		dial(c->k, p);

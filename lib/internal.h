@@ -48,6 +48,7 @@ enum lib_limits {
 	FDS_PER_SHARE = 2,
 	DOORBELLS_MAX = 16,	/* of one channel on one host */
 	ROOM_LOOK_MS = 100,	/* a blocked submitter looks at its gates itself */
+	TOLD_BATCH = 8,		/* nodes that look for us, taken from the registry at once */
 	HELPER_PARKED_TICKS = 50,
 	LINGER_MS = 2000,
 	JOIN_MS = 5000,
@@ -201,6 +202,7 @@ struct kecho {
 	int io;			/* TCP connections and doorbells; in ep while armed */
 	int wake, bell, nudge;
 	int unix_fd, tcp_fd;
+	atomic_bool told;	/* the registry has something to tell */
 	uint16_t any_port;	/* it listens there on every address; 0: it does not */
 	int gates_fd;
 	u64 *gates;
@@ -317,6 +319,8 @@ void wait_arm(struct kecho *k);
 void *helper_main(void *arg);
 void io_run(struct kecho *k, int timeout_ms);
 void notices_run(struct kecho *k);
+/* channel.c: nodes that look for us, as the registry says. */
+void channels_told(struct kecho *k);
 
 /* names.c */
 void names_run(struct kecho *k);

@@ -55,20 +55,18 @@ static int told_address(const char *advertise, uint16_t port, struct sockaddr_st
 static int any_address(const char *listen, const char *registry, uint16_t port,
 		       struct sockaddr_storage *a)
 {
+	static const char which[] = "listen: '%s' is every address of this host%s%s: "
+				    "advertise must say which others reach";
 	struct sockaddr_storage to;
 	socklen_t len;
 
 	if (!registry)
-		return lib_fail(-EINVAL, "listen: '%s' is every address of this host; without a "
-					 "registry's address, advertise must say which others reach",
-				listen);
+		return lib_fail(-EINVAL, which, listen, ", and there is no registry's", "");
 	if (address_parse(registry, &to, &len))
 		return lib_fail(-EINVAL, "registry: '%s' is no ADDR:PORT", registry);
 	if (address_towards(&to, len, port, a))
-		return lib_fail(-EADDRNOTAVAIL, "listen: '%s' is every address of this host, and "
-						"none leads to the registry %s: advertise must say which others "
-						"reach",
-				listen, registry);
+		return lib_fail(-EADDRNOTAVAIL, which, listen,
+				", and none leads to the registry ", registry);
 	return 0;
 }
 

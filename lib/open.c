@@ -168,6 +168,16 @@ static int make_node(struct kecho *k, const char *listen, const char *advertise,
 	return kecho_node_set(k, "name", kecho_string(k->node.name));
 }
 
+static void told(void *arg)
+{
+	struct kecho *k = arg;
+	u64 one = 1;
+
+	atomic_store(&k->told, true);
+	if (write(k->wake, &one, sizeof(one)) < 0)
+		return;		/* full: it is readable already */
+}
+
 int kecho_open(struct kecho **out, const struct kecho_options *opt)
 {
 	const char *listen = option(opt ? opt->listen : NULL, "KECHO_LISTEN");
@@ -197,6 +207,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 		free_kecho(k);
 		return lib_fail(err, "%s", why);
 	}
+	ke_reg_on_told(k->reg, told, k);
 	/* Only now: a registry that starts takes nodes that listen for ones that it has
 	 * to wait for. */
 	err = listen_unix(k);

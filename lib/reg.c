@@ -380,6 +380,27 @@ void ke_reg_repair_later(struct ke_reg *r, const char *name)
 	pthread_mutex_unlock(&r->lock);
 }
 
+void ke_reg_on_told(struct ke_reg *r, void (*fn)(void *arg), void *arg)
+{
+	pthread_mutex_lock(&r->lock);
+	r->told_fn = fn;
+	r->told_arg = arg;
+	pthread_mutex_unlock(&r->lock);
+}
+
+unsigned int ke_reg_told(struct ke_reg *r, struct ke_reg_told *t, unsigned int max)
+{
+	unsigned int n;
+
+	pthread_mutex_lock(&r->lock);
+	n = min(r->ntold, max);
+	memcpy(t, r->told, n * sizeof(*t));
+	r->ntold -= n;
+	memmove(r->told, r->told + n, r->ntold * sizeof(*t));
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
 void ke_reg_moved(struct ke_reg *r, const char *address)
 {
 	struct ke_reg_joined *j;

@@ -91,6 +91,20 @@ void ke_reg_repair_later(struct ke_reg *r, const char *name);
 /* The next news, the newest of its channel; false: there is none. Never waits. */
 bool ke_reg_news(struct ke_reg *r, struct ke_reg_news *news);
 
+/* A node that is in a channel too and looks for us. */
+struct ke_reg_told {
+	char name[KE_NAME_MAX + 1];
+	struct ke_id uuid;
+	struct ke_contact who;
+};
+
+/*
+ * ke_reg_on_told - @fn is called in the tie's thread, and may only wake somebody, when there
+ * is something for ke_reg_told(), which gives how many of them there were, at most @max.
+ */
+void ke_reg_on_told(struct ke_reg *r, void (*fn)(void *arg), void *arg);
+unsigned int ke_reg_told(struct ke_reg *r, struct ke_reg_told *t, unsigned int max);
+
 /* Others reach this node at @address from now on. As ke_reg_repair(). */
 void ke_reg_moved(struct ke_reg *r, const char *address);
 

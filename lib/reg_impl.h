@@ -13,6 +13,7 @@
 
 enum {
 	KE_REG_PLACES = 8,		/* Unix addresses tried, if others hold some */
+	KE_REG_TOLD_MAX = 64,		/* nodes that others look for, until they are taken */
 	KE_REG_REQUEST_MAX = 512,	/* bytes of a request's body */
 	KE_REG_CLIENTS_MAX = 4096,	/* of one server */
 	KE_REG_REFUSED_MAX = 32,	/* a place that is bound and refuses is left then */
@@ -102,8 +103,12 @@ pid_t ke_reg_peer_pid(int fd);
 
 struct ke_reg_server;
 
+/* What a client is told unasked: see ke_registry_tells(). */
+typedef void (*ke_reg_told_fn)(void *arg, const void *body, u32 len);
+
 /* Takes over @fd, on failure too. */
-int ke_reg_server_new(struct ke_reg_server **out, int epoll, int fd, bool tcp, u32 grace_ms);
+int ke_reg_server_new(struct ke_reg_server **out, int epoll, int fd, bool tcp, u32 grace_ms,
+		      ke_reg_told_fn told, void *arg);
 void ke_reg_server_free(struct ke_reg_server *s);
 /* A request of the server's own process; its body is @len bytes at @body. */
 int ke_reg_server_request(struct ke_reg_server *s, u8 type, const void *body, u32 len,

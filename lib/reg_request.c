@@ -256,6 +256,24 @@ int ke_reg_reply(struct ke_reg *r, struct ke_reg_request *q, const u8 *body, u32
 	return 0;
 }
 
+/* When there is no room they are told again: who looks for us asks until we have met. */
+void ke_reg_told_in(void *arg, const void *body, u32 len)
+{
+	struct ke_in in = { .p = body, .end = (const u8 *)body + len };
+	struct ke_reg *r = arg;
+	struct ke_reg_told t;
+	u8 type = ke_get_u8(&in), status = ke_get_u8(&in);
+
+	ke_get_str(&in, t.name, sizeof(t.name));
+	ke_get_copy(&in, &t.uuid, sizeof(t.uuid));
+	ke_get_contact(&in, &t.who);
+	if (in.bad || type != KECHO_FRAME_REG_PUT || status != KE_REGISTRY_OK || !r->told_fn ||
+	    r->ntold == KE_REG_TOLD_MAX)
+		return;
+	r->told[r->ntold++] = t;
+	r->told_fn(r->told_arg);
+}
+
 /* Without memory for the request the contact goes with the connection. */
 void ke_reg_drop(struct ke_reg *r, const char *name)
 {

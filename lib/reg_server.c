@@ -31,12 +31,33 @@ struct ke_reg_server {
 	int epoll;
 	bool tcp;
 	struct ke_registry *table;
+	ke_reg_told_fn told;	/* what this process's own client is told */
+	void *told_arg;
 	struct list_head clients;
 	u32 n;
 	u64 last_key;
 	u64 accept_at;		/* when to accept again; 0: it does */
 	u8 reply[KECHO_FRAME_HEADER_SIZE + KECHO_FRAME_BODY_MAX];
 };
+
+/* One that has not taken its last reply yet is told another time: who asks asks again. */
+static void tell(void *arg, u64 key, const void *body, u32 len)
+{
+	u8 frame[KECHO_FRAME_HEADER_SIZE + KE_REG_REQUEST_MAX];
+	struct ke_reg_server *s = arg;
+	struct client *c;
+
+	if (key == KEY_SELF)
+		s->told(s->told_arg, body, len);
+	list_for_each_entry(c, &s->clients, list) {
+		if (c->key != key || ke_reg_stream_busy(&c->stream))
+			continue;
+		memcpy(frame + KECHO_FRAME_HEADER_SIZE, body, len);
+		/* A failure shows when it is read from next. */
+		if (ke_reg_stream_send(&c->stream, KECHO_FRAME_REG_ENTRY, 0, frame, len))
+			break;
+	}
+}
 
 static void client_free(struct client *c)
 {
@@ -155,7 +176,8 @@ static void listener_ready(struct ke_reg_watch *w, u32 events)
 	}
 }
 
-int ke_reg_server_new(struct ke_reg_server **out, int epoll, int fd, bool tcp, u32 grace_ms)
+int ke_reg_server_new(struct ke_reg_server **out, int epoll, int fd, bool tcp, u32 grace_ms,
+		      ke_reg_told_fn told, void *arg)
 {
 	struct ke_reg_server *s = calloc(1, sizeof(*s));
 	int err = -ENOMEM;
@@ -167,6 +189,8 @@ int ke_reg_server_new(struct ke_reg_server **out, int epoll, int fd, bool tcp, u
 	}
 	s->epoll = epoll;
 	s->tcp = tcp;
+	s->told = told;
+	s->told_arg = arg;
 	s->listener = (struct ke_reg_watch){ .fd = fd, .ready = listener_ready };
 	INIT_LIST_HEAD(&s->clients);
 	if (getrandom(&seed, sizeof(seed), 0) != sizeof(seed)) {
@@ -176,6 +200,7 @@ int ke_reg_server_new(struct ke_reg_server **out, int epoll, int fd, bool tcp, u
 	s->table = ke_registry_new(tcp, seed, ke_reg_now_ms(), grace_ms);
 	if (!s->table)
 		goto free;
+	ke_registry_tells(s->table, tell, s);
 	err = ke_reg_watch_add(epoll, &s->listener, EPOLLIN);
 	if (err)
 		goto free;

@@ -77,6 +77,8 @@ static void stream_replies(struct ke_reg *r)
 
 	while ((err = ke_reg_stream_frame(&r->stream, &f, &body)) > 0) {
 		err = f.type == KECHO_FRAME_REG_ENTRY ? 0 : -EPROTO;
+		if (!err && !f.id)
+			ke_reg_told_in(r, body, le32_to_cpu(f.len));
 		list_for_each_entry(q, &r->requests, list) {
 			if (err || !q->sent || q->id != le32_to_cpu(f.id))
 				continue;
@@ -133,7 +135,8 @@ static void dialled(struct ke_reg *r, int got, int fd, int pidfd)
 			link_up(r, KE_REG_CLIENT);
 	} else if (got == KE_REG_LISTENING) {
 		err = ke_reg_server_new(&r->server, r->epoll, fd, r->place.tcp,
-					ke_reg_place_grace_ms(&r->place, &r->self.node));
+					ke_reg_place_grace_ms(&r->place, &r->self.node),
+					ke_reg_told_in, r);
 		if (!err)
 			link_up(r, KE_REG_SERVER);
 	}

@@ -83,6 +83,10 @@ struct ke_reg {
 	u32 last_id;
 	u64 renew_at;
 	struct ke_reg_request renew;
+	struct ke_reg_told told[KE_REG_TOLD_MAX];	/* that nobody has taken yet */
+	unsigned int ntold;
+	void (*told_fn)(void *arg);
+	void *told_arg;
 	char why[256];		/* the last trouble with the registry */
 };
 
@@ -101,6 +105,8 @@ void ke_reg_request_encode(const struct ke_reg *r, const struct ke_reg_request *
 			   struct ke_out *o);
 /* The answer to @q, from whoever serves. -EPROTO: it is none. */
 int ke_reg_reply(struct ke_reg *r, struct ke_reg_request *q, const u8 *body, u32 len);
+/* Somebody looks for the nodes of a channel; @arg: the tie. */
+void ke_reg_told_in(void *arg, const void *body, u32 len);
 /* Queues a request that withdraws this node, if there is a registry. */
 void ke_reg_drop(struct ke_reg *r, const char *name);
 

@@ -121,6 +121,7 @@ enum kecho_frame_type {
 	KECHO_FRAME_SHARE = 24,		/* descriptors for a node of the same host */
 	KECHO_FRAME_STAT = 25,		/* tell me your members' counters */
 	KECHO_FRAME_STATS = 26,
+	KECHO_FRAME_MEET = 27,		/* tell these nodes of me: I don't reach them */
 
 	KECHO_FRAME_SUBSCRIBE = 32,	/* send me this log */
 	KECHO_FRAME_START = 33,		/* it starts here */
