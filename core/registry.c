@@ -12,8 +12,10 @@
 
 enum {
 	BUCKETS = 4096,
-	/* serial, name with its length, uuid, contacts; of an entry and its rival */
-	LISTED_MAX = 2 * (8 + 2 + KE_NAME_MAX + 16 + 1),
+	/* name with its length, uuid */
+	RIVAL_LISTED_MAX = 2 + KE_NAME_MAX + 16,
+	/* serial, the same, contacts; and its rival, with the number of those */
+	LISTED_MAX = 8 + RIVAL_LISTED_MAX + 1 + 2 + RIVAL_LISTED_MAX,
 	RIVAL_MS = 2 * KE_LEASE_MS,	/* from its last claim: it claims once a lease */
 };
 
@@ -429,19 +431,30 @@ static void do_renew(struct ke_registry *r, u64 key, u64 now, struct ke_out *out
 	ke_put_u8(out, status);
 }
 
-static void list_one(struct ke_out *out, const struct entry *e, const struct ke_id *uuid, u8 n)
+/* Rivals of the entries after @after, up to @last; nothing at all if there are none. */
+static void list_rivals(struct ke_registry *r, u64 now, u64 after, u64 last, struct ke_out *out)
 {
-	ke_put_u64(out, e->serial);
-	ke_put_str(out, e->name);
-	ke_put(out, uuid, sizeof(*uuid));
-	ke_put_u8(out, n);
+	u32 count = out->len;
+	struct entry *e;
+	u16 n = 0;
+
+	list_for_each_entry(e, &r->order, order) {
+		if (e->serial <= after || e->serial > last || e->rival_until <= now)
+			continue;
+		if (!n++)
+			ke_put_u16(out, 0);
+		ke_put_str(out, e->name);
+		ke_put(out, &e->rival, sizeof(e->rival));
+	}
+	if (n && !out->bad)
+		put_unaligned_le16(n, out->buf + count);
 }
 
 static int do_list(struct ke_registry *r, u64 now, struct ke_in *in, struct ke_out *out)
 {
-	u64 after = ke_get_u64(in);
+	u64 after = ke_get_u64(in), last = after;
 	struct entry *e;
-	u32 counts;
+	u32 counts, rivals = 0;
 	u16 n = 0;
 	u8 more = 0;
 
@@ -454,20 +467,23 @@ static int do_list(struct ke_registry *r, u64 now, struct ke_in *in, struct ke_o
 	list_for_each_entry(e, &r->order, order) {
 		if (e->serial <= after)
 			continue;
-		more = out->bad || out->size - out->len < LISTED_MAX || n >= U16_MAX - 1;
+		more = out->bad || out->size - out->len < LISTED_MAX + rivals * RIVAL_LISTED_MAX ||
+		       n == U16_MAX;
 		if (more)
 			break;
-		list_one(out, e, &e->uuid, e->n);
-		n++;
-		if (e->rival_until <= now)
-			continue;
-		list_one(out, e, &e->rival, 0);
+		ke_put_u64(out, e->serial);
+		ke_put_str(out, e->name);
+		ke_put(out, &e->uuid, sizeof(e->uuid));
+		ke_put_u8(out, e->n);
+		rivals += e->rival_until > now;
+		last = e->serial;
 		n++;
 	}
 	if (!out->bad) {
 		out->buf[counts] = more;
 		put_unaligned_le16(n, out->buf + counts + 1);
 	}
+	list_rivals(r, now, after, last, out);
 	return 0;
 }
 

@@ -37,7 +37,7 @@
  *
  *	to GET, PUT	uuid, u64 version, u8 contacts, each contact; none: in repair
  *	to LIST		u8 more, u16 entries, each: u64 serial, name, uuid, u8 contacts;
- *			a rival follows its entry, with the same serial and no contacts
+ *			and if these have any: u16 rivals, each: name, uuid
  *	to the others	nothing
  *
  * RENEW says KE_REGISTRY_NONE if anything that this client had published is not

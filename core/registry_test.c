@@ -3,120 +3,7 @@
  * The registry's table: who is told what, what lives how long, and that no
  * request harms it. Time is a number here.
  */
-#include "registry.h"
-#include "tap.h"
-
-struct rig {
-	struct ke_registry *r;
-	u64 now;
-	u8 request[512];
-	u8 *reply;		/* KECHO_FRAME_BODY_MAX bytes */
-	struct ke_in in;	/* of the reply, behind type and status */
-	u8 n;			/* of the last entry told: contacts */
-	u64 version;
-	struct ke_id uuid;
-	struct ke_contact contacts[KE_CONTACTS_MAX];
-};
-
-static bool rig_new(struct rig *g, bool leases, u32 grace_ms)
-{
-	memset(g, 0, sizeof(*g));
-	g->now = 1000000;
-	g->reply = kmalloc(KECHO_FRAME_BODY_MAX, GFP_KERNEL);
-	g->r = ke_registry_new(leases, 42, g->now, grace_ms);
-	return ok(g->reply && g->r, "memory");
-}
-
-static void rig_free(struct rig *g)
-{
-	ke_registry_free(g->r);
-	kfree(g->reply);
-}
-
-static struct ke_id id_of(u8 b)
-{
-	struct ke_id id;
-
-	memset(&id, b, sizeof(id));
-	return id;
-}
-
-/* Makes a request of @client; gives the status, or an error. */
-static int ask(struct rig *g, u64 client, u8 type, const struct ke_out *body)
-{
-	struct ke_out out = { .buf = g->reply, .size = KECHO_FRAME_BODY_MAX };
-	int err;
-
-	err = ke_registry_request(g->r, client, g->now, type, body->buf, body->len, &out);
-	if (err)
-		return err;
-	g->in = (struct ke_in){ .p = out.buf, .end = out.buf + out.len };
-	is_eq(ke_get_u8(&g->in), type, "the answer is to this");
-	return ke_get_u8(&g->in);
-}
-
-static int ask_entry(struct rig *g, u64 client, u8 type, const struct ke_out *body)
-{
-	int status = ask(g, client, type, body);
-	u8 i;
-
-	if (status)
-		return status;
-	ke_get_copy(&g->in, &g->uuid, sizeof(g->uuid));
-	g->version = ke_get_u64(&g->in);
-	g->n = ke_get_u8(&g->in);
-	for (i = 0; i < g->n && i < KE_CONTACTS_MAX; i++)
-		ke_get_contact(&g->in, &g->contacts[i]);
-	ok(!g->in.bad && g->in.p == g->in.end && g->n <= KE_CONTACTS_MAX, "an entry");
-	return status;
-}
-
-/* Each client is a node: client 3 of node 3333... */
-static int put(struct rig *g, u64 client, u8 how, const char *name, u8 uuid)
-{
-	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
-	struct ke_contact who = { .node = id_of(client), .incarnation = client };
-	struct ke_id id = id_of(uuid);
-
-	strcpy(who.address, "192.0.2.1:7");
-	ke_put_u8(&o, how);
-	ke_put_str(&o, name);
-	ke_put(&o, &id, sizeof(id));
-	ke_put_contact(&o, &who);
-	return ask_entry(g, client, KECHO_FRAME_REG_PUT, &o);
-}
-
-static int get(struct rig *g, const char *name)
-{
-	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
-
-	ke_put_str(&o, name);
-	return ask_entry(g, 0, KECHO_FRAME_REG_GET, &o);
-}
-
-static int drop(struct rig *g, u64 client, const char *name, u8 node)
-{
-	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
-	struct ke_id id = id_of(node);
-
-	ke_put_str(&o, name);
-	ke_put(&o, &id, sizeof(id));
-	return ask(g, client, KECHO_FRAME_REG_DROP, &o);
-}
-
-static int renew(struct rig *g, u64 client)
-{
-	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
-
-	return ask(g, client, KECHO_FRAME_REG_RENEW, &o);
-}
-
-static bool is_uuid(const struct rig *g, u8 b)
-{
-	struct ke_id id = id_of(b);
-
-	return !ke_id_cmp(&g->uuid, &id);
-}
+#include "registry_test.h"
 
 TEST(joins)
 {
@@ -228,20 +115,6 @@ TEST(repair)
 	rig_free(&g);
 }
 
-/* Publishes node @node's contact in channel @uuid as @client, which needn't be the node's. */
-static int repair_as(struct rig *g, u64 client, u8 node, const char *name, u8 uuid)
-{
-	struct ke_out o = { .buf = g->request, .size = sizeof(g->request) };
-	struct ke_contact who = { .node = id_of(node) };
-	struct ke_id id = id_of(uuid);
-
-	ke_put_u8(&o, KE_REGISTRY_REPAIR);
-	ke_put_str(&o, name);
-	ke_put(&o, &id, sizeof(id));
-	ke_put_contact(&o, &who);
-	return ask_entry(g, client, KECHO_FRAME_REG_PUT, &o);
-}
-
 /* A client that comes back before its old connection is missed keeps its place. */
 TEST(takeover)
 {
@@ -304,97 +177,6 @@ TEST(leases)
 	rig_free(&g);
 }
 
-/* Who has lost one of several contacts hears of it, once, whatever else it has. */
-TEST(renews_what_was_taken)
-{
-	struct rig g;
-
-	must(rig_new(&g, true, 0), "rig");
-	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
-	put(&g, 1, KE_REGISTRY_JOIN, "y", 2);
-	is_eq(renew(&g, 1), KE_REGISTRY_OK, "it has both");
-	is_eq(repair_as(&g, 7, 1, "x", 1), KE_REGISTRY_OK, "one is taken over");
-	is_eq(renew(&g, 1), KE_REGISTRY_NONE, "it is told");
-	is_eq(renew(&g, 1), KE_REGISTRY_OK, "once");
-	is_eq(renew(&g, 7), KE_REGISTRY_OK, "who took it has it");
-	is_eq(repair_as(&g, 7, 1, "x", 1), KE_REGISTRY_OK, "it says so again");
-	is_eq(renew(&g, 7), KE_REGISTRY_OK, "and took it from nobody");
-	drop(&g, 7, "x", 1);
-	is_eq(renew(&g, 7), KE_REGISTRY_NONE, "nothing is left");
-	rig_free(&g);
-}
-
-/* It lost all, and published something new before it asked: the rest is still lost. */
-TEST(renews_what_expired)
-{
-	struct rig g;
-
-	must(rig_new(&g, true, 0), "rig");
-	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
-	put(&g, 1, KE_REGISTRY_JOIN, "y", 2);
-	g.now += KE_LEASE_MS;
-	put(&g, 1, KE_REGISTRY_JOIN, "z", 3);
-	is_eq(renew(&g, 1), KE_REGISTRY_NONE, "x and y are gone");
-	put(&g, 1, KE_REGISTRY_REPAIR, "x", 1);
-	put(&g, 1, KE_REGISTRY_REPAIR, "y", 2);
-	is_eq(renew(&g, 1), KE_REGISTRY_OK, "it has all three");
-	g.now += KE_LEASE_MS;
-	ke_registry_tick(g.r, g.now);
-	is_eq(renew(&g, 1), KE_REGISTRY_NONE, "all gone");
-	is_eq(renew(&g, 1), KE_REGISTRY_NONE, "and nothing published");
-	/* Of who has gone meanwhile nothing is left either. */
-	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
-	g.now += KE_LEASE_MS;
-	ke_registry_tick(g.r, g.now);
-	ke_registry_gone(g.r, 1, g.now);
-	put(&g, 1, KE_REGISTRY_REPAIR, "x", 1);
-	is_eq(renew(&g, 1), KE_REGISTRY_OK, "another with its key");
-	rig_free(&g);
-}
-
-/*
- * The last contact takes leave while another, whose lease ran out, may live: the name
- * waits for it.
- */
-TEST(leaves_one_that_expired)
-{
-	struct rig g;
-
-	must(rig_new(&g, true, 0), "rig");
-	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
-	g.now += KE_LEASE_MS / 2;
-	put(&g, 2, KE_REGISTRY_JOIN, "x", 2);
-	g.now += KE_LEASE_MS / 2;
-	is_eq(drop(&g, 2, "x", 2), KE_REGISTRY_OK, "the last takes leave");
-	is_eq(put(&g, 3, KE_REGISTRY_JOIN, "x", 3), KE_REGISTRY_IN_REPAIR, "the first may live");
-	is_eq(put(&g, 1, KE_REGISTRY_REPAIR, "x", 1), KE_REGISTRY_OK, "it does");
-	is_eq(put(&g, 3, KE_REGISTRY_JOIN, "x", 3), KE_REGISTRY_OK, "joined");
-	ok(is_uuid(&g, 1), "the first's");
-	rig_free(&g);
-}
-
-/* An entry that was brought to a new registry has others in it who are still to come. */
-TEST(leaves_one_to_come)
-{
-	struct rig g;
-
-	must(rig_new(&g, false, 100), "rig");
-	put(&g, 1, KE_REGISTRY_REPAIR, "x", 1);
-	drop(&g, 1, "x", 1);
-	g.now += 100;
-	is_eq(put(&g, 3, KE_REGISTRY_JOIN, "x", 3), KE_REGISTRY_IN_REPAIR, "it waits");
-	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "x", 1), KE_REGISTRY_OK, "for this one");
-	rig_free(&g);
-}
-
-static int list(struct rig *g, u64 after, u32 size, struct ke_out *out)
-{
-	__le64 le = cpu_to_le64(after);
-
-	*out = (struct ke_out){ .buf = g->reply, .size = size };
-	return ke_registry_request(g->r, 0, g->now, KECHO_FRAME_REG_LIST, &le, sizeof(le), out);
-}
-
 TEST(lists)
 {
 	char name[KE_NAME_MAX + 1], want[KE_NAME_MAX + 1];
@@ -433,55 +215,6 @@ TEST(lists)
 	is_eq(n, 1000, "all");
 	ok(pages > 1, "more than a page");
 	is_eq(list(&g, 0, 3, &out), -ENOSPC, "no room");
-	rig_free(&g);
-}
-
-/* How many the list has; the last of them has @uuid and @contacts. */
-static u16 listed(struct rig *g, struct ke_id *uuid, u8 *contacts)
-{
-	char name[KE_NAME_MAX + 1];
-	struct ke_out out;
-	struct ke_in in;
-	u16 n, i;
-
-	is_eq(list(g, 0, KECHO_FRAME_BODY_MAX, &out), 0, "a list");
-	in = (struct ke_in){ .p = out.buf + 3, .end = out.buf + out.len };
-	n = ke_get_u16(&in);
-	for (i = 0; i < n; i++) {
-		ke_get_u64(&in);
-		ke_get_str(&in, name, sizeof(name));
-		ke_get_copy(&in, uuid, sizeof(*uuid));
-		*contacts = ke_get_u8(&in);
-		is_str(name, "x", "the name");
-	}
-	ok(!in.bad && in.p == in.end, "nothing else");
-	return n;
-}
-
-/* Another channel that says the name is its own is listed for as long as it does. */
-TEST(rivals)
-{
-	struct ke_id uuid, second = id_of(2);
-	struct rig g;
-	u8 contacts;
-
-	must(rig_new(&g, false, 0), "rig");
-	put(&g, 1, KE_REGISTRY_JOIN, "x", 1);
-	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "x", 2), KE_REGISTRY_OTHER, "not its name");
-	is_eq(listed(&g, &uuid, &contacts), 2, "both are listed");
-	ok(!ke_id_cmp(&uuid, &second), "the other one last");
-	is_eq(contacts, 0, "where nobody gets");
-	is_eq(get(&g, "x"), KE_REGISTRY_OK, "there");
-	ok(is_uuid(&g, 1), "who asks finds the one");
-	g.now += KE_LEASE_MS;
-	put(&g, 2, KE_REGISTRY_REPAIR, "x", 2);
-	g.now += 2 * KE_LEASE_MS - 1;
-	is_eq(listed(&g, &uuid, &contacts), 2, "it said so again");
-	g.now++;
-	is_eq(listed(&g, &uuid, &contacts), 1, "and then no more");
-	drop(&g, 1, "x", 1);
-	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "x", 2), KE_REGISTRY_OK, "now it is its name");
-	is_eq(listed(&g, &uuid, &contacts), 1, "alone");
 	rig_free(&g);
 }
 
@@ -609,6 +342,5 @@ TEST(full)
 	rig_free(&g);
 }
 
-TESTS(registry, joins, hows, contacts, leaves, repair, takeover, grace, leases,
-      renews_what_was_taken, renews_what_expired, leaves_one_that_expired, leaves_one_to_come,
-      lists, rivals, malformed, newer_client, churn, full);
+TESTS(registry, joins, hows, contacts, leaves, repair, takeover, grace, leases, lists, malformed,
+      newer_client, churn, full);

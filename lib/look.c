@@ -236,7 +236,7 @@ ssize_t kecho_channels(struct kecho *k, struct kecho_channel_info *c, size_t max
 		strscpy(c[i].name, info[i].name, sizeof(c[i].name));
 		memcpy(c[i].uuid, info[i].uuid.b, sizeof(c[i].uuid));
 		c[i].contacts = info[i].contacts;
-		c[i].other = i && !strcmp(info[i].name, info[i - 1].name);
+		c[i].other = info[i].other;
 	}
 	free(info);
 	return n < 0 ? lib_fail(n, "the registry does not answer") : n;

@@ -36,6 +36,7 @@ struct ke_reg_info {
 	char name[KE_NAME_MAX + 1];
 	struct ke_id uuid;
 	unsigned int contacts;
+	bool other;	/* it claims the name of one before it */
 };
 
 /* What the registry said last of a joined channel that was published again. */

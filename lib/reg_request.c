@@ -205,9 +205,17 @@ static void take_contacts(struct ke_reg *r, struct ke_reg_request *q, struct ke_
 		q->uuid = uuid;
 }
 
+static void add_info(struct ke_reg_request *q, const struct ke_in *in, const struct ke_reg_info *i)
+{
+	if (in->bad || !q->room)
+		return;
+	*q->infos++ = *i;
+	q->room--;
+}
+
 static void take_list(struct ke_reg_request *q, struct ke_in *in)
 {
-	struct ke_reg_info i;
+	struct ke_reg_info i = { .other = false };
 	u16 n;
 
 	q->more = ke_get_u8(in);
@@ -216,10 +224,13 @@ static void take_list(struct ke_reg_request *q, struct ke_in *in)
 		ke_get_str(in, i.name, sizeof(i.name));
 		ke_get_copy(in, &i.uuid, sizeof(i.uuid));
 		i.contacts = ke_get_u8(in);
-		if (in->bad || !q->room)
-			continue;
-		*q->infos++ = i;
-		q->room--;
+		add_info(q, in, &i);
+	}
+	i = (struct ke_reg_info){ .other = true };
+	for (n = in->p < in->end ? ke_get_u16(in) : 0; n && !in->bad; n--) {
+		ke_get_str(in, i.name, sizeof(i.name));
+		ke_get_copy(in, &i.uuid, sizeof(i.uuid));
+		add_info(q, in, &i);
 	}
 }
 

@@ -113,9 +113,9 @@ TEST(two_of_a_name)
 		ok(!ke_id_cmp(&n[1].r.news.other, &n[2].r.uuid), "is this one now");
 		call(&n[0], LIST, "", 0, LONG_MS);
 		is_eq(n[0].r.value, 3, "also, and twice x");
-		is_str(n[0].r.info[0].name, "x", "both");
-		is_str(n[0].r.info[1].name, "x", "in a row");
-		ok(!ke_id_cmp(&n[0].r.info[1].uuid, &first), "the one that nobody finds last");
+		is_str(n[0].r.info[2].name, "x", "the one that nobody finds last");
+		ok(!ke_id_cmp(&n[0].r.info[2].uuid, &first), "which is the first's");
+		ok(n[0].r.info[2].other && !n[0].r.info[0].other, "and marked");
 		call(&n[2], LEAVE, "x", 0, 0);
 		ok(is_told(&n[1], "x", true), "it is told");
 		ok(n[1].r.news.contact, "that it has it again");

@@ -483,7 +483,7 @@ struct kecho_channel_info {
 	char name[KECHO_NAME_MAX + 1];
 	uint8_t uuid[16];
 	unsigned int contacts;	/* nodes that it names to newcomers, 3 at most */
-	int other;		/* not found by its name, which the channel before it in the
+	int other;		/* not found by its name, which a channel before it in the
 				 * list has: see kecho_channel_other() */
 };
 /* kecho_channels - the channels of the registry, with those that claim the name of

@@ -95,22 +95,27 @@ static void check_list(struct ke_in *in, u64 after)
 {
 	u8 more = ke_get_u8(in);
 	u16 n = ke_get_u16(in);
-	char name[KE_NAME_MAX + 1], entry[KE_NAME_MAX + 1] = "";
-	bool rival = true;
+	char name[KE_NAME_MAX + 1];
 	u64 serial;
 
-	check(more <= 1 && n <= 2 * ke_registry_entries(f.r));
+	check(more <= 1 && n <= ke_registry_entries(f.r));
 	for (; n; n--) {
 		serial = ke_get_u64(in);
+		check(serial > after);
+		after = serial;
 		ke_get_str(in, name, sizeof(name));
 		check(name[0]);
-		/* An entry, or the one rival behind it. */
-		check(serial > after || (serial == after && !rival && !strcmp(name, entry)));
-		rival = serial == after;
-		after = serial;
-		strcpy(entry, name);
 		ke_get(in, sizeof(struct ke_id));
-		check(ke_get_u8(in) <= (rival ? 0 : KE_CONTACTS_MAX));
+		check(ke_get_u8(in) <= KE_CONTACTS_MAX);
+	}
+	if (in->p == in->end)
+		return;
+	n = ke_get_u16(in);
+	check(n && n <= ke_registry_entries(f.r));
+	for (; n; n--) {
+		ke_get_str(in, name, sizeof(name));
+		check(name[0]);
+		ke_get(in, sizeof(struct ke_id));
 	}
 }
 
