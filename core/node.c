@@ -8,7 +8,8 @@
  * process is known to have died goes straight to forgotten. A link that comes back
  * before that resumes where it was. One that says what can't be understood is refused:
  * failed, and not dialled; it may still come itself, as another that is understood.
- * A link that is up without a channel that both have ends after KE_LINK_UNUSED_MS: a node knows no more others than it shares channels with.
+ * A link that is up without a channel that both have ends after KE_LINK_UNUSED_MS: a node
+ * knows no more others than it shares channels with.
  */
 #include "link.h"
 

@@ -23,6 +23,7 @@ enum kind {
 	COUNTED,	/* u16 length and so many bytes */
 	STRING,		/* the same, chosen by the sender */
 	NODE,		/* the sender's id */
+	OTHER,		/* another node's, which it has said before */
 	SELF,		/* a contact: the sender's */
 	CONTACT,	/* another's, which it has said before */
 	ENTRY,		/* the registry's answer */
@@ -84,6 +85,8 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_STATS, "STATS", CHANNEL(SENDER), POS,
 	  { COOKIE(RECEIVER), { "", REPEAT, 0, NOBODY }, MEMBER(SENDER), U8("role"), U8("policy"),
 	    U64("events"), U64("bytes"), U64("lost"), U64("lag") } },
+	{ KECHO_FRAME_MEET, "MEET", CHANNEL(SENDER), POS,
+	  { { "", REPEAT, 0, NOBODY }, { "node", OTHER, 16, NOBODY } } },
 	{ KECHO_FRAME_SUBSCRIBE, "SUBSCRIBE", LOG(RECEIVER), POS,
 	  { U8("from"), U8("gated"), U32("gate"), U64("last_event") } },
 	{ KECHO_FRAME_START, "START", LOG(SENDER), POS, { U64("last_event"), U64("taken") } },
@@ -352,6 +355,14 @@ static void print_list(struct cursor *c)
 		print_uuid(c);
 		plain(c, 1, "contacts", "");
 	}
+	if (c->p == c->end)
+		return;
+	n = number(c->p, 2);
+	plain(c, 2, "rivals", "");
+	while (n--) {
+		print_counted(c, "name", "");
+		print_uuid(c);
+	}
 }
 
 static void print_entry(struct cursor *c)
@@ -394,6 +405,10 @@ static void print_row(struct cursor *c, const struct row *r)
 		break;
 	case NODE:
 		snprintf(mark, sizeof(mark), "$%c.node", c->from);
+		plain(c, r->size, r->name, mark);
+		break;
+	case OTHER:
+		snprintf(mark, sizeof(mark), "$%c.node", find_node(c->p));
 		plain(c, r->size, r->name, mark);
 		break;
 	case ENTRY:
