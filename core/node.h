@@ -228,6 +228,13 @@ static inline bool ke_rstream_gate_stands(const struct ke_rstream *rs)
 	return rs->gated && rs->credit != KE_NO_LIMIT;
 }
 
+/* Of a log that is shared: may the gate move on with our sinks? Not while a START is due,
+ * where one more of them begins, which is no earlier than the gate is now. */
+static inline bool ke_rstream_gate_moves(const struct ke_rstream *rs)
+{
+	return !rs->starts_due;
+}
+
 struct ke_remote {
 	struct list_head list;
 	struct ke_presence *presence;

@@ -406,7 +406,11 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (l->local)
 		h->share_log(l, s);
 	h->source_lock(s);
-	ts = find_tstream(s, l->peer) ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
+	ts = find_tstream(s, l->peer);
+	/* What is retained may lie before the gate, where nothing keeps it. */
+	if (ts && ts->gated && l->local && sub.from == KE_FROM_RETAINED)
+		sub.from = KE_FROM_NOW;
+	ts = ts ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
 	held = ts && ts->gated && !ts->local && pos >= ts->gate.seen;
 	if (ts && ts->stale && !held && sub.from != KE_FROM_POS)
 		begin_anew(ts);

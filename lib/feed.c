@@ -175,14 +175,15 @@ void feeds_released(struct kecho *k, struct ke_rstream *rs)
 	struct conn *c = rs->peer->link ? rs->peer->link->owner : NULL;
 
 	feeds_of(rs, take_slowest, &min);
-	if (min.pos == U64_MAX)
-		return;
 	if (!rs->local) {
-		ke_rstream_release(rs, min.pos);
+		if (min.pos != U64_MAX)
+			ke_rstream_release(rs, min.pos);
 		return;
 	}
-	if (!rs->slot)
+	if (!rs->slot || !ke_rstream_gate_moves(rs))
 		return;
+	if (min.pos == U64_MAX)		/* the next one may begin before the last one was */
+		min.pos = 0;
 	smp_store_release(&k->gates[rs->slot * GATE_STRIDE / sizeof(u64)], min.pos);
 	if (c && c->bell >= 0)
 		wake_source(rs->view.hdr, min.pos, c->bell);

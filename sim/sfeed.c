@@ -15,6 +15,7 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 {
 	struct sfeed *f = sim_alloc(sizeof(*f));
 	struct snode *n = s->chan->node;
+	__le64 self;
 
 	f->sink = s;
 	f->rs = rs;
@@ -26,6 +27,10 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 	f->moved_us = n->w->now_us;
 	log->refs++;
 	ke_reader_init(&f->r, view, gated(s), pos, seq, s->copy);
+	if (rs && rs->local && gated(s)) {
+		memcpy(&self, n->node.self.node.b, sizeof(self));
+		ke_reader_gated(&f->r, le64_to_cpu(self), rs->taken);
+	}
 	if (src && gated(s)) {
 		ke_source_gate(&src->s, &f->gate, &f->released);
 		t->ungated_to[n->index] = max(t->ungated_to[n->index], src->s.log.seq);
@@ -84,14 +89,17 @@ void sfeed_release_stream(struct ke_rstream *rs)
 	struct slog *log;
 
 	sfeeds_of(rs, take_slowest, &least);
-	if (least == U64_MAX || !rs->attached)
+	if (!rs->attached)
 		return;
 	if (!rs->local) {
-		ke_rstream_release(rs, least);
+		if (least != U64_MAX)
+			ke_rstream_release(rs, least);
 		return;
 	}
-	if (!rs->slot)
+	if (!rs->slot || !ke_rstream_gate_moves(rs))
 		return;
+	if (least == U64_MAX)		/* the next one may begin before the last one was */
+		least = 0;
 	log = rs->owner;
 	n->gates->word[rs->slot] = least;
 	if (log->src)
@@ -167,6 +175,12 @@ static void released(struct sfeed *f, u64 pos)
 	if (f->released != pos)
 		f->moved_us = f->sink->chan->node->w->now_us;
 	f->released = pos;
+}
+
+/* Its source waits for it no more: what it holds may be overwritten. */
+bool sfeed_kept(const struct sfeed *f)
+{
+	return ke_reader_kept(&f->r);
 }
 
 bool sfeed_next(struct sfeed *f)

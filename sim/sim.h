@@ -436,6 +436,7 @@ void sfeed_free(struct sfeed *f);
 void sfeeds_of(struct ke_rstream *rs, void (*fn)(struct sfeed *f, void *arg), void *arg);
 void sfeeds_drop_told(struct ssink *s);
 /* sfeed_next - what comes next was told and checked; false: nothing is there. */
+bool sfeed_kept(const struct sfeed *f);
 bool sfeed_next(struct sfeed *f);
 void sfeed_release(struct sfeed *f, bool all);
 void sfeed_release_stream(struct ke_rstream *rs);

@@ -54,11 +54,28 @@ static bool read_some(struct ssink *s)
 	return more;
 }
 
+static struct sfeed *taken_feed(const struct ssink *s)
+{
+	struct sfeed *f;
+
+	list_for_each_entry(f, &s->feeds, list)
+		if (!sfeed_kept(f))
+			return f;
+	return NULL;
+}
+
 static void read_fire(struct timer *t)
 {
 	struct ssink *s = container_of(t, struct ssink, read);
-	bool more = read_some(s);
+	struct sfeed *taken = taken_feed(s);
+	bool more;
 
+	if (taken) {
+		node_of(s)->w->cover.path[PATH_TAKEN]++;
+		ssink_stalled(taken);
+		return;
+	}
+	more = read_some(s);
 	if (s->disconnected) {
 		node_of(s)->w->cover.path[PATH_DISCONNECT]++;
 		ssink_close(s);
