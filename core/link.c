@@ -19,7 +19,7 @@ static const struct ke_house *house(const struct ke_link *l)
 
 void ke_link_break(struct ke_link *l)
 {
-	l->broken = true;
+	WRITE_ONCE(l->broken, true);
 	house(l)->kick(l);
 }
 
@@ -49,11 +49,11 @@ void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void
 		.id = cpu_to_le32(id), .pos = cpu_to_le64(pos),
 	};
 
-	if (l->broken)
+	if (READ_ONCE(l->broken))
 		return;
 	/* A peer that doesn't read, or no memory: it starts afresh on a new connection. */
 	if (control_room(l, sizeof(hdr) + len)) {
-		l->broken = true;
+		WRITE_ONCE(l->broken, true);
 		return;
 	}
 	memcpy(l->control + l->control_len, &hdr, sizeof(hdr));
@@ -124,7 +124,7 @@ void ke_link_lost(struct ke_link *l)
 	struct ke_peer *p = l->peer;
 	struct ke_tstream *ts;
 
-	l->broken = true;
+	WRITE_ONCE(l->broken, true);
 	/* After the source's lock no submitter knows of this link any more. */
 	while ((ts = take_stream(l))) {
 		house(l)->source_lock(ts->source);
@@ -466,7 +466,7 @@ int ke_link_rx_done(struct ke_link *l, size_t n)
 		n -= part;
 	}
 	l->rx_len += n;
-	while (!l->data_left && !l->broken) {
+	while (!l->data_left && !READ_ONCE(l->broken)) {
 		used = frame_in(l, l->rx + at, l->rx_len - at);
 		if (used <= 0)
 			break;
@@ -474,7 +474,7 @@ int ke_link_rx_done(struct ke_link *l, size_t n)
 	}
 	if (used < 0)
 		return used;
-	if (l->broken)
+	if (READ_ONCE(l->broken))
 		return -ECONNRESET;
 	l->rx_len -= at;
 	memmove(l->rx, l->rx + at, l->rx_len);

@@ -26,7 +26,8 @@ struct ke_link {
 	struct ke_node *node;
 	struct ke_peer *peer;	/* from its hello on */
 	void *owner;
-	bool local, dialled, broken;
+	bool local, dialled;
+	bool broken;		/* set by any thread, by READ_ONCE() and WRITE_ONCE() */
 	u32 version;		/* of the protocol, as agreed on; 0: not yet */
 	u64 heard_ms, said_ms;
 	u64 rx_bytes, tx_bytes;

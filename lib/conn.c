@@ -190,7 +190,7 @@ void conn_flush(struct conn *c)
 		atomic_store(&c->blocked, true);
 		want_output(c, true);
 	} else if (n < 0) {
-		c->link.broken = true;	/* reading will find the end of it */
+		WRITE_ONCE(c->link.broken, true);	/* reading will find the end of it */
 	} else if (atomic_load(&c->blocked)) {
 		atomic_store(&c->blocked, false);
 		want_output(c, false);
@@ -206,7 +206,8 @@ void conn_kick(struct conn *c)
 		if (atomic_load(&c->blocked) || !c->open || !lib_trylock(&c->tx))
 			return;
 		conn_flush(c);
-		more = !atomic_load(&c->blocked) && !c->link.broken && ke_link_pending(&c->link);
+		more = !atomic_load(&c->blocked) && !READ_ONCE(c->link.broken) &&
+		       ke_link_pending(&c->link);
 		lib_unlock(&c->tx);
 	} while (more);
 }
@@ -229,7 +230,7 @@ static void keep_fds(struct conn *c, struct msghdr *m)
 				c->fds[c->nfds++] = fd;
 			} else {
 				close(fd);
-				c->link.broken = true;
+				WRITE_ONCE(c->link.broken, true);
 			}
 		}
 	}
@@ -295,7 +296,7 @@ static void receive_rest(struct conn *c, ssize_t n)
 			break;
 		n = receive(c);
 	}
-	if ((n < 0 && n != -EAGAIN) || c->link.broken)
+	if ((n < 0 && n != -EAGAIN) || READ_ONCE(c->link.broken))
 		conn_hangup(c);
 }
 
@@ -350,7 +351,7 @@ void conn_close(struct conn *c)
 	if (c->receiving)
 		shutdown(c->fd, SHUT_RDWR);
 	if (write(c->k->wake, &one, sizeof(one)) < 0)
-		c->link.broken = true;
+		WRITE_ONCE(c->link.broken, true);
 }
 
 /* A process of this host that exits closes its sockets first: whether it is dead

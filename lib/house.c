@@ -191,7 +191,7 @@ static void started(struct ke_rstream *rs, u64 pos, u64 seq)
 		/* Without memory the link is set up again, and starts again. */
 		if (!s->stalled && !has_feed(s, rs) && may_begin(s, rs) &&
 		    feed_stream(s, rs, pos, seq))
-			rs->peer->link->broken = true;
+			WRITE_ONCE(rs->peer->link->broken, true);
 	feeds_released(ch->k, rs);
 	wait_wake(ch->k);
 }

@@ -237,7 +237,7 @@ static void flush_conns(struct kecho *k)
 		list_for_each_entry(c, &k->conns, list)
 			if (c->open && !c->closing && c->link.control_len) {
 				conn_kick(c);
-				more |= c->link.control_len && !c->link.broken;
+				more |= c->link.control_len && !READ_ONCE(c->link.broken);
 			}
 		if (more && !lib_wait(k, min(deadline, lib_deadline(10))) &&
 		    lib_deadline(0) >= deadline)

@@ -124,7 +124,7 @@ static void share(struct conn *c, u32 channel, struct ke_out *body, const int *f
 	o->at = c->link.control_end;
 	list_add_tail(&o->list, &c->outgoing);
 	if (o->n < n)
-		c->link.broken = true;
+		WRITE_ONCE(c->link.broken, true);
 	ke_link_send_locked(&c->link, KECHO_FRAME_SHARE, channel, 0, body->buf, body->len);
 	lib_unlock(&c->tx);
 	conn_kick(c);

@@ -208,15 +208,16 @@ static void all_accounted(struct us *u)
 	pr_info("# %llu submitted, %llu came, %llu lost, %llu ends, %llu joins\n",
 		(unsigned long long)hall->submitted, (unsigned long long)hall->came,
 		(unsigned long long)hall->lost, (unsigned long long)hall->ends,
-		(unsigned long long)hall->joins);
+		(unsigned long long)READ_ONCE(hall->joins));
 }
 
 static void noticed(u64 since)
 {
-	u64 ms = hall->failed_at > since ? (hall->failed_at - since) / 1000000 : 0;
+	u64 at = READ_ONCE(hall->failed_at);
+	u64 ms = at > since ? (at - since) / 1000000 : 0;
 
 	pr_info("# failed after %llu ms\n", (unsigned long long)ms);
-	ok(hall->failed_at, "it has failed");
+	ok(at, "it has failed");
 #ifndef SANITIZED
 	ok(ms <= DETECT_BAR_MS, "after %llu ms", (unsigned long long)ms);
 #endif
@@ -284,9 +285,9 @@ static void stopped(int (*other)(void *arg), unsigned int ms, bool fails)
 	WRITE_ONCE(hall->stop, !!u.snk); /* the source has nothing more to say */
 	work(&u, LOAD_MS);
 	if (!fails)
-		ok(!hall->failed_at && !hall->ends && !hall->lost, "nobody has noticed");
+		ok(!READ_ONCE(hall->failed_at) && !hall->ends && !hall->lost, "nobody has noticed");
 	else
-		ok(hall->joins >= 2, "it has joined again");
+		ok(READ_ONCE(hall->joins) >= 2, "it has joined again");
 	all_accounted(&u);
 out:
 	end(&u);
@@ -316,6 +317,12 @@ static u64 node_of_link(struct us *u)
 	return kecho_links(u->k, &l, 1) == 1 ? l.node : 0;
 }
 
+static bool throttle(pid_t host, const char *end)
+{
+	return net_do(host, "tc qdisc add dev %s root tbf rate %dkbit burst 8k latency 200ms", end,
+		      SLOW_KBIT);
+}
+
 /* The wire is full all the time; heartbeats must come through, and not too late. */
 TEST(throttled)
 {
@@ -324,11 +331,7 @@ TEST(throttled)
 	double rate;
 
 	US(u, other_sinks);
-	if (!ok(net_do(0, "tc qdisc add dev fwa root tbf rate %dkbit burst 8k latency 200ms",
-		       SLOW_KBIT) &&
-			net_do(u.other, "tc qdisc add dev fwb root tbf rate %dkbit burst 8k latency 200ms",
-			       SLOW_KBIT),
-		"tbf"))
+	if (!ok(throttle(0, "fwa") && throttle(u.other, "fwb"), "tbf"))
 		goto out;
 	node = node_of_link(&u);
 	begin_ns = now_ns();
@@ -348,7 +351,7 @@ TEST(throttled)
 	pr_info("# %.0f kbit/s of %d, round trip %.0f ms at most\n", rate, SLOW_KBIT, worst / 1e6);
 	ok(rate >= SLOW_KBIT / 2, "%.0f kbit/s", rate);
 	ok(worst <= PING_BAR_MS * 1000000ll, "%.0f ms", worst / 1e6);
-	ok(!hall->failed_at && !hall->ends && !hall->lost, "nothing has failed");
+	ok(!READ_ONCE(hall->failed_at) && !hall->ends && !hall->lost, "nothing has failed");
 	ok(net_do(0, "tc qdisc del dev fwa root"), "fast again");
 	all_accounted(&u);
 out:
