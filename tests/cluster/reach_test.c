@@ -15,7 +15,7 @@
 
 enum {
 	HOSTS = 2,
-	MEET_BAR_MS = 3000,	/* to find each other where only one can dial */
+	MEET_BAR_MS = 1500,	/* to find each other where only one can dial, not failed before */
 	OPEN_BAR_MS = 3500,	/* an opening that waits for a node that can't be reached */
 };
 
