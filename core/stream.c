@@ -312,6 +312,7 @@ static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct su
 		return -EPROTO;
 	if (ts->gated) {
 		ts->gate.pos = pos;
+		ts->gate.step = KE_STALL_NONE;	/* a sink that begins there has its time */
 		return 0;
 	}
 	ke_source_gate(ts->source, &ts->gate, pos);

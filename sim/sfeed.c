@@ -24,7 +24,7 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 	f->t = t;
 	f->seq = seq;
 	f->released = f->said = pos;
-	f->moved_us = n->w->now_us;
+	f->moved_us = rs ? 0 : n->w->now_us;	/* START may have been on its way for long */
 	log->refs++;
 	ke_reader_init(&f->r, view, gated(s), pos, seq, s->copy);
 	if (rs && rs->local && gated(s)) {

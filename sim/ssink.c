@@ -54,25 +54,25 @@ static bool read_some(struct ssink *s)
 	return more;
 }
 
-static struct sfeed *taken_feed(const struct ssink *s)
+/* Its process stood still for too long. What it has read just now it may not have said. */
+static bool taken(const struct ssink *s)
 {
 	struct sfeed *f;
 
 	list_for_each_entry(f, &s->feeds, list)
 		if (!sfeed_kept(f))
-			return f;
-	return NULL;
+			return true;
+	return false;
 }
 
 static void read_fire(struct timer *t)
 {
 	struct ssink *s = container_of(t, struct ssink, read);
-	struct sfeed *taken = taken_feed(s);
 	bool more;
 
-	if (taken) {
+	if (taken(s)) {
 		node_of(s)->w->cover.path[PATH_TAKEN]++;
-		ssink_stalled(taken);
+		ssink_close(s);
 		return;
 	}
 	more = read_some(s);
