@@ -289,7 +289,7 @@ static void beside(const struct kecho_options *from, const struct kecho_options 
 	struct kecho_channel *ch[2];
 	struct kecho *k[2];
 	struct kecho_source *src;
-	struct good good = { NULL };
+	struct good good = { .s = NULL };
 	pthread_t reader;
 	u64 number;
 
