@@ -12,7 +12,9 @@
 
 static const struct verb *const verbs[] = {
 	&verb_pub, &verb_sub, &verb_ls, &verb_stat, &verb_ping, &verb_perf,
+	&verb_freeze, &verb_drain, &verb_destroy,
 };
+#define ALL_VERBS	"pub, sub, ls, stat, ping, perf, freeze, drain and destroy"
 #define VERBS	(sizeof(verbs) / sizeof(verbs[0]))
 
 static const char overview[] =
@@ -50,7 +52,7 @@ static void print_overview(void)
 	out_text(overview);
 	out_text("Verbs:\n");
 	for (size_t i = 0; i < VERBS; i++) {
-		snprintf(line, sizeof(line), "  %-6s  %s\n", verbs[i]->name, verbs[i]->summary);
+		snprintf(line, sizeof(line), "  %-7s  %s\n", verbs[i]->name, verbs[i]->summary);
 		out_text(line);
 	}
 	out_text(first_steps);
@@ -59,7 +61,7 @@ static void print_overview(void)
 
 static int no_such_verb(const char *name)
 {
-	return usage_error("no verb '%s': there are pub, sub, ls, stat, ping and perf", name);
+	return usage_error("no verb '%s': there are " ALL_VERBS, name);
 }
 
 static int help(int argc, char **argv)
@@ -82,7 +84,7 @@ int main(int argc, char **argv)
 	/* A reader of stdout that goes away must not make this member fail: it leaves. */
 	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)
-		return usage_error("which verb? There are pub, sub, ls, stat, ping and perf");
+		return usage_error("which verb? There are " ALL_VERBS);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return help(argc - 2, argv + 2);
 	if (!strcmp(argv[1], "--version") || !strcmp(argv[1], "-V")) {

@@ -33,9 +33,12 @@ enum ke_limits {
 	KE_NODES_MAX = 4096,		/* that one node knows */
 	KE_MEMBERS_MAX = 4096,		/* of one node, in all its channels */
 
+	KE_DRAIN_SOURCES_MAX = 4000,	/* of a channel that is drained */
+
 	/* the registry */
 	KE_CONTACTS_MAX = 3,
 	KE_REGISTRY_ENTRIES_MAX = 65536,
+	KE_REGISTRY_ENDED_MAX = 1024,	/* uuids of channels that were destroyed */
 };
 
 /* Of a log's positions, so that sums of them never wrap: years at any speed. */
@@ -62,6 +65,8 @@ enum ke_times {
 	KE_ASK_MS = 1000,
 	KE_ASK_MAX_MS = 5000,
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
+	KE_DRAIN_MIN_MS = 5,		/* between two looks at all sinks; doubles up to */
+	KE_DRAIN_MAX_MS = 100,
 	/* A gate is in a source's way for so long: its node is asked where it is now; */
 	KE_STALL_ASK_MS = 1000,
 	/* was told that its limit is over, and does nothing: on one host it loses the gate. */

@@ -40,6 +40,11 @@ void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state)
 {
 	if (m->state == state && state != KE_JOINED)
 		return;
+	/* All members of a channel that was destroyed have left, whatever is still read. */
+	if (m->presence->channel->ended) {
+		m->state = state == KE_JOINED ? KE_LEFT : state;
+		return;
+	}
 	m->state = state;
 	m->presence->peer->node->house->member(m);
 }
@@ -62,6 +67,7 @@ void ke_presence_drop(struct ke_presence *pr, enum ke_remote_state state)
 	ke_channel_drop_streams(pr->channel, pr->peer);
 	list_for_each_entry_safe(m, next, &pr->remotes, list)
 		ke_remote_drop(m, state);
+	ke_presence_thaw(pr);
 	list_del(&pr->peer_list);
 	list_del(&pr->channel_list);
 	kfree(pr);
@@ -115,6 +121,7 @@ void ke_channel_close(struct ke_channel *ch)
 	WARN_ON_ONCE(!list_empty(&ch->members));
 	list_for_each_entry_safe(pr, next, &ch->presences, channel_list)
 		leave_peer(pr);
+	ke_drain_end(ch);
 	ch->node->nchannels--;
 	list_del(&ch->list);
 	ke_attrs_free(&ch->attrs);
@@ -259,6 +266,8 @@ void ke_presence_say_all(struct ke_presence *pr)
 	say_nodes(pr);
 	if (ch->other_said)
 		say_other(pr);
+	ke_presence_say_destroy(pr);
+	ke_presence_say_freeze(pr);
 	list_for_each_entry(m, &ch->members, list)
 		say_member(pr, m, false);
 	ke_link_send(l, KECHO_FRAME_SYNCED, ch->index, 0, NULL, 0);
@@ -299,6 +308,8 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 		return -ENOSPC;
 	ch->node->nmembers++;
 	list_add_tail(&m->list, &ch->members);
+	if (m->source)
+		m->source->frozen = ke_channel_frozen(ch);
 	list_for_each_entry(pr, &ch->presences, channel_list)
 		if (pr->here && pr->peer->link)
 			say_member(pr, m, true);

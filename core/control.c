@@ -11,6 +11,7 @@
  *	ATTR		attributes; id 0: the node's; pos: the version
  *	SHARE, STATS	the house's
  *	MEET		node ids
+ *	FREEZE to DESTROY	see freeze.c, drain.c, destroy.c
  */
 #include "link.h"
 
@@ -273,6 +274,9 @@ static void synced(struct ke_presence *pr)
 {
 	drop_stale(pr);
 	pr->synced = pr->known = true;
+	/* It has let go of the channel while there was no link. */
+	if (pr->held_stale)
+		ke_presence_thaw(pr);
 }
 
 static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in *in)
@@ -300,6 +304,21 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 		/* Who asks for counters may ask the sources too. */
 		ke_channel_say_lost(pr->channel);
 		l->node->house->stats(l, pr->channel, pos);
+		break;
+	case KECHO_FRAME_FREEZE:
+		ke_freeze_in(pr, pos);
+		break;
+	case KECHO_FRAME_FROZEN:
+		ke_frozen_in(pr, pos);
+		break;
+	case KECHO_FRAME_DRAIN:
+		return ke_drain_in(pr, pos, in);
+	case KECHO_FRAME_DRAINED:
+		if (ke_drained_in(pr, pos, in))
+			return -EPROTO;
+		break;
+	case KECHO_FRAME_DESTROY:
+		ke_destroy_in(pr);
 		break;
 	case KECHO_FRAME_STATS:
 		l->node->house->stats_in(l, pr->channel, pr->peer, in);
@@ -358,7 +377,7 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 		 * see what came with it. */
 		if (type == KECHO_FRAME_SHARE)
 			l->node->house->shared(l, NULL, in);
-		return type <= KECHO_FRAME_MEET ? 0 : -EPROTO;
+		return type <= KECHO_FRAME_DESTROY ? 0 : -EPROTO;
 	}
 	return presence_frame(pr, type, pos, in);
 }

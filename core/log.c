@@ -325,18 +325,33 @@ int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns)
 	return 0;
 }
 
+/* It keeps its number: a gap in the sequence would read as a loss. */
+static void void_reservation(struct ke_log *log, struct ke_reservation *r)
+{
+	put_word(at(log, r->pos), record_word(ke_record_word_len(r->word), KECHO_RECORD_VOID, 0,
+					      sizeof(struct kecho_record), 0));
+	r->state = KE_COMMITTED;
+}
+
 int ke_log_abort(struct ke_log *log, u64 cookie)
 {
 	struct ke_reservation *r = find_reservation(log, cookie);
 
 	if (!r)
 		return -EINVAL;
-	/* It keeps its number: a gap in the sequence would read as a loss. */
-	put_word(at(log, r->pos), record_word(ke_record_word_len(r->word), KECHO_RECORD_VOID, 0,
-					      sizeof(struct kecho_record), 0));
-	r->state = KE_COMMITTED;
+	void_reservation(log, r);
 	ke_log_publish(log);
 	return 0;
+}
+
+void ke_log_abort_all(struct ke_log *log)
+{
+	u32 i;
+
+	for (i = log->first; i != log->next; i++)
+		if (reservation(log, i)->state == KE_RESERVED)
+			void_reservation(log, reservation(log, i));
+	ke_log_publish(log);
 }
 
 void ke_log_publish(struct ke_log *log)

@@ -119,6 +119,8 @@ int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len
 		   void **data, u64 *cookie);
 int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns);
 int ke_log_abort(struct ke_log *log, u64 cookie);
+/* ke_log_abort_all - all that are open: nobody will commit them. */
+void ke_log_abort_all(struct ke_log *log);
 
 /* ke_log_publish - let readers see all up to the oldest open reservation. */
 void ke_log_publish(struct ke_log *log);

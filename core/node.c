@@ -117,6 +117,7 @@ static void fail_peer(struct ke_peer *p)
 			if (m->stream)
 				ke_rstream_stop(m->stream);
 		}
+		ke_presence_thaw(pr);
 		p->node->house->repair(pr->channel);
 	}
 	p->node->house->changed(p->node->owner);
@@ -133,7 +134,9 @@ static void reset_peer(struct ke_peer *p)
 	list_for_each_entry(rs, &p->rstreams, list)
 		rs->starts_due = 0;
 	list_for_each_entry(pr, &p->presences, peer_list) {
-		pr->said = pr->here = pr->synced = false;
+		pr->said = pr->here = pr->synced = pr->stands = false;
+		pr->held_stale = pr->held;
+		pr->drain_asked = 0;
 		pr->acks_due = 0;
 		list_for_each_entry(m, &pr->remotes, list) {
 			m->stale = true;

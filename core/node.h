@@ -92,6 +92,11 @@ struct ke_house {
 	void (*stalled)(struct ke_rstream *rs, u64 pos, bool end);
 	/* A gate has moved or gone. */
 	void (*room)(struct ke_source *s);
+	/* How many of our sinks have not read what ke_drain_mark() gives, mark by mark. */
+	u32 (*lagging)(struct ke_channel *ch, const struct ke_in *marks);
+	/* The channel has ended for everybody: so have our sources, and the registry's name
+	 * is not ours. */
+	void (*destroyed)(struct ke_channel *ch);
 	/* Something that a caller may wait for has happened. */
 	void (*changed)(void *house);
 	/* A node of the channel has gone, or knows another channel of its name: publish it
@@ -128,6 +133,9 @@ struct ke_channel {
 	u32 index;		/* in our frames */
 	struct ke_id other;	/* another channel of this name, met last; 0: none ever */
 	bool other_said;	/* by us, to all nodes of the channel */
+	u64 freeze;		/* we hold it frozen, by this number; 0: we don't */
+	struct ke_drain *drain;	/* one that is under way */
+	bool ended;		/* destroyed */
 	struct ke_attrs attrs;
 	u64 attrs_version;
 	struct list_head members;
@@ -168,6 +176,8 @@ struct ke_source {
 	u32 id;
 	u64 retain;
 	bool closed;
+	bool frozen;		/* publishes nothing new; under its lock, like the next */
+	bool in_pieces;		/* an event is going in piece by piece */
 	u32 nremote;		/* streams to other hosts */
 	u64 lost;		/* events, by sinks of other nodes, together, as those said */
 	u32 stall_ms;		/* so long a gate may hold it up; 0: for ever */
@@ -261,6 +271,14 @@ struct ke_presence {
 	bool said, here, synced;
 	bool known;		/* it was synced once */
 	u32 acks_due;
+	/* freeze.c: the peer holds it by this number, which it has yet to say again since a
+	 * break, and we have confirmed; it has confirmed ours. */
+	u64 held;
+	bool held_stale, held_said, stands;
+	/* drain.c: as asked and answered last. */
+	u64 drain_asked, drain_done;
+	u32 lag;
+	bool ended;		/* it knows that the channel was destroyed */
 	struct list_head remotes;
 };
 
@@ -332,6 +350,39 @@ void ke_channel_unsubscribe(struct ke_channel *ch);
 bool ke_channel_started(const struct ke_channel *ch);
 int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_value *v);
 int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v);
+
+/*
+ * Freezing. ke_channel_freeze() holds the channel; who still has to confirm that its
+ * sources stand still, ours included, ke_channel_unfrozen() counts. Nothing ends this but
+ * ke_channel_thaw() or that this node goes.
+ * ke_channel_settle - a source of ours that is frozen has finished something.
+ */
+void ke_channel_freeze(struct ke_channel *ch);
+void ke_channel_thaw(struct ke_channel *ch);
+u32 ke_channel_unfrozen(struct ke_channel *ch);
+void ke_channel_settle(struct ke_channel *ch);
+
+/*
+ * Draining: until all sinks of the channel have read what was published when it began.
+ * ke_drain_begin - -EBUSY: one is under way; -ENOMEM; -ENOSPC: over KE_DRAIN_SOURCES_MAX.
+ * ke_drain_step - call it often; 1: done; 0; -ENOSPC. @lag: sinks that lag, @silent: nodes
+ * that have yet to answer.
+ */
+struct ke_drain_mark {
+	u64 member, pos;
+};
+int ke_drain_begin(struct ke_channel *ch);
+int ke_drain_step(struct ke_channel *ch, u32 *lag, u32 *silent);
+void ke_drain_end(struct ke_channel *ch);
+/* The next mark of what house->lagging() got; false: that was all. */
+bool ke_drain_mark(struct ke_in *marks, struct ke_drain_mark *m);
+
+/*
+ * Destroying: the channel ends for everybody, also for those that hear of it later.
+ * ke_channel_undestroyed - how many nodes have yet to say that they know.
+ */
+void ke_channel_destroy(struct ke_channel *ch);
+u32 ke_channel_undestroyed(const struct ke_channel *ch);
 
 /* -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same. */
 int ke_member_join(struct ke_member *m, struct ke_channel *ch);
@@ -405,6 +456,23 @@ void ke_rstream_drop(struct ke_rstream *rs);
 void ke_channel_count_lost(struct ke_channel *ch);
 void ke_peer_say_lost(struct ke_peer *p);
 void ke_channel_say_lost(struct ke_channel *ch);
+
+/* It has failed, as we have seen: what is asked of all nodes is not asked of it. Who could
+ * never be reached may well be there for the others. */
+static inline bool ke_presence_failed(const struct ke_presence *pr)
+{
+	return pr->peer->failed && pr->known;
+}
+
+void ke_presence_say_freeze(struct ke_presence *pr);
+void ke_presence_thaw(struct ke_presence *pr);
+bool ke_channel_frozen(const struct ke_channel *ch);
+void ke_freeze_in(struct ke_presence *pr, u64 pos);
+void ke_frozen_in(struct ke_presence *pr, u64 pos);
+int ke_drain_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
+int ke_drained_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
+void ke_presence_say_destroy(struct ke_presence *pr);
+void ke_destroy_in(struct ke_presence *pr);
 
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);

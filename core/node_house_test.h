@@ -60,6 +60,7 @@ struct tnode {
 	u64 got, lost, bad, damaged;	/* events of the sink */
 	u64 first;		/* the first that it got */
 	u32 joined, left, failed, ends, repairs;
+	u32 destroyed;
 	u32 asked, stalled;	/* where its sink is; its sink was ended */
 	u64 end_seq;
 	s32 dialled;
@@ -385,6 +386,29 @@ static void h_stalled(struct ke_rstream *rs, u64 pos, bool end)
 	sink_close(tn);
 }
 
+static u32 h_lagging(struct ke_channel *ch, const struct ke_in *marks)
+{
+	struct tnode *tn = ch->node->owner;
+	struct ke_in in = *marks;
+	struct ke_drain_mark m;
+	struct feed *f;
+
+	while (ke_drain_mark(&in, &m))
+		for (f = tn->feeds; f; f = f->next)
+			if (f->begun && f->rs && f->rs->remote->id == m.member && f->r.pos < m.pos)
+				return 1;
+	return 0;
+}
+
+static void h_destroyed(struct ke_channel *ch)
+{
+	struct tnode *tn = ch->node->owner;
+
+	tn->destroyed++;
+	if (tn->has_src)
+		ke_source_end(&tn->src);
+}
+
 static void h_room(struct ke_source *s)
 {
 	(void)s;
@@ -430,6 +454,7 @@ static const struct ke_house test_house = {
 	.share_log = h_share_log, .share_channel = h_share_channel, .shared = h_shared,
 	.member = h_member, .started = h_started, .published = h_published, .ended = h_ended,
 	.lost = h_lost, .stalled_own = h_stalled_own, .stalled = h_stalled, .room = h_room,
+	.lagging = h_lagging, .destroyed = h_destroyed,
 	.changed = h_changed, .repair = h_repair,
 	.stats = h_stats, .stats_in = h_stats_in, .pong = h_pong,
 };

@@ -58,6 +58,8 @@ struct ke_registry {
 	u64 grace_end;
 	u64 serial;			/* of the newest entry */
 	u32 n;				/* entries */
+	u32 ended;			/* channels that were destroyed, and the last of them */
+	struct ke_id ended_uuid[KE_REGISTRY_ENDED_MAX];
 	struct list_head order;
 	struct list_head repair;	/* entries by deadline */
 	struct list_head queue;		/* clients by deadline */
@@ -207,6 +209,20 @@ static void contact_free(struct contact *c)
 	kfree(c);
 }
 
+static void entry_end(struct ke_registry *r, struct entry *e)
+{
+	struct contact *c, *next;
+	struct client *client;
+
+	list_for_each_entry_safe(c, next, &e->contacts, of_entry) {
+		client = c->client;
+		contact_free(c);
+		client->lost = true;
+		client_put(r, client);
+	}
+	entry_free(r, e);
+}
+
 static void entry_repair(struct ke_registry *r, struct entry *e, u64 now)
 {
 	e->deadline = now + KE_LEASE_MS;
@@ -282,6 +298,16 @@ static int contact_add(struct ke_registry *r, struct entry *e, u64 key, u64 now,
 	return 0;
 }
 
+static bool has_ended(const struct ke_registry *r, const struct ke_id *uuid)
+{
+	u32 i;
+
+	for (i = 0; i < min_t(u32, r->ended, KE_REGISTRY_ENDED_MAX); i++)
+		if (!ke_id_cmp(&r->ended_uuid[i], uuid))
+			return true;
+	return false;
+}
+
 static u8 put_existing(struct entry *e, const struct put *p, u64 now)
 {
 	/* Its own: a request made again after its reply was lost, or a repair. */
@@ -350,6 +376,8 @@ static int do_put(struct ke_registry *r, u64 client, u64 now, struct ke_in *in, 
 	e = entry_find(r, p.name);
 	if (!name_good(p.name))
 		status = KE_REGISTRY_BAD_NAME;
+	else if (has_ended(r, &p.uuid))
+		status = KE_REGISTRY_ENDED;
 	else
 		status = e ? put_existing(e, &p, now) : put_new(r, &p, now);
 	if (status == KE_REGISTRY_OK && !e) {
@@ -415,6 +443,28 @@ static int do_drop(struct ke_registry *r, u64 key, u64 now, struct ke_in *in, st
 	else if (!e->n)
 		entry_free(r, e);
 	ke_put_u8(out, KE_REGISTRY_OK);
+	return 0;
+}
+
+/* A destroyed channel: whoever still is a contact of it is none any more. */
+static int do_end(struct ke_registry *r, struct ke_in *in, struct ke_out *out)
+{
+	char name[KE_NAME_MAX + 1];
+	struct ke_id uuid;
+	struct entry *e;
+
+	ke_get_str(in, name, sizeof(name));
+	ke_get_copy(in, &uuid, sizeof(uuid));
+	if (in->bad)
+		return -EPROTO;
+	if (!has_ended(r, &uuid))
+		r->ended_uuid[r->ended++ % KE_REGISTRY_ENDED_MAX] = uuid;
+	e = entry_find(r, name);
+	if (e && ke_id_cmp(&e->uuid, &uuid))
+		e = NULL;
+	if (e)
+		entry_end(r, e);
+	ke_put_u8(out, e ? KE_REGISTRY_OK : KE_REGISTRY_NONE);
 	return 0;
 }
 
@@ -510,6 +560,9 @@ int ke_registry_request(struct ke_registry *r, u64 client, u64 now_ms, u8 type,
 		break;
 	case KECHO_FRAME_REG_LIST:
 		err = do_list(r, now_ms, &in, out);
+		break;
+	case KECHO_FRAME_REG_END:
+		err = do_end(r, &in, out);
 		break;
 	default:
 		if (type <= KECHO_FRAME_REG_ENTRY)

@@ -31,6 +31,7 @@
  *	REG_DROP	name, node id
  *	REG_RENEW	(empty: all that this client has published)
  *	REG_LIST	u64 serial: entries after it
+ *	REG_END		name, uuid: the channel was destroyed
  *
  * The one reply is REG_ENTRY: u8 type of the request, u8 status, and if that is
  * KE_REGISTRY_OK
@@ -39,6 +40,9 @@
  *	to LIST		u8 more, u16 entries, each: u64 serial, name, uuid, u8 contacts;
  *			and if these have any: u16 rivals, each: name, uuid
  *	to the others	nothing
+ *
+ * END frees the name at once, and no repair brings that uuid back: the last
+ * KE_REGISTRY_ENDED_MAX are remembered, as long as this table lives.
  *
  * RENEW says KE_REGISTRY_NONE if anything that this client had published is not
  * its any more and it wasn't told yet: it publishes all anew. So a client that
@@ -69,6 +73,7 @@ enum ke_registry_status {
 	KE_REGISTRY_BAD_NAME = 7,
 	KE_REGISTRY_NO_MEMORY = 8,
 	KE_REGISTRY_UNKNOWN = 9,	/* not a request that this registry knows */
+	KE_REGISTRY_ENDED = 10,		/* the channel was destroyed */
 };
 
 #define KE_REGISTRY_NEVER U64_MAX

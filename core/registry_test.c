@@ -272,10 +272,10 @@ TEST(newer_client)
 	      0, "a longer renewal");
 	is_eq(g.reply[1], KE_REGISTRY_OK, "done");
 	out.len = 0;
-	is_eq(ke_registry_request(g.r, 1, g.now, KECHO_FRAME_REG_ENTRY + 1, body.buf, 0, &out),
-	      0, "an unknown request");
+	is_eq(ke_registry_request(g.r, 1, g.now, 120, body.buf, 0, &out), 0,
+	      "an unknown request");
 	is_eq(out.len, 2, "a reply without a body");
-	is_eq(g.reply[0], KECHO_FRAME_REG_ENTRY + 1, "to that");
+	is_eq(g.reply[0], 120, "to that");
 	is_eq(g.reply[1], KE_REGISTRY_UNKNOWN, "that says so");
 	rig_free(&g);
 }
@@ -342,5 +342,30 @@ TEST(full)
 	rig_free(&g);
 }
 
-TESTS(registry, joins, hows, contacts, leaves, repair, takeover, grace, leases, lists, malformed,
-      newer_client, churn, full);
+/* A destroyed channel: its name is free at once, its uuid never comes back. */
+TEST(ended)
+{
+	struct rig g;
+	u32 i;
+
+	must(rig_new(&g, false, 0), "registry");
+	is_eq(put(&g, 1, KE_REGISTRY_JOIN, "a", 1), KE_REGISTRY_OK, "a channel");
+	is_eq(put(&g, 2, KE_REGISTRY_JOIN, "a", 2), KE_REGISTRY_OK, "with two contacts");
+	is_eq(put(&g, 2, KE_REGISTRY_JOIN, "b", 3), KE_REGISTRY_OK, "and another");
+	is_eq(end(&g, 3, "a", 3), KE_REGISTRY_NONE, "it is not that one");
+	is_eq(ke_registry_entries(g.r), 2, "which is there");
+	is_eq(put(&g, 3, KE_REGISTRY_REPAIR, "c", 3), KE_REGISTRY_ENDED, "but ended it is");
+	is_eq(end(&g, 3, "a", 1), KE_REGISTRY_OK, "by one that is no contact");
+	is_eq(ke_registry_entries(g.r), 1, "it is gone");
+	is_eq(end(&g, 3, "a", 1), KE_REGISTRY_NONE, "once");
+	is_eq(put(&g, 1, KE_REGISTRY_REPAIR, "a", 1), KE_REGISTRY_ENDED, "no repair");
+	is_eq(put(&g, 1, KE_REGISTRY_EXCLUSIVE, "a", 4), KE_REGISTRY_OK, "a new one");
+	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "a", 1), KE_REGISTRY_ENDED, "which stays");
+	for (i = 0; i < 2 * KE_REGISTRY_ENDED_MAX; i++)
+		end(&g, 1, "x", i % 100 + 100);
+	is_eq(put(&g, 2, KE_REGISTRY_REPAIR, "d", 1), KE_REGISTRY_ENDED, "not forgotten for few");
+	rig_free(&g);
+}
+
+TESTS(registry, ended, joins, hows, contacts, leaves, repair, takeover, grace, leases, lists,
+      malformed, newer_client, churn, full);

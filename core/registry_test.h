@@ -74,6 +74,16 @@ static __maybe_unused int ask_entry(struct rig *g, u64 client, u8 type, const st
 	return status;
 }
 
+static __maybe_unused int end(struct rig *g, u64 client, const char *name, u8 uuid)
+{
+	struct ke_out body = { .buf = g->request, .size = sizeof(g->request) };
+	struct ke_id id = id_of(uuid);
+
+	ke_put_str(&body, name);
+	ke_put(&body, &id, sizeof(id));
+	return ask(g, client, KECHO_FRAME_REG_END, &body);
+}
+
 /* Each client is a node: client 3 of node 3333... */
 static __maybe_unused int put(struct rig *g, u64 client, u8 how, const char *name, u8 uuid)
 {

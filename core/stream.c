@@ -30,7 +30,7 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 {
 	s->id = ++n->last_log;
 	s->limit = KE_NO_LIMIT;
-	s->closed = false;
+	s->closed = s->frozen = s->in_pieces = false;
 	s->nremote = 0;
 	s->lost = s->stalls = s->taken = 0;
 	INIT_LIST_HEAD(&s->gates);

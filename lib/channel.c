@@ -70,7 +70,7 @@ static bool has_channel(struct kecho *k, const char *name)
 	struct kecho_channel *ch;
 
 	list_for_each_entry(ch, &k->channels, list)
-		if (!strcmp(ch->ch.name, name))
+		if (!ch->ch.ended && !strcmp(ch->ch.name, name))
 			return true;
 	return false;
 }
@@ -165,7 +165,9 @@ void kecho_channel_close(struct kecho_channel *ch)
 		kecho_source_close(list_first_entry(&ch->sources, struct kecho_source, list));
 	while (!list_empty(&ch->sinks))
 		kecho_sink_close(list_first_entry(&ch->sinks, struct kecho_sink, list));
-	ke_reg_leave(k->reg, ch->ch.name);
+	/* Of a destroyed one the name may be another's by now. */
+	if (!READ_ONCE(ch->ch.ended))
+		ke_reg_leave(k->reg, ch->ch.name);
 	pthread_mutex_lock(&k->lock);
 	ke_channel_close(&ch->ch);
 	list_del(&ch->list);
@@ -223,6 +225,8 @@ static void each_member(struct kecho_channel *ch, each_fn fn, void *arg)
 	struct ke_member *mine;
 	struct ke_remote *m;
 
+	if (ch->ch.ended)
+		return;
 	list_for_each_entry(mine, &ch->ch.members, list) {
 		describe_own(ch->k, mine, &out);
 		fn(arg, &out);

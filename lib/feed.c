@@ -237,10 +237,25 @@ static bool feed_ready(const struct feed *f)
 	return READ_ONCE(f->reader.view.hdr->head) != cpu_to_le64(f->reader.pos) && !f->told;
 }
 
+/* Its channel was destroyed, and it has read all to its end. */
+bool feeds_shut(struct kecho_sink *s)
+{
+	bool shut = READ_ONCE(s->ch->ch.ended);
+	struct feed *f;
+
+	if (likely(!shut))
+		return false;
+	lib_lock(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		shut &= f->told;
+	lib_unlock(&s->lock);
+	return shut;
+}
+
 bool feeds_ready(void *sink)
 {
 	struct kecho_sink *s = sink;
-	bool ready = s->disconnected || s->taken;
+	bool ready = s->disconnected || s->taken || feeds_shut(s);
 	struct feed *f;
 
 	lib_lock(&s->lock);

@@ -284,7 +284,7 @@ static void repair(struct ke_channel *ch)
 {
 	struct kecho *k = lib_of(ch->node);
 
-	if (k->reg)
+	if (k->reg && !ch->ended)
 		ke_reg_repair(k->reg, ch->name);
 }
 
@@ -336,6 +336,8 @@ const struct ke_house lib_house = {
 	.stalled_own = stall_own,
 	.stalled = stall_in,
 	.room = room,
+	.lagging = life_lagging,
+	.destroyed = life_destroyed,
 	.changed = changed,
 	.repair = repair,
 	.stats = stats_out,

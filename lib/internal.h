@@ -132,7 +132,6 @@ struct kecho_source {
 	struct list_head list;
 	struct kecho_channel *ch;
 	struct lib_lock lock;
-	bool in_pieces;
 	struct shared_log *log;
 	int linger_ms;
 	struct kecho_source_stats stats;
@@ -330,6 +329,10 @@ bool names_linked(const struct kecho_channel *ch, const struct ke_contact *conta
 void sink_free(struct kecho_sink *s);
 /* source.c */
 void source_free(struct kecho_source *s);
+void source_end(struct kecho_source *s);
+/* life.c */
+u32 life_lagging(struct ke_channel *ch, const struct ke_in *marks);
+void life_destroyed(struct ke_channel *ch);
 /* channel.c */
 int channel_wait(struct kecho_channel *ch, bool (*done)(const struct ke_channel *),
 		 unsigned int timeout_ms);
@@ -353,6 +356,7 @@ void feeds_released(struct kecho *k, struct ke_rstream *rs);
 void feeds_drop_told(struct kecho_sink *s);
 void feeds_release(struct kecho_sink *s);
 bool feeds_ready(void *sink);
+bool feeds_shut(struct kecho_sink *s);
 unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned int max, bool *due);
 
 #endif

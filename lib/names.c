@@ -40,6 +40,10 @@ static void take_news(struct kecho *k, const struct ke_reg_news *news)
 		ke_reg_repair_later(k->reg, news->name);
 		return;
 	}
+	if (news->ended) {	/* while nobody was there to tell us */
+		ke_channel_destroy(&ch->ch);
+		return;
+	}
 	ch->unnamed = !news->named;
 	if (ch->unnamed) {
 		ke_channel_other(&ch->ch, &news->other);

@@ -206,6 +206,8 @@ static int errno_of(int status)
 		return -EINVAL;
 	case KE_REGISTRY_NO_MEMORY:
 		return -ENOMEM;
+	case KE_REGISTRY_ENDED:
+		return -ESHUTDOWN;
 	case KE_REGISTRY_UNKNOWN:
 		return -EPROTONOSUPPORT;
 	case KE_REG_NO_ANSWER:
@@ -354,6 +356,26 @@ void ke_reg_leave(struct ke_reg *r, const char *name)
 	pthread_mutex_unlock(&r->lock);
 }
 
+int ke_reg_end(struct ke_reg *r, const char *name, const struct ke_id *uuid,
+	       unsigned int timeout_ms)
+{
+	struct ke_reg_request q;
+	struct ke_reg_joined *j;
+	int err = request_init(&q, KECHO_FRAME_REG_END, name);
+
+	if (err)
+		return err;
+	q.uuid = *uuid;
+	pthread_mutex_lock(&r->lock);
+	request_run(r, &q, ke_reg_now_ms() + timeout_ms);
+	err = q.status == KE_REGISTRY_NONE ? 0 : errno_of(q.status);
+	j = err ? NULL : ke_reg_joined_find(r, name);
+	if (j)
+		ke_reg_joined_free(j);
+	pthread_mutex_unlock(&r->lock);
+	return err;
+}
+
 void ke_reg_repair(struct ke_reg *r, const char *name)
 {
 	struct ke_reg_joined *j;
@@ -418,7 +440,7 @@ void ke_reg_moved(struct ke_reg *r, const char *address)
 static void tell_news(const struct ke_reg_joined *j, struct ke_reg_news *to)
 {
 	*to = (struct ke_reg_news){
-		.uuid = j->repair.uuid, .named = j->named, .other = j->other,
+		.uuid = j->repair.uuid, .ended = j->ended, .named = j->named, .other = j->other,
 	};
 	strcpy(to->name, j->repair.name);
 	if (!j->named)

@@ -43,6 +43,7 @@ struct ke_reg_info {
 struct ke_reg_news {
 	char name[KE_NAME_MAX + 1];
 	struct ke_id uuid;		/* of the channel that was joined */
+	bool ended;			/* it was destroyed */
 	bool named;			/* it has the name; if not: */
 	struct ke_id other;		/* the channel that has it */
 	bool contact;			/* this node is one, and the others are */
@@ -80,6 +81,11 @@ int ke_reg_lookup(struct ke_reg *r, const char *name, unsigned int timeout_ms,
 
 /* Withdraws this node as a contact, however often it joined; doesn't wait. */
 void ke_reg_leave(struct ke_reg *r, const char *name);
+
+/* The joined channel @name was destroyed: its name is free when this returns 0.
+ * -ETIMEDOUT: no answer; -EPROTO: a registry that can't. */
+int ke_reg_end(struct ke_reg *r, const char *name, const struct ke_id *uuid,
+	       unsigned int timeout_ms);
 
 /*
  * A node of the joined channel @name has gone: offers this one as a contact

@@ -47,6 +47,10 @@ void ke_reg_request_encode(const struct ke_reg *r, const struct ke_reg_request *
 	case KECHO_FRAME_REG_GET:
 		ke_put_str(o, q->name);
 		break;
+	case KECHO_FRAME_REG_END:
+		ke_put_str(o, q->name);
+		ke_put(o, &q->uuid, sizeof(q->uuid));
+		break;
 	case KECHO_FRAME_REG_DROP:
 		ke_put_str(o, q->name);
 		ke_put(o, &r->self.node, sizeof(r->self.node));
@@ -140,8 +144,9 @@ static void repair_done(struct ke_reg *r, struct ke_reg_joined *j)
 	j->again = false;
 	j->contact = granted && j->repair.contact;
 	list_del_init(&j->repair.list);
-	if (granted) {
-		j->named = true;
+	j->ended = j->repair.status == KE_REGISTRY_ENDED;
+	if (granted || j->ended) {
+		j->named = granted;
 		news(r, j);
 	} else {
 		j->again_at = ke_reg_now_ms() + KE_LEASE_MS;
@@ -150,7 +155,7 @@ static void repair_done(struct ke_reg *r, struct ke_reg_joined *j)
 	}
 	if (again)
 		ke_reg_request_queue(r, &j->repair, false);
-	if (again || !granted)
+	if (again || j->again_at)
 		ke_reg_kick(r);
 	pthread_cond_broadcast(&r->changed);
 }

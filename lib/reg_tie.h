@@ -56,6 +56,7 @@ struct ke_reg_joined {
 	bool again;		/* another repair when this one is done */
 	u64 again_at;		/* another repair then; 0: none */
 	bool news;		/* nobody has taken */
+	bool ended;		/* it was destroyed, the registry says */
 	bool named;		/* the name was its when last heard */
 	struct ke_id other;	/* whose it was, if not */
 	struct ke_reg_request repair, look;

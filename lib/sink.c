@@ -67,6 +67,9 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	if (lib_forked(k))
 		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
 				ch->ch.name);
+	if (READ_ONCE(ch->ch.ended))
+		return lib_fail(-ESHUTDOWN, "sink of '%s': the channel was destroyed",
+				ch->ch.name);
 	if (opt && (unsigned int)opt->policy > KECHO_DISCONNECT)
 		return lib_fail(-EINVAL, "sink of '%s': no policy %d", ch->ch.name, opt->policy);
 	s = make_sink(ch, opt);
@@ -219,6 +222,8 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 			return over(s);
 		if (s->taken)
 			continue;
+		if (feeds_shut(s))
+			return refuse_read(s, -ESHUTDOWN, "the channel was destroyed");
 		feeds_release(s);
 		if (!timeout_ms) {
 			if (atomic_load(&k->ntcp) || s->pollfd >= 0)
@@ -313,7 +318,7 @@ static bool any_ready(void *arg)
 	pthread_mutex_lock(&k->lock);
 	list_for_each_entry(ch, &k->channels, list)
 		list_for_each_entry(s, &ch->sinks, list)
-			ready |= s->fn && feeds_ready(s) && !s->disconnected;
+			ready |= s->fn && feeds_ready(s) && !s->disconnected && !feeds_shut(s);
 	pthread_mutex_unlock(&k->lock);
 	return ready;
 }

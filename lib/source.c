@@ -64,6 +64,9 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	if (lib_forked(k))
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
 				ch->ch.name);
+	if (READ_ONCE(ch->ch.ended))
+		return lib_fail(-ESHUTDOWN, "source of '%s': the channel was destroyed",
+				ch->ch.name);
 	if (!is_power_of_2(size) || size < KECHO_LOG_SIZE_MIN || size > KECHO_LOG_SIZE_MAX)
 		return lib_fail(-EINVAL, "source of '%s': a log of %zu bytes", ch->ch.name, size);
 	s = make_source(ch, opt, size);
@@ -95,6 +98,18 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	return 0;
 }
 
+/* Others may see what was published; the source's lock is held. */
+static void tell(struct kecho_source *s)
+{
+	struct ke_tstream *ts;
+
+	ke_log_publish(&s->s.log);
+	doorbell_ring(s->ch);
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (ts->link)
+			conn_kick(ts->link->owner);
+}
+
 /* Our own sinks read on to the end of the log. */
 static void end_own_feeds(struct kecho_source *s)
 {
@@ -106,14 +121,31 @@ static void end_own_feeds(struct kecho_source *s)
 		list_for_each_entry(f, &sink->feeds, list) {
 			if (f->source != s)
 				continue;
-			if (sink->m.policy == KECHO_BLOCK)
+			if (sink->m.policy == KECHO_BLOCK) {
+				/* With its channel: others may be submitting. */
+				lib_lock(&s->lock);
 				ke_source_ungate(&s->s, &f->gate);
+				lib_unlock(&s->lock);
+			}
 			f->source = NULL;
 			f->last_seq = s->s.log.seq;
 			f->gone = f->ended = true;
 		}
 		lib_unlock(&sink->lock);
 	}
+}
+
+/* With its channel: nothing is appended any more; who waits is told. The kecho lock is
+ * held. */
+void source_end(struct kecho_source *s)
+{
+	lib_lock(&s->lock);
+	s->s.closed = true;
+	ke_log_abort_all(&s->s.log);
+	tell(s);
+	lib_unlock(&s->lock);
+	ke_source_end(&s->s);
+	end_own_feeds(s);
 }
 
 void kecho_source_close(struct kecho_source *s)
@@ -151,16 +183,15 @@ static u64 stamp(unsigned int flags)
 	return flags & KECHO_NOTIME ? 0 : lib_clock_ns(CLOCK_REALTIME);
 }
 
-/* Others may see what was published; the source's lock is held. */
-static void tell(struct kecho_source *s)
+/* A frozen channel waits for what had begun: it may be done now. No lock is held. */
+static void settle(struct kecho_source *s)
 {
-	struct ke_tstream *ts;
+	struct kecho *k = s->ch->k;
 
-	ke_log_publish(&s->s.log);
-	doorbell_ring(s->ch);
-	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (ts->link)
-			conn_kick(ts->link->owner);
+	pthread_mutex_lock(&k->lock);
+	ke_channel_settle(&s->ch->ch);
+	pthread_cond_broadcast(&k->changed);
+	pthread_mutex_unlock(&k->lock);
 }
 
 /* The same, and leave the source. Its unlock is the fence that the doorbells need. */
@@ -168,9 +199,13 @@ static void tell_and_unlock(struct kecho_source *s)
 {
 	struct kecho_channel *ch = s->ch;
 
-	if (unlikely(s->s.nremote)) {
+	if (unlikely(s->s.frozen || s->s.nremote)) {
+		bool frozen = s->s.frozen;
+
 		tell(s);
 		lib_unlock(&s->lock);
+		if (frozen)
+			settle(s);
 		return;
 	}
 	ke_log_publish(&s->s.log);
@@ -183,6 +218,27 @@ static void set_want(struct kecho_source *s, u64 want)
 {
 	WRITE_ONCE(s->s.log.hdr->want, cpu_to_le64(want));
 	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* It has ended: by its owner, or with the channel. */
+static int over(const struct kecho_source *s)
+{
+	if (READ_ONCE(s->ch->ch.ended))
+		return lib_fail(-ESHUTDOWN, "source of '%s': the channel was destroyed",
+				s->ch->ch.name);
+	return lib_fail(-EPIPE, "source of '%s': it was closed", s->ch->ch.name);
+}
+
+/* The channel is frozen, and this is nothing that had begun before. */
+static bool held(const struct kecho_source *s)
+{
+	return s->s.frozen && !s->s.in_pieces;
+}
+
+static int refuse_frozen(struct kecho_source *s)
+{
+	s->stats.refused++;
+	return lib_fail(-EAGAIN, "source of '%s': the channel is frozen", s->ch->ch.name);
 }
 
 /* Whoever has held us up for too long is ended. Called and left with the source's lock. */
@@ -221,8 +277,9 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 	pthread_mutex_lock(&k->lock);
 	lib_lock(&s->lock);
 	set_want(s, end > half ? end - half : 1);
-	while (!s->s.closed && !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end + half))) {
-		bool stalled = ke_source_stalled(&s->s, size);
+	while (!s->s.closed && (held(s) || !ke_log_room(&s->s.log, size,
+							ke_source_limit(&s->s, end + half)))) {
+		bool stalled = !held(s) && ke_source_stalled(&s->s, size);
 
 		lib_unlock(&s->lock);
 		if (stalled)
@@ -233,7 +290,7 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 	}
 	set_want(s, 0);
 	pthread_mutex_unlock(&k->lock);
-	return s->s.closed ? -EPIPE : 0;
+	return s->s.closed ? over(s) : 0;
 }
 
 /* Room for a record of @size bytes; the source's lock is held. */
@@ -242,9 +299,9 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 	u64 end = s->s.log.end + 2 * ke_record_align(size);
 	int err;
 
-	while (!ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end))) {
+	while (unlikely(held(s)) || !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end))) {
 		if (flags & KECHO_DONTWAIT)
-			return no_room(s, size);
+			return held(s) ? refuse_frozen(s) : no_room(s, size);
 		err = wait_for_room(s, size);
 		if (err)
 			return err;
@@ -254,6 +311,8 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 		lib_unlock(&s->lock);
 		sched_yield();
 		lib_lock(&s->lock);
+		if (s->s.closed)
+			return over(s);
 	}
 	return 0;
 }
@@ -287,7 +346,12 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 		s->stats.refused++;
 		return -EMSGSIZE;
 	}
-	s->in_pieces = true;
+	while (unlikely(held(s))) {
+		err = flags & KECHO_DONTWAIT ? refuse_frozen(s) : wait_for_room(s, 0);
+		if (err)
+			return err;
+	}
+	s->s.in_pieces = true;
 	info->frag_total = len;
 	for (at = 0; at < len && !err; at += n) {
 		n = min_t(size_t, piece, len - at);
@@ -296,7 +360,7 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 		info->attrs_len = 0;
 		tell(s);
 	}
-	s->in_pieces = false;
+	s->s.in_pieces = false;
 	pthread_cond_broadcast(&s->ch->k->changed);
 	return err;
 }
@@ -309,7 +373,7 @@ static void wait_for_pieces(struct kecho_source *s)
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
 	lib_lock(&s->lock);
-	while (s->in_pieces) {
+	while (s->s.in_pieces && !s->s.closed) {
 		lib_unlock(&s->lock);
 		lib_wait(k, lib_deadline(ROOM_LOOK_MS));
 		lib_lock(&s->lock);
@@ -323,12 +387,13 @@ static inline int begin(struct kecho_source *s, unsigned int flags)
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
 				s->ch->ch.name);
 	lib_lock(&s->lock);
-	while (unlikely(s->in_pieces) && !(flags & KECHO_DONTWAIT))
+	while (unlikely(s->s.in_pieces) && !s->s.closed && !(flags & KECHO_DONTWAIT))
 		wait_for_pieces(s);
-	if (!s->in_pieces && !s->s.closed)
+	if (likely(!s->s.in_pieces && !s->s.closed))
 		return 0;
 	lib_unlock(&s->lock);
-	return s->s.closed ? -EPIPE : -EAGAIN;
+	return s->s.closed ? over(s) : lib_fail(-EAGAIN, "source of '%s': another event is "
+						"going in piece by piece", s->ch->ch.name);
 }
 
 static inline int put_event(struct kecho_source *s, struct ke_event_info *info, const void *data,
@@ -441,13 +506,12 @@ int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len
 	if (len > r->len)
 		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
 	lib_lock(&s->lock);
-	err = ke_log_commit(&s->s.log, r->cookie, len, stamp(r->flags));
+	err = s->s.closed ? over(s) : ke_log_commit(&s->s.log, r->cookie, len, stamp(r->flags));
 	if (!err) {
 		s->stats.submitted++;
 		s->stats.bytes += len;
 	}
-	tell(s);
-	lib_unlock(&s->lock);
+	tell_and_unlock(s);
 	return err;
 }
 
@@ -456,9 +520,9 @@ void kecho_abort(struct kecho_source *s, struct kecho_reservation *r)
 	if (lib_forked(s->ch->k))
 		return;
 	lib_lock(&s->lock);
-	ke_log_abort(&s->s.log, r->cookie);
-	tell(s);
-	lib_unlock(&s->lock);
+	if (!s->s.closed)
+		ke_log_abort(&s->s.log, r->cookie);
+	tell_and_unlock(s);
 }
 
 int kecho_source_set(struct kecho_source *s, const char *name, struct kecho_value v)

@@ -51,11 +51,30 @@ static void check_gate(const struct ssource *s, const struct ke_gate *g)
 			   s->t->index, (unsigned long long)end, (unsigned long long)g->seen);
 }
 
+/* Whoever holds the channel was told that nothing is published any more. */
+static void check_still(struct ssource *s)
+{
+	const struct ke_presence *pr;
+	bool said = false;
+
+	list_for_each_entry(pr, &s->chan->ch.presences, channel_list)
+		said |= pr->held && pr->held_said;
+	if (!said)
+		s->still_at = U64_MAX;
+	else if (s->still_at == U64_MAX)
+		s->still_at = s->s.log.head;
+	else if (s->still_at != s->s.log.head)
+		sim_broken(s->chan->node->w, "node %u: source %u went from %llu to %llu while it "
+			   "was frozen", s->chan->node->index, s->t->index,
+			   (unsigned long long)s->still_at, (unsigned long long)s->s.log.head);
+}
+
 void check_source(struct ssource *s)
 {
 	struct ke_tstream *ts;
 	struct ke_gate *g;
 
+	check_still(s);
 	list_for_each_entry(ts, &s->s.streams, source_list)
 		check_stream(s, ts);
 	list_for_each_entry(g, &s->s.gates, list)

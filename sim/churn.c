@@ -7,6 +7,7 @@
 
 enum {
 	CHURN_GAP_MS = 300,
+	FREEZE_MAX_MS = 1500,	/* that a node holds a channel */
 	PER_NODE_MAX = 6,	/* members of a channel that one node has */
 };
 
@@ -97,8 +98,10 @@ static void act(struct schan *c)
 		open_member(c);
 	else if (dice < 75)
 		close_member(c);
-	else if (dice < 95)
+	else if (dice < 90)
 		set_attr(c);
+	else if (dice < 95)
+		schan_freeze(c, 1 + sim_random(w, FREEZE_MAX_MS));
 	else
 		schan_close(c);
 	w->cover.fault[FAULT_CHURN]++;

@@ -119,6 +119,8 @@ static const char *chan_converged(struct schan *a)
 		if (b != a && b->state == CHAN_OPEN)
 			bad = pair_converged(a, b);
 	}
+	if (!bad && ke_channel_frozen(&a->ch))
+		bad = SAY("channel %u is frozen at node %u", a->which, a->node->index);
 	if (!bad && (!ke_channel_acked(&a->ch) || !ke_channel_started(&a->ch)))
 		bad = SAY("node %u waits for an answer in channel %u", a->node->index, a->which);
 	return bad;

@@ -38,6 +38,8 @@
 	X(STALL_MOVED, "stall over", "a sink had moved when it was to end for that") \
 	X(STALLED, "stalled", "a sink was ended as it held up a source") \
 	X(TAKEN, "gate taken", "a process that stood still found its gate taken") \
+	X(FROZEN, "frozen", "a channel was held until all its sources stood still") \
+	X(HELD, "held", "a source waited for a channel that was frozen") \
 	X(LIFTED, "gate lifted", "a source that waited went on as a node had failed") \
 	X(BOTH_DIAL, "both dial", "two nodes dialled each other at once") \
 	X(DIAL_LOST, "dial lost", "nobody answered a dial")              \

@@ -127,6 +127,26 @@ static void repair_fire(struct timer *t)
 	}
 }
 
+static void thaw_fire(struct timer *t)
+{
+	struct schan *c = container_of(t, struct schan, thaw);
+
+	if (!c->ch.node || !c->ch.freeze)
+		return;
+	sim_trace(c->node, TRACE_THAW, c->which, ke_channel_unfrozen(&c->ch), 0);
+	c->node->w->cover.path[PATH_FROZEN] += !ke_channel_unfrozen(&c->ch);
+	ke_channel_thaw(&c->ch);
+}
+
+void schan_freeze(struct schan *c, u32 ms)
+{
+	if (c->ch.freeze)
+		return;
+	sim_trace(c->node, TRACE_FREEZE, c->which, ms, 0);
+	ke_channel_freeze(&c->ch);
+	sim_set(c->node, &c->thaw, ms * 1000);
+}
+
 void schan_init(struct snode *n, u32 which)
 {
 	struct schan *c = &n->chan[which];
@@ -135,6 +155,7 @@ void schan_init(struct snode *n, u32 which)
 	c->which = which;
 	c->look = (struct timer){ .node = n, .fn = look_fire };
 	c->repair = (struct timer){ .node = n, .fn = repair_fire };
+	c->thaw = (struct timer){ .node = n, .fn = thaw_fire };
 	INIT_LIST_HEAD(&c->sources);
 	INIT_LIST_HEAD(&c->sinks);
 }
@@ -171,6 +192,7 @@ void schan_drop(struct schan *c)
 	c->ch.node = NULL;
 	c->contact = false;
 	c->state = CHAN_CLOSED;
+	sim_cancel(c->node, &c->thaw);
 	sim_cancel(c->node, &c->look);
 	sim_cancel(c->node, &c->repair);
 }

@@ -138,6 +138,7 @@ struct ssource {
 	u32 piece_at;
 	u32 gap_us, size_max, large_one_in;
 	u64 limit_seen;
+	u64 still_at;		/* the head when its node said that it stands still; else U64_MAX */
 };
 
 struct sfeed {
@@ -187,7 +188,7 @@ struct schan {
 	u32 ntold;
 	u64 deadline_us;
 	struct list_head sources, sinks;
-	struct timer look, repair;
+	struct timer look, repair, thaw;
 };
 
 /* One direction of a connection. */
@@ -359,6 +360,8 @@ void schan_open(struct schan *c);
 void schan_close(struct schan *c);
 void schan_drop(struct schan *c);	/* with all that it has, at once */
 void schan_repair(struct schan *c);
+/* schan_freeze - hold it for @ms. */
+void schan_freeze(struct schan *c, u32 ms);
 
 /* names.c: the registry. -EAGAIN: it is not reached, or says to try again. */
 int names_join(struct schan *c, u8 how, struct ke_id *uuid);

@@ -71,6 +71,11 @@ static bool make_room(struct ssource *s, u64 size)
 {
 	u64 end = s->s.log.end + 2 * ke_record_align(size);
 
+	if (s->s.frozen && !s->s.in_pieces) {
+		node_of(s)->w->cover.path[PATH_HELD]++;
+		s->waiting = true;
+		return false;
+	}
 	if (!ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end))) {
 		wait_for_room(s);
 		s->held_up |= ke_source_stalled(&s->s, size);
@@ -175,6 +180,7 @@ static bool put_piece(struct ssource *s)
 		return false;
 	}
 	s->piece_at += len;
+	s->s.in_pieces = s->piece_at < e->len;
 	tell(s);
 	if (s->piece_at < e->len)
 		return true;
@@ -280,9 +286,12 @@ static bool submit_any(struct ssource *s)
 	return put_whole(s, choose_len(s));
 }
 
-/* Whoever has held it up for too long; without its lock. */
-static void end_stalled(struct ssource *s)
+/* What it did may be what others wait for: whoever has held it up for too long ends, and
+ * of a frozen channel it has finished what had begun. Without its lock. */
+static void after(struct ssource *s)
 {
+	if (s->s.frozen)
+		ke_channel_settle(&s->chan->ch);
 	if (!s->held_up)
 		return;
 	s->held_up = false;
@@ -299,7 +308,7 @@ bool ssource_submit_one(struct ssource *s)
 	done = submit_any(s);
 	tell(s);
 	sim_house.source_unlock(&s->s);
-	end_stalled(s);
+	after(s);
 	check_source(s);
 	return done;
 }
@@ -338,7 +347,7 @@ static void burst(struct ssource *s, u32 n)
 		settle(s, false);
 	tell(s);
 	sim_house.source_unlock(&s->s);
-	end_stalled(s);
+	after(s);
 	check_source(s);
 	sim_set_sooner(node_of(s), &s->act, s->waiting ? ROOM_LOOK_US : pause_us(s));
 }
@@ -369,7 +378,7 @@ static void finish(struct ssource *s)
 		settle(s, sim_one_in(w, 2));
 	tell(s);
 	sim_house.source_unlock(&s->s);
-	end_stalled(s);
+	after(s);
 	if (s->piece_seq && w->now_us < s->close_us) {
 		sim_set_sooner(node_of(s), &s->act, ROOM_LOOK_US);
 		return;
@@ -451,6 +460,7 @@ struct ssource *ssource_open(struct schan *c)
 	ke_member_join(&s->s.member, &c->ch);
 	s->t = truth_new(n->w, s, c->which);
 	s->t->member = s->s.member.id;
+	s->still_at = U64_MAX;
 	s->opened_us = n->w->now_us + SIM_JOIN_MS * 1000;
 	profile(s);
 	sim_trace(n, TRACE_SOURCE_OPEN, s->t->index, c->which, size);

@@ -44,6 +44,8 @@
 	X(HALFOPEN, "connection %llu goes silent towards node %llu")           \
 	X(PARTITION, "nothing passes from node %llu to node %llu")             \
 	X(HEAL, "all paths are open again")                                    \
+	X(FREEZE, "holds channel %llu for %llu ms")                             \
+	X(THAW, "lets channel %llu go; %llu nodes have not confirmed")          \
 	X(STALLED, "sink %llx is ended: it held up source %llu for %llu ms")    \
 	X(SINK_STOP, "sink %llx reads nothing for %llu ms")                    \
 	X(CALM, "faults end")                                                  \

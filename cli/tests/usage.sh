@@ -24,11 +24,11 @@ is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
 run --help
 is "$code:$err" 0: "--help"
-for verb in pub sub ls stat ping perf; do
+for verb in pub sub ls stat ping perf freeze drain destroy; do
 	has "$out" "^  $verb " "--help lists $verb"
 done
 
-for verb in pub sub ls stat ping perf; do
+for verb in pub sub ls stat ping perf freeze drain destroy; do
 	run help $verb
 	is "$code:$err" 0: "help $verb"
 	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
@@ -48,6 +48,9 @@ refused "help for a wrong verb" "no verb 'shout'" help shout
 refused "pub without a channel" 'which channel' pub
 refused "sub without a channel" 'which channel' sub
 refused "ping without a channel" 'which channel' ping
+refused "freeze without a channel" 'which channel' freeze
+refused "drain takes no --for" 'for' drain --for 1s x
+refused "a timeout that is too long" 'over an hour' destroy --timeout 2h x
 refused "two channels" "not also 'b'" sub a b
 refused "a wrong policy" "'slow' is not latest" sub --policy slow x
 refused "a wrong count" "'-1' is not a whole number" sub --count -1 x

@@ -164,6 +164,40 @@ enum kecho_other {
  */
 int kecho_channel_other(struct kecho_channel *ch, uint8_t uuid[16]);
 
+/*
+ * kecho_channel_freeze - hold the channel: until kecho_channel_thaw() no source of it, of
+ * no node, publishes; submissions wait, or say -EAGAIN. Blocks until every node of the
+ * channel has said that its sources stand still (what had begun is finished first: events
+ * in pieces, reservations), so what was submitted before is all there is. Several nodes
+ * may hold it; it is frozen as long as one does. A node that closes it, fails or dies holds
+ * nothing any more. A node that has failed is not asked: what it publishes on its side, if
+ * it is only cut off, is not held.
+ * -ETIMEDOUT: a node did not confirm in time, and nothing is held; -EALREADY: this node
+ * holds it; -ESHUTDOWN: it was destroyed.
+ */
+int kecho_channel_freeze(struct kecho_channel *ch, int timeout_ms);
+/* Doesn't block. -EINVAL: this node doesn't hold it. */
+int kecho_channel_thaw(struct kecho_channel *ch);
+
+/*
+ * kecho_channel_drain - wait until every sink of the channel was given, or told as lost,
+ * all that had been submitted when this was called, at every node.
+ * -ETIMEDOUT: kecho_explain() says how many sinks lag, or how many nodes don't answer;
+ * -EBUSY: another thread drains it; -ENOSPC: it has over 4000 sources; -ENOMEM.
+ */
+int kecho_channel_drain(struct kecho_channel *ch, int timeout_ms);
+
+/*
+ * kecho_channel_destroy - end the channel for everybody, at every node. Its name is free
+ * on return: who opens it gets another channel. Submitting says -ESHUTDOWN; sinks read what
+ * was submitted to its end, then kecho_read() says -ESHUTDOWN; watchers see all members
+ * leave. The channel and its sources and sinks, here too, are yet to be closed. A node that
+ * is cut off learns it when a link to one that knows is back.
+ * -ETIMEDOUT: the registry did not answer, and nothing has happened, or not all nodes have
+ * confirmed, and kecho_explain() says which; -ESHUTDOWN: it was destroyed before.
+ */
+int kecho_channel_destroy(struct kecho_channel *ch, int timeout_ms);
+
 /* ---------------------------------------------------------------- attributes */
 
 enum kecho_value_kind { KECHO_I64 = 1, KECHO_STRING = 2, KECHO_BYTES = 3 };
@@ -297,9 +331,11 @@ enum kecho_submit_flags {
 
 /*
  * kecho_submit - submit an event of @len bytes at @data (0 is allowed).
- * Waits only while the log is full and a `block` sink has not read it; never
+ * Waits only while the channel is frozen, or the log is full and a `block` sink has not
+ * read it; never
  * with KECHO_DONTWAIT. Costs no system call when no sink sleeps.
- * -EAGAIN; -EMSGSIZE: over KECHO_EVENT_MAX; -EPIPE: the source was closed.
+ * -EAGAIN; -EMSGSIZE: over KECHO_EVENT_MAX; -EPIPE: the source was closed;
+ * -ESHUTDOWN: the channel was destroyed.
  */
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
 
@@ -386,8 +422,8 @@ uint64_t kecho_sink_id(const struct kecho_sink *s);
  * kecho_read - the next event, loss or end. Waits up to @timeout_ms.
  * Returns 0; -EAGAIN: nothing (timeout 0); -ETIMEDOUT; -EPIPE: a `disconnect` sink
  * was too slow and has ended, or a `block` sink was ended as it stalled a source (what
- * it was given last is not to be trusted then: the log went on); -EBUSY: another
- * thread reads this sink.
+ * it was given last is not to be trusted then: the log went on); -ESHUTDOWN: the
+ * channel was destroyed, and all was read; -EBUSY: another thread reads this sink.
  */
 int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
 

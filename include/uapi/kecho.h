@@ -132,12 +132,19 @@ enum kecho_frame_type {
 	KECHO_FRAME_ACK = 38,		/* in the mirror up to here, and room up to there */
 	KECHO_FRAME_STALL = 39,		/* where are your sinks; those that are here are to end */
 
+	KECHO_FRAME_FREEZE = 40,	/* I hold this channel frozen, or not any more */
+	KECHO_FRAME_FROZEN = 41,	/* my sources stand still */
+	KECHO_FRAME_DRAIN = 42,		/* how far are your sources, or do your sinks lag */
+	KECHO_FRAME_DRAINED = 43,
+	KECHO_FRAME_DESTROY = 44,	/* this channel has ended for everybody */
+
 	KECHO_FRAME_REG_GET = 48,
 	KECHO_FRAME_REG_PUT = 49,
 	KECHO_FRAME_REG_DROP = 50,
 	KECHO_FRAME_REG_RENEW = 51,
 	KECHO_FRAME_REG_LIST = 52,
 	KECHO_FRAME_REG_ENTRY = 53,
+	KECHO_FRAME_REG_END = 54,
 
 	KECHO_FRAME_OPTIONAL = 128,	/* from here on: who doesn't know it skips it */
 };

@@ -306,7 +306,7 @@ static void act_theirs(struct hostile *h, u8 op, u8 how)
 	else if (op == ARRAY_SIZE(says) + 2)
 		hello(c, take_u8(&f.in), how);
 	else if (op == ARRAY_SIZE(says) + 3)
-		say_stall(c, how);
+		how & 1 ? say_whole(c, how >> 1) : say_stall(c, how >> 1);
 	else if (how == 255)
 		ke_link_break(&c->link);
 	else

@@ -65,6 +65,7 @@ static void good_body(u8 type, struct ke_out *o)
 		put_id(o, take_u8(&f.in));
 		put_contact(o);
 		break;
+	case KECHO_FRAME_REG_END:
 	case KECHO_FRAME_REG_DROP:
 		put_name(o);
 		put_id(o, take_u8(&f.in));

@@ -217,6 +217,25 @@ static void say_stall(struct conn *c, u8 how)
 	frame(c, KECHO_FRAME_STALL, log, some_pos(c, log), &end, how < 250);
 }
 
+/* What is done to a channel as a whole; it is destroyed seldom, as that ends much. */
+static void say_whole(struct conn *c, u8 how)
+{
+	struct ke_channel *ch = &f.tn->ch;
+	u8 body[52], kind = how % 7;
+	u64 pos = how & 8 ? take_u8(&f.in) : ch->freeze;
+	u32 len = kind == 3 ? 4 + 16 * (how >> 4 & 3) : 16 * (how >> 4 & 3);
+
+	take_bytes(&f.in, body, len);
+	if (kind < 4)
+		frame(c, KECHO_FRAME_FREEZE + kind, 1, pos, body, how < 250 ? len : 7);
+	else if (kind == 4 && how > 240)
+		frame(c, KECHO_FRAME_DESTROY, 1, 0, NULL, 0);
+	else if (kind == 5 && f.tn->open)
+		ke_channel_freeze(ch);
+	else if (kind == 6 && f.tn->open)
+		ke_channel_thaw(ch);
+}
+
 static void say_attr(struct conn *c, u8 how)
 {
 	u8 buf[64];

@@ -4,6 +4,7 @@
  * with "registry". A client's actions:
  *
  *	put HOW NAME, get NAME, drop NAME, renew, list	it asks
+ *	end NAME N	the same of the channel that request N made
  */
 #ifndef PROTOCOL_REGISTRY_H
 #define PROTOCOL_REGISTRY_H
@@ -74,6 +75,11 @@ static inline size_t registry_ask(const char *text, u32 id, u8 *frame)
 		type = KECHO_FRAME_REG_DROP;
 		ke_put_str(&o, a);
 		ke_put(&o, &self.node, sizeof(self.node));
+	} else if (!strcmp(what, "end")) {
+		type = KECHO_FRAME_REG_END;
+		memset(&uuid, 0xe0 + atoi(b), sizeof(uuid));
+		ke_put_str(&o, a);
+		ke_put(&o, &uuid, sizeof(uuid));
 	} else if (!strcmp(what, "renew")) {
 		type = KECHO_FRAME_REG_RENEW;
 	} else if (!strcmp(what, "list")) {

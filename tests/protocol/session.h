@@ -13,6 +13,8 @@
  *	node NAME TEXT, attr NAME TEXT	an attribute of the node, of the channel
  *	source-attr NAME TEXT		one of the source
  *	ping, stat			ask all others
+ *	freeze, thaw, destroy		the channel
+ *	drain				begun, or its next question; four times it is over
  *	tick				half a second goes by
  *
  * and of all nodes: "connect AB": A dials B; "cut": all connections break.
@@ -68,9 +70,12 @@ static void session_end(struct session_nodes *s)
 {
 	unsigned int i;
 
-	for (i = 0; i < NODES && s->w; i++)
+	for (i = 0; i < NODES && s->w; i++) {
 		if (s->lives[i] && s->w->n[i].has_sink)
 			sink_close(&s->w->n[i]);
+		if (s->lives[i])
+			ke_drain_end(&s->w->n[i].ch);
+	}
 	if (s->w)
 		world_free(s->w);
 	memset(s, 0, sizeof(*s));
@@ -196,6 +201,32 @@ static void ask_all(struct session_nodes *s, unsigned int i, bool stat)
 	}
 }
 
+static bool drain_step(struct ke_channel *ch)
+{
+	u32 lag, silent;
+	int n;
+
+	if (!ch->drain && ke_drain_begin(ch))
+		return false;
+	n = ke_drain_step(ch, &lag, &silent);
+	if (n)
+		ke_drain_end(ch);
+	return n >= 0;
+}
+
+static bool act_whole(struct ke_channel *ch, const char *what)
+{
+	if (!strcmp(what, "freeze"))
+		ke_channel_freeze(ch);
+	else if (!strcmp(what, "thaw"))
+		ke_channel_thaw(ch);
+	else if (!strcmp(what, "destroy"))
+		ke_channel_destroy(ch);
+	else
+		return !strcmp(what, "drain") && drain_step(ch);
+	return true;
+}
+
 static bool act_plain(struct session_nodes *s, unsigned int i, const char *what)
 {
 	struct tnode *tn = &s->w->n[i];
@@ -221,7 +252,7 @@ static bool act_plain(struct session_nodes *s, unsigned int i, const char *what)
 	} else if (!strcmp(what, "ping") || !strcmp(what, "stat")) {
 		ask_all(s, i, *what == 's');
 	} else {
-		return false;
+		return act_whole(&tn->ch, what);
 	}
 	return true;
 }

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kecho drain: wait until all sinks of a channel have all that was submitted.
+ */
+#include "stop.h"
+#include "whole.h"
+
+static const char help[] =
+	"Usage: kecho drain [OPTION...] CHANNEL\n"
+	"\n"
+	"Wait until every sink of CHANNEL, at every node, was given all that had been\n"
+	"submitted when this began.\n"
+	"\n"
+	"Options:\n"
+	"      --timeout TIME    how long (default 10s)\n"
+	"  -j, --json            say it as a JSON object\n"
+	"  -h, --help            this\n"
+	"\n"
+	"Examples:\n"
+	"  kecho drain news\n"
+	"  kecho drain --timeout 1m --json news\n"
+	"\n"
+	"Exit codes: 0 done, 1 error, 2 usage, 4 sinks lag: stderr says how many.\n";
+
+static int drain_run(int argc, char **argv)
+{
+	struct whole w;
+	int code = whole_parse(&w, argc, argv, false), err;
+
+	if (code)
+		return code;
+	err = whole_open(&w);
+	if (!err)
+		err = kecho_channel_drain(w.ch, whole_ms(w.timeout_ns));
+	if (!err)
+		whole_tell(&w, "drained");
+	return whole_close(&w, err);
+}
+
+const struct verb verb_drain = {
+	.name = "drain",
+	.summary = "wait until all sinks have all that was submitted",
+	.help = help,
+	.run = drain_run,
+};
