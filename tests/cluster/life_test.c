@@ -197,7 +197,8 @@ static int holder(void *arg)
 {
 	struct trio t = { .far = arg };
 
-	if (!comes_true(READ_ONCE(hold->go)) || !node_open(&t, 2) || kecho_channel_freeze(t.ch[2], SOON_MS))
+	if (!comes_true(READ_ONCE(hold->go)) || !node_open(&t, 2) ||
+	    kecho_channel_freeze(t.ch[2], SOON_MS))
 		return 1;
 	WRITE_ONCE(hold->held, true);
 	for (;;)
