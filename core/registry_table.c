@@ -176,7 +176,7 @@ static void client_gone(struct ke_registry *r, struct client *c, u64 now)
 }
 
 int ke_contact_add(struct ke_registry *r, struct entry *e, u64 key, u64 now,
-		       const struct ke_contact *who)
+		   const struct ke_contact *who)
 {
 	struct contact *c = ke_contact_find(e, &who->node);
 	struct client *client, *old = NULL;
