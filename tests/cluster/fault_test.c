@@ -264,7 +264,8 @@ TEST(killed_source)
 	noticed(at);
 	is_eq(hall->ends, 1, "one end");
 	is_eq(hall->wrong, 0, "at the last that came");
-	ok(hall->last <= hall->submitted, "none that was not submitted");
+	/* It may have died before it could count the last one. */
+	ok(hall->last <= hall->submitted + 1, "none that was not submitted");
 out:
 	end(&u);
 }

@@ -97,6 +97,7 @@ static void leave_channel(void)
 	extras_close();
 	sink_close(f.tn);
 	source_close(f.tn);
+	ke_drain_end(&f.tn->ch);
 	ke_channel_close(&f.tn->ch);
 	f.tn->open = false;
 }
@@ -193,6 +194,23 @@ static void cut(struct hostile *h, u8 how)
 		ke_peer_dead(p);
 }
 
+static void act_whole(u8 how)
+{
+	struct ke_channel *ch = &f.tn->ch;
+	u32 lag, silent;
+
+	if (how < 64)
+		ke_channel_freeze(ch);
+	else if (how < 96)
+		ke_channel_thaw(ch);
+	else if (how < 250 && ch->drain && ke_drain_step(ch, &lag, &silent))
+		ke_drain_end(ch);
+	else if (how < 250 && !ch->drain)
+		ke_drain_begin(ch);
+	else if (how >= 250)
+		ke_channel_destroy(ch);
+}
+
 static void act_channel(u8 how)
 {
 	static const struct ke_contact contact = { .node = { { 0x55 } }, .address = "10.0.0.9:1" };
@@ -201,6 +219,8 @@ static void act_channel(u8 how)
 		leave_channel();
 	else if (!f.tn->open)
 		channel_open(f.tn);
+	else if (how & 2)
+		act_whole(take_u8(&f.in));
 	else
 		ke_channel_contact(&f.tn->ch, &contact);
 }

@@ -127,7 +127,7 @@ static void check_reply(u8 type, const struct ke_out *o, u64 after)
 
 	check(ke_get_u8(&in) == type);
 	status = ke_get_u8(&in);
-	check(status <= KE_REGISTRY_UNKNOWN);
+	check(status <= KE_REGISTRY_ENDED);
 	if (status == KE_REGISTRY_OK) {
 		if (type == KECHO_FRAME_REG_GET || type == KECHO_FRAME_REG_PUT)
 			check_entry(&in);

@@ -60,12 +60,19 @@ static void send_out(struct conn *c, u8 type, u32 id, u64 pos, const struct ke_o
 }
 
 /* One of a few nodes: larger ids than ours and smaller ones, and our own. */
-static void put_contact(struct ke_out *o, u8 which)
+static struct ke_id some_node(u8 which)
 {
 	static const u8 ids[] = { 0x77, 0x78, 0x05, 0x10 };
-	struct ke_contact c = { .incarnation = which >> 4 & 1 };
+	struct ke_id id;
 
-	memset(&c.node, ids[which & 3], sizeof(c.node));
+	memset(&id, ids[which & 3], sizeof(id));
+	return id;
+}
+
+static void put_contact(struct ke_out *o, u8 which)
+{
+	struct ke_contact c = { .node = some_node(which), .incarnation = which >> 4 & 1 };
+
 	memset(&c.host, which & 4 ? 0x20 : 0x78, sizeof(c.host));	/* ours: 0x20 */
 	strscpy(c.address, which & 8 ? "10.0.0.7:1" : "", sizeof(c.address));
 	ke_put_contact(o, &c);
@@ -166,7 +173,14 @@ static void say_nodes(struct conn *c, u8 how)
 {
 	u8 buf[512];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	struct ke_id id;
 
+	if (how & 64) {
+		id = some_node(how);
+		ke_put(&o, &id, sizeof(id));
+		send_out(c, KECHO_FRAME_MEET, 1, 0, &o);
+		return;
+	}
 	put_contact(&o, how);
 	if (how & 32)
 		put_contact(&o, take_u8(&f.in));
@@ -217,23 +231,32 @@ static void say_stall(struct conn *c, u8 how)
 	frame(c, KECHO_FRAME_STALL, log, some_pos(c, log), &end, how < 250);
 }
 
-/* What is done to a channel as a whole; it is destroyed seldom, as that ends much. */
+/* By which it was asked last. */
+static u64 drain_number(const struct conn *c)
+{
+	const struct ke_presence *pr;
+
+	if (!f.tn->open)
+		return 0;
+	list_for_each_entry(pr, &f.tn->ch.presences, channel_list)
+		if (pr->peer->link == &c->link)
+			return pr->drain_asked;
+	return 0;
+}
+
+/* Of a channel as a whole; it is destroyed seldom, as that ends much. */
 static void say_whole(struct conn *c, u8 how)
 {
 	struct ke_channel *ch = &f.tn->ch;
-	u8 body[52], kind = how % 7;
-	u64 pos = how & 8 ? take_u8(&f.in) : ch->freeze;
+	u8 body[52], kind = how % 5;
+	u64 pos = how & 8 ? take_u8(&f.in) : ch->freeze ?: drain_number(c);
 	u32 len = kind == 3 ? 4 + 16 * (how >> 4 & 3) : 16 * (how >> 4 & 3);
 
 	take_bytes(&f.in, body, len);
 	if (kind < 4)
 		frame(c, KECHO_FRAME_FREEZE + kind, 1, pos, body, how < 250 ? len : 7);
-	else if (kind == 4 && how > 240)
+	else if (how > 100)
 		frame(c, KECHO_FRAME_DESTROY, 1, 0, NULL, 0);
-	else if (kind == 5 && f.tn->open)
-		ke_channel_freeze(ch);
-	else if (kind == 6 && f.tn->open)
-		ke_channel_thaw(ch);
 }
 
 static void say_attr(struct conn *c, u8 how)
@@ -249,7 +272,8 @@ static void say_attr(struct conn *c, u8 how)
 static void say_any(struct conn *c, u8 how)
 {
 	static const u8 types[] = { 1, 128, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
-				    32, 33, 34, 35, 36, 36, 37, 38, 39, 255, 48 };
+				    32, 33, 34, 35, 36, 36, 37, 38, 39, 40, 41, 42, 43, 44,
+				    255, 48 };
 	u8 body[BODY_MAX];
 	u32 id = take_u8(&f.in) % 5, len = take_u8(&f.in);
 	u64 pos = some_pos(c, id);
