@@ -194,21 +194,29 @@ static void cut(struct hostile *h, u8 how)
 		ke_peer_dead(p);
 }
 
+static void drain(struct ke_channel *ch)
+{
+	u32 lag, silent;
+
+	if (!ch->drain)
+		ke_drain_begin(ch);
+	if (ch->drain && ke_drain_step(ch, &lag, &silent))
+		ke_drain_end(ch);
+}
+
 static void act_whole(u8 how)
 {
 	struct ke_channel *ch = &f.tn->ch;
-	u32 lag, silent;
 
 	if (how < 64)
 		ke_channel_freeze(ch);
 	else if (how < 96)
 		ke_channel_thaw(ch);
-	else if (how < 250 && ch->drain && ke_drain_step(ch, &lag, &silent))
-		ke_drain_end(ch);
-	else if (how < 250 && !ch->drain)
-		ke_drain_begin(ch);
-	else if (how >= 250)
+	else if (how < 240)
+		drain(ch);
+	else
 		ke_channel_destroy(ch);
+	check(ke_channel_undestroyed(ch) <= f.tn->node.npeers);
 }
 
 static void act_channel(u8 how)

@@ -249,13 +249,13 @@ static void say_whole(struct conn *c, u8 how)
 {
 	struct ke_channel *ch = &f.tn->ch;
 	u8 body[52], kind = how % 5;
-	u64 pos = how & 8 ? take_u8(&f.in) : ch->freeze ?: drain_number(c);
+	u64 pos = how & 8 ? take_u8(&f.in) : kind == 3 ? drain_number(c) : ch->freeze;
 	u32 len = kind == 3 ? 4 + 16 * (how >> 4 & 3) : 16 * (how >> 4 & 3);
 
 	take_bytes(&f.in, body, len);
 	if (kind < 4)
 		frame(c, KECHO_FRAME_FREEZE + kind, 1, pos, body, how < 250 ? len : 7);
-	else if (how > 100)
+	else if (how > 60)
 		frame(c, KECHO_FRAME_DESTROY, 1, 0, NULL, 0);
 }
 
