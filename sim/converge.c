@@ -133,6 +133,9 @@ const char *check_converged(struct sim *w)
 	u32 i, k;
 
 	for (i = 0; i < w->opt.nodes && !bad; i++) {
+		/* It stood still when it was to open its channels, or its process is to come. */
+		if (timer_is_set(&w->node[i].life))
+			bad = SAY("node %u has yet to open its channels", i);
 		for (k = 0; k < w->opt.channels && !bad; k++) {
 			c = &w->node[i].chan[k];
 			if (c->state == CHAN_OPEN)
