@@ -189,8 +189,11 @@ void conn_flush(struct conn *c)
 	if (n == -EAGAIN) {
 		atomic_store(&c->blocked, true);
 		want_output(c, true);
+	} else if (n == -EPIPE || n == -ECONNRESET) {
+		/* It has gone. What it said before is to be read first, then its end. */
+		atomic_store(&c->blocked, true);
 	} else if (n < 0) {
-		WRITE_ONCE(c->link.broken, true);	/* reading will find the end of it */
+		WRITE_ONCE(c->link.broken, true);
 	} else if (atomic_load(&c->blocked)) {
 		atomic_store(&c->blocked, false);
 		want_output(c, false);

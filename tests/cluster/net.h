@@ -49,10 +49,13 @@ static inline bool host_apart(bool *apart)
 static inline bool net_wire(const char *name, pid_t a, const char *a_address, pid_t b,
 			    const char *b_address)
 {
+	static unsigned int index = 1000;
 	pid_t us = getpid();
 
-	return net_do(0, "ip link add %sa netns %d type veth peer name %sb netns %d", name, a ?: us,
-		      name, b ?: us) &&
+	/* Of two ends with one number the kernel may let a wire that comes up wait for a second
+	 * (a second at least between two events of its link watch). */
+	return net_do(0, "ip link add %sa index %u netns %d type veth peer name %sb netns %d", name,
+		      index++, a ?: us, name, b ?: us) &&
 	       net_do(a, "ip addr add %s/24 dev %sa", a_address, name) &&
 	       net_do(b, "ip addr add %s/24 dev %sb", b_address, name) &&
 	       net_do(a, "ip link set %sa up", name) && net_do(b, "ip link set %sb up", name);
