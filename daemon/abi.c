@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The sizes of what processes and the node exchange: a change shows here first.
+ */
+#include <stddef.h>
+
+#include "uapi/kecho_node.h"
+
+#define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has changed")
+
+SIZE(struct kecho_msg, 16);
+SIZE(struct kecho_attach, 88);
+SIZE(struct kecho_gate_slot, KECHO_SLOT_SIZE);
+SIZE(struct kecho_limit_slot, KECHO_SLOT_SIZE);
+SIZE(struct kecho_ctl_channel_open, 160);
+SIZE(struct kecho_ctl_channel, 8);
+SIZE(struct kecho_ctl_source_open, 48);
+SIZE(struct kecho_ctl_source, 8);
+SIZE(struct kecho_ctl_sink_open, 32);
+SIZE(struct kecho_ctl_sink, 8);
+SIZE(struct kecho_ctl_attr, 152);
+SIZE(struct kecho_ctl_member, 32);
+SIZE(struct kecho_ctl_list, 40);
+SIZE(struct kecho_ctl_stats, 128);
+SIZE(struct kecho_ctl_link, 176);
+SIZE(struct kecho_ctl_channel_info, 152);
+SIZE(struct kecho_ctl_ping, 24);
+SIZE(struct kecho_note_feed, 56);
+SIZE(struct kecho_note_feed_end, 32);
+SIZE(struct kecho_note_doorbell, 16);
+SIZE(struct kecho_note_end, 8);
+SIZE(struct kecho_ctl_status, 288);
+_Static_assert(offsetof(struct kecho_log_header, tail) == 128, "the log's header has changed");
+_Static_assert(sizeof(struct kecho_log_header) == 320, "the log's header has changed");

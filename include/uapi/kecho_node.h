@@ -1,0 +1,271 @@
+/* SPDX-License-Identifier: (GPL-2.0-only WITH Linux-syscall-note) OR MIT */
+/*
+ * What a process and the node of its host say to each other: messages on kechod's
+ * Unix socket (SOCK_SEQPACKET), and, with the same structs, ioctls on /dev/kecho.
+ *
+ * A request is a struct kecho_msg and the struct that its command names; the answer
+ * has the same command and serial, a result (0 or -errno) and the same struct with
+ * what the node filled in. An answer with an error has a sentence instead, without a
+ * 0 at its end: which thing, and why; it may be empty. The node answers when the thing
+ * is done, so answers may come in another order than requests; KECHO_REQUESTS_MAX may
+ * wait for theirs, more are not read. What the node says by itself has the serial 0 and
+ * a command of KECHO_NOTE_*; a process that does not read is cut off when
+ * KECHO_NOTES_MAX messages wait for it, and so is one that sends what is no request.
+ * Descriptors come as SCM_RIGHTS with the message.
+ *
+ * Memory. Each page has one user who may write it:
+ *	a source's log		written by its process, mapped before the node seals it;
+ *				all others have it read-only
+ *	a mirror, the limits	written by the node; read-only for processes
+ *	the gates		written by the process, read by the node only
+ * A doorbell is of one channel, one user who rings and one who sleeps; both may write
+ * it, and nothing but the wake-ups from the one to the other depends on it.
+ * The node believes no number that a process wrote: positions are clamped to what was
+ * published and never go back.
+ *
+ * Numbers are little-endian, like all that kecho shares; names end in 0.
+ *
+ * Changelog
+ *   1  all of it
+ */
+#ifndef _UAPI_KECHO_NODE_H
+#define _UAPI_KECHO_NODE_H
+
+#include "kecho.h"
+
+#define KECHO_NODE_ABI		1
+#define KECHO_NODE_SOCKET	"/run/kecho/kechod.sock"
+#define KECHO_MSG_MAX		65536	/* bytes of a message, whole */
+#define KECHO_REQUESTS_MAX	64	/* of one process, without an answer yet */
+#define KECHO_NOTES_MAX		4096	/* messages that wait for one process */
+#define KECHO_SLOT_SIZE		64
+
+enum kecho_cmd {
+	KECHO_CMD_ATTACH = 1,
+	KECHO_CMD_CHANNEL_OPEN,
+	KECHO_CMD_CHANNEL_CLOSE,
+	KECHO_CMD_SOURCE_OPEN,
+	KECHO_CMD_SOURCE_READY,
+	KECHO_CMD_SOURCE_CLOSE,
+	KECHO_CMD_SINK_OPEN,
+	KECHO_CMD_SINK_CLOSE,
+	KECHO_CMD_SET,
+	KECHO_CMD_GET,
+	KECHO_CMD_MEMBERS,
+	KECHO_CMD_WATCH,
+	KECHO_CMD_STATS,
+	KECHO_CMD_LINKS,
+	KECHO_CMD_PING,
+	KECHO_CMD_CHANNELS,
+	KECHO_CMD_STATUS,
+
+	KECHO_NOTE_FEED = 64,	/* a sink reads a log from here on */
+	KECHO_NOTE_FEED_END,
+	KECHO_NOTE_DOORBELL,
+	KECHO_NOTE_MEMBER,
+	KECHO_NOTE_SOURCE_END,	/* the node has ended this source */
+	KECHO_NOTE_SINK_END,	/* the node has ended this sink */
+};
+
+struct kecho_msg {
+	__le32 cmd;
+	__le32 serial;		/* the process's; 0: a note */
+	__le32 result;		/* 0 or -errno; in a request 0 */
+	__le32 len;		/* bytes that follow */
+};
+
+/*
+ * The first request. Answer: descriptors of the gates (read and write), the limits
+ * (read-only), and an eventfd which rings the node.
+ */
+struct kecho_attach {
+	__le32 abi;		/* in: newest known; out: the one that is spoken */
+	__le32 slots;		/* out: of the gates, and of the limits */
+	__u8 node[16];		/* out: the node's id */
+	char name[64];		/* out: the node's name */
+};
+
+/* A slot of the gates: what a sink has done with one log; of a source: what it has
+ * submitted, in @received and @bytes. */
+struct kecho_gate_slot {
+	__le64 pos;		/* read up to here */
+	__le64 received, bytes;	/* events */
+	__le64 lost;
+	__u8 pad[32];
+};
+
+/* A slot of the limits: how far one source's log may grow. */
+struct kecho_limit_slot {
+	__le64 limit;		/* loaded for every record, never remembered; ~0: none */
+	__u32 bell;		/* a futex: has changed when the limit has */
+	__u8 pad[52];
+};
+
+struct kecho_ctl_channel_open {
+	__le32 flags;		/* enum kecho_channel_flags */
+	__le32 timeout_ms;
+	__le32 mode;		/* for a channel that is new: as of chmod, see docs/daemon.md; 0: 0666 */
+	__le32 channel;		/* out: its handle */
+	__u8 uuid[16];		/* out */
+	char name[128];
+};
+
+struct kecho_ctl_channel {	/* CHANNEL_CLOSE; WATCH: @on */
+	__le32 channel;
+	__le32 on;
+};
+
+/* Answer: descriptor of the log, to be mapped for writing, once. */
+struct kecho_ctl_source_open {
+	__le32 channel;
+	__le32 source;		/* out: its handle */
+	__le64 log_size;
+	__le32 retain;
+	__le32 slot;		/* out: of the limits */
+	__le64 member;		/* out: its id */
+	__le32 stall_ms;	/* 0: the default; ~0: never */
+	__le32 attrs_len;	/* bytes of encoded attributes that follow */
+	__le32 gate;		/* out: its slot of the gates, for its counters */
+	__le32 pad;
+};
+
+/* SOURCE_READY: the log is mapped; the source joins, and the answer comes when every
+ * sink will see its first event. SOURCE_CLOSE: the answer comes when remote and
+ * blocking sinks have all, or after @linger_ms. */
+struct kecho_ctl_source {
+	__le32 source;
+	__le32 linger_ms;
+};
+
+/* The answer comes when every source that is there sends to it; its feeds before. */
+struct kecho_ctl_sink_open {
+	__le32 channel;
+	__le32 sink;		/* out: its handle */
+	__le32 policy;		/* enum kecho_policy */
+	__le32 retained;
+	__le64 member;		/* out: its id */
+	__le32 attrs_len;
+	__le32 pad;
+};
+
+struct kecho_ctl_sink {
+	__le32 sink;
+	__le32 pad;
+};
+
+enum kecho_what { KECHO_OF_NODE = 1, KECHO_OF_CHANNEL, KECHO_OF_MEMBER };
+
+/* SET: one encoded attribute set with one entry follows. GET: @name; the answer is
+ * followed by one with the value. A member is of this process for SET. */
+struct kecho_ctl_attr {
+	__le32 what;		/* enum kecho_what */
+	__le32 channel;
+	__le64 member;
+	__le32 attrs_len;
+	__le32 pad;
+	char name[128];		/* GET: "node.NAME" of a member: its node's */
+};
+
+struct kecho_ctl_member {
+	__le64 id, node;
+	__le32 channel;		/* of a note */
+	__u8 role, policy, state, mine, remote;
+	__u8 pad[7];
+};
+
+/* MEMBERS, STATS, LINKS, CHANNELS: the answer is followed by @n entries; @more: ask
+ * again with @from after the last. */
+struct kecho_ctl_list {
+	__le32 channel;
+	__le32 timeout_ms;
+	__le64 from;		/* 0: from the first on; else @next of the answer before */
+	__le64 next;
+	__le32 n, more;
+	__le32 entry_size;	/* out: bytes of an entry; newer nodes may have larger ones */
+	__le32 pad;
+};
+
+struct kecho_ctl_stats {
+	struct kecho_ctl_member member;
+	__le64 events, bytes, lost, lag_bytes;
+	char node_name[64];
+};
+
+struct kecho_ctl_link {
+	__le64 node, rtt_ns, rx_bytes, tx_bytes, resumed;
+	__le32 up, pad;
+	char name[64], address[64];
+};
+
+struct kecho_ctl_channel_info {
+	__u8 uuid[16];
+	__le32 contacts, pad;
+	char name[128];
+};
+
+struct kecho_ctl_ping {
+	__le64 node;
+	__le64 rtt_ns;		/* out */
+	__le32 timeout_ms, pad;
+};
+
+/*
+ * A sink has a log to read. Its descriptor (read-only) comes too, unless @again. If
+ * @gated the log waits for the position in @slot: write it when all before it is read.
+ * Ring the node when it passes the log's `want` if the source is of this host (@mine),
+ * else in steps of an eighth of the log.
+ */
+struct kecho_note_feed {
+	__le32 sink;
+	__le32 feed;		/* of the sink; never reused while it is open */
+	__le64 log;		/* names the log's memory: feeds of one log have the same */
+	__le64 size;
+	__le64 pos, seq;	/* the first record's position; the event before it */
+	__le64 member;		/* the source */
+	__le32 slot;		/* of the gates: for its counters, and for `pos` */
+	__u8 gated;
+	__u8 again;		/* a feed that had ended, not for good, goes on where it was */
+	__u8 mine;		/* the source is of this host: its writer sets `want` */
+	__u8 pad;
+};
+
+struct kecho_note_feed_end {
+	__le32 sink, feed;
+	__le64 last_seq;
+	__u8 failed;
+	__u8 gone;		/* it never goes on */
+	__u8 pad[2];
+	__le32 attrs_len;	/* @gone: the source's attributes follow, then its node's */
+	__le32 node_attrs_len;
+	__le32 pad2;
+};
+
+/*
+ * Two descriptors: memory of a struct kecho_doorbell, and its eventfd. Who is to ring
+ * it does so once as soon as it is mapped, for what was published until then. It comes
+ * once for each use, and before the feed or answer that makes it needed. GONE: of the
+ * whole doorbell, without descriptors.
+ */
+enum kecho_doorbell_use { KECHO_RING = 1, KECHO_SLEEP = 2, KECHO_DOORBELL_GONE = 4 };
+
+struct kecho_note_doorbell {
+	__le32 channel;
+	__le32 use;		/* enum kecho_doorbell_use; both: the own user's */
+	__le64 id;
+};
+
+struct kecho_note_end {		/* SOURCE_END, SINK_END */
+	__le32 handle;
+	__le32 error;		/* -errno of all further calls */
+};
+
+/* `kecho node status`: what the node has, in all and for the asking user. */
+struct kecho_ctl_status {
+	__le64 uptime_ms;
+	__le32 pid, abi;
+	__le32 processes, channels, sources, sinks, nodes, links;
+	__le64 memory_bytes, user_memory_bytes, user_memory_max;
+	char version[32], name[64], listen[64], registry[64];
+};
+
+#endif
