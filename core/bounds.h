@@ -13,6 +13,7 @@ enum ke_limits {
 	KE_RECORDS_PER_LOG_MIN = 8,
 	KE_RESERVATIONS_MAX = 64,
 	KE_RESYNC_TRIES_MAX = 8,	/* of a lapped reader, per call */
+	KE_NOW_TRIES_MAX = 16,		/* to see a head and its number together */
 	KE_SILENT_RECORDS_MAX = 1024,	/* read without an event or loss, per call */
 	KE_EVENT_MAX = 16 << 20,
 	KE_EVENT_ATTRS_MAX = 1024,

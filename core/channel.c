@@ -302,7 +302,8 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 	struct ke_presence *pr;
 
 	m->channel = ch;
-	m->id = ch->node->house->random(ch->node->owner);
+	if (!m->id)
+		m->id = ch->node->house->random(ch->node->owner);
 	INIT_LIST_HEAD(&m->list);
 	if (ch->node->nmembers == KE_MEMBERS_MAX)
 		return -ENOSPC;
@@ -328,16 +329,21 @@ void ke_member_changed(struct ke_member *m)
 void ke_member_leave(struct ke_member *m)
 {
 	struct ke_presence *pr;
-	__le64 gone[2] = { cpu_to_le64(m->id), m->source ? m->source->log.hdr->seq : 0 };
+	u8 gone[17];
+	struct ke_out o = { .buf = gone, .size = sizeof(gone) };
 
 	if (list_empty(&m->list))	/* it was one too many */
 		goto free_attrs;
+	ke_put_u64(&o, m->id);
+	ke_put_u64(&o, m->source ? le64_to_cpu(m->source->log.hdr->seq) : 0);
+	if (m->failed)
+		ke_put_u8(&o, true);
 	if (m->role == KE_SINK)
 		ke_channel_count_lost(m->channel);
 	list_for_each_entry(pr, &m->channel->presences, channel_list)
 		if (pr->here && pr->peer->link)
 			ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_GONE, m->channel->index, 0,
-				     gone, sizeof(gone));
+				     gone, o.len);
 	m->channel->node->nmembers--;
 	list_del(&m->list);
 free_attrs:

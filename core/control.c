@@ -6,7 +6,8 @@
  *	CHANNEL_GONE	-; id 0: the channel @pos of yours is none of mine
  *	NODES		contacts
  *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, attributes
- *	MEMBER_GONE	id u64, its last event u64 (a sink: 0)
+ *	MEMBER_GONE	id u64, its last event u64 (a sink: 0), it failed u8
+ *			(absent: no)
  *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER
  *	ATTR		attributes; id 0: the node's; pos: the version
  *	SHARE, STATS	the house's
@@ -258,6 +259,7 @@ static int member_gone(struct ke_presence *pr, struct ke_in *in)
 {
 	struct ke_remote *m = find_remote(pr, ke_get_u64(in));
 	u64 last = ke_get_u64(in);
+	bool failed = ke_get_u8_or(in, false);
 
 	if (in->bad)
 		return -EPROTO;
@@ -265,7 +267,7 @@ static int member_gone(struct ke_presence *pr, struct ke_in *in)
 		return 0;
 	if (m->stream && !m->stream->ended)
 		m->stream->last_seq = last;
-	ke_remote_drop(m, KE_LEFT);
+	ke_remote_drop(m, failed || m->state == KE_FAILED ? KE_FAILED : KE_LEFT);
 	return 0;
 }
 

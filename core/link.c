@@ -198,10 +198,11 @@ static bool stream_at_end(const struct ke_tstream *ts)
 
 static void stream_end(struct ke_link *l, struct ke_tstream *ts)
 {
-	__le64 seq = ts->view.hdr->seq;
+	u8 body[KE_END_BODY_MAX];
+	u32 len = ke_source_end_body(ts->source, body);
 
 	ts->ended = true;
-	ke_link_send_locked(l, KECHO_FRAME_END, ts->source->id, ts->sent, &seq, sizeof(seq));
+	ke_link_send_locked(l, KECHO_FRAME_END, ts->source->id, ts->sent, body, len);
 }
 
 /* Up to KE_TX_FRAMES pieces; and the list turns, so that each log has its turn. */

@@ -38,6 +38,14 @@ static u64 to_ring_end(const struct ke_log *log, u64 pos)
 	return log->size - (pos & (log->size - 1));
 }
 
+/* Readers see all up to @head, whose last event is @seq. See ke_view_now(). */
+static void show_head(struct kecho_log_header *hdr, u64 head, u64 seq)
+{
+	WRITE_ONCE(hdr->seq, cpu_to_le64(seq));
+	smp_store_release(&hdr->head, cpu_to_le64(head));
+	smp_store_release(&hdr->head_seq, cpu_to_le64(seq));
+}
+
 int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size, u64 pos,
 		u64 seq)
 {
@@ -68,9 +76,8 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 	hdr->want = 0;
 	for (i = 0; i < KECHO_LOG_MARKS; i++)
 		WRITE_ONCE(hdr->mark[i], cpu_to_le64(pos));
-	WRITE_ONCE(hdr->seq, cpu_to_le64(seq));
 	WRITE_ONCE(hdr->tail, cpu_to_le64(pos));
-	smp_store_release(&hdr->head, cpu_to_le64(pos));
+	show_head(hdr, pos, seq);
 	return 0;
 }
 
@@ -371,8 +378,7 @@ void ke_log_publish(struct ke_log *log)
 	if (head == log->head)
 		return;
 	log->head = head;
-	WRITE_ONCE(log->hdr->seq, cpu_to_le64(seq));
-	smp_store_release(&log->hdr->head, cpu_to_le64(head));
+	show_head(log->hdr, head, seq);
 }
 
 /* ---------------------------------------------------------------- the mirror */
@@ -445,10 +451,8 @@ int ke_log_accept(struct ke_log *log, u32 len)
 		n = accept_one(log);
 	} while (n > 0);
 
-	if (log->head != head) {
-		WRITE_ONCE(log->hdr->seq, cpu_to_le64(log->seq));
-		smp_store_release(&log->hdr->head, cpu_to_le64(log->head));
-	}
+	if (log->head != head)
+		show_head(log->hdr, log->head, log->seq);
 	return n;
 }
 
@@ -481,43 +485,11 @@ int ke_log_skip(struct ke_log *log, u64 pos)
 
 /* ----------------------------------------------------------------- retention */
 
-/* The record at @pos of our own log. That memory is the application's to scribble
- * on: false if what is there is no record. */
-static bool own_record(const struct ke_log *log, u64 pos, u64 *word)
-{
-	*word = le64_to_cpu(READ_ONCE(*(const __le64 *)at(log, pos)));
-	return ke_record_check(*word, to_ring_end(log, pos), log->record_max);
-}
-
-/* The event that begins at @pos: its number; 0: none does. */
-static u64 event_begins(const struct ke_log *log, u64 pos, u64 word)
-{
-	const u8 *rec = at(log, pos);
-
-	if (ke_record_word_kind(word) == KECHO_RECORD_PAD)
-		return 0;
-	if ((ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) &&
-	    *(const __le32 *)(rec + sizeof(struct kecho_record)))
-		return 0;
-	return le64_to_cpu(*(const __le64 *)(rec + 8));
-}
-
 u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq)
 {
 	u64 half = log->head > log->size / 2 ? log->head - log->size / 2 : 0;
 	u64 last = le64_to_cpu(READ_ONCE(log->hdr->seq));
-	u64 pos, word, s;
+	struct ke_view v = ke_log_view(log);
 
-	for (pos = ke_log_boundary(log, half); pos < log->head;
-	     pos += ke_record_align(ke_record_word_len(word))) {
-		if (!own_record(log, pos, &word))
-			break;
-		s = event_begins(log, pos, word);
-		if (s && s <= last && last - s < n) {
-			*seq = s - 1;
-			return pos;
-		}
-	}
-	*seq = last;
-	return log->head;
+	return ke_view_retained(&v, ke_log_boundary(log, half), log->head, last, n, seq);
 }

@@ -71,6 +71,11 @@ struct ke_house {
 	u32 (*gate_slot)(struct ke_rstream *rs);
 	/* The gate behind such a number; NULL: there is none. */
 	const u64 *(*gate)(struct ke_link *link, u32 slot);
+	/* Other hosts begin to read this log, now or from an enum ke_subscribe_from on, and
+	 * no more. For a house that keeps s->log only meanwhile; else NULL. -errno: the
+	 * source has failed for them. */
+	int (*open_log)(struct ke_source *s, u8 from);
+	void (*close_log)(struct ke_source *s);
 	/* Give this host's node what it needs to read the log, the channel. */
 	void (*share_log)(struct ke_link *link, struct ke_source *s);
 	void (*share_channel)(struct ke_link *link, struct ke_channel *ch);
@@ -151,6 +156,7 @@ struct ke_member {
 	void *owner;
 	u64 id;
 	u8 role, policy;
+	bool failed;		/* it has not left, it is lost */
 	struct ke_attrs attrs;
 	struct ke_source *source;
 };
@@ -384,7 +390,8 @@ bool ke_drain_mark(struct ke_in *marks, struct ke_drain_mark *m);
 void ke_channel_destroy(struct ke_channel *ch);
 u32 ke_channel_undestroyed(const struct ke_channel *ch);
 
-/* -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same. */
+/* A member without an id gets one; one that the house has chosen must be random.
+ * -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same. */
 int ke_member_join(struct ke_member *m, struct ke_channel *ch);
 void ke_member_leave(struct ke_member *m);
 void ke_member_changed(struct ke_member *m);
@@ -406,6 +413,9 @@ void ke_source_end_stalled(struct ke_source *s);
 bool ke_source_unpinned(struct ke_source *s, u64 size);
 /* No event comes any more: say so behind the last one. */
 void ke_source_end(struct ke_source *s);
+/* The body of that END, in @buf; gives its length. */
+#define KE_END_BODY_MAX 9
+u32 ke_source_end_body(const struct ke_source *s, u8 *buf);
 /* Every remote sink has it all. */
 bool ke_source_drained(struct ke_source *s);
 void ke_source_fini(struct ke_source *s);

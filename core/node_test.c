@@ -151,6 +151,48 @@ TEST(attributes)
 	world_end(w);
 }
 
+/* A source whose process has died, on a node that lives: all it had, then failed. */
+TEST(failed_source)
+{
+	struct world *w = two_nodes(21);
+	int i;
+
+	must(w, "nodes");
+	sink_open(&w->n[1], false, false);
+	must(source_open(&w->n[0], 0), "source");
+	ok(world_pump(w), "quiet");
+	for (i = 0; i < 20; i++)
+		is_eq(submit(&w->n[0], 100), 0, "submit");
+	w->n[0].src.member.failed = true;
+	ke_source_end(&w->n[0].src);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].got, 20, "all of it");
+	is_eq(w->n[1].failed, 1, "its END says that it has failed");
+	is_eq(w->n[1].left, 0, "it has not left");
+	ok(ke_source_drained(&w->n[0].src), "the END is answered");
+	source_close(&w->n[0]);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].failed, 1, "said once");
+	is_eq(w->n[1].left, 0, "it has not left, later either");
+	world_end(w);
+}
+
+/* The same of a sink. */
+TEST(failed_sink)
+{
+	struct world *w = two_nodes(22);
+
+	must(w, "nodes");
+	sink_open(&w->n[1], false, false);
+	ok(world_pump(w), "quiet");
+	w->n[1].sink.failed = true;
+	sink_close(&w->n[1]);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[0].failed, 1, "it has failed");
+	is_eq(w->n[0].left, 0, "it has not left");
+	world_end(w);
+}
+
 /* Who is told of a node by another. */
 TEST(third_node)
 {
@@ -465,5 +507,5 @@ TEST(old_incarnation)
 }
 
 TESTS(node, hello, members, members_before, contact_has_left, nothing_shared, attributes,
-      third_node, another_of_its_name, told_of_another, both_dial, silence, dead_in_time,
-      sooner, redial, only_hello, refused, forgotten, old_incarnation);
+      failed_source, failed_sink, third_node, another_of_its_name, told_of_another, both_dial,
+      silence, dead_in_time, sooner, redial, only_hello, refused, forgotten, old_incarnation);

@@ -321,11 +321,14 @@ int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
 	u64 last = ke_get_u64(in);
+	bool failed = ke_get_u8_or(in, false);
 
 	if (in->bad)
 		return -EPROTO;
 	if (!rs || rs->ended)
 		return 0;
+	if (failed)
+		ke_remote_tell(rs->remote, KE_FAILED);
 	rs->starts_due = 0;
 	rs->last_seq = last;
 	rs->ended = true;

@@ -4,7 +4,7 @@
  *
  *	SUBSCRIBE	from u8, gated u8, gate's number u32, last event that we have u64
  *	START		last event before it u64, gates taken u64
- *	END		last event u64
+ *	END		last event u64, it failed u8 (absent: no)
  *	ACK		room up to u64, lost u64; pos: in the mirror up to here
  *	STALL		end u8: see stall.c
  *	SKIP, DATA, UNSUBSCRIBE	-
@@ -111,22 +111,40 @@ static void drop_stream(struct ke_tstream *ts)
 	if (ts->gated)
 		ke_source_ungate(s, &ts->gate);
 	h->source_unlock(s);
+	if (list_empty(&s->streams) && h->close_log)
+		h->close_log(s);
 	h->room(s);
 	kfree(ts);
+}
+
+u32 ke_source_end_body(const struct ke_source *s, u8 *buf)
+{
+	struct ke_out o = { .buf = buf, .size = KE_END_BODY_MAX };
+
+	ke_put_u64(&o, le64_to_cpu(s->log.hdr->seq));
+	if (s->member.failed)
+		ke_put_u8(&o, true);
+	WARN_ON_ONCE(o.bad);
+	return o.len;
+}
+
+static void say_end(struct ke_link *l, const struct ke_source *s)
+{
+	u8 body[KE_END_BODY_MAX];
+
+	ke_link_send(l, KECHO_FRAME_END, s->id, s->log.head, body, ke_source_end_body(s, body));
 }
 
 void ke_source_end(struct ke_source *s)
 {
 	struct ke_tstream *ts;
-	__le64 seq = s->log.hdr->seq;
 
 	WRITE_ONCE(s->closed, true);
 	list_for_each_entry(ts, &s->streams, source_list) {
 		if (!ts->peer->link)
 			continue;
 		if (ts->local)
-			ke_link_send(ts->peer->link, KECHO_FRAME_END, s->id, s->log.head, &seq,
-				     sizeof(seq));
+			say_end(ts->peer->link, s);
 		peer_house(ts->peer)->kick(ts->peer->link);
 	}
 }
@@ -377,13 +395,17 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 	l->node->house->tx_unlock(l);
 }
 
+static int open_log(struct ke_source *s, const struct ke_house *h, u8 from)
+{
+	return h->open_log && list_empty(&s->streams) ? h->open_log(s, from) : 0;
+}
+
 static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_source *s = find_source(l->node, log);
 	const struct ke_house *h = l->node->house;
 	struct subscription sub = { .pos = pos };
 	struct ke_tstream *ts;
-	__le64 last;
 	bool held;
 	u64 seq = 0;
 	int err;
@@ -398,10 +420,9 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (!s)		/* its MEMBER_GONE is on its way */
 		return 0;
 	/* A source that has ended still owes what it published to who was there. */
-	if (s->closed && (sub.from == KE_FROM_NOW || sub.from == KE_FROM_RETAINED) &&
-	    !find_tstream(s, l->peer)) {
-		last = s->log.hdr->seq;
-		ke_link_send(l, KECHO_FRAME_END, log, s->log.head, &last, sizeof(last));
+	if ((s->closed && (sub.from == KE_FROM_NOW || sub.from == KE_FROM_RETAINED) &&
+	     !find_tstream(s, l->peer)) || open_log(s, h, sub.from)) {
+		say_end(l, s);
 		return 0;
 	}
 	if (l->local)

@@ -102,6 +102,12 @@ static inline u8 ke_get_u8(struct ke_in *in)
 	return p ? *p : 0;
 }
 
+/* A field at the end that older nodes don't send. */
+static inline u8 ke_get_u8_or(struct ke_in *in, u8 absent)
+{
+	return in->p < in->end ? ke_get_u8(in) : absent;
+}
+
 static inline u16 ke_get_u16(struct ke_in *in)
 {
 	__le16 v;

@@ -7,6 +7,7 @@
  *
  * Changelog
  *   1  records, log header, doorbell, frames, hello with a range of versions
+ *      head_seq in the log header; END and MEMBER_GONE may say that a member has failed
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -74,7 +75,8 @@ struct kecho_log_header {
 	__u8 pad0[48];
 	__le64 head;		/* end of what is published */
 	__le64 seq;		/* sequence number of the last published event */
-	__u8 pad1[48];
+	__le64 head_seq;	/* the same, stored after head: equal to @seq it is that of head */
+	__u8 pad1[40];
 	__le64 tail;		/* nothing before it may be read any more */
 	__le64 want;		/* a blocked submitter: ring when a gate reaches it; 0: nobody */
 	__u8 pad2[48];

@@ -85,12 +85,12 @@ struct kecho_attach {
 	char name[64];		/* out: the node's name */
 };
 
-/* A slot of the gates: what a sink has done with one log; of a source: what it has
- * submitted, in @received and @bytes. */
+/* A slot of the gates. Of a feed: @pos and @lost; of a sink: its events, their bytes and
+ * what it lost, of all feeds; of a source: @events and @bytes that it submitted. */
 struct kecho_gate_slot {
 	__le64 pos;		/* read up to here */
-	__le64 received, bytes;	/* events */
-	__le64 lost;
+	__le64 events, bytes;
+	__le64 lost;		/* events */
 	__u8 pad[32];
 };
 
@@ -130,8 +130,8 @@ struct kecho_ctl_source_open {
 };
 
 /* SOURCE_READY: the log is mapped; the source joins, and the answer comes when every
- * sink will see its first event. SOURCE_CLOSE: the answer comes when remote and
- * blocking sinks have all, or after @linger_ms. */
+ * sink will see its first event. SOURCE_CLOSE: nothing is published any more; the answer
+ * comes when all of it is where remote sinks are, or after @linger_ms. */
 struct kecho_ctl_source {
 	__le32 source;
 	__le32 linger_ms;
@@ -145,7 +145,7 @@ struct kecho_ctl_sink_open {
 	__le32 retained;
 	__le64 member;		/* out: its id */
 	__le32 attrs_len;
-	__le32 pad;
+	__le32 gate;		/* out: its slot of the gates, for its counters */
 };
 
 struct kecho_ctl_sink {
@@ -222,7 +222,7 @@ struct kecho_note_feed {
 	__le64 size;
 	__le64 pos, seq;	/* the first record's position; the event before it */
 	__le64 member;		/* the source */
-	__le32 slot;		/* of the gates: for its counters, and for `pos` */
+	__le32 slot;		/* of the gates; the process's until FEED_END with @gone */
 	__u8 gated;
 	__u8 again;		/* a feed that had ended, not for good, goes on where it was */
 	__u8 mine;		/* the source is of this host: its writer sets `want` */
@@ -231,7 +231,7 @@ struct kecho_note_feed {
 
 struct kecho_note_feed_end {
 	__le32 sink, feed;
-	__le64 last_seq;
+	__le64 last_seq;	/* nothing behind it is the source's, whatever the log says */
 	__u8 failed;
 	__u8 gone;		/* it never goes on */
 	__u8 pad[2];

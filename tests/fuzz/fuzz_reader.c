@@ -26,6 +26,7 @@ static void strike(void);
 	})
 
 #include "../../core/reader.c"
+#include "../../core/view.c"
 
 enum {
 	RING = KE_LOG_SIZE_MIN,
@@ -154,12 +155,34 @@ static void retain(void)
 	u64 seq, pos;
 	u32 i;
 
+	f.loads = 0;
 	log.tail = f.r.released % (64 * RING) & ~7ULL;
 	log.head = log.end = log.tail + ALIGN(take_u16(&f.in) % RING, 8);
 	for (i = 0; i < KECHO_LOG_MARKS; i++)
 		log.mark[i] = log.tail;
 	pos = ke_log_retained(&log, take_u8(&f.in), &seq);
 	check(pos >= log.tail && pos <= log.head);
+}
+
+/* The node looks where a log of another process ends, and what is retained of it. */
+static void look(u8 how)
+{
+	u64 head = 1, seq = 1, from, pos;
+
+	f.loads = 0;
+	f.strikes = how;
+	if (how & 1)
+		f.hdr->head_seq = take_u8(&f.in);
+	if (how & 2)
+		f.hdr->mark[how] = cpu_to_le64(f.head - 8 * (u64)take_u8(&f.in));
+	if (!ke_view_now(&f.r.view, &head, &seq)) {
+		head &= ~7ULL;
+		from = ke_view_boundary(&f.r.view, head - min(head, (u64)RING / 2), head);
+		check(from <= head);
+		pos = ke_view_retained(&f.r.view, from, head, seq, take_u8(&f.in), &seq);
+		check(pos >= from && pos <= head);
+	}
+	f.strikes = 0;
 }
 
 static void init_reader(u8 how)
@@ -200,6 +223,8 @@ static void act(u8 op)
 		f.hdr->head = cpu_to_le64(f.head += 8 * take_u16(&f.in));
 		break;
 	case 6:
+		look(arg);
+		break;
 	case 7:
 		write_raw();
 		break;

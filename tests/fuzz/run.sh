@@ -27,7 +27,7 @@ COVER="-fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping"
 INPUT_MAX=2048
 COVER_MIN=90
 
-# What a target is linked with; fuzz_reader compiles reader.c itself.
+# What a target is linked with; fuzz_reader compiles reader.c and view.c itself.
 sources() {
 	case $1 in
 	fuzz_reader) echo core/log.c ;;

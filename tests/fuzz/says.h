@@ -208,7 +208,10 @@ static void say_start(struct conn *c, u8 how)
 	u64 pos = some_pos(c, log);
 
 	ke_put_u64(&o, how >> 4);
-	ke_put_u64(&o, how & 64 ? how : 0);
+	if (how & 8)
+		ke_put_u8(&o, how >> 7);
+	else
+		ke_put_u64(&o, how & 64 ? how : 0);
 	send_out(c, how & 8 ? KECHO_FRAME_END : KECHO_FRAME_START, log, pos, &o);
 }
 

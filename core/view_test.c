@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Looking at a log from outside: head and number fit each other at whatever store
+ * its writer is, and nothing that is written there leads astray.
+ */
+#include "log_test.h"
+
+static const struct ke_event_info plain;
+
+static void fill(struct log_fix *f, u32 n)
+{
+	u64 seq;
+
+	while (n--) {
+		seq = 0;
+		ke_log_append(&f->log, &plain, "event", 5, KE_NO_LIMIT, &seq);
+		ke_log_publish(&f->log);
+	}
+}
+
+TEST(now)
+{
+	struct log_fix *f = fix_new(KE_LOG_SIZE_MIN, 4096, 41);
+	struct ke_view v;
+	u64 head = 0, seq = 0;
+	u32 i;
+
+	must(f, "memory");
+	v = ke_log_view(&f->log);
+	is_eq(ke_view_now(&v, &head, &seq), 0, "of an empty log");
+	is_eq(head, 4096, "its head");
+	is_eq(seq, 41, "its number");
+	for (i = 0; i < 5000; i++) {
+		fill(f, 1);
+		if (ke_view_now(&v, &head, &seq) || head != f->log.head || seq != 42 + i)
+			break;
+	}
+	is_eq(i, 5000, "over and over");
+	fix_free(f);
+}
+
+/* A writer that is stopped between its three stores. */
+TEST(stopped)
+{
+	struct log_fix *f = fix_new(KE_LOG_SIZE_MIN, 0, 0);
+	u64 head = 0, seq = 0, before, last;
+	struct ke_view v;
+
+	must(f, "memory");
+	v = ke_log_view(&f->log);
+	fill(f, 3000);
+	before = f->log.head;
+	last = f->log.seq;
+	fill(f, 1);
+	f->hdr->head = cpu_to_le64(before);
+	f->hdr->head_seq = cpu_to_le64(last);
+	is_eq(ke_view_now(&v, &head, &seq), 0, "before the head");
+	is_eq(head, before, "the head of before");
+	is_eq(seq, last, "and its number");
+	f->hdr->head = cpu_to_le64(f->log.head);
+	is_eq(ke_view_now(&v, &head, &seq), 0, "behind it");
+	is_eq(head, f->log.head, "the new head");
+	is_eq(seq, last + 1, "and its number");
+	fix_free(f);
+}
+
+/* Where one that looks from outside may begin is where the log itself says. */
+TEST(boundaries)
+{
+	struct log_fix *f = fix_new(KE_LOG_SIZE_MIN, 0, 0);
+	struct ke_view v;
+	u64 pos;
+	u32 i;
+
+	must(f, "memory");
+	v = ke_log_view(&f->log);
+	is_eq(ke_view_boundary(&v, 0, 0), 0, "of an empty log");
+	for (i = 0; i < 4; i++) {
+		fill(f, 1700);
+		for (pos = f->log.tail; pos <= f->log.head; pos += 504)
+			if (ke_view_boundary(&v, pos, f->log.head) !=
+			    ke_log_boundary(&f->log, pos))
+				break;
+		ok(pos > f->log.head, "everywhere in round %u", i);
+	}
+	is_eq(ke_view_boundary(&v, f->log.head, f->log.head), f->log.head, "at the head");
+	fix_free(f);
+}
+
+TEST(lies)
+{
+	struct log_fix *f = fix_new(KE_LOG_SIZE_MIN, 0, 0);
+	u64 head = 7, seq = 7, i;
+	struct ke_view v;
+	u64 *word;
+
+	must(f, "memory");
+	v = ke_log_view(&f->log);
+	fill(f, 3000);
+	f->hdr->head_seq = 0;
+	f->hdr->head = cpu_to_le64(f->log.head + 4);
+	is_eq(ke_view_now(&v, &head, &seq), -EAGAIN, "a head between words");
+	f->hdr->head = cpu_to_le64(U64_MAX & ~7ULL);
+	is_eq(ke_view_now(&v, &head, &seq), -EAGAIN, "a head nowhere");
+	is_eq(head, 7, "nothing is said");
+	is_eq(seq, 7, "nothing is said");
+	for (i = 0; i < 20000; i++) {
+		word = (u64 *)f->hdr + random_below(f, sizeof(*f->hdr) / 8);
+		*word = random_below(f, 2) ? (u64)random_below(f, 1 << 18) * 8 :
+					     (u64)random_below(f, U32_MAX) << random_below(f, 32);
+		*(u64 *)(f->log.ring + 8 * random_below(f, f->log.size / 8)) =
+			random_below(f, 400) | (u64)random_below(f, U32_MAX) << 32;
+		ke_view_now(&v, &head, &seq);
+		ok(ke_view_boundary(&v, *word, head) <= head, "never behind the head");
+		ke_view_retained(&v, 8 * (u64)random_below(f, 1 << 16), head, seq, 9, &seq);
+	}
+	fix_free(f);
+}
+
+TESTS(view, now, stopped, boundaries, lies);
