@@ -58,6 +58,12 @@ enum kecho_cmd {
 	KECHO_CMD_PING,
 	KECHO_CMD_CHANNELS,
 	KECHO_CMD_STATUS,
+	KECHO_CMD_FREEZE,
+	KECHO_CMD_THAW,
+	KECHO_CMD_DRAIN,
+	KECHO_CMD_DESTROY,
+	KECHO_CMD_OTHER,
+	KECHO_CMD_STILL,
 
 	KECHO_NOTE_FEED = 64,	/* a sink reads a log from here on */
 	KECHO_NOTE_FEED_END,
@@ -65,6 +71,8 @@ enum kecho_cmd {
 	KECHO_NOTE_MEMBER,
 	KECHO_NOTE_SOURCE_END,	/* the node has ended this source */
 	KECHO_NOTE_SINK_END,	/* the node has ended this sink */
+	KECHO_NOTE_FROZEN,	/* its sources are to stand still, or go on */
+	KECHO_NOTE_CHANNEL_END,	/* it was destroyed; behind the ends of all its feeds */
 };
 
 struct kecho_msg {
@@ -104,7 +112,7 @@ struct kecho_limit_slot {
 struct kecho_ctl_channel_open {
 	__le32 flags;		/* enum kecho_channel_flags */
 	__le32 timeout_ms;
-	__le32 mode;		/* for a channel that is new: as of chmod, see docs/daemon.md; 0: 0666 */
+	__le32 mode;		/* of a channel that is new, as of chmod; 0: 0666 */
 	__le32 channel;		/* out: its handle */
 	__u8 uuid[16];		/* out */
 	char name[128];
@@ -113,6 +121,34 @@ struct kecho_ctl_channel_open {
 struct kecho_ctl_channel {	/* CHANNEL_CLOSE; WATCH: @on */
 	__le32 channel;
 	__le32 on;
+};
+
+/* FREEZE, THAW, DRAIN, DESTROY: as the calls of these names; the answer comes when it is
+ * done, or -ETIMEDOUT. */
+struct kecho_ctl_channel_wait {
+	__le32 channel;
+	__le32 timeout_ms;	/* ~0: for ever */
+};
+
+/* OTHER: does another channel have its name? */
+struct kecho_ctl_other {
+	__le32 channel;
+	__le32 other;		/* out: enum kecho_other */
+	__u8 uuid[16];		/* out */
+};
+
+/* NOTE_FROZEN: it comes also for a source that is new, before it is READY. When nothing
+ * is under way any more in any source of the channel the process says STILL; the limits
+ * then hold them where they are. */
+struct kecho_note_frozen {
+	__le32 channel;
+	__le32 on;
+};
+
+/* STILL, NOTE_CHANNEL_END */
+struct kecho_ctl_channel_only {
+	__le32 channel;
+	__le32 pad;
 };
 
 /* Answer: descriptor of the log, to be mapped for writing, once. */
@@ -137,15 +173,21 @@ struct kecho_ctl_source {
 	__le32 linger_ms;
 };
 
+/* Where a sink begins in logs that are there when it comes. REJOIN: it was there before
+ * the node, so all that is in logs of this host is for it; of others as NOW. */
+enum kecho_from { KECHO_FROM_NOW, KECHO_FROM_RETAINED, KECHO_FROM_REJOIN };
+
 /* The answer comes when every source that is there sends to it; its feeds before. */
 struct kecho_ctl_sink_open {
 	__le32 channel;
 	__le32 sink;		/* out: its handle */
 	__le32 policy;		/* enum kecho_policy */
-	__le32 retained;
+	__le32 retained;	/* enum kecho_from */
 	__le64 member;		/* out: its id */
 	__le32 attrs_len;
 	__le32 gate;		/* out: its slot of the gates, for its counters */
+	__le32 slot;		/* out: of the limits: 0 there before a log goes on without it */
+	__le32 pad;
 };
 
 struct kecho_ctl_sink {
@@ -193,13 +235,17 @@ struct kecho_ctl_stats {
 
 struct kecho_ctl_link {
 	__le64 node, rtt_ns, rx_bytes, tx_bytes, resumed;
-	__le32 up, pad;
+	__le32 up;
+	__le32 refused;		/* there can be no link: no version in common */
+	__le32 version;		/* that is spoken; 0: none is up */
+	__le32 oldest, newest;	/* that the other node speaks; 0: not known */
+	__le32 error;		/* -errno of the last try to reach it, if it is not up */
 	char name[64], address[64];
 };
 
 struct kecho_ctl_channel_info {
 	__u8 uuid[16];
-	__le32 contacts, pad;
+	__le32 contacts, other;
 	char name[128];
 };
 
@@ -222,7 +268,7 @@ struct kecho_note_feed {
 	__le64 size;
 	__le64 pos, seq;	/* the first record's position; the event before it */
 	__le64 member;		/* the source */
-	__le32 slot;		/* of the gates; the process's until FEED_END with @gone */
+	__le32 slot;		/* of the gates; after FEED_END with @gone the last @pos is ~0 */
 	__u8 gated;
 	__u8 again;		/* a feed that had ended, not for good, goes on where it was */
 	__u8 mine;		/* the source is of this host: its writer sets `want` */
@@ -241,12 +287,19 @@ struct kecho_note_feed_end {
 };
 
 /*
- * Two descriptors: memory of a struct kecho_doorbell, and its eventfd. Who is to ring
- * it does so once as soon as it is mapped, for what was published until then. It comes
- * once for each use, and before the feed or answer that makes it needed. GONE: of the
- * whole doorbell, without descriptors.
+ * Two descriptors: memory of a struct kecho_doorbell, and what wakes those who poll: an
+ * eventfd, or with TIMER a timerfd, rung by setting it to expire in a nanosecond; for
+ * whoever sleeps could fill an eventfd and so block one who is not of his user. Neither
+ * is ever read. Who is to ring does so once as soon as all is mapped, for what was
+ * published until then. It comes once for each use, and before the feed or answer that
+ * makes it needed. GONE: of the whole doorbell, without descriptors.
  */
-enum kecho_doorbell_use { KECHO_RING = 1, KECHO_SLEEP = 2, KECHO_DOORBELL_GONE = 4 };
+enum kecho_doorbell_use {
+	KECHO_RING = 1,
+	KECHO_SLEEP = 2,
+	KECHO_DOORBELL_GONE = 4,
+	KECHO_DOORBELL_TIMER = 8,
+};
 
 struct kecho_note_doorbell {
 	__le32 channel;

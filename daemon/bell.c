@@ -1,0 +1,313 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Doorbells: one for each channel, user who rings and user who sleeps, while both are
+ * there. So what a hostile process can do to one is of no matter but to its own user.
+ *
+ * kechod is a user here too: it rings for the mirrors that it fills, and sleeps for
+ * the sources that other hosts read. Whom it rings gets a timerfd for those who poll,
+ * see kecho_node.h.
+ */
+#include "daemon.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+
+struct kd_told {
+	struct list_head list;
+	struct kd_opening *o;
+	u32 use;
+};
+
+struct kd_bell {
+	struct list_head list, told;
+	struct kd_channel *c;
+	u32 ringer, sleeper;
+	u64 id;
+	int memfd, event;
+	struct kecho_doorbell *page; /* if we ring it or sleep on it */
+	struct kd_watch w;
+	bool needed;
+};
+
+/* ---------------------------------------------------------- ringing, sleeping */
+
+void kd_bells_ring(struct kd_channel *c)
+{
+	static const struct itimerspec soon = { .it_value.tv_nsec = 1 };
+	struct kd_bell *b;
+	u32 who;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	list_for_each_entry(b, &c->bells, list) {
+		if (b->ringer != (u32)KD_NODE_UID ||
+		    !__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED))
+			continue;
+		who = __atomic_exchange_n(&b->page->waiters, 0, __ATOMIC_SEQ_CST);
+		__atomic_fetch_add(&b->page->futex, 1, __ATOMIC_SEQ_CST);
+		if (who & KECHO_WAIT_FUTEX)
+			syscall(SYS_futex, &b->page->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+		if (who & KECHO_WAIT_POLL)
+			timerfd_settime(b->event, 0, &soon, NULL);
+	}
+}
+
+static void copy_all(struct kd_bell *b)
+{
+	struct kd_source *src;
+
+	list_for_each_entry(src, &b->c->sources, channel_list)
+		if (src->copied && src->user->uid == b->ringer)
+			kd_copy_wanted(src);
+}
+
+static void bell_rang(struct kd_watch *w, u32 events)
+{
+	(void)events;
+	copy_all(container_of(w, struct kd_bell, w));
+}
+
+/* Whoever publishes rings from here on; false: something is there already. */
+bool kd_bell_sleep(struct kd_source *src)
+{
+	struct kd_bell *b;
+	u64 head;
+
+	list_for_each_entry(b, &src->c->bells, list) {
+		if (b->sleeper != (u32)KD_NODE_UID || b->ringer != src->user->uid)
+			continue;
+		__atomic_fetch_or(&b->page->waiters, KECHO_WAIT_POLL, __ATOMIC_SEQ_CST);
+	}
+	atomic_thread_fence(memory_order_seq_cst);
+	return kd_source_head(src, &head) || head == src->s.log.end;
+}
+
+/* ------------------------------------------------------------- made and freed */
+
+static void nobody(struct kd_watch *w, u32 events)
+{
+	(void)w;
+	(void)events;
+}
+
+static void bell_free(struct kd_bell *b)
+{
+	struct kecho_note_doorbell note = { .use = cpu_to_le32(KECHO_DOORBELL_GONE),
+					    .id = cpu_to_le64(b->id) };
+	struct kd_told *t, *next;
+
+	list_for_each_entry_safe(t, next, &b->told, list) {
+		note.channel = cpu_to_le32(t->o->handle);
+		kd_note(t->o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), NULL, 0);
+		free(t);
+	}
+	if (b->page)
+		munmap(b->page, sizeof(*b->page));
+	if (b->memfd >= 0)
+		close(b->memfd);
+	if (b->event >= 0) {
+		epoll_ctl(b->c->d->ep, EPOLL_CTL_DEL, b->event, NULL);
+		close(b->event);
+	}
+	/* The loop may hold an event of it. */
+	b->w.ready = nobody;
+	list_move_tail(&b->list, &b->c->d->dead_bells);
+}
+
+void kd_bells_reap(struct kd *d)
+{
+	struct kd_bell *b, *next;
+
+	list_for_each_entry_safe(b, next, &d->dead_bells, list)
+		free(b);
+	INIT_LIST_HEAD(&d->dead_bells);
+}
+
+static bool is_timer(const struct kd_bell *b)
+{
+	return b->ringer != b->sleeper && b->sleeper != (u32)KD_NODE_UID;
+}
+
+static int bell_descriptors(struct kd_bell *b)
+{
+	b->memfd = memfd_create("kecho-doorbell", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	b->event = is_timer(b) ? timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK) :
+				 eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (b->memfd < 0 || b->event < 0 || ftruncate(b->memfd, sizeof(*b->page)) ||
+	    fcntl(b->memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return -errno;
+	if (b->ringer != (u32)KD_NODE_UID && b->sleeper != (u32)KD_NODE_UID)
+		return 0;
+	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
+	if (b->page == MAP_FAILED) {
+		b->page = NULL;
+		return -ENOMEM;
+	}
+	b->w.ready = bell_rang;
+	if (b->sleeper == (u32)KD_NODE_UID)
+		return kd_watch(b->c->d, b->event, EPOLLIN | EPOLLET, &b->w);
+	return 0;
+}
+
+static int bell_make(struct kd_channel *c, u32 ringer, u32 sleeper)
+{
+	struct kd_bell *b = calloc(1, sizeof(*b));
+	int err;
+
+	if (!b)
+		return -ENOMEM;
+	b->c = c;
+	b->ringer = ringer;
+	b->sleeper = sleeper;
+	b->id = ++c->d->last_bell;
+	b->needed = true;
+	INIT_LIST_HEAD(&b->told);
+	list_add_tail(&b->list, &c->bells);
+	err = bell_descriptors(b);
+	if (err)
+		bell_free(b);
+	return err;
+}
+
+void kd_bells_free(struct kd_channel *c)
+{
+	while (!list_empty(&c->bells))
+		bell_free(list_first_entry(&c->bells, struct kd_bell, list));
+}
+
+/* --------------------------------------------------------------- who needs one */
+
+struct users {
+	u32 uid[KD_CHANNEL_USERS_MAX];
+	u32 n;
+};
+
+/* -EUSERS: they are too many. */
+static int add_user(struct users *all, u32 uid)
+{
+	u32 i;
+
+	for (i = 0; i < all->n; i++)
+		if (all->uid[i] == uid)
+			return 0;
+	if (all->n == KD_CHANNEL_USERS_MAX)
+		return -EUSERS;
+	all->uid[all->n++] = uid;
+	return 0;
+}
+
+static int need(struct kd_channel *c, u32 ringer, u32 sleeper)
+{
+	struct kd_bell *b;
+
+	list_for_each_entry(b, &c->bells, list) {
+		if (b->ringer == ringer && b->sleeper == sleeper) {
+			b->needed = true;
+			return 0;
+		}
+	}
+	return bell_make(c, ringer, sleeper);
+}
+
+static int find_needed(struct kd_channel *c)
+{
+	struct users ring = { .n = 0 }, sleep = { .n = 0 };
+	struct kd_opening *o;
+	struct kd_source *src;
+	u32 i, j;
+	int err = 0;
+
+	list_for_each_entry(o, &c->openings, channel_list) {
+		if (o->nsources)
+			err = err ?: add_user(&ring, o->s->user->uid);
+		if (o->nsinks)
+			err = err ?: add_user(&sleep, o->s->user->uid);
+	}
+	list_for_each_entry(src, &c->sources, channel_list)
+		if (src->copied && src->state == KD_JOINED)
+			err = err ?: need(c, src->user->uid, KD_NODE_UID);
+	if (c->nmirrors)
+		err = err ?: add_user(&ring, KD_NODE_UID);
+	for (i = 0; i < ring.n; i++)
+		for (j = 0; j < sleep.n; j++)
+			err = err ?: need(c, ring.uid[i], sleep.uid[j]);
+	return err;
+}
+
+static struct kd_told *told(struct kd_bell *b, const struct kd_opening *o)
+{
+	struct kd_told *t;
+
+	list_for_each_entry(t, &b->told, list)
+		if (t->o == o)
+			return t;
+	return NULL;
+}
+
+static int tell(struct kd_bell *b, struct kd_opening *o)
+{
+	u32 uid = o->s->user->uid, use = 0;
+	struct kd_told *t = told(b, o);
+	int fd[] = { b->memfd, b->event };
+	struct kecho_note_doorbell note = { .channel = cpu_to_le32(o->handle),
+					    .id = cpu_to_le64(b->id) };
+
+	if (o->nsources && b->ringer == uid)
+		use |= KECHO_RING;
+	if (o->nsinks && b->sleeper == uid)
+		use |= KECHO_SLEEP;
+	if (!t && use) {
+		t = calloc(1, sizeof(*t));
+		if (!t)
+			return -ENOMEM;
+		t->o = o;
+		list_add_tail(&t->list, &b->told);
+	}
+	if (!t)
+		return 0;
+	if (!use) {
+		note.use = cpu_to_le32(KECHO_DOORBELL_GONE);
+		kd_note(o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), NULL, 0);
+		list_del(&t->list);
+		free(t);
+	} else if (use & ~t->use) {
+		note.use = cpu_to_le32((use & ~t->use) | (is_timer(b) ? KECHO_DOORBELL_TIMER : 0));
+		kd_note(o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), fd, 2);
+		t->use |= use;
+	}
+	return 0;
+}
+
+/* It is closed; its process knows. */
+void kd_bells_forget(struct kd_opening *o)
+{
+	struct kd_bell *b;
+	struct kd_told *t;
+
+	list_for_each_entry(b, &o->c->bells, list) {
+		t = told(b, o);
+		if (t) {
+			list_del(&t->list);
+			free(t);
+		}
+	}
+}
+
+/* Members have come or gone. On an error there are no new ones. */
+int kd_bells_update(struct kd_channel *c)
+{
+	struct kd_bell *b, *next;
+	struct kd_opening *o;
+	int err;
+
+	list_for_each_entry(b, &c->bells, list)
+		b->needed = false;
+	err = find_needed(c);
+	list_for_each_entry_safe(b, next, &c->bells, list) {
+		list_for_each_entry(o, &c->openings, channel_list)
+			err = err ?: tell(b, o);
+		if (!b->needed && !err)
+			bell_free(b);
+	}
+	return err;
+}

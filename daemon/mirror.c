@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Mirrors: the logs of other hosts' sources, once for all sinks of this one. We write
+ * them as the bytes come in; processes have them read-only.
+ */
+#include "daemon.h"
+
+#include <syslog.h>
+
+static u64 mirror_bytes(const struct kd_mirror *m)
+{
+	return KECHO_LOG_HEADER_SIZE + m->log.size;
+}
+
+/* Each user whose sinks read it is charged for all of it, once. */
+struct kd_charge {
+	struct list_head list;
+	struct kd_user *user;
+};
+
+static int charge(struct kd_mirror *m, struct kd_user *user)
+{
+	struct kd_charge *c;
+
+	list_for_each_entry(c, &m->charges, list)
+		if (c->user == user)
+			return 0;
+	c = calloc(1, sizeof(*c));
+	if (!c)
+		return -ENOMEM;
+	if (kd_user_charge(user, mirror_bytes(m))) {
+		free(c);
+		return -ENOSPC;
+	}
+	c->user = kd_user_get(user->d, user->uid);
+	list_add_tail(&c->list, &m->charges);
+	return 0;
+}
+
+int kd_mirror_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
+{
+	struct kd_channel *c = rs->remote->presence->channel->owner;
+	struct kd_mirror *m = calloc(1, sizeof(*m));
+	int err;
+
+	if (!m)
+		return -ENOMEM;
+	INIT_LIST_HEAD(&m->feeds);
+	INIT_LIST_HEAD(&m->charges);
+	kd_log_init(&m->log);
+	err = kd_log_mirror(c->d, &m->log, rs->remote->log_size);
+	if (err) {
+		kd_say(LOG_WARNING, "no memory for a log of node %s in '%s': %s", rs->peer->name,
+		       c->ch.name, strerror(-err));
+		free(m);
+		return -ENOMEM;
+	}
+	m->rs = rs;
+	m->c = c;
+	rs->owner = m;
+	*hdr = m->log.map;
+	*ring = (u8 *)m->log.map + KECHO_LOG_HEADER_SIZE;
+	rs->view = kd_log_view(&m->log);
+	c->nmirrors++;
+	if (kd_bells_update(c))
+		kd_say(LOG_WARNING, "no doorbells for sinks in '%s'", c->ch.name);
+	return 0;
+}
+
+static void end_feeds(struct kd_mirror *m, bool for_good)
+{
+	const struct ke_remote *r = m->rs->remote;
+	bool failed = r->state == KE_FAILED;
+	struct kd_feed *f, *next;
+
+	list_for_each_entry_safe(f, next, &m->feeds, log_list)
+		kd_feed_end(f, m->rs->last_seq, failed, for_good ? &r->attrs : NULL,
+			    &m->rs->peer->attrs);
+}
+
+void kd_mirror_detach(struct ke_rstream *rs)
+{
+	struct kd_mirror *m = rs->owner;
+	struct kd_charge *c, *next;
+
+	if (!m)
+		return;
+	end_feeds(m, true);
+	list_for_each_entry_safe(c, next, &m->charges, list) {
+		kd_user_uncharge(c->user, mirror_bytes(m));
+		kd_user_put(c->user);
+		free(c);
+	}
+	kd_log_fini(&m->log);
+	rs->owner = NULL;
+	m->c->nmirrors--;
+	WARN_ON_ONCE(kd_bells_update(m->c));
+	free(m);
+}
+
+static bool has_feed(const struct kd_sink *k, const struct kd_mirror *m)
+{
+	const struct kd_feed *f;
+
+	list_for_each_entry(f, &k->feeds, sink_list)
+		if (f->mirror == m)
+			return true;
+	return false;
+}
+
+/* A `block` sink reads in place, which only a gate makes safe, or a source that is over. */
+static bool may_begin(const struct kd_sink *k, const struct ke_rstream *rs)
+{
+	return k->m.policy != KECHO_BLOCK || ke_rstream_gate_stands(rs) ||
+	       rs->remote->state != KE_JOINED;
+}
+
+void kd_mirror_started(struct ke_rstream *rs, u64 pos, u64 seq)
+{
+	struct kd_mirror *m = rs->owner;
+	struct kd_feed *f;
+	struct kd_sink *k;
+	int err;
+
+	list_for_each_entry(f, &m->feeds, log_list)
+		kd_feed_goes_on(f);
+	list_for_each_entry(k, &m->c->sinks, channel_list) {
+		if (has_feed(k, m) || !may_begin(k, rs))
+			continue;
+		err = charge(m, k->o->s->user) ?: kd_feed_mirror(k, m, pos, seq);
+		if (err)
+			kd_sink_fail(k, err);
+	}
+	kd_mirror_released(m);
+	kd_mirror_published(rs);
+}
+
+/* Rung when the loop has looked at all that came with it. */
+void kd_mirror_published(struct ke_rstream *rs)
+{
+	struct kd_mirror *m = rs->owner;
+
+	if (m->c->to_ring)
+		return;
+	m->c->to_ring = true;
+	list_add_tail(&m->c->ring_list, &m->c->d->rings);
+}
+
+void kd_mirror_ended(struct ke_rstream *rs)
+{
+	struct kd_mirror *m = rs->owner;
+
+	if (m)
+		end_feeds(m, false);
+}
+
+/* What its sinks say that they lost, which is at most all. */
+u64 kd_mirror_lost(struct ke_rstream *rs)
+{
+	struct kd_mirror *m = rs->owner;
+	struct kd_feed *f;
+	u64 sum = 0;
+
+	if (!m)
+		return 0;
+	list_for_each_entry(f, &m->feeds, log_list)
+		sum += kd_feed_lost(f, rs->mirror.seq);
+	return sum;
+}
+
+/* What the slowest `block` sink has read goes back to the source's node. */
+void kd_mirror_released(struct kd_mirror *m)
+{
+	u64 least = U64_MAX;
+	struct kd_feed *f;
+
+	if (!m->rs->attached)
+		return;
+	list_for_each_entry(f, &m->feeds, log_list) {
+		if (f->sink->m.policy != KECHO_BLOCK)
+			continue;
+		kd_feed_look(f, m->rs->mirror.head);
+		least = min(least, f->pos);
+	}
+	if (least != U64_MAX)
+		ke_rstream_release(m->rs, least);
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Pages of slots that one process and kechod share: its gates, which it writes, and
+ * its limits, which we write. Memory lies behind the slots of the limits only as they
+ * are taken.
+ *
+ * The gates are a memfd that cannot shrink. The limits are a file of our own, which
+ * only we may open for writing: the process has it read-only, and cannot open it
+ * again for writing by /proc as it could a memfd.
+ */
+#include "daemon.h"
+
+/* A file of @size bytes in the run directory that has no name any more; *@ro is the
+ * same, to be read only. */
+int kd_run_file(const char *run, u64 size, int *rw, int *ro)
+{
+	char path[160];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/page-XXXXXX", run);
+	*ro = -1;
+	*rw = mkostemp(path, O_CLOEXEC);
+	if (*rw < 0)
+		return -errno;
+	*ro = open(path, O_RDONLY | O_CLOEXEC);
+	err = *ro < 0 ? -errno : 0;
+	unlink(path);
+	if (!err && ftruncate(*rw, size))
+		err = -errno;
+	if (!err)
+		return 0;
+	close(*rw);
+	if (*ro >= 0)
+		close(*ro);
+	*rw = *ro = -1;
+	return err;
+}
+
+static int slots_map(struct kd_slots *sl, int fd, int prot)
+{
+	sl->map = mmap(NULL, KD_SLOTS * KECHO_SLOT_SIZE, prot, MAP_SHARED, fd, 0);
+	if (sl->map == MAP_FAILED)
+		sl->map = NULL;
+	sl->state = calloc(KD_SLOTS, 1);
+	return sl->map && sl->state ? 0 : -ENOMEM;
+}
+
+int kd_slots_make_gates(struct kd_slots *g)
+{
+	g->backed = KD_SLOTS;
+	g->rw = -1;
+	g->fd = memfd_create("kecho-gates", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	if (g->fd < 0 || ftruncate(g->fd, KD_SLOTS * KECHO_SLOT_SIZE) ||
+	    fcntl(g->fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL))
+		return -errno;
+	return slots_map(g, g->fd, PROT_READ | PROT_WRITE);
+}
+
+int kd_slots_make_limits(struct kd_slots *l, const char *run)
+{
+	int err = kd_run_file(run, KD_SLOTS * KECHO_SLOT_SIZE, &l->rw, &l->fd);
+
+	if (err)
+		return err;
+	l->backed = 4096 / KECHO_SLOT_SIZE;
+	if (posix_fallocate(l->rw, 0, 4096))
+		return -ENOSPC;
+	return slots_map(l, l->rw, PROT_READ | PROT_WRITE);
+}
+
+void kd_slots_free(struct kd_slots *sl)
+{
+	if (sl->map)
+		munmap(sl->map, KD_SLOTS * KECHO_SLOT_SIZE);
+	if (sl->fd >= 0)
+		close(sl->fd);
+	if (sl->rw >= 0)
+		close(sl->rw);
+	free(sl->state);
+	memset(sl, 0, sizeof(*sl));
+	sl->fd = sl->rw = -1;
+}
+
+struct kecho_gate_slot *kd_gate(const struct kd_session *s, u32 slot)
+{
+	return (struct kecho_gate_slot *)s->gates.map + slot;
+}
+
+/* One of the gates, at @pos. -ENOSPC. */
+int kd_gate_take(struct kd_session *s, u64 pos, u32 *slot)
+{
+	int err = kd_slot_take(&s->gates, slot);
+
+	if (!err)
+		*kd_gate(s, *slot) = (struct kecho_gate_slot){ .pos = cpu_to_le64(pos) };
+	return err;
+}
+
+/* A slot that the process had lent is ours again when it says so there. */
+static bool is_free(struct kd_slots *sl, u32 i)
+{
+	const struct kecho_gate_slot *slot = (const struct kecho_gate_slot *)sl->map + i;
+
+	if (sl->state[i] == KD_SLOT_LENT && READ_ONCE(slot->pos) == cpu_to_le64(U64_MAX))
+		sl->state[i] = KD_SLOT_FREE;
+	return sl->state[i] == KD_SLOT_FREE;
+}
+
+static int back_more(struct kd_slots *sl)
+{
+	if (sl->rw < 0 || sl->backed == KD_SLOTS ||
+	    posix_fallocate(sl->rw, 0, 2 * sl->backed * KECHO_SLOT_SIZE))
+		return -ENOSPC;
+	sl->next = sl->backed;
+	sl->backed *= 2;
+	return 0;
+}
+
+/* -ENOSPC: the process has KD_SLOTS, or there is no memory for more. */
+int kd_slot_take(struct kd_slots *sl, u32 *slot)
+{
+	u32 i, n;
+
+	for (n = 0, i = sl->next; n < sl->backed; n++, i++) {
+		i %= sl->backed;
+		if (is_free(sl, i)) {
+			sl->state[i] = KD_SLOT_TAKEN;
+			sl->next = i + 1;
+			*slot = i;
+			return 0;
+		}
+	}
+	return back_more(sl) ?: kd_slot_take(sl, slot);
+}
+
+void kd_slot_give_back(struct kd_slots *sl, u32 slot)
+{
+	sl->state[slot] = KD_SLOT_FREE;
+}
+
+/* The process goes on using it until it says that it does not. */
+void kd_slot_lend(struct kd_slots *sl, u32 slot)
+{
+	sl->state[slot] = KD_SLOT_LENT;
+}
