@@ -1,0 +1,542 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A kechod of the test's own, and processes that speak with it without the library: so
+ * that they may say anything. One file includes it.
+ */
+#ifndef KECHO_RAW_H
+#define KECHO_RAW_H
+
+#include "../cluster/cluster.h"
+#include "log.h"
+#include "reader.h"
+#include "uapi/kecho_node.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/eventfd.h>
+#include <sys/un.h>
+
+#ifndef KECHOD
+#define KECHOD "kechod"		/* Meson says where it is */
+#endif
+
+enum {
+	RAW_NOTES_MAX = 256,
+	RAW_FDS = 3,
+	RAW_LOG = KE_LOG_SIZE_MIN,
+	SAID_MS = 5000,		/* longer than any answer takes that comes */
+};
+
+/* What came: a note, or an answer. */
+struct raw_msg {
+	u32 cmd, serial;
+	s32 result;
+	u32 len;
+	int fd[RAW_FDS];
+	unsigned int nfds;
+	u64 body[1024];		/* its beginning */
+};
+
+/* A process as kechod sees one: a connection. */
+struct raw {
+	int fd;
+	u32 serial;
+	struct kecho_gate_slot *gates;
+	const struct kecho_limit_slot *limits;
+	int bell;
+	struct raw_msg *note[RAW_NOTES_MAX];
+	unsigned int nnotes;
+};
+
+struct kechod {
+	pid_t pid;
+	char dir[32], socket[64], log[64];
+};
+
+/* ------------------------------------------------------------------ kechod */
+
+static inline bool daemon_start(struct kechod *d, const char *const *options)
+{
+	char run[64], sock[80];
+	const char *argv[32] = { KECHOD, "-c", "/dev/null", "-o", run, "-o", sock };
+	unsigned int n = 7;
+	pid_t parent = getpid();
+
+	if (!d->dir[0]) {
+		strcpy(d->dir, "/tmp/kechod-XXXXXX");
+		if (!mkdtemp(d->dir))
+			return false;
+		chmod(d->dir, 0755);
+	}
+	snprintf(d->socket, sizeof(d->socket), "%s/kechod.sock", d->dir);
+	snprintf(d->log, sizeof(d->log), "%s/log", d->dir);
+	snprintf(run, sizeof(run), "run=%s", d->dir);
+	snprintf(sock, sizeof(sock), "socket=%s", d->socket);
+	for (; options && *options; options++) {
+		argv[n++] = "-o";
+		argv[n++] = *options;
+	}
+	fflush(stdout);
+	d->pid = fork();
+	if (!d->pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (getppid() == parent) {
+			dup2(open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
+			execv(KECHOD, (char **)argv);
+		}
+		_exit(127);
+	}
+	return d->pid > 0;
+}
+
+static inline int raw_dial(const struct kechod *d)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+
+	strcpy(a.sun_path, d->socket);
+	if (fd >= 0 && !connect(fd, (void *)&a, sizeof(a)))
+		return fd;
+	close(fd);
+	return -1;
+}
+
+static inline bool daemon_answers(const struct kechod *d)
+{
+	int fd = raw_dial(d);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static inline void show_log(const struct kechod *d)
+{
+	FILE *f = fopen(d->log, "re");
+	char line[256];
+
+	while (f && fgets(line, sizeof(line), f))
+		printf("# %s", line);
+	if (f)
+		fclose(f);
+}
+
+/* Its exit status, as ends(). What it said is shown if that is bad. */
+static inline int daemon_stop(struct kechod *d)
+{
+	char path[96];
+	int status;
+
+	kill(d->pid, SIGTERM);
+	status = ends(d->pid);
+	if (status)
+		show_log(d);
+	unlink(d->log);
+	snprintf(path, sizeof(path), "%s/kechod.lock", d->dir);
+	unlink(path);
+	rmdir(d->dir);
+	return status;
+}
+
+/* Descriptors that kechod has open. */
+static inline int daemon_fds(const struct kechod *d)
+{
+	char path[64];
+	struct dirent *e;
+	int n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", d->pid);
+	dir = opendir(path);
+	if (!dir)
+		return -1;
+	while ((e = readdir(dir)))
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static inline void raw_free(struct raw_msg *m)
+{
+	unsigned int i;
+
+	for (i = 0; m && i < m->nfds; i++)
+		close(m->fd[i]);
+	free(m);
+}
+
+static inline int raw_send(struct raw *r, u32 cmd, const void *body, u32 len, const void *tail,
+			   u32 tail_len)
+{
+	struct kecho_msg msg = { .cmd = cmd, .serial = ++r->serial, .len = len + tail_len };
+	struct iovec v[] = { { &msg, sizeof(msg) }, { (void *)body, len },
+			     { (void *)tail, tail_len } };
+	struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
+
+	return sendmsg(r->fd, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+}
+
+/* The next message; NULL: none comes, or the connection has ended (errno 0). */
+static inline struct raw_msg *raw_recv(struct raw *r, int timeout_ms)
+{
+	struct raw_msg *m = calloc(1, sizeof(*m));
+	char control[CMSG_SPACE(RAW_FDS * sizeof(int))];
+	struct kecho_msg msg;
+	struct iovec v[] = { { &msg, sizeof(msg) }, { m->body, sizeof(m->body) } };
+	struct msghdr h = { .msg_iov = v, .msg_iovlen = 2, .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct pollfd p = { .fd = r->fd, .events = POLLIN };
+	struct cmsghdr *c;
+	ssize_t n = -1;
+
+	errno = ETIMEDOUT;
+	if (poll(&p, 1, timeout_ms) == 1)
+		n = recvmsg(r->fd, &h, MSG_CMSG_CLOEXEC);
+	if (n < (ssize_t)sizeof(msg)) {
+		if (n >= 0)
+			errno = 0;
+		free(m);
+		return NULL;
+	}
+	c = CMSG_FIRSTHDR(&h);
+	if (c) {
+		m->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(m->fd, CMSG_DATA(c), m->nfds * sizeof(int));
+	}
+	m->cmd = msg.cmd;
+	m->serial = msg.serial;
+	m->result = msg.result;
+	m->len = msg.len;
+	return m;
+}
+
+/* The answer to the request of @serial; notes that come before it are kept. */
+static inline struct raw_msg *raw_answer(struct raw *r, u32 serial)
+{
+	struct raw_msg *m;
+
+	while ((m = raw_recv(r, SAID_MS))) {
+		if (m->serial == serial)
+			return m;
+		if (m->serial || r->nnotes == RAW_NOTES_MAX)
+			raw_free(m);
+		else
+			r->note[r->nnotes++] = m;
+	}
+	return NULL;
+}
+
+/* The first note of @cmd, kept or to come. */
+static inline struct raw_msg *raw_note(struct raw *r, u32 cmd, int timeout_ms)
+{
+	struct raw_msg *m;
+	unsigned int i;
+
+	for (i = 0; i < r->nnotes; i++) {
+		m = r->note[i];
+		if (m->cmd != cmd)
+			continue;
+		memmove(&r->note[i], &r->note[i + 1], (--r->nnotes - i) * sizeof(m));
+		return m;
+	}
+	while ((m = raw_recv(r, timeout_ms))) {
+		if (m->cmd == cmd && !m->serial)
+			return m;
+		if (r->nnotes < RAW_NOTES_MAX)
+			r->note[r->nnotes++] = m;
+		else
+			raw_free(m);
+	}
+	return NULL;
+}
+
+/* A request and its answer, whose struct replaces @body's. -errno as it was answered, or
+ * -EPIPE: kechod has hung up, -ETIMEDOUT: it says nothing. */
+static inline int raw_call_fds(struct raw *r, u32 cmd, void *body, u32 len, const void *tail,
+			       u32 tail_len, int *fd, unsigned int nfds)
+{
+	struct raw_msg *m;
+	unsigned int i;
+	int err = raw_send(r, cmd, body, len, tail, tail_len);
+
+	if (err)
+		return err == -ECONNRESET ? -EPIPE : err;
+	m = raw_answer(r, r->serial);
+	if (!m)
+		return errno == ETIMEDOUT ? -ETIMEDOUT : -EPIPE;
+	err = m->result;
+	if (!err)
+		memcpy(body, m->body, min(len, m->len));
+	if (!err && nfds != m->nfds)
+		err = -EBADMSG;
+	for (i = 0; !err && i < nfds; i++)
+		fd[i] = m->fd[i];
+	if (!err)
+		m->nfds = 0;
+	raw_free(m);
+	return err;
+}
+
+static inline int raw_call(struct raw *r, u32 cmd, void *body, u32 len)
+{
+	return raw_call_fds(r, cmd, body, len, NULL, 0, NULL, 0);
+}
+
+/* ------------------------------------------------------------------ requests */
+
+static inline bool raw_open(struct raw *r, const struct kechod *d)
+{
+	memset(r, 0, sizeof(*r));
+	r->bell = -1;
+	r->fd = raw_dial(d);
+	return r->fd >= 0;
+}
+
+static inline int raw_attach(struct raw *r)
+{
+	struct kecho_attach a = { .abi = KECHO_NODE_ABI };
+	int fd[3], err = raw_call_fds(r, KECHO_CMD_ATTACH, &a, sizeof(a), NULL, 0, fd, 3);
+	size_t size = a.slots * KECHO_SLOT_SIZE;
+
+	if (err)
+		return err;
+	r->gates = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd[0], 0);
+	r->limits = mmap(NULL, size, PROT_READ, MAP_SHARED, fd[1], 0);
+	r->bell = fd[2];
+	close(fd[0]);
+	close(fd[1]);
+	return r->gates == MAP_FAILED || r->limits == MAP_FAILED ? -ENOMEM : 0;
+}
+
+static inline void raw_close(struct raw *r)
+{
+	unsigned int i;
+
+	for (i = 0; i < r->nnotes; i++)
+		raw_free(r->note[i]);
+	if (r->fd >= 0)
+		close(r->fd);
+	if (r->bell >= 0)
+		close(r->bell);
+	if (r->gates && r->gates != MAP_FAILED)
+		munmap(r->gates, 4096 * KECHO_SLOT_SIZE);
+	if (r->limits && r->limits != MAP_FAILED)
+		munmap((void *)r->limits, 4096 * KECHO_SLOT_SIZE);
+	memset(r, 0, sizeof(*r));
+	r->fd = r->bell = -1;
+}
+
+/* The channel's handle, or -errno. */
+static inline int raw_channel_mode(struct raw *r, const char *name, u32 mode)
+{
+	struct kecho_ctl_channel_open o = { .mode = mode };
+	int err;
+
+	snprintf(o.name, sizeof(o.name), "%s", name);
+	err = raw_call(r, KECHO_CMD_CHANNEL_OPEN, &o, sizeof(o));
+	return err ?: (int)o.channel;
+}
+
+static inline int raw_channel(struct raw *r, const char *name)
+{
+	return raw_channel_mode(r, name, 0);
+}
+
+/* A source: its log, mapped as its process has it. */
+struct raw_source {
+	struct kecho_ctl_source_open o;
+	int fd;
+	void *map;
+	struct ke_log log;
+};
+
+static inline int raw_source_open(struct raw *r, int channel, struct raw_source *s, u32 retain)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->o = (struct kecho_ctl_source_open){ .channel = channel, .log_size = RAW_LOG,
+					       .retain = retain };
+	err = raw_call_fds(r, KECHO_CMD_SOURCE_OPEN, &s->o, sizeof(s->o), NULL, 0, &s->fd, 1);
+	if (err)
+		return err;
+	s->map = mmap(NULL, KECHO_LOG_HEADER_SIZE + RAW_LOG, PROT_READ | PROT_WRITE, MAP_SHARED,
+		      s->fd, 0);
+	if (s->map == MAP_FAILED)
+		return -ENOMEM;
+	return ke_log_init(&s->log, s->map, (u8 *)s->map + KECHO_LOG_HEADER_SIZE, RAW_LOG, 0, 0);
+}
+
+static inline int raw_source_ready(struct raw *r, struct raw_source *s)
+{
+	struct kecho_ctl_source c = { .source = s->o.source };
+
+	return raw_call(r, KECHO_CMD_SOURCE_READY, &c, sizeof(c));
+}
+
+static inline int raw_source(struct raw *r, int channel, struct raw_source *s)
+{
+	return raw_source_open(r, channel, s, 0) ?: raw_source_ready(r, s);
+}
+
+static inline int raw_source_close(struct raw *r, struct raw_source *s, u32 linger_ms)
+{
+	struct kecho_ctl_source c = { .source = s->o.source, .linger_ms = linger_ms };
+
+	return raw_call(r, KECHO_CMD_SOURCE_CLOSE, &c, sizeof(c));
+}
+
+static inline void raw_source_free(struct raw_source *s)
+{
+	if (s->map && s->map != MAP_FAILED)
+		munmap(s->map, KECHO_LOG_HEADER_SIZE + RAW_LOG);
+	if (s->fd > 0)
+		close(s->fd);
+	memset(s, 0, sizeof(*s));
+}
+
+/* One event of a stamp and @len bytes more, up to what kechod says the log may grow. */
+static inline int raw_publish(struct raw *r, struct raw_source *s, u32 len)
+{
+	static const struct ke_event_info plain;
+	u64 limit = smp_load_acquire(&r->limits[s->o.slot].limit), seq = 0;
+	u8 data[8192];
+	u64 number = s->log.seq + 1;
+	int err;
+
+	memset(data, (u8)number, sizeof(data));
+	memcpy(data, &number, sizeof(number));
+	err = ke_log_append(&s->log, &plain, data, sizeof(number) + len, limit, &seq);
+	if (!err)
+		ke_log_publish(&s->log);
+	return err;
+}
+
+/* Its sinks, and kechod, may sleep on this. */
+struct raw_bell {
+	u64 id;
+	u32 use;
+	struct kecho_doorbell *page;
+	int event;
+};
+
+static inline bool raw_bell(struct raw *r, struct raw_bell *b)
+{
+	struct raw_msg *m = raw_note(r, KECHO_NOTE_DOORBELL, SAID_MS);
+	struct kecho_note_doorbell *n = m ? (void *)m->body : NULL;
+
+	if (!m || m->nfds != 2) {
+		raw_free(m);
+		return false;
+	}
+	b->id = n->id;
+	b->use = n->use;
+	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, m->fd[0], 0);
+	b->event = m->fd[1];
+	close(m->fd[0]);
+	m->nfds = 0;
+	raw_free(m);
+	return b->page != MAP_FAILED;
+}
+
+static inline void raw_ring(struct raw_bell *b)
+{
+	u64 one = 1;
+
+	smp_mb();
+	if (__atomic_exchange_n(&b->page->waiters, 0, __ATOMIC_SEQ_CST) &&
+	    write(b->event, &one, sizeof(one)) < 0)
+		return;
+}
+
+static inline void raw_bell_free(struct raw_bell *b)
+{
+	munmap(b->page, sizeof(*b->page));
+	close(b->event);
+}
+
+static inline int raw_sink_slot(struct raw *r, int channel, u32 policy, u32 from, u32 *slot)
+{
+	struct kecho_ctl_sink_open o = { .channel = channel, .policy = policy, .retained = from };
+	int err = raw_call(r, KECHO_CMD_SINK_OPEN, &o, sizeof(o));
+
+	*slot = o.slot;
+	return err ?: (int)o.sink;
+}
+
+static inline int raw_sink(struct raw *r, int channel, u32 policy, u32 from)
+{
+	u32 slot;
+
+	return raw_sink_slot(r, channel, policy, from, &slot);
+}
+
+static inline int raw_sink_close(struct raw *r, int sink)
+{
+	struct kecho_ctl_sink c = { .sink = sink };
+
+	return raw_call(r, KECHO_CMD_SINK_CLOSE, &c, sizeof(c));
+}
+
+/* A feed, and what was read of it. */
+struct raw_feed {
+	struct kecho_note_feed n;
+	int fd;
+	void *map;
+	struct ke_reader reader;
+	u8 copy[KE_RECORD_MAX] __attribute__((aligned(8)));
+	u64 got, lost, bad;
+};
+
+static inline struct raw_feed *raw_feed(struct raw *r)
+{
+	struct raw_msg *m = raw_note(r, KECHO_NOTE_FEED, SAID_MS);
+	struct raw_feed *f = m ? calloc(1, sizeof(*f)) : NULL;
+	struct ke_view v;
+
+	if (!f)
+		return NULL;
+	memcpy(&f->n, m->body, sizeof(f->n));
+	f->fd = m->nfds ? m->fd[0] : -1;
+	m->nfds = 0;
+	raw_free(m);
+	f->map = mmap(NULL, KECHO_LOG_HEADER_SIZE + f->n.size, PROT_READ, MAP_SHARED, f->fd, 0);
+	if (f->map == MAP_FAILED)
+		return NULL;
+	v = (struct ke_view){ .hdr = f->map, .ring = (u8 *)f->map + KECHO_LOG_HEADER_SIZE,
+			      .size = f->n.size };
+	ke_reader_init(&f->reader, v, f->n.gated, f->n.pos, f->n.seq, f->copy);
+	return f;
+}
+
+/* All that is there; gives how many events in all. Releases it too. */
+static inline u64 raw_read(struct raw *r, struct raw_feed *f)
+{
+	struct ke_item item;
+	u64 number;
+
+	while (ke_reader_next(&f->reader, &item) == 1) {
+		if (item.kind == KE_ITEM_LOST) {
+			f->lost += item.last - item.seq + 1;
+			continue;
+		}
+		memcpy(&number, item.data, sizeof(number));
+		f->bad += number != item.seq;
+		f->got++;
+	}
+	smp_store_release(&r->gates[f->n.slot].pos, f->reader.released);
+	return f->got;
+}
+
+static inline void raw_feed_free(struct raw_feed *f)
+{
+	if (!f)
+		return;
+	munmap(f->map, KECHO_LOG_HEADER_SIZE + f->n.size);
+	close(f->fd);
+	free(f);
+}
+
+#endif

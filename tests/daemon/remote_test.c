@@ -1,0 +1,282 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two kechods, as of two hosts: what is written on one is read on the other, from a
+ * copy and in a mirror, at the pace of the slowest that blocks; and what a process
+ * writes that makes no sense ends its source and no link.
+ */
+#include "raw.h"
+
+static struct kechod node[2];
+static struct raw a, b;		/* a process of each */
+static int ca, cb;
+
+static bool begin(void)
+{
+	static const char *const options[2][4] = {
+		{ "listen=127.0.0.1:7391", "registry=" REGISTRY, "name=one" },
+		{ "listen=127.0.0.2:7391", "registry=" REGISTRY, "name=two" },
+	};
+	static bool started;
+	static int round;
+	char name[32];
+	int i;
+
+	if (!own_network())
+		return false;
+	for (i = 0; i < 2 && !started; i++)
+		if (!daemon_start(&node[i], options[i]) || !comes_true(daemon_answers(&node[i])))
+			return false;
+	started = true;
+	snprintf(name, sizeof(name), "far%d", round++);
+	if (!raw_open(&a, &node[0]) || !raw_open(&b, &node[1]) || raw_attach(&a) ||
+	    raw_attach(&b))
+		return false;
+	ca = raw_channel(&a, name);
+	cb = raw_channel(&b, name);
+	return ca > 0 && cb > 0;
+}
+
+static void end(void)
+{
+	raw_close(&a);
+	raw_close(&b);
+}
+
+/* Publishes @n events of @len bytes, rings, and gives those that the limit let. */
+static int publish(struct raw_source *s, struct raw_bell *bell, int n, u32 len)
+{
+	int i;
+
+	for (i = 0; i < n && !raw_publish(&a, s, len); i++)
+		raw_ring(bell);
+	return i;
+}
+
+/* What was read of a mirror gives its source room. */
+static u64 read_and_say(struct raw_feed *f)
+{
+	u64 one = 1, got = raw_read(&b, f);
+
+	return write(b.bell, &one, sizeof(one)) == sizeof(one) ? got : 0;
+}
+
+TEST(events)
+{
+	struct raw_bell ring, sleep;
+	struct raw_source s;
+	struct raw_feed *f;
+	struct raw_msg *m;
+
+	must(begin(), "two hosts");
+	must(!raw_source(&a, ca, &s), "a source");
+	is_eq(raw_publish(&a, &s, 10), 0, "before");
+	ok(raw_sink(&b, cb, KECHO_LATEST, KECHO_FROM_NOW) > 0, "a sink");
+	f = raw_feed(&b);
+	must(f, "a feed");
+	is_eq(f->n.seq, 1, "after the first");
+	ok(!f->n.mine, "of a mirror");
+	must(raw_bell(&a, &ring) && raw_bell(&b, &sleep), "doorbells, of the nodes");
+	is_eq(sleep.use, KECHO_SLEEP | KECHO_DOORBELL_TIMER, "rung by a timer");
+	is_eq(publish(&s, &ring, 100, 10), 100, "published");
+	ok(comes_true(raw_read(&b, f) == 100), "all come");
+	sleep.page->waiters = KECHO_WAIT_POLL;
+	is_eq(publish(&s, &ring, 1, 10), 1, "one more");
+	ok(poll(&(struct pollfd){ .fd = sleep.event, .events = POLLIN }, 1, SAID_MS) == 1,
+	   "the sink's doorbell is rung");
+	ok(comes_true(raw_read(&b, f) == 101), "it is there");
+	is_eq(f->bad + f->lost, 0, "all as they were");
+	is_eq(raw_source_close(&a, &s, 5000), 0, "closed when all is there");
+	m = raw_note(&b, KECHO_NOTE_FEED_END, SAID_MS);
+	ok(m && ((struct kecho_note_feed_end *)m->body)->last_seq == 102, "the last is said");
+	ok(m && !((struct kecho_note_feed_end *)m->body)->failed, "and that it has left");
+	raw_free(m);
+	raw_bell_free(&ring);
+	raw_bell_free(&sleep);
+	raw_feed_free(f);
+	raw_source_free(&s);
+	end();
+}
+
+/* A source whose process dies has failed on the other host too, with all that it had. */
+TEST(death)
+{
+	struct raw_source s;
+	struct raw_feed *f;
+	struct raw_msg *m;
+	int i;
+
+	must(begin(), "two hosts");
+	ok(raw_sink(&b, cb, KECHO_LATEST, KECHO_FROM_NOW) > 0, "a sink");
+	must(!raw_source(&a, ca, &s), "a source");
+	f = raw_feed(&b);
+	must(f, "a feed");
+	for (i = 0; i < 300; i++)
+		raw_publish(&a, &s, 100);	/* nobody is rung */
+	raw_close(&a);
+	m = raw_note(&b, KECHO_NOTE_FEED_END, SAID_MS);
+	ok(m && ((struct kecho_note_feed_end *)m->body)->failed, "it has failed");
+	ok(m && ((struct kecho_note_feed_end *)m->body)->last_seq == 300, "after the last");
+	is_eq(raw_read(&b, f), 300, "which is there");
+	is_eq(f->bad + f->lost, 0, "with all before");
+	raw_free(m);
+	raw_feed_free(f);
+	raw_source_free(&s);
+	end();
+}
+
+/* Log, copy and mirror fill; nothing is lost, and the source goes on when it is read. */
+TEST(blocks)
+{
+	u64 published = 0, one = 1, until;
+	struct raw_bell ring;
+	struct raw_source s;
+	struct raw_feed *f;
+
+	must(begin(), "two hosts");
+	ok(raw_sink(&b, cb, KECHO_BLOCK, KECHO_FROM_NOW) > 0, "a sink that blocks");
+	must(!raw_source(&a, ca, &s), "a source");
+	f = raw_feed(&b);
+	must(f && f->n.gated, "a gated feed");
+	must(raw_bell(&a, &ring), "a doorbell");
+	for (until = now_ns() + 300000000; now_ns() < until; sleep_us(1000)) {
+		published += publish(&s, &ring, 1000, 100);
+		if (write(a.bell, &one, 8) < 0)
+			break;
+	}
+	ok(published > 2 * RAW_LOG / 136 && published < 4 * RAW_LOG / 136,
+	   "as many as fit: %llu", (unsigned long long)published);
+	for (until = now_ns() + 300000000; now_ns() < until; sleep_us(1000)) {
+		published += publish(&s, &ring, 1000, 100);
+		read_and_say(f);
+		if (write(a.bell, &one, 8) < 0)
+			break;
+	}
+	ok(comes_true(read_and_say(f) == published), "%llu of %llu come",
+	   (unsigned long long)f->got, (unsigned long long)published);
+	is_eq(f->bad + f->lost, 0, "none is lost");
+	ok(published > 8 * RAW_LOG / 136, "and it went on: %llu", (unsigned long long)published);
+	raw_bell_free(&ring);
+	raw_feed_free(f);
+	raw_source_free(&s);
+	end();
+}
+
+/* A `latest` source is never held up; what is lost is told exactly. */
+TEST(lapped)
+{
+	struct raw_bell ring;
+	struct raw_source s;
+	struct raw_feed *f;
+	u64 all = 20000;
+
+	must(begin(), "two hosts");
+	ok(raw_sink(&b, cb, KECHO_LATEST, KECHO_FROM_NOW) > 0, "a sink");
+	must(!raw_source(&a, ca, &s), "a source");
+	f = raw_feed(&b);
+	must(f && raw_bell(&a, &ring), "a feed and a doorbell");
+	is_eq(publish(&s, &ring, all, 500), all, "none waits");
+	ok(comes_true(raw_read(&b, f) + f->lost == all), "%llu come, %llu are lost",
+	   (unsigned long long)f->got, (unsigned long long)f->lost);
+	is_eq(f->bad, 0, "those that come are good");
+	raw_bell_free(&ring);
+	raw_feed_free(f);
+	raw_source_free(&s);
+	end();
+}
+
+TEST(retained)
+{
+	struct raw_source s;
+	struct raw_feed *f;
+	int i;
+
+	must(begin(), "two hosts");
+	must(!raw_source_open(&a, ca, &s, 10) && !raw_source_ready(&a, &s), "a source");
+	for (i = 0; i < 100; i++)
+		raw_publish(&a, &s, 10);
+	ok(raw_sink(&b, cb, KECHO_BLOCK, KECHO_FROM_RETAINED) > 0, "a late sink");
+	f = raw_feed(&b);
+	must(f, "a feed");
+	is_eq(f->n.seq, 90, "the last ten");
+	ok(comes_true(raw_read(&b, f) == 10), "come");
+	is_eq(f->bad + f->lost, 0, "as they were");
+	raw_feed_free(f);
+	raw_source_free(&s);
+	end();
+}
+
+static u64 links_resumed(struct raw *r, u64 *up)
+{
+	struct kecho_ctl_list l = { 0 };
+	struct raw_msg *m;
+	u64 resumed = 0;
+
+	*up = 0;
+	if (raw_send(r, KECHO_CMD_LINKS, &l, sizeof(l), NULL, 0))
+		return 0;
+	m = raw_answer(r, r->serial);
+	if (m && m->len >= sizeof(l) + sizeof(struct kecho_ctl_link)) {
+		struct kecho_ctl_link *link = (void *)((u8 *)m->body + sizeof(l));
+
+		resumed = link->resumed;
+		*up = link->up;
+	}
+	raw_free(m);
+	return resumed;
+}
+
+/* A process that writes nonsense into its log: others' sources go on, and the link. */
+TEST(nonsense)
+{
+	u64 up, resumed, before;
+	struct raw_source bad, good;
+	struct kecho_note_end *n;
+	struct raw_feed *f, *g;
+	struct raw_bell ring;
+	struct raw_msg *m;
+
+	must(begin(), "two hosts");
+	before = links_resumed(&a, &up);
+	ok(raw_sink(&b, cb, KECHO_LATEST, KECHO_FROM_NOW) > 0, "a sink");
+	must(!raw_source(&a, ca, &bad), "a source");
+	f = raw_feed(&b);
+	must(!raw_source(&a, ca, &good), "another");
+	g = raw_feed(&b);
+	must(f && g && raw_bell(&a, &ring), "feeds and a doorbell");
+	publish(&bad, &ring, 10, 10);
+	publish(&good, &ring, 10, 10);
+	ok(comes_true(raw_read(&b, f) == 10), "the first ten come");
+	memset((u8 *)bad.map + KECHO_LOG_HEADER_SIZE, 0xee, RAW_LOG);
+	publish(&bad, &ring, 1, 10);
+	memset((u8 *)bad.map + KECHO_LOG_HEADER_SIZE, 0xee, RAW_LOG);
+	bad.log.hdr->head += 4096;
+	raw_ring(&ring);
+	m = raw_note(&a, KECHO_NOTE_SOURCE_END, SAID_MS);
+	n = m ? (void *)m->body : NULL;
+	ok(n && n->handle == bad.o.source && n->error == (u32)-EPROTO, "its source is over");
+	raw_free(m);
+	m = raw_note(&b, KECHO_NOTE_FEED_END, SAID_MS);
+	ok(m && ((struct kecho_note_feed_end *)m->body)->failed, "and has failed over there");
+	raw_free(m);
+	publish(&good, &ring, 10, 10);
+	ok(comes_true(raw_read(&b, g) == 20), "the other goes on");
+	resumed = links_resumed(&a, &up);
+	is_eq(up, 1, "the link stands");
+	is_eq(resumed, before, "and has stood");
+	raw_bell_free(&ring);
+	raw_feed_free(f);
+	raw_feed_free(g);
+	raw_source_free(&bad);
+	raw_source_free(&good);
+	end();
+}
+
+TEST(stops)
+{
+	if (!own_network())
+		skip("no network namespace of its own");
+	is_eq(daemon_stop(&node[1]), 0, "the second stops");
+	is_eq(daemon_stop(&node[0]), 0, "the first stops");
+}
+
+TESTS(remote, events, death, blocks, lapped, retained, nonsense, stops);

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two users: what one of them may do with what is the other's, by the rights of a channel,
+ * and by the descriptors that it gets.
+ */
+#include "raw.h"
+
+#include <grp.h>
+
+enum { OTHER_UID = 61234 };
+
+static struct kechod node;
+static struct raw good;		/* root's process */
+static int good_channel;
+
+static int open_again(int fd, int flags)
+{
+	char path[32];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, flags | O_CLOEXEC);
+	if (again >= 0)
+		close(again);
+	return again >= 0 ? 0 : -errno;
+}
+
+static int map_writable(int fd, size_t size)
+{
+	char path[32];
+	void *p;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	close(fd);
+	if (p == MAP_FAILED)
+		return -EPERM;
+	munmap(p, size);
+	return 0;
+}
+
+/* In a process of another user: it gets logs and pages, and can write to none. */
+static int cannot_write(void *arg)
+{
+	struct kecho_attach a = { .abi = 1 };
+	struct raw_source *s = arg;
+	struct raw_feed *f;
+	struct raw r;
+	int fd[3], ch;
+	void *p;
+
+	if (setgid(OTHER_UID) || setuid(OTHER_UID) || !raw_open(&r, &node))
+		return 10;
+	if (raw_call_fds(&r, KECHO_CMD_ATTACH, &a, sizeof(a), NULL, 0, fd, 3))
+		return 11;
+	r.gates = mmap(NULL, a.slots * KECHO_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd[0],
+		       0);
+	p = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd[1], 0);
+	if (p != MAP_FAILED || !open_again(fd[1], O_RDWR) || !ftruncate(fd[0], 0))
+		return 12;
+	ch = raw_channel(&r, "good");
+	if (ch < 0 || raw_sink(&r, ch, KECHO_LATEST, 0) < 0)
+		return 13;
+	f = raw_feed(&r);
+	if (!f || f->n.member != s->o.member)
+		return 14;
+	if (!map_writable(f->fd, 4096) || write(f->fd, "x", 1) > 0 || !ftruncate(f->fd, 0))
+		return 15;
+	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, f->fd, 0);
+	return p == MAP_FAILED || !mprotect(p, 4096, PROT_READ | PROT_WRITE) ? 16 : 0;
+}
+
+TEST(pages)
+{
+	struct raw_source s;
+
+	must(own_network(), "a network");
+	if (geteuid())
+		skip("only root can be two users");
+	must(daemon_start(&node, NULL) && comes_true(daemon_answers(&node)), "kechod");
+	must(raw_open(&good, &node) && !raw_attach(&good), "a process");
+	good_channel = raw_channel(&good, "good");
+	must(!raw_source(&good, good_channel, &s), "somebody's source");
+	is_eq(ends(spawn(cannot_write, &s)), 0, "nothing of it can be written to");
+	is_eq(map_writable(s.fd, 4096), -EPERM, "nor once more by its own process");
+	is_eq(raw_source_close(&good, &s, 0), 0, "closed");
+	raw_source_free(&s);
+	raw_close(&good);
+	is_eq(daemon_stop(&node), 0, "it stops");
+}
+
+static int rights(void *arg)
+{
+	struct raw_source s;
+	struct raw r;
+	int ch, open = raw_open(&r, arg);
+
+	if (setgroups(0, NULL) || setgid(OTHER_UID) || setuid(OTHER_UID) || !open)
+		return 10;
+	raw_close(&r);
+	if (!raw_open(&r, arg) || raw_attach(&r))
+		return 11;
+	if (raw_channel(&r, "secret") != -EACCES)
+		return 12;
+	ch = raw_channel(&r, "read");
+	if (ch < 0 || raw_source(&r, ch, &s) != -EACCES || raw_sink(&r, ch, KECHO_LATEST, 0) < 0)
+		return 13;
+	if (raw_sink(&r, ch, KECHO_BLOCK, 0) != -EPERM)
+		return 14;
+	ch = raw_channel(&r, "write");
+	if (ch < 0 || raw_sink(&r, ch, KECHO_LATEST, 0) != -EACCES || raw_source(&r, ch, &s))
+		return 15;
+	ch = raw_channel_mode(&r, "own", 0600);
+	return ch < 0 || raw_sink(&r, ch, KECHO_BLOCK, 0) < 0 ? 16 : 0;
+}
+
+TEST(rights)
+{
+	static const char *const options[] = { "block=owner", NULL };
+	struct kechod other = { 0 };
+	struct kecho_ctl_attr a = { .what = KECHO_OF_CHANNEL };
+	static const u8 mode[] = "\1\12\10\0kecho.mode\377\1\0\0\0\0\0\0";
+	struct raw r;
+
+	must(own_network(), "a network");
+	if (geteuid())
+		skip("only root can be two users");
+	must(daemon_start(&other, options) && comes_true(daemon_answers(&other)), "kechod");
+	must(raw_open(&r, &other) && !raw_attach(&r), "a process");
+	a.channel = raw_channel_mode(&r, "secret", 0600);
+	ok(raw_channel_mode(&r, "read", 0644) > 0 && raw_channel_mode(&r, "write", 0622) > 0,
+	   "channels");
+	a.attrs_len = sizeof(mode) - 1;
+	is_eq(raw_call_fds(&r, KECHO_CMD_SET, &a, sizeof(a), mode, sizeof(mode) - 1, NULL, 0),
+	      -EPERM, "rights are not set as other attributes");
+	is_eq(ends(spawn(rights, &other)), 0, "another user's rights");
+	raw_close(&r);
+	is_eq(daemon_stop(&other), 0, "it stops");
+}
+
+TESTS(rights, pages, rights);
