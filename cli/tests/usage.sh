@@ -24,11 +24,11 @@ is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
 run --help
 is "$code:$err" 0: "--help"
-for verb in pub sub ls stat ping perf freeze drain destroy; do
+for verb in pub sub ls stat ping perf freeze drain destroy node; do
 	has "$out" "^  $verb " "--help lists $verb"
 done
 
-for verb in pub sub ls stat ping perf freeze drain destroy; do
+for verb in pub sub ls stat ping perf freeze drain destroy node; do
 	run help $verb
 	is "$code:$err" 0: "help $verb"
 	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
@@ -42,6 +42,11 @@ for verb in pub sub ls stat ping perf freeze drain destroy; do
 	has "$err" "kecho help $verb" "$verb --bogus: where the help is"
 done
 
+refused "node without a word" 'There is status' node
+refused "node with a wrong word" "no 'state' of the node" node state
+KECHO_SOCKET=$dir/none run node status
+is "$code:$out" 1: "no node: exit code 1"
+has "$err" "no node answers on $dir/none" "no node: says where"
 refused "no verb" 'which verb'
 refused "a wrong verb" "no verb 'shout'" shout
 refused "help for a wrong verb" "no verb 'shout'" help shout
