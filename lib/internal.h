@@ -190,7 +190,42 @@ struct shared_in {		/* a log that came and waits for its START */
 	struct shared_log *mem;
 };
 
+/*
+ * What differs by whom the process is attached to. The rest, submitting and reading
+ * above all, is the same code on the same structs. Each call is made without locks, by
+ * a process that has not forked, and explains its own errors.
+ */
+struct lib_attach {
+	void (*close)(struct kecho *k);		/* all channels are closed */
+	int (*channel_join)(struct kecho_channel *ch, const char *name, unsigned int flags);
+	void (*channel_leave)(struct kecho_channel *ch);
+	int (*source_join)(struct kecho_source *s, size_t log_size);
+	void (*source_leave)(struct kecho_source *s);
+	int (*sink_join)(struct kecho_sink *s);
+	void (*sink_leave)(struct kecho_sink *s);
+	/* @m is ours; NULL: of the channel; @ch is NULL too: of the node. */
+	int (*set)(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,
+		   const char *name, const struct ke_value *v);
+	/* @member 0: of the channel. */
+	int (*get)(struct kecho_channel *ch, uint64_t member, const char *name,
+		   struct kecho_value *v, void *buf, size_t size);
+	ssize_t (*members)(struct kecho_channel *ch, struct kecho_member *m, size_t max);
+	/* Notices of all members that are there, then of changes; or no more. */
+	int (*watch)(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+	ssize_t (*stats)(struct kecho_channel *ch, struct kecho_member_stats *st, size_t max,
+			 int timeout_ms);
+	ssize_t (*links)(struct kecho *k, struct kecho_link_info *l, size_t max);
+	int64_t (*ping)(struct kecho *k, uint64_t node, int timeout_ms);
+	ssize_t (*channels)(struct kecho *k, struct kecho_channel_info *c, size_t max);
+	int (*freeze)(struct kecho_channel *ch, int timeout_ms);
+	int (*thaw)(struct kecho_channel *ch);
+	int (*drain)(struct kecho_channel *ch, int timeout_ms);
+	int (*destroy)(struct kecho_channel *ch, int timeout_ms);
+	int (*other)(struct kecho_channel *ch, uint8_t uuid[16]);
+};
+
 struct kecho {
+	const struct lib_attach *attach;
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct ke_node node;
@@ -256,7 +291,37 @@ u64 lib_deadline(unsigned int timeout_ms);
 
 void member_describe(const struct ke_remote *m, struct kecho_member *out);
 
+/* open.c */
+int lib_start_helper(struct kecho *k, void *(*run)(void *));
+
+/* embedded.c */
+int embedded_open(struct kecho *k, const struct kecho_options *opt);
+
+/* joins.c */
+int embedded_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);
+void embedded_channel_leave(struct kecho_channel *ch);
+/* Nodes that look for us, as the registry says. */
+void channels_told(struct kecho *k);
+int embedded_source_join(struct kecho_source *s, size_t log_size);
+void embedded_source_leave(struct kecho_source *s);
+void source_end(struct kecho_source *s);
+int embedded_sink_join(struct kecho_sink *s);
+void embedded_sink_leave(struct kecho_sink *s);
+
+/* members.c */
+ssize_t embedded_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
+int embedded_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+int embedded_set(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,
+		 const char *name, const struct ke_value *v);
+int embedded_get(struct kecho_channel *ch, uint64_t member, const char *name,
+		 struct kecho_value *v, void *buf, size_t size);
+
 /* look.c */
+ssize_t embedded_stats(struct kecho_channel *ch, struct kecho_member_stats *st, size_t max,
+		       int timeout_ms);
+ssize_t embedded_links(struct kecho *k, struct kecho_link_info *l, size_t max);
+int64_t embedded_ping(struct kecho *k, uint64_t node, int timeout_ms);
+ssize_t embedded_channels(struct kecho *k, struct kecho_channel_info *c, size_t max);
 void stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
 void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struct ke_in *in);
 
@@ -318,10 +383,9 @@ void wait_arm(struct kecho *k);
 void *helper_main(void *arg);
 void io_run(struct kecho *k, int timeout_ms);
 void notices_run(struct kecho *k);
-/* channel.c: nodes that look for us, as the registry says. */
-void channels_told(struct kecho *k);
 
 /* names.c */
+int embedded_other(struct kecho_channel *ch, uint8_t uuid[16]);
 void names_run(struct kecho *k);
 bool names_linked(const struct kecho_channel *ch, const struct ke_contact *contact, unsigned int n);
 
@@ -329,15 +393,19 @@ bool names_linked(const struct kecho_channel *ch, const struct ke_contact *conta
 void sink_free(struct kecho_sink *s);
 /* source.c */
 void source_free(struct kecho_source *s);
-void source_end(struct kecho_source *s);
+void source_tell(struct kecho_source *s);
+
 /* life.c */
+int embedded_freeze(struct kecho_channel *ch, int timeout_ms);
+int embedded_thaw(struct kecho_channel *ch);
+int embedded_drain(struct kecho_channel *ch, int timeout_ms);
+int embedded_destroy(struct kecho_channel *ch, int timeout_ms);
 u32 life_lagging(struct ke_channel *ch, const struct ke_in *marks);
 void life_destroyed(struct ke_channel *ch);
-/* channel.c */
-int channel_wait(struct kecho_channel *ch, bool (*done)(const struct ke_channel *),
-		 unsigned int timeout_ms);
-int attrs_set(struct ke_attrs *a, const char *name, struct kecho_value v);
+/* attrs.c */
 int value_check(const char *name, struct kecho_value v, struct ke_value *out);
+int value_find(const struct ke_attrs *a, const char *name, struct kecho_value *v, void *buf,
+	       size_t size);
 int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n);
 
 /* stall.c */

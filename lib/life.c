@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What is done to a channel as a whole: freezing it, waiting until it is empty, ending it.
+ * What an embedded node does to a channel as a whole: freezing it, waiting until it is
+ * empty, ending it.
  */
 #include "internal.h"
 
@@ -9,11 +10,6 @@ enum { LOOK_MS = 5, LONG_MS = 1 << 30 };	/* the latter is as good as for ever */
 static u64 deadline_of(int timeout_ms)
 {
 	return lib_deadline(timeout_ms < 0 ? LONG_MS : timeout_ms);
-}
-
-static int forked(const struct kecho_channel *ch)
-{
-	return lib_fail(-EBADF, "channel '%s': a child of fork has no part in it", ch->ch.name);
 }
 
 static int gone(const struct kecho_channel *ch)
@@ -43,24 +39,20 @@ static int freeze(struct kecho_channel *ch, u64 deadline)
 			ch->ch.name, n);
 }
 
-int kecho_channel_freeze(struct kecho_channel *ch, int timeout_ms)
+int embedded_freeze(struct kecho_channel *ch, int timeout_ms)
 {
 	int err;
 
-	if (lib_forked(ch->k))
-		return forked(ch);
 	pthread_mutex_lock(&ch->k->lock);
 	err = freeze(ch, deadline_of(timeout_ms));
 	pthread_mutex_unlock(&ch->k->lock);
 	return err;
 }
 
-int kecho_channel_thaw(struct kecho_channel *ch)
+int embedded_thaw(struct kecho_channel *ch)
 {
 	bool held;
 
-	if (lib_forked(ch->k))
-		return forked(ch);
 	pthread_mutex_lock(&ch->k->lock);
 	held = ch->ch.freeze;
 	ke_channel_thaw(&ch->ch);
@@ -119,12 +111,10 @@ static int drain(struct kecho_channel *ch, u64 deadline)
 	return lib_fail(-ETIMEDOUT, "channel '%s': %u sinks have not read all", ch->ch.name, lag);
 }
 
-int kecho_channel_drain(struct kecho_channel *ch, int timeout_ms)
+int embedded_drain(struct kecho_channel *ch, int timeout_ms)
 {
 	int err;
 
-	if (lib_forked(ch->k))
-		return forked(ch);
 	pthread_mutex_lock(&ch->k->lock);
 	err = ke_drain_begin(&ch->ch);
 	if (err == -EBUSY) {
@@ -155,15 +145,13 @@ void life_destroyed(struct ke_channel *c)
 }
 
 /* The name first: who opens it from then on is in another channel. */
-int kecho_channel_destroy(struct kecho_channel *ch, int timeout_ms)
+int embedded_destroy(struct kecho_channel *ch, int timeout_ms)
 {
 	u64 deadline = deadline_of(timeout_ms);
 	struct kecho *k = ch->k;
 	u32 n;
 	int err;
 
-	if (lib_forked(k))
-		return forked(ch);
 	if (READ_ONCE(ch->ch.ended))
 		return gone(ch);
 	err = ke_reg_end(k->reg, ch->ch.name, &ch->ch.uuid,

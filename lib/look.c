@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Looking: counters of members, links, round trips, the registry's channels.
+ * Looking, of an embedded node: counters of members, links, round trips, the registry's channels.
  *
  * STATS answers STAT with the same cookie: u64 cookie, then for each member id u64,
  * role u8, policy u8, events, bytes, lost and lag u64.
@@ -104,16 +104,14 @@ static void own_stats(struct kecho_channel *ch, struct stat_query *q)
 	free(buf);
 }
 
-ssize_t kecho_channel_stats(struct kecho_channel *ch, struct kecho_member_stats *st, size_t max,
-			    int timeout_ms)
+ssize_t embedded_stats(struct kecho_channel *ch, struct kecho_member_stats *st, size_t max,
+		       int timeout_ms)
 {
 	struct kecho *k = ch->k;
 	struct stat_query q = { .st = st, .max = max, .cookie = lib_house.random(k) };
 	u64 deadline = lib_deadline(timeout_ms < 0 ? OPEN_MS : timeout_ms);
 	struct ke_presence *pr;
 
-	if (lib_forked(k))
-		return -EBADF;
 	pthread_mutex_lock(&k->lock);
 	if (ch->query) {
 		pthread_mutex_unlock(&k->lock);
@@ -164,13 +162,11 @@ static void describe_link(const struct ke_peer *p, struct kecho_link_info *out)
 	out->tx_bytes = c->link.tx_bytes;
 }
 
-ssize_t kecho_links(struct kecho *k, struct kecho_link_info *l, size_t max)
+ssize_t embedded_links(struct kecho *k, struct kecho_link_info *l, size_t max)
 {
 	struct ke_peer *p;
 	size_t n = 0;
 
-	if (lib_forked(k))
-		return -EBADF;
 	pthread_mutex_lock(&k->lock);
 	list_for_each_entry(p, &k->node.peers, list) {
 		if (n < max)
@@ -191,14 +187,12 @@ static struct ke_peer *peer_by_number(struct kecho *k, uint64_t node)
 	return NULL;
 }
 
-int64_t kecho_ping(struct kecho *k, uint64_t node, int timeout_ms)
+int64_t embedded_ping(struct kecho *k, uint64_t node, int timeout_ms)
 {
 	u64 deadline = lib_deadline(timeout_ms < 0 ? OPEN_MS : timeout_ms), sent;
 	struct ke_peer *p;
 	int64_t rtt = -ETIMEDOUT;
 
-	if (lib_forked(k))
-		return -EBADF;
 	pthread_mutex_lock(&k->lock);
 	while (k->ping_peer && lib_wait(k, deadline))
 		;
@@ -224,7 +218,7 @@ int64_t kecho_ping(struct kecho *k, uint64_t node, int timeout_ms)
 	return rtt;
 }
 
-ssize_t kecho_channels(struct kecho *k, struct kecho_channel_info *c, size_t max)
+ssize_t embedded_channels(struct kecho *k, struct kecho_channel_info *c, size_t max)
 {
 	struct ke_reg_info *info = calloc(max + 1, sizeof(*info));
 	ssize_t n, i;

@@ -64,17 +64,10 @@ void names_run(struct kecho *k)
 		take_news(k, &news);
 }
 
-void kecho_channel_uuid(const struct kecho_channel *ch, uint8_t uuid[16])
-{
-	memcpy(uuid, ch->ch.uuid.b, sizeof(ch->ch.uuid.b));
-}
-
-int kecho_channel_other(struct kecho_channel *ch, uint8_t uuid[16])
+int embedded_other(struct kecho_channel *ch, uint8_t uuid[16])
 {
 	int has = KECHO_OTHER_NONE;
 
-	if (lib_forked(ch->k))
-		return -EBADF;
 	pthread_mutex_lock(&ch->k->lock);
 	if (ke_channel_has_other(&ch->ch)) {
 		has = ch->unnamed ? KECHO_OTHER_NAMED : KECHO_OTHER_MET;

@@ -4,17 +4,6 @@
  */
 #include "internal.h"
 
-/* The sink reads the logs of our own process too. The kecho lock is held. */
-static int feed_own_sources(struct kecho_sink *s)
-{
-	struct kecho_source *src;
-	int err = 0;
-
-	list_for_each_entry(src, &s->ch->sources, list)
-		err = err ?: feed_source(s, src, s->retained);
-	return err;
-}
-
 static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho_sink_options *opt)
 {
 	struct kecho_sink *s = calloc(1, sizeof(*s));
@@ -50,19 +39,12 @@ void sink_free(struct kecho_sink *s)
 	free(s);
 }
 
-static bool sink_started(const struct ke_channel *ch)
-{
-	return ke_channel_acked(ch) && ke_channel_started(ch);
-}
-
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out)
 {
 	struct kecho *k = ch->k;
 	struct kecho_sink *s;
-	struct ke_presence *pr;
-	bool first_bell;
-	int err, fed, joined, refused = 0;
+	int err;
 
 	if (lib_forked(k))
 		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
@@ -75,62 +57,19 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	s = make_sink(ch, opt);
 	if (!s)
 		return lib_fail(-ENOMEM, "sink of '%s'", ch->ch.name);
-	pthread_mutex_lock(&k->lock);
-	first_bell = !atomic_load(&ch->nbells);
-	err = doorbell_make(ch);
-	if (err) {
-		pthread_mutex_unlock(&k->lock);
+	err = k->attach->sink_join(s);
+	if (err)
 		sink_free(s);
-		return lib_fail(err, "sink of '%s': no doorbell", ch->ch.name);
-	}
-	if (first_bell)
-		list_for_each_entry(pr, &ch->ch.presences, channel_list)
-			if (pr->here && pr->peer->link && pr->peer->link->local)
-				share_doorbell(pr->peer->link->owner, ch);
-	ch->ch.sinks++;
-	ch->ch.gated += s->m.policy == KECHO_BLOCK;
-	list_add_tail(&s->list, &ch->sinks);
-	fed = feed_own_sources(s);
-	/* Who sees the member may submit at once: the subscription goes first. */
-	err = fed ?: ke_channel_subscribe(&ch->ch, s->retained);
-	joined = ke_member_join(&s->m, &ch->ch);
-	err = err ?: joined;
-	if (!err) {
-		channel_wait(ch, sink_started, JOIN_MS);
-		refused = lib_refused(ch);
-	}
-	pthread_mutex_unlock(&k->lock);
-	if (err || refused) {
-		kecho_sink_close(s);
-		return refused ?: lib_fail(err, "sink of '%s'", ch->ch.name);
-	}
-	*out = s;
-	return 0;
+	else
+		*out = s;
+	return err;
 }
 
 void kecho_sink_close(struct kecho_sink *s)
 {
-	struct kecho_channel *ch;
-	struct kecho *k;
-
-	if (!s)
+	if (!s || lib_forked(s->ch->k))
 		return;
-	ch = s->ch;
-	k = ch->k;
-	if (lib_forked(k))
-		return;
-	pthread_mutex_lock(&k->lock);
-	ke_member_leave(&s->m);
-	lib_lock(&s->lock);
-	list_del(&s->list);
-	if (!s->stalled) {
-		ch->ch.sinks--;
-		ch->ch.gated -= s->m.policy == KECHO_BLOCK;
-	}
-	lib_unlock(&s->lock);
-	feeds_end(s);
-	ke_channel_unsubscribe(&ch->ch);
-	pthread_mutex_unlock(&k->lock);
+	s->ch->k->attach->sink_leave(s);
 	sink_free(s);
 }
 
@@ -435,21 +374,6 @@ int kecho_run_fd(struct kecho *k)
 		return err;
 	arm_run(k);
 	return k->run_fd;
-}
-
-/* --------------------------------------------------------------- attributes */
-
-int kecho_sink_set(struct kecho_sink *s, const char *name, struct kecho_value v)
-{
-	struct kecho *k = s->ch->k;
-	int err;
-
-	pthread_mutex_lock(&k->lock);
-	err = attrs_set(&s->m.attrs, name, v);
-	if (!err)
-		ke_member_changed(&s->m);
-	pthread_mutex_unlock(&k->lock);
-	return err;
 }
 
 void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)

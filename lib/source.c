@@ -15,7 +15,7 @@ static u32 stall_limit(int stall_ms)
 }
 
 static struct kecho_source *make_source(struct kecho_channel *ch,
-					const struct kecho_source_options *opt, size_t size)
+					const struct kecho_source_options *opt)
 {
 	struct kecho_source *s = calloc(1, sizeof(*s));
 
@@ -28,8 +28,7 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 	s->s.retain = ch->retain;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
 	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
-	s->log = shared_log_make(size);
-	if (s->log && !(opt && attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs)))
+	if (!(opt && attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs)))
 		return s;
 	source_free(s);
 	return NULL;
@@ -40,17 +39,6 @@ void source_free(struct kecho_source *s)
 	shared_log_put(s->log);
 	ke_attrs_free(&s->s.member.attrs);
 	free(s);
-}
-
-static int feed_own_sinks(struct kecho_source *s)
-{
-	struct kecho_sink *sink;
-	int err = 0;
-
-	list_for_each_entry(sink, &s->ch->sinks, list)
-		if (!sink->stalled)
-			err = err ?: feed_source(sink, s, false);
-	return err;
 }
 
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
@@ -69,104 +57,22 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 				ch->ch.name);
 	if (!is_power_of_2(size) || size < KECHO_LOG_SIZE_MIN || size > KECHO_LOG_SIZE_MAX)
 		return lib_fail(-EINVAL, "source of '%s': a log of %zu bytes", ch->ch.name, size);
-	s = make_source(ch, opt, size);
+	s = make_source(ch, opt);
 	if (!s)
 		return lib_fail(-ENOMEM, "source of '%s'", ch->ch.name);
-	pthread_mutex_lock(&k->lock);
-	ke_log_init(&s->s.log, s->log->map, (char *)s->log->map + KECHO_LOG_HEADER_SIZE, size,
-		    0, 0);
-	ke_source_init(&s->s, &k->node);
-	err = ke_member_join(&s->s.member, &ch->ch);
-	if (err) {
-		ke_member_leave(&s->s.member);
-		pthread_mutex_unlock(&k->lock);
+	err = k->attach->source_join(s, size);
+	if (err)
 		source_free(s);
-		return lib_fail(err, "source of '%s': %d members are here, the most there can be",
-				ch->ch.name, KE_MEMBERS_MAX);
-	}
-	list_add_tail(&s->list, &ch->sources);
-	wait_wake(k);	/* a leader must hear of it */
-	err = feed_own_sinks(s);
-	if (!err)
-		channel_wait(ch, ke_channel_acked, JOIN_MS);
-	pthread_mutex_unlock(&k->lock);
-	if (err) {
-		kecho_source_close(s);
-		return lib_fail(err, "source of '%s'", ch->ch.name);
-	}
-	*out = s;
-	return 0;
-}
-
-/* Others may see what was published; the source's lock is held. */
-static void tell(struct kecho_source *s)
-{
-	struct ke_tstream *ts;
-
-	ke_log_publish(&s->s.log);
-	doorbell_ring(s->ch);
-	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (ts->link)
-			conn_kick(ts->link->owner);
-}
-
-/* Our own sinks read on to the end of the log. */
-static void end_own_feeds(struct kecho_source *s)
-{
-	struct kecho_sink *sink;
-	struct feed *f;
-
-	list_for_each_entry(sink, &s->ch->sinks, list) {
-		lib_lock(&sink->lock);
-		list_for_each_entry(f, &sink->feeds, list) {
-			if (f->source != s)
-				continue;
-			if (sink->m.policy == KECHO_BLOCK) {
-				/* With its channel: others may be submitting. */
-				lib_lock(&s->lock);
-				ke_source_ungate(&s->s, &f->gate);
-				lib_unlock(&s->lock);
-			}
-			f->source = NULL;
-			f->last_seq = s->s.log.seq;
-			f->gone = f->ended = true;
-		}
-		lib_unlock(&sink->lock);
-	}
-}
-
-/* With its channel: nothing is appended any more; who waits is told. The kecho lock is
- * held. */
-void source_end(struct kecho_source *s)
-{
-	lib_lock(&s->lock);
-	s->s.closed = true;
-	ke_log_abort_all(&s->s.log);
-	tell(s);
-	lib_unlock(&s->lock);
-	ke_source_end(&s->s);
-	end_own_feeds(s);
+	else
+		*out = s;
+	return err;
 }
 
 void kecho_source_close(struct kecho_source *s)
 {
-	struct kecho *k;
-	u64 deadline;
-
 	if (!s || lib_forked(s->ch->k))
 		return;
-	k = s->ch->k;
-	deadline = lib_deadline(s->linger_ms < 0 ? 0 : s->linger_ms);
-	pthread_mutex_lock(&k->lock);
-	ke_source_end(&s->s);
-	while (!ke_source_drained(&s->s) && lib_wait(k, deadline))
-		;
-	end_own_feeds(s);
-	ke_source_fini(&s->s);
-	ke_member_leave(&s->s.member);
-	list_del(&s->list);
-	wait_wake(k);
-	pthread_mutex_unlock(&k->lock);
+	s->ch->k->attach->source_leave(s);
 	source_free(s);
 }
 
@@ -181,6 +87,18 @@ uint64_t kecho_source_id(const struct kecho_source *s)
 static u64 stamp(unsigned int flags)
 {
 	return flags & KECHO_NOTIME ? 0 : lib_clock_ns(CLOCK_REALTIME);
+}
+
+/* Others may see what was published; the source's lock is held. */
+void source_tell(struct kecho_source *s)
+{
+	struct ke_tstream *ts;
+
+	ke_log_publish(&s->s.log);
+	doorbell_ring(s->ch);
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (ts->link)
+			conn_kick(ts->link->owner);
 }
 
 /* A frozen channel waits for what had begun: it may be done now. No lock is held. */
@@ -202,7 +120,7 @@ static void tell_and_unlock(struct kecho_source *s)
 	if (unlikely(s->s.frozen || s->s.nremote)) {
 		bool frozen = s->s.frozen;
 
-		tell(s);
+		source_tell(s);
 		lib_unlock(&s->lock);
 		if (frozen)
 			settle(s);
@@ -271,7 +189,7 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 	struct kecho *k = s->ch->k;
 	u64 end = s->s.log.end + 2 * size, half = s->s.log.size / 2;
 
-	tell(s);
+	source_tell(s);
 	s->stats.waited++;
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
@@ -358,7 +276,7 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 		info->frag_offset = at;
 		err = put_record(s, info, data + at, n, 0, &seq);
 		info->attrs_len = 0;
-		tell(s);
+		source_tell(s);
 	}
 	s->s.in_pieces = false;
 	pthread_cond_broadcast(&s->ch->k->changed);
@@ -523,19 +441,6 @@ void kecho_abort(struct kecho_source *s, struct kecho_reservation *r)
 	if (!s->s.closed)
 		ke_log_abort(&s->s.log, r->cookie);
 	tell_and_unlock(s);
-}
-
-int kecho_source_set(struct kecho_source *s, const char *name, struct kecho_value v)
-{
-	struct kecho *k = s->ch->k;
-	int err;
-
-	pthread_mutex_lock(&k->lock);
-	err = attrs_set(&s->s.member.attrs, name, v);
-	if (!err)
-		ke_member_changed(&s->s.member);
-	pthread_mutex_unlock(&k->lock);
-	return err;
 }
 
 void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
