@@ -164,6 +164,13 @@ static const struct lib_attach embedded = {
 	.other = embedded_other,
 };
 
+/* Options that only a node of the process's own can follow. */
+bool embedded_wanted(const struct kecho_options *opt)
+{
+	return option(opt ? opt->listen : NULL, "KECHO_LISTEN") ||
+	       option(opt ? opt->registry : NULL, "KECHO_REGISTRY");
+}
+
 /* What was made and not undone here goes with @k. */
 int embedded_open(struct kecho *k, const struct kecho_options *opt)
 {

@@ -22,6 +22,13 @@ int lib_fail(int err, const char *fmt, ...)
 	return err;
 }
 
+/* The sentence is another's. */
+int lib_fail_as(int err, const char *sentence)
+{
+	strscpy(explanation, sentence, sizeof(explanation));
+	return err;
+}
+
 const char *kecho_explain(void)
 {
 	return explanation;

@@ -42,6 +42,27 @@ static void show_feed(struct feed *f)
 	lib_unlock(&f->sink->lock);
 }
 
+/* The log of any source, of which the node says where to read; the kecho lock is held.
+ * -ENOMEM. */
+int feed_node(struct kecho_sink *s, struct shared_log *log, const struct kecho_note_feed *n,
+	      struct kecho_gate_slot *slot)
+{
+	struct feed *f = make_feed(s, log, le64_to_cpu(n->member));
+	struct ke_view v = { .hdr = log->map, .ring = (u8 *)log->map + KECHO_LOG_HEADER_SIZE,
+			     .size = le64_to_cpu(n->size) };
+
+	if (!f)
+		return -ENOMEM;
+	f->id = le32_to_cpu(n->feed);
+	f->mine = n->mine;
+	f->slot = slot;
+	start_feed(f, v, le64_to_cpu(n->pos), le64_to_cpu(n->seq));
+	f->rung = f->released;
+	smp_store_release(&slot->pos, cpu_to_le64(f->released));
+	show_feed(f);
+	return 0;
+}
+
 /* The log of another node; the kecho lock is held. -ENOMEM. */
 int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
 {
@@ -79,6 +100,17 @@ int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
 	return 0;
 }
 
+/* The node need not look there any more, and may use it for another. */
+void feed_leave_slot(struct feed *f)
+{
+	if (!f->slot)
+		return;
+	smp_store_release(&f->slot->pos, cpu_to_le64(KE_NO_LIMIT));
+	f->slot = NULL;
+	if (gated(f->sink))
+		client_ring(f->sink->ch->k);
+}
+
 /* Both locks are held, or nobody else knows the sink any more. */
 void feed_free(struct feed *f)
 {
@@ -88,6 +120,7 @@ void feed_free(struct feed *f)
 		lib_unlock(&f->source->lock);
 		pthread_cond_broadcast(&f->source->ch->k->changed);
 	}
+	feed_leave_slot(f);
 	list_del(&f->list);
 	shared_log_put(f->log);
 	ke_attrs_free(&f->attrs);
@@ -157,14 +190,14 @@ static void take_slowest(struct feed *f, void *arg)
 		min->pos = pos;
 }
 
-static void wake_source(const struct kecho_log_header *hdr, u64 pos, int bell)
+/* Does the source wait for a reader to come as far as @pos, which has been stored? */
+static bool is_wanted(const struct kecho_log_header *hdr, u64 pos)
 {
-	u64 want, one = 1;
+	u64 want;
 
 	atomic_thread_fence(memory_order_seq_cst);
 	want = le64_to_cpu(READ_ONCE(hdr->want));
-	if (want && pos >= want && write(bell, &one, sizeof(one)) < 0)
-		return;
+	return want && pos >= want;
 }
 
 /* What the slowest `block` sink has read goes back to the source, or its node. The kecho
@@ -173,6 +206,7 @@ void feeds_released(struct kecho *k, struct ke_rstream *rs)
 {
 	struct slowest min = { U64_MAX };
 	struct conn *c = rs->peer->link ? rs->peer->link->owner : NULL;
+	u64 one = 1;
 
 	feeds_of(rs, take_slowest, &min);
 	if (!rs->local) {
@@ -185,8 +219,9 @@ void feeds_released(struct kecho *k, struct ke_rstream *rs)
 	if (min.pos == U64_MAX)		/* the next one may begin before the last one was */
 		min.pos = 0;
 	smp_store_release(&k->gates[rs->slot * GATE_STRIDE / sizeof(u64)], min.pos);
-	if (c && c->bell >= 0)
-		wake_source(rs->view.hdr, min.pos, c->bell);
+	if (c && c->bell >= 0 && is_wanted(rs->view.hdr, min.pos) &&
+	    write(c->bell, &one, sizeof(one)) < 0)
+		return;		/* full: it is awake */
 }
 
 static bool must_say(const struct feed *f, bool all)
@@ -215,14 +250,43 @@ static void say_released(struct kecho_sink *s)
 	pthread_mutex_unlock(&k->lock);
 }
 
+/* The same of a node's feed, which needs no lock but the sink's, held. A node asks for
+ * less: at its word, or in steps. */
+static void store_released(struct kecho_sink *s, struct feed *f)
+{
+	WRITE_ONCE(f->slot->lost, cpu_to_le64(f->reader.lost));
+	smp_store_release(&f->slot->pos, cpu_to_le64(f->released));
+	f->said = f->released;
+	if (!gated(s))
+		return;
+	if (f->mine ? !is_wanted(f->reader.view.hdr, f->released) :
+		      f->released - f->rung < f->reader.view.size / 8)
+		return;
+	f->rung = f->released;
+	client_ring(s->ch->k);
+}
+
+static void store_counters(struct kecho_sink *s)
+{
+	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.received));
+	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
+	WRITE_ONCE(s->counters->lost, cpu_to_le64(s->stats.lost));
+}
+
 void feeds_release(struct kecho_sink *s)
 {
 	bool due = false;
 	struct feed *f;
 
 	lib_lock(&s->lock);
-	list_for_each_entry(f, &s->feeds, list)
-		due |= gated(s) && must_say(f, true);
+	if (s->counters)
+		store_counters(s);
+	list_for_each_entry(f, &s->feeds, list) {
+		if (f->slot)
+			store_released(s, f);
+		else
+			due |= s->says && must_say(f, true);
+	}
 	lib_unlock(&s->lock);
 	if (due)
 		say_released(s);
@@ -396,6 +460,8 @@ static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho
 		return 0;
 	if (unlikely(f->cut))
 		return tell_cut(s, f, ev);
+	if (unlikely(f->bounded) && f->reader.seq >= f->last_seq)
+		return tell_end(f, ev);
 	return f->reader.self ? feed_take_kept(s, f, ev, max) : feed_take(s, f, ev, max);
 }
 
@@ -426,6 +492,6 @@ unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned i
 	if (f != first)
 		list_move(&f->list, &s->feeds);
 	s->budget -= n;
-	*due = gated(s) && must_say(f, false);
+	*due = s->says && must_say(f, false);
 	return n;
 }

@@ -37,6 +37,7 @@
 #include "link.h"
 #include "lock.h"
 #include "reg.h"
+#include "uapi/kecho_node.h"
 
 enum lib_limits {
 	FEED_BUDGET = 64,	/* events that one source gives in a row */
@@ -107,6 +108,12 @@ struct feed {
 	struct shared_log *log;		/* what keeps the memory */
 	uint64_t member;
 	struct ke_gate gate;
+	u32 id;				/* the node's number of it */
+	bool mine;			/* the source is of this host */
+	bool bounded;			/* nothing behind last_seq counts */
+	bool orphan;			/* its node is gone, its source perhaps not */
+	struct kecho_gate_slot *slot;	/* where a node looks; NULL: not attached to one */
+	u64 rung;			/* released, when the node was rung for it */
 	u64 released;			/* atomic: what the gate says */
 	u64 said;			/* released, as the source was told last */
 	bool gone;			/* drain it, then tell the end and drop it */
@@ -125,6 +132,8 @@ struct shared_log {
 	void *map;
 	size_t size;		/* of the mapping */
 	int fd;
+	u64 id;			/* the node's */
+	struct shared_log *before;	/* that somebody may still write a reservation of */
 };
 
 struct kecho_source {
@@ -135,6 +144,15 @@ struct kecho_source {
 	struct shared_log *log;
 	int linger_ms;
 	struct kecho_source_stats stats;
+	/* What a node says of it; NULL: not attached to one. */
+	const struct kecho_limit_slot *slot;
+	struct kecho_gate_slot *counters;
+	struct client_pages *pages;	/* where these are */
+	u32 handle;
+	u32 logs;		/* how many it has had */
+	unsigned int waiting;	/* threads, for room */
+	u64 asked;		/* the limit at which more was asked for; 0: it wasn't */
+	int end_error;		/* why it is closed; 0: it was closed here */
 };
 
 struct kecho_sink {
@@ -147,12 +165,16 @@ struct kecho_sink {
 	bool retained, disconnected, reading;
 	bool stalled;		/* it held up a source, and reads no logs any more */
 	bool taken;		/* a source did not wait for it: it is to be ended */
+	bool says;		/* somebody hears what it has read */
 	kecho_event_fn fn;
 	void *arg;
 	void *copy;		/* a record that is not read in place */
 	int pollfd, pending;
 	bool pending_set;
 	struct kecho_sink_stats stats;
+	struct kecho_gate_slot *counters;	/* where a node looks */
+	u32 handle;
+	int end_error;		/* why it is disconnected; 0: it was too slow */
 };
 
 struct notice {
@@ -174,6 +196,7 @@ struct kecho_channel {
 	bool in_watch;
 	bool unnamed;		/* its name is another channel's by now */
 	struct stat_query *query;
+	struct client_channel *client;
 };
 
 struct stat_query {
@@ -226,6 +249,7 @@ struct lib_attach {
 
 struct kecho {
 	const struct lib_attach *attach;
+	struct client *client;	/* NULL: the node is our own */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
 	struct ke_node node;
@@ -261,6 +285,7 @@ struct kecho {
 
 /* explain.c */
 int lib_fail(int err, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+int lib_fail_as(int err, const char *sentence);
 /* Is a node of the channel refused? Fails with the reason. The kecho lock is held. */
 int lib_refused(const struct kecho_channel *ch);
 extern atomic_uint lib_fork_generation;
@@ -279,6 +304,12 @@ static inline u64 lib_clock_ns(clockid_t id)
 	return (u64)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* The channel is frozen, and what @s does is nothing that had begun before. */
+static inline bool source_held(const struct kecho_source *s)
+{
+	return s->s.frozen && !s->s.in_pieces;
+}
+
 static inline struct kecho *lib_of(const struct ke_node *n)
 {
 	return n->owner;
@@ -295,7 +326,21 @@ void member_describe(const struct ke_remote *m, struct kecho_member *out);
 int lib_start_helper(struct kecho *k, void *(*run)(void *));
 
 /* embedded.c */
+bool embedded_wanted(const struct kecho_options *opt);
 int embedded_open(struct kecho *k, const struct kecho_options *opt);
+
+/* client.c, and what else of an attached process is known outside of client*.c */
+int client_open(struct kecho *k, bool *there);
+void client_ring(const struct kecho *k);
+void client_pages_put(struct client_pages *p);
+void client_tell(struct kecho_source *s);
+void client_settle(struct kecho *k);
+u64 client_limit(struct kecho_source *s, u64 end);
+int client_wait_for_room(struct kecho_source *s, u64 size);
+void client_wake(struct kecho_channel *ch);
+void client_sleep_on(struct kecho_channel *ch, u32 how);
+bool client_futexes(struct kecho_channel *ch);
+void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, int left_ms);
 
 /* joins.c */
 int embedded_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);
@@ -311,6 +356,8 @@ void embedded_sink_leave(struct kecho_sink *s);
 /* members.c */
 ssize_t embedded_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
 int embedded_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+bool find_gone(struct kecho_channel *ch, uint64_t id, const struct ke_attrs **own,
+	       const struct ke_attrs **node);
 int embedded_set(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,
 		 const char *name, const struct ke_value *v);
 int embedded_get(struct kecho_channel *ch, uint64_t member, const char *name,
@@ -366,6 +413,9 @@ int doorbell_make(struct kecho_channel *ch);
 void doorbells_close(struct kecho_channel *ch);
 void doorbell_ring(struct kecho_channel *ch);
 void doorbell_ring_fenced(struct kecho_channel *ch);
+bool doorbell_wake(struct kecho_doorbell *d);
+void *shared_map(int fd, size_t size, int prot);
+struct shared_log *shared_log_open(int fd, size_t ring, int prot);
 
 /* direct.c */
 struct conn *direct_claim(struct kecho *k, struct kvec *into);
@@ -409,6 +459,7 @@ int value_find(const struct ke_attrs *a, const char *name, struct kecho_value *v
 int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n);
 
 /* stall.c */
+void stall_cut(struct kecho_sink *s);
 void stall_end(struct kecho_sink *s);
 bool stall_taken(struct kecho_sink *s);
 void stall_own(struct ke_source *s, struct ke_gate *gate);
@@ -417,8 +468,11 @@ void stall_in(struct ke_rstream *rs, u64 pos, bool end);
 /* feed.c */
 int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq);
 int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained);
+int feed_node(struct kecho_sink *s, struct shared_log *log, const struct kecho_note_feed *n,
+	      struct kecho_gate_slot *slot);
 void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg);
 void feed_free(struct feed *f);
+void feed_leave_slot(struct feed *f);
 void feeds_end(struct kecho_sink *s);
 void feeds_released(struct kecho *k, struct ke_rstream *rs);
 void feeds_drop_told(struct kecho_sink *s);

@@ -98,8 +98,8 @@ int embedded_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg)
 /* ---------------------------------------------------------------- attributes */
 
 /* Of a member that has left while its events are still being read. */
-static bool find_gone(struct kecho_channel *ch, uint64_t id, const struct ke_attrs **own,
-		      const struct ke_attrs **node)
+bool find_gone(struct kecho_channel *ch, uint64_t id, const struct ke_attrs **own,
+	       const struct ke_attrs **node)
 {
 	struct kecho_sink *s;
 	struct feed *f;

@@ -84,6 +84,22 @@ static struct kecho *make_kecho(void)
 	return k;
 }
 
+/* The node of the host if there is one, else one of our own; the environment may choose,
+ * and so does who says where a node listens or which registry it has. */
+static int attach(struct kecho *k, const struct kecho_options *opt)
+{
+	const char *how = getenv("KECHO");
+	bool any = !how || !*how, there = false;
+	int err;
+
+	if (!any && strcmp(how, "daemon") && strcmp(how, "embedded"))
+		return lib_fail(-EINVAL, "KECHO is '%s', neither 'daemon' nor 'embedded'", how);
+	if (any ? embedded_wanted(opt) : !strcmp(how, "embedded"))
+		return embedded_open(k, opt);
+	err = client_open(k, &there);
+	return err && any && !there ? embedded_open(k, opt) : err;
+}
+
 int kecho_open(struct kecho **out, const struct kecho_options *opt)
 {
 	struct kecho *k = make_kecho();
@@ -93,7 +109,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 		return lib_fail(-ENOMEM, "the node");
 	k->timeout_ms = opt && opt->timeout_ms ? opt->timeout_ms : OPEN_MS;
 	err = make_descriptors(k);
-	err = err ? lib_fail(err, "the node's descriptors") : embedded_open(k, opt);
+	err = err ? lib_fail(err, "the node's descriptors") : attach(k, opt);
 	if (err)
 		free_kecho(k);
 	else

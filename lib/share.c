@@ -29,7 +29,7 @@ static int memfd(const char *name, size_t size)
 	return fd;
 }
 
-static void *map(int fd, size_t size, int prot)
+void *shared_map(int fd, size_t size, int prot)
 {
 	void *p = mmap(NULL, size, prot, MAP_SHARED, fd, 0);
 
@@ -47,7 +47,7 @@ static struct shared_log *new_shared(int fd, size_t ring, int prot)
 		return NULL;
 	log->fd = fd;
 	log->size = KECHO_LOG_HEADER_SIZE + ring;
-	log->map = map(fd, log->size, prot);
+	log->map = shared_map(fd, log->size, prot);
 	atomic_init(&log->refs, 1);
 	if (log->map)
 		return log;
@@ -73,20 +73,30 @@ struct shared_log *shared_log_make(size_t ring)
 	return NULL;
 }
 
+/* The node's word is good for it: mapped, and @fd still the caller's. NULL. */
+struct shared_log *shared_log_open(int fd, size_t ring, int prot)
+{
+	struct shared_log *log;
+	struct stat st;
+
+	if (fstat(fd, &st) || (size_t)st.st_size != KECHO_LOG_HEADER_SIZE + ring)
+		return NULL;
+	log = new_shared(fd, ring, prot);
+	if (log)
+		log->fd = -1;
+	return log;
+}
+
 struct shared_log *shared_log_map(int fd, size_t ring, bool *known)
 {
 	int seals = fcntl(fd, F_GET_SEALS);
 	struct shared_log *log;
-	struct stat st;
 
 	if (seals < 0 || (seals & LOG_SEALS) != LOG_SEALS)
 		return NULL;
-	if (fstat(fd, &st) || (size_t)st.st_size != KECHO_LOG_HEADER_SIZE + ring)
-		return NULL;
-	log = new_shared(fd, ring, PROT_READ);
+	log = shared_log_open(fd, ring, PROT_READ);
 	if (!log)
 		return NULL;
-	log->fd = -1;
 	*known = READ_ONCE(((struct kecho_log_header *)log->map)->magic) ==
 		 cpu_to_le64(KECHO_LOG_MAGIC);
 	if (*known)
@@ -102,6 +112,7 @@ void shared_log_put(struct shared_log *log)
 	munmap(log->map, log->size);
 	if (log->fd >= 0)
 		close(log->fd);
+	shared_log_put(log->before);
 	free(log);
 }
 
@@ -193,7 +204,7 @@ static bool gates_in(struct conn *c)
 	if (!take_fds(c, fd, 2))
 		return false;
 	if (!c->gates && size_sealed(fd[0], size)) {
-		c->gates = map(fd[0], size, PROT_READ);
+		c->gates = shared_map(fd[0], size, PROT_READ);
 		c->bell = fd[1];
 		fd[1] = -1;
 	}
@@ -210,7 +221,7 @@ static int add_doorbell(struct kecho_channel *ch, uint64_t id, int memfd, int ev
 
 	if (n == DOORBELLS_MAX)
 		return -ENOSPC;
-	b->page = map(memfd, sizeof(*b->page), PROT_READ | PROT_WRITE);
+	b->page = shared_map(memfd, sizeof(*b->page), PROT_READ | PROT_WRITE);
 	if (!b->page)
 		return -ENOMEM;
 	b->id = id;
@@ -355,23 +366,30 @@ void doorbell_ring(struct kecho_channel *ch)
 	doorbell_ring_fenced(ch);
 }
 
+/* Wakes who has said that he sleeps on the futex; a full fence lies before it. Does
+ * somebody poll? */
+bool doorbell_wake(struct kecho_doorbell *d)
+{
+	u32 who = __atomic_exchange_n(&d->waiters, 0, __ATOMIC_SEQ_CST);
+
+	__atomic_fetch_add(&d->futex, 1, __ATOMIC_SEQ_CST);
+	if (who & KECHO_WAIT_FUTEX)
+		syscall(SYS_futex, &d->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	return who & KECHO_WAIT_POLL;
+}
+
 /* Wake who sleeps; what was published lies before a full fence of the caller. */
 void doorbell_ring_fenced(struct kecho_channel *ch)
 {
 	unsigned int i, n = atomic_load_explicit(&ch->nbells, memory_order_acquire);
 	u64 one = 1;
-	u32 who;
 
 	for (i = 0; i < n; i++) {
 		struct kecho_doorbell *d = ch->bells[i].page;
 
 		if (likely(!__atomic_load_n(&d->waiters, __ATOMIC_RELAXED)))
 			continue;
-		who = __atomic_exchange_n(&d->waiters, 0, __ATOMIC_SEQ_CST);
-		__atomic_fetch_add(&d->futex, 1, __ATOMIC_SEQ_CST);
-		if (who & KECHO_WAIT_FUTEX)
-			syscall(SYS_futex, &d->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-		if ((who & KECHO_WAIT_POLL) && write(ch->bells[i].eventfd, &one, sizeof(one)) < 0)
+		if (doorbell_wake(d) && write(ch->bells[i].eventfd, &one, sizeof(one)) < 0)
 			continue;	/* full: then it is readable already */
 	}
 }

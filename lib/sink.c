@@ -14,6 +14,7 @@ static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho
 	s->m.owner = s;
 	s->m.role = KE_SINK;
 	s->m.policy = opt ? opt->policy : KECHO_LATEST;
+	s->says = s->m.policy == KECHO_BLOCK;
 	s->retained = opt && opt->retained;
 	s->fn = opt ? opt->fn : NULL;
 	s->arg = opt ? opt->arg : NULL;
@@ -141,6 +142,8 @@ static int refuse_read(const struct kecho_sink *s, int err, const char *reason)
 /* It has ended: why? */
 static int over(const struct kecho_sink *s)
 {
+	if (s->end_error)
+		return refuse_read(s, s->end_error, "kechod has ended it");
 	return refuse_read(s, -EPIPE, s->stalled ?
 			   "it stalled its source: it read nothing for longer than that waits" :
 			   "it was overtaken, which ends it");

@@ -37,6 +37,7 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 void source_free(struct kecho_source *s)
 {
 	shared_log_put(s->log);
+	client_pages_put(s->pages);
 	ke_attrs_free(&s->s.member.attrs);
 	free(s);
 }
@@ -94,6 +95,10 @@ void source_tell(struct kecho_source *s)
 {
 	struct ke_tstream *ts;
 
+	if (s->slot) {
+		client_tell(s);
+		return;
+	}
 	ke_log_publish(&s->s.log);
 	doorbell_ring(s->ch);
 	list_for_each_entry(ts, &s->s.streams, source_list)
@@ -106,6 +111,10 @@ static void settle(struct kecho_source *s)
 {
 	struct kecho *k = s->ch->k;
 
+	if (s->slot) {
+		client_settle(k);
+		return;
+	}
 	pthread_mutex_lock(&k->lock);
 	ke_channel_settle(&s->ch->ch);
 	pthread_cond_broadcast(&k->changed);
@@ -117,7 +126,7 @@ static void tell_and_unlock(struct kecho_source *s)
 {
 	struct kecho_channel *ch = s->ch;
 
-	if (unlikely(s->s.frozen || s->s.nremote)) {
+	if (unlikely(s->s.frozen || s->s.nremote || s->slot)) {
 		bool frozen = s->s.frozen;
 
 		source_tell(s);
@@ -129,6 +138,15 @@ static void tell_and_unlock(struct kecho_source *s)
 	ke_log_publish(&s->s.log);
 	lib_unlock(&s->lock);
 	doorbell_ring_fenced(ch);
+}
+
+/*
+ * How far the log may grow, for a record that ends at @end. The answer is in s->s.limit
+ * too, for the append: a node can lower it, so it is never an older one.
+ */
+static inline u64 limit(struct kecho_source *s, u64 end)
+{
+	return unlikely(s->slot) ? client_limit(s, end) : ke_source_limit(&s->s, end);
 }
 
 /* A gate's reader wakes us when it reaches this, half a log on. */
@@ -144,13 +162,10 @@ static int over(const struct kecho_source *s)
 	if (READ_ONCE(s->ch->ch.ended))
 		return lib_fail(-ESHUTDOWN, "source of '%s': the channel was destroyed",
 				s->ch->ch.name);
+	if (s->end_error)
+		return lib_fail(s->end_error, "source of '%s': kechod has ended it",
+				s->ch->ch.name);
 	return lib_fail(-EPIPE, "source of '%s': it was closed", s->ch->ch.name);
-}
-
-/* The channel is frozen, and this is nothing that had begun before. */
-static bool held(const struct kecho_source *s)
-{
-	return s->s.frozen && !s->s.in_pieces;
 }
 
 static int refuse_frozen(struct kecho_source *s)
@@ -174,7 +189,7 @@ static void end_stalled(struct kecho_source *s)
 static int no_room(struct kecho_source *s, u64 size)
 {
 	s->stats.refused++;
-	if (ke_source_stalled(&s->s, size))
+	if (!s->slot && ke_source_stalled(&s->s, size))
 		end_stalled(s);
 	return lib_fail(-EAGAIN, "source of '%s': its log is full of what a `block` sink has yet "
 			"to read", s->ch->ch.name);
@@ -188,16 +203,21 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 {
 	struct kecho *k = s->ch->k;
 	u64 end = s->s.log.end + 2 * size, half = s->s.log.size / 2;
+	int err;
 
 	source_tell(s);
 	s->stats.waited++;
+	if (s->slot) {
+		err = client_wait_for_room(s, size);
+		return s->s.closed ? over(s) : err;
+	}
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
 	lib_lock(&s->lock);
 	set_want(s, end > half ? end - half : 1);
-	while (!s->s.closed && (held(s) || !ke_log_room(&s->s.log, size,
-							ke_source_limit(&s->s, end + half)))) {
-		bool stalled = !held(s) && ke_source_stalled(&s->s, size);
+	while (!s->s.closed && (source_held(s) || !ke_log_room(&s->s.log, size,
+							       ke_source_limit(&s->s, end + half)))) {
+		bool stalled = !source_held(s) && ke_source_stalled(&s->s, size);
 
 		lib_unlock(&s->lock);
 		if (stalled)
@@ -217,9 +237,9 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 	u64 end = s->s.log.end + 2 * ke_record_align(size);
 	int err;
 
-	while (unlikely(held(s)) || !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end))) {
+	while (unlikely(source_held(s)) || !ke_log_room(&s->s.log, size, limit(s, end))) {
 		if (flags & KECHO_DONTWAIT)
-			return held(s) ? refuse_frozen(s) : no_room(s, size);
+			return source_held(s) ? refuse_frozen(s) : no_room(s, size);
 		err = wait_for_room(s, size);
 		if (err)
 			return err;
@@ -248,36 +268,49 @@ static inline int put_record(struct kecho_source *s, const struct ke_event_info 
 	return err;
 }
 
-/* An event that is larger than a record. Nobody else appends between its pieces. */
-static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
-		      size_t len, unsigned int flags)
+/* -ESTALE: what went in is in a log that is over, see client_wait_for_room(). */
+static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, const u8 *data,
+			  size_t len, u32 piece)
 {
-	u32 piece = ke_payload_max(s->s.log.size) - 64 - KE_EVENT_ATTRS_MAX, n;
-	u64 seq = 0, all = len + (len / piece + 1) * 64;
+	u64 seq = 0;
 	size_t at;
+	u32 n;
 	int err = 0;
 
-	if ((flags & KECHO_DONTWAIT) &&
-	    ke_source_limit(&s->s, s->s.log.end + all) < s->s.log.end + all) {
+	info.frag_total = len;
+	for (at = 0; at < len && !err; at += n) {
+		n = min_t(size_t, piece, len - at);
+		info.frag_offset = at;
+		err = put_record(s, &info, data + at, n, 0, &seq);
+		info.attrs_len = 0;
+		source_tell(s);
+	}
+	return err;
+}
+
+/* An event that is larger than a record. Nobody else appends between its pieces. */
+static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, const u8 *data,
+		      size_t len, unsigned int flags)
+{
+	u32 piece = ke_payload_max(s->s.log.size) - 64 - KE_EVENT_ATTRS_MAX;
+	u64 all = len + (len / piece + 1) * 64;
+	int err;
+
+	if ((flags & KECHO_DONTWAIT) && limit(s, s->s.log.end + all) < s->s.log.end + all) {
 		if (all <= s->s.log.size)
 			return no_room(s, all);
 		s->stats.refused++;
 		return -EMSGSIZE;
 	}
-	while (unlikely(held(s))) {
+	while (unlikely(source_held(s))) {
 		err = flags & KECHO_DONTWAIT ? refuse_frozen(s) : wait_for_room(s, 0);
 		if (err)
 			return err;
 	}
 	s->s.in_pieces = true;
-	info->frag_total = len;
-	for (at = 0; at < len && !err; at += n) {
-		n = min_t(size_t, piece, len - at);
-		info->frag_offset = at;
-		err = put_record(s, info, data + at, n, 0, &seq);
-		info->attrs_len = 0;
-		source_tell(s);
-	}
+	do {
+		err = put_all_pieces(s, *info, data, len, piece);
+	} while (err == -ESTALE);
 	s->s.in_pieces = false;
 	pthread_cond_broadcast(&s->ch->k->changed);
 	return err;

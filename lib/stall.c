@@ -52,15 +52,12 @@ static void let_go(struct kecho_sink *s)
 	pthread_cond_broadcast(&s->ch->k->changed);
 }
 
-/* The kecho lock is held. What is lost is counted, and said, before the streams go. */
-void stall_end(struct kecho_sink *s)
+/* It reads nothing any more, and tells only what it lost. */
+void stall_cut(struct kecho_sink *s)
 {
-	struct ke_channel *ch = &s->ch->ch;
 	bool more = false;
 	struct feed *f;
 
-	if (s->stalled)
-		return;
 	lib_lock(&s->lock);
 	s->stalled = true;
 	s->taken = false;
@@ -70,6 +67,16 @@ void stall_end(struct kecho_sink *s)
 	}
 	s->disconnected = !more;
 	lib_unlock(&s->lock);
+}
+
+/* The kecho lock is held. What is lost is counted, and said, before the streams go. */
+void stall_end(struct kecho_sink *s)
+{
+	struct ke_channel *ch = &s->ch->ch;
+
+	if (s->stalled)
+		return;
+	stall_cut(s);
 	__atomic_fetch_add(&ch->node->losses, 1, __ATOMIC_RELAXED);
 	ke_channel_count_lost(ch);
 	ke_channel_say_lost(ch);

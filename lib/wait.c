@@ -40,6 +40,10 @@ static void nudge(int fd)
 /* Who rings the channel's doorbell will wake those that wait by @how. */
 void sleep_on(struct kecho_channel *ch, u32 how)
 {
+	if (ch->client) {
+		client_sleep_on(ch, how);
+		return;
+	}
 	__atomic_fetch_or(&ch->bells[0].page->waiters, how, __ATOMIC_SEQ_CST);
 	atomic_thread_fence(memory_order_seq_cst);
 }
@@ -76,6 +80,17 @@ static void wake_leader(struct kecho *k)
 	wake_followers(k);
 }
 
+static void wake_futexes(struct kecho_channel *ch)
+{
+	if (ch->client) {
+		client_wake(ch);
+		return;
+	}
+	atomic_thread_fence(memory_order_seq_cst);
+	if (__atomic_load_n(&ch->bells[0].page->waiters, __ATOMIC_RELAXED) & KECHO_WAIT_FUTEX)
+		doorbell_ring(ch);
+}
+
 /* In-process wake-up: something was put into a mirror, or a feed has changed. The
  * kecho lock is held. */
 void wait_wake(struct kecho *k)
@@ -89,13 +104,9 @@ void wait_wake(struct kecho *k)
 	if (atomic_load(&k->run_polled))
 		nudge(k->run_pending);
 	list_for_each_entry(ch, &k->channels, list) {
-		struct kecho_doorbell *d = ch->bells[0].page;
-
-		if (!atomic_load(&ch->nbells))
+		if (list_empty(&ch->sinks))
 			continue;
-		atomic_thread_fence(memory_order_seq_cst);
-		if (__atomic_load_n(&d->waiters, __ATOMIC_RELAXED) & KECHO_WAIT_FUTEX)
-			doorbell_ring(ch);
+		wake_futexes(ch);
 		if (!atomic_load(&k->fd_sinks))
 			continue;
 		list_for_each_entry(s, &ch->sinks, list)
@@ -171,7 +182,7 @@ static void set_waiters(struct kecho *k, struct kecho_channel *only)
 	}
 	pthread_mutex_lock(&k->lock);
 	list_for_each_entry(ch, &k->channels, list)
-		if (atomic_load(&ch->nbells))
+		if (!list_empty(&ch->sinks))
 			sleep_on(ch, KECHO_WAIT_POLL);
 	pthread_mutex_unlock(&k->lock);
 }
@@ -272,13 +283,24 @@ static void lead_or_follow(struct kecho *k, struct kecho_channel *ch, bool (*rea
 		unpark_helper(k);
 }
 
+/* Nothing else can bring what is waited for. */
+static bool only_doorbells(struct kecho *k, struct kecho_channel *ch)
+{
+	return ch && !atomic_load(&k->ntcp) && (!ch->client || client_futexes(ch));
+}
+
 static void sleep_futex(struct kecho_channel *ch, bool (*ready)(void *), void *arg, u64 deadline)
 {
 	struct kecho_doorbell *d = ch->bells[0].page;
-	u32 seen = __atomic_load_n(&d->futex, __ATOMIC_ACQUIRE);
 	int left = left_ms(deadline);
 	struct timespec t = { left / 1000, left % 1000 * 1000000 };
+	u32 seen;
 
+	if (ch->client) {
+		client_sleep(ch, ready, arg, left);
+		return;
+	}
+	seen = __atomic_load_n(&d->futex, __ATOMIC_ACQUIRE);
 	sleep_on(ch, KECHO_WAIT_FUTEX);
 	if (!ready(arg))
 		syscall(SYS_futex, &d->futex, FUTEX_WAIT, seen, left < 0 ? NULL : &t, NULL, 0);
@@ -298,7 +320,7 @@ int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), 
 {
 	if (deadline != U64_MAX && now_ms() >= deadline)
 		return ready(arg) ? 0 : -ETIMEDOUT;
-	if (ch && !atomic_load(&k->ntcp))
+	if (only_doorbells(k, ch))
 		sleep_futex(ch, ready, arg, deadline);
 	else
 		lead_or_follow(k, ch, ready, arg, deadline);

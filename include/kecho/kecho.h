@@ -13,6 +13,8 @@
  *   Errors    Functions return 0 or a count, or -errno. On an error no output
  *             was touched. kecho_explain() has a sentence about the last error
  *             of the calling thread.
+ *             A process that is attached to kechod gets two more from any call that
+ *             asks it: -ENOTCONN, it has gone; -EPERM, it does not allow that.
  *   Threads   Every function may be called from any thread. One sink is read by
  *             one thread at a time (a second gets -EBUSY); a source may be used
  *             by many threads.
@@ -69,8 +71,15 @@ const char *kecho_explain(void);
 /* ------------------------------------------------------------------ the node */
 
 /*
- * Where this process attaches and how others reach it. Every field may be
- * zero; then the environment variable named beside it decides, then the default.
+ * Where this process attaches. If the host has a node, kechod, that is it; else the
+ * process is a node itself. KECHO=daemon or KECHO=embedded in the environment allows
+ * only the one or the other; KECHO_SOCKET is kechod's socket if it isn't
+ * /run/kecho/kechod.sock. `listen` and `registry` are for a process that is a node
+ * itself: whoever sets them (or their variables) is one, unless KECHO says daemon; then
+ * they mean nothing, nor does `name`.
+ *
+ * Every field may be zero; then the environment variable named beside it decides, then
+ * the default.
  */
 struct kecho_options {
 	/* KECHO_LISTEN: "ADDR[:PORT]", an address of this host where nodes of other
@@ -98,12 +107,13 @@ struct kecho_options {
 /*
  * kecho_open - attach this process.
  * @opt may be NULL. Starts two threads that sleep unless there is work: a helper, and
- * one for the registry.
- * May block for opt->timeout_ms while the registry is sought.
+ * (in a process that is a node) one for the registry.
+ * May block for opt->timeout_ms while the registry is sought, or kechod does not answer.
  * -EADDRNOTAVAIL, -EADDRINUSE: listen; -EINVAL: an option that does not parse, or
  * advertise without listen;
  * -EHOSTUNREACH: no registry; -EACCES: the registry belongs to another user;
- * -ENOMEM, -EMFILE.
+ * -ENOENT, -ECONNREFUSED: KECHO says daemon, and there is none; -ENOTCONN: it went away;
+ * -EPROTO: it speaks another version; -ENOMEM, -EMFILE.
  */
 int kecho_open(struct kecho **out, const struct kecho_options *opt);
 

@@ -1,0 +1,286 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Attaching to the node of the host: its socket, the pages it shares, the helper thread
+ * that listens to it.
+ */
+#include "client.h"
+
+/* The node is to look at what we have written into our pages. */
+void client_ring(const struct kecho *k)
+{
+	u64 one = 1;
+
+	if (write(k->client->ring, &one, sizeof(one)) < 0)
+		return;		/* full: the node has not even looked yet */
+}
+
+/* All who watched have seen them, and see them no more. */
+static void fail_members(struct kecho_channel *ch)
+{
+	struct notice *n, *next;
+
+	list_for_each_entry_safe(n, next, &ch->client->known, list) {
+		n->m.state = KECHO_FAILED;
+		list_move_tail(&n->list, &ch->notices);
+	}
+}
+
+/* The kecho lock is held. Nothing that was joined with the node is any more. */
+void client_lost(struct client *c)
+{
+	struct kecho_channel *ch;
+	struct kecho_sink *s;
+
+	if (c->state == CLIENT_LOST)
+		return;
+	c->state = CLIENT_LOST;
+	c->retry_wait_ms = RETRY_MIN_MS;
+	c->retry_ms = lib_deadline(0);
+	shutdown(c->sock, SHUT_RDWR);
+	client_fail_calls(c);
+	client_forget_early(c);
+	list_for_each_entry(ch, &c->k->channels, list) {
+		fail_members(ch);
+		list_for_each_entry(s, &ch->sinks, list)
+			client_orphan(s);
+	}
+	wait_wake(c->k);
+}
+
+/* ------------------------------------------------------------------ helper */
+
+/* The kecho lock is held. In how many milliseconds there is something to do; -1: none. */
+static int look_around(struct client *c)
+{
+	bool orphans = client_orphans(c);
+	u64 now = lib_deadline(0);
+
+	if (c->state == CLIENT_LOST && now >= c->retry_ms) {
+		pthread_mutex_unlock(&c->k->lock);
+		client_rejoin(c);
+		pthread_mutex_lock(&c->k->lock);
+		return 0;	/* all may be different */
+	}
+	if (orphans)
+		return ORPHAN_LOOK_MS;
+	return c->state != CLIENT_LOST ? -1 : c->retry_ms > now ? (int)(c->retry_ms - now) : 0;
+}
+
+static void *listen_to_node(void *arg)
+{
+	struct kecho *k = arg;
+	struct client *c = k->client;
+	struct pollfd p[] = { { c->sock, POLLIN, 0 }, { k->wake, POLLIN, 0 } };
+	int timeout;
+	u64 v;
+
+	pthread_mutex_lock(&k->lock);
+	while (!k->stop) {
+		timeout = look_around(c);
+		p[0].fd = c->state == CLIENT_UP ? c->sock : -1;
+		pthread_mutex_unlock(&k->lock);
+		poll(p, ARRAY_SIZE(p), timeout);
+		if (p[1].revents && read(k->wake, &v, sizeof(v)) < 0)
+			v = 0;		/* it was not that */
+		pthread_mutex_lock(&k->lock);
+		if (c->state == CLIENT_UP && client_receive(c))
+			client_lost(c);
+		client_stand_still(c);
+		notices_run(k);
+	}
+	pthread_mutex_unlock(&k->lock);
+	return NULL;
+}
+
+/* --------------------------------------------------------------- attaching */
+
+/* A socket, or why there is none. */
+int client_connect(void)
+{
+	const char *path = getenv("KECHO_SOCKET");
+	struct timeval patience = { CALL_MS / 1000, 0 };
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd, err;
+
+	path = path && *path ? path : KECHO_NODE_SOCKET;
+	if (strscpy(a.sun_path, path, sizeof(a.sun_path)) < 0)
+		return lib_fail(-ENAMETOOLONG, "kechod's socket '%s'", path);
+	fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	if (fd >= 0 && !setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) &&
+	    !connect(fd, (void *)&a, sizeof(a)))
+		return fd;
+	err = lib_fail(-errno, "kechod's socket '%s'", path);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+void client_pages_put(struct client_pages *p)
+{
+	if (!p || atomic_fetch_sub(&p->refs, 1) != 1)
+		return;
+	if (p->gates)
+		munmap(p->gates, p->slots * sizeof(*p->gates));
+	if (p->limits)
+		munmap((void *)p->limits, p->slots * sizeof(*p->limits));
+	free(p);
+}
+
+static struct client_pages *map_pages(u32 slots, int gates, int limits)
+{
+	struct client_pages *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	atomic_init(&p->refs, 1);
+	p->slots = slots;
+	p->gates = shared_map(gates, slots * sizeof(*p->gates), PROT_READ | PROT_WRITE);
+	p->limits = shared_map(limits, slots * sizeof(*p->limits), PROT_READ);
+	if (p->gates && p->limits)
+		return p;
+	client_pages_put(p);
+	return NULL;
+}
+
+/* Others may ring while it changes: they find the one or the other there. */
+static int take_ring(struct client *c, int fd)
+{
+	if (c->ring < 0) {
+		c->ring = fd;
+		return 0;
+	}
+	if (dup3(fd, c->ring, O_CLOEXEC) < 0)
+		return -errno;
+	close(fd);
+	return 0;
+}
+
+static int take_attached(struct client *c, const struct kecho_attach *at, struct client_call *call)
+{
+	struct client_pages *p;
+	int fd[3];
+	unsigned int i;
+
+	if (le32_to_cpu(at->abi) != KECHO_NODE_ABI || call->nfds != ARRAY_SIZE(fd) || !at->slots)
+		return lib_fail(-EPROTO, "kechod speaks version %u", le32_to_cpu(at->abi));
+	for (i = 0; i < ARRAY_SIZE(fd); i++)
+		fd[i] = client_take_fd(call, i);
+	p = map_pages(le32_to_cpu(at->slots), fd[0], fd[1]);
+	close(fd[0]);
+	close(fd[1]);
+	if (!p || take_ring(c, fd[2])) {
+		client_pages_put(p);
+		close(fd[2]);
+		return lib_fail(-ENOMEM, "kechod's pages");
+	}
+	client_pages_put(c->pages);
+	c->pages = p;
+	return 0;
+}
+
+int client_attach(struct client *c)
+{
+	struct kecho_attach at = { .abi = cpu_to_le32(KECHO_NODE_ABI) };
+	struct client_call call = { .cmd = KECHO_CMD_ATTACH };
+	struct kvec req = { &at, sizeof(at) };
+	int err;
+
+	client_call(c, &call, &req, 1, 0);
+	err = client_asked(&call, &at, sizeof(at), "kechod", "");
+	if (!err)
+		err = take_attached(c, &at, &call);
+	client_call_end(&call);
+	return err;
+}
+
+static void client_free(struct client *c)
+{
+	client_pages_put(c->pages);
+	if (c->ring >= 0)
+		close(c->ring);
+	if (c->sock >= 0)
+		close(c->sock);
+	client_forget_early(c);
+	free(c);
+}
+
+static void stop_helper(struct kecho *k)
+{
+	u64 one = 1;
+
+	pthread_mutex_lock(&k->lock);
+	k->stop = true;
+	pthread_mutex_unlock(&k->lock);
+	if (write(k->wake, &one, sizeof(one)) == sizeof(one))
+		pthread_join(k->helper, NULL);
+}
+
+static void client_close(struct kecho *k)
+{
+	stop_helper(k);
+	client_free(k->client);
+}
+
+static const struct lib_attach client_attach_ops = {
+	.close = client_close,
+	.channel_join = client_channel_join,
+	.channel_leave = client_channel_leave,
+	.source_join = client_source_join,
+	.source_leave = client_source_leave,
+	.sink_join = client_sink_join,
+	.sink_leave = client_sink_leave,
+	.set = client_set,
+	.get = client_get,
+	.members = client_members,
+	.watch = client_watch,
+	.stats = client_stats,
+	.links = client_links,
+	.ping = client_ping,
+	.channels = client_channels,
+	.freeze = client_freeze,
+	.thaw = client_thaw,
+	.drain = client_drain,
+	.destroy = client_destroy,
+	.other = client_other,
+};
+
+static struct client *make_client(struct kecho *k, int sock)
+{
+	struct client *c = calloc(1, sizeof(*c));
+
+	if (!c)
+		return NULL;
+	c->k = k;
+	c->sock = sock;
+	c->ring = -1;
+	c->generation = c->sock_generation = 1;
+	INIT_LIST_HEAD(&c->calls);
+	INIT_LIST_HEAD(&c->early);
+	return c;
+}
+
+/* *@there: somebody listens there. */
+int client_open(struct kecho *k, bool *there)
+{
+	int sock = client_connect(), err;
+
+	*there = sock >= 0;
+	if (sock < 0)
+		return sock;
+	k->client = make_client(k, sock);
+	if (!k->client) {
+		close(sock);
+		return lib_fail(-ENOMEM, "the node");
+	}
+	k->attach = &client_attach_ops;
+	err = lib_start_helper(k, listen_to_node);
+	if (!err) {
+		err = client_attach(k->client);
+		if (!err)
+			return 0;
+		stop_helper(k);
+	}
+	client_free(k->client);
+	k->client = NULL;
+	return err;
+}

@@ -1,0 +1,196 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A process that is attached to the node of its host, kechod: what it knows of it.
+ *
+ * The helper thread alone receives; notes take effect there, under the kecho lock. A
+ * thread that asks something sends it itself and waits for the answer, except the
+ * helper (in a callback), which receives until it has it.
+ *
+ * A node that is gone (its socket says so) takes all that was joined with it. Sources
+ * and sinks go on with the logs that they have; when there is a node again the helper
+ * joins everything anew, client_rejoin.c. Until then nothing is asked; who asks waits.
+ */
+#ifndef KECHO_CLIENT_H
+#define KECHO_CLIENT_H
+
+#include "internal.h"
+
+enum client_limits {
+	CALL_MS = 10000,	/* a node that takes longer than it was given is given up */
+	CALL_FDS_MAX = 4,	/* descriptors of one message */
+	RETRY_MIN_MS = 50,	/* between looks for a node; doubles up to */
+	RETRY_MAX_MS = 1000,
+	ORPHAN_LOOK_MS = 10,
+	ORPHAN_MS = 2000,	/* from our rejoining to that of who shared a log with us */
+	FUTEXES_MAX = 16,	/* doorbells that a thread sleeps on; more are polled */
+};
+
+/*
+ * A request and its answer. A handle is looked up when the request is sent: things get
+ * others from each node. @handle's value goes to @handle_at of the first struct.
+ */
+struct client_call {
+	struct list_head list;
+	u32 cmd, serial;
+	const u32 *handle;	/* NULL: none */
+	size_t handle_at;
+	u32 generation;		/* in: only of this node, and at once; 0: any. out: it was */
+	bool done;
+	int result;		/* an error of the node's; or of its not answering */
+	u8 *body;		/* of the answer */
+	u32 len;
+	int fd[CALL_FDS_MAX];
+	unsigned int nfds;
+};
+
+/* A message as it came. */
+struct client_msg {
+	struct kecho_msg head;
+	u8 *body;		/* head.len bytes, and a 0 */
+	int fd[CALL_FDS_MAX];
+	unsigned int nfds;
+};
+
+/* What a node shares with us, for as long as a source writes to it. */
+struct client_pages {
+	atomic_int refs;
+	struct kecho_gate_slot *gates;
+	const struct kecho_limit_slot *limits;
+	u32 slots;
+};
+
+/* A note for a sink whose own answer has not been seen yet. */
+struct client_early {
+	struct list_head list;
+	struct client_msg msg;
+};
+
+enum client_state { CLIENT_UP, CLIENT_LOST, CLIENT_REJOINING };
+
+struct client {
+	struct kecho *k;
+	int ring;
+	struct lib_lock send;
+	int sock;		/* changes under @send */
+	u32 sock_generation;	/* the same: of whose node it is */
+	struct client_pages *pages;
+	enum client_state state;	/* under the kecho lock, like all below */
+	u32 generation;		/* of nodes, from 1 */
+	u32 serial;
+	u64 retry_ms;		/* when to look for a node again */
+	u32 retry_wait_ms;
+	u64 orphans_ms;		/* until then their sources may end their old logs */
+	struct list_head calls;
+	unsigned int joining;	/* sinks whose handle we don't know yet */
+	struct list_head early;
+	u8 in[KECHO_MSG_MAX + 1];	/* the helper's */
+};
+
+/* A doorbell that the node has told us of. */
+struct client_bell {
+	struct list_head list;
+	atomic_int refs;
+	u64 id;
+	u32 use;		/* enum kecho_doorbell_use */
+	bool timer;
+	struct kecho_doorbell *page;
+	int fd;			/* rung for those who poll, polled by those who sleep */
+};
+
+/* Those that a channel's sources ring, or its sinks sleep on: never changed, replaced. */
+struct client_bells {
+	atomic_int refs;
+	unsigned int n;
+	struct client_bell *bell[];
+};
+
+struct client_channel {
+	u32 handle;
+	bool watched;
+	bool still_due;		/* it is frozen, and the node waits until nothing is under way */
+	struct list_head known;	/* struct notice: members, while it is watched */
+	struct list_head bells;
+	/* Loaded under a source's lock; who has replaced it takes each of those once. */
+	struct client_bells *ring;
+	struct lib_lock lock;	/* of @sleep */
+	struct client_bells *sleep;
+	/* What sinks sleep on while there is no doorbell. */
+	struct kecho_doorbell own;
+};
+
+/* client.c */
+void client_lost(struct client *c);
+
+int client_connect(void);
+int client_attach(struct client *c);
+
+/* client_rejoin.c */
+void client_rejoin(struct client *c);
+void client_orphan(struct kecho_sink *s);
+bool client_orphans(struct client *c);
+
+/* client_call.c */
+int client_call(struct client *c, struct client_call *call, struct kvec *req, unsigned int n,
+		unsigned int timeout_ms);
+int client_ask(struct client *c, u32 cmd, const u32 *handle, void *arg, size_t size,
+	       unsigned int timeout_ms, const char *what, const char *name);
+int client_asked(struct client_call *call, void *arg, size_t size, const char *what,
+		 const char *name);
+void client_call_end(struct client_call *call);
+int client_take_fd(struct client_call *call, unsigned int i);
+int client_receive(struct client *c);
+void client_fail_calls(struct client *c);
+void client_msg_close(struct client_msg *m);
+
+/* client_note.c */
+int client_note(struct client *c, struct client_msg *m);
+void client_join_begin(struct client *c);
+int client_join_end(struct client *c, struct kecho_sink *s);
+void client_forget_early(struct client *c);
+
+/* client_bell.c */
+struct client_channel *client_channel_make(void);
+void client_channel_free(struct kecho_channel *ch);
+int client_bell_in(struct kecho_channel *ch, const struct kecho_note_doorbell *n, int fd[2]);
+void client_bells_drop(struct kecho_channel *ch);
+
+/* client_join.c */
+int client_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);
+void client_channel_leave(struct kecho_channel *ch);
+int client_source_join(struct kecho_source *s, size_t log_size);
+void client_source_leave(struct kecho_source *s);
+int client_sink_join(struct kecho_sink *s);
+void client_sink_leave(struct kecho_sink *s);
+int client_channel_again(struct kecho_channel *ch);
+int client_source_again(struct kecho_source *s);
+int client_sink_again(struct kecho_sink *s);
+
+/* client_life.c */
+int client_freeze(struct kecho_channel *ch, int timeout_ms);
+int client_thaw(struct kecho_channel *ch);
+int client_drain(struct kecho_channel *ch, int timeout_ms);
+int client_destroy(struct kecho_channel *ch, int timeout_ms);
+int client_other(struct kecho_channel *ch, uint8_t uuid[16]);
+void client_frozen(struct kecho_channel *ch, bool on);
+void client_destroyed(struct kecho_channel *ch);
+void client_stand_still(struct client *c);
+
+/* client_room.c */
+void client_room_wake(struct kecho_source *s);
+
+/* client_look.c */
+int client_ask_watch(struct kecho_channel *ch, bool on);
+void client_member(const struct kecho_ctl_member *in, struct kecho_member *out);
+int client_set(struct kecho *k, struct kecho_channel *ch, struct ke_member *m, const char *name,
+	       const struct ke_value *v);
+int client_get(struct kecho_channel *ch, uint64_t member, const char *name,
+	       struct kecho_value *v, void *buf, size_t size);
+ssize_t client_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
+int client_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+ssize_t client_stats(struct kecho_channel *ch, struct kecho_member_stats *st, size_t max,
+		     int timeout_ms);
+ssize_t client_links(struct kecho *k, struct kecho_link_info *l, size_t max);
+int64_t client_ping(struct kecho *k, uint64_t node, int timeout_ms);
+ssize_t client_channels(struct kecho *k, struct kecho_channel_info *c, size_t max);
+
+#endif

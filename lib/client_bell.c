@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: MIT
+/*
+ * The doorbells of a channel, as the node gives and takes them: of each user who has
+ * sinks here one that our sources ring, of each who has sources one that ours sleep on.
+ *
+ * Sets of them are replaced, never changed. A ringer uses a set under its source's
+ * lock, so who has replaced it takes each of those once and then nobody does. A
+ * sleeper holds a reference, and looks once more at which set is the channel's after
+ * it has said that it sleeps.
+ */
+#include "client.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+
+static void put_bell(struct client_bell *b)
+{
+	if (atomic_fetch_sub(&b->refs, 1) != 1)
+		return;
+	munmap(b->page, sizeof(*b->page));
+	close(b->fd);
+	free(b);
+}
+
+static void put_bells(struct client_bells *set)
+{
+	unsigned int i;
+
+	if (atomic_fetch_sub(&set->refs, 1) != 1)
+		return;
+	for (i = 0; i < set->n; i++)
+		put_bell(set->bell[i]);
+	free(set);
+}
+
+/* All of the channel that are for @use. NULL: no memory. */
+static struct client_bells *gather(const struct client_channel *cc, u32 use)
+{
+	struct client_bells *set;
+	struct client_bell *b;
+	unsigned int n = 0;
+
+	list_for_each_entry(b, &cc->bells, list)
+		n += !!(b->use & use);
+	set = calloc(1, sizeof(*set) + n * sizeof(set->bell[0]));
+	if (!set)
+		return NULL;
+	atomic_init(&set->refs, 1);
+	list_for_each_entry(b, &cc->bells, list) {
+		if (!(b->use & use))
+			continue;
+		atomic_fetch_add(&b->refs, 1);
+		set->bell[set->n++] = b;
+	}
+	return set;
+}
+
+/* ------------------------------------------------------------------ ringing */
+
+static void ring_bell(const struct client_bell *b)
+{
+	static const struct itimerspec at_once = { .it_value.tv_nsec = 1 };
+	u64 one = 1;
+
+	if (!doorbell_wake(b->page))
+		return;
+	if (b->timer)
+		timerfd_settime(b->fd, 0, &at_once, NULL);
+	else if (write(b->fd, &one, sizeof(one)) < 0)
+		return;		/* full: then it is readable already */
+}
+
+/* What was published lies before a full fence of the caller; its source's lock is held. */
+static void ring_all(const struct client_bells *set)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->n; i++)
+		if (unlikely(__atomic_load_n(&set->bell[i]->page->waiters, __ATOMIC_RELAXED)))
+			ring_bell(set->bell[i]);
+}
+
+/* The source's lock is held. The node looks at the counters when it is asked for them. */
+void client_tell(struct kecho_source *s)
+{
+	ke_log_publish(&s->s.log);
+	atomic_thread_fence(memory_order_seq_cst);
+	ring_all(READ_ONCE(s->ch->client->ring));
+	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.submitted));
+	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
+}
+
+/* ----------------------------------------------------------------- sleeping */
+
+static struct client_bells *get_sleep(struct client_channel *cc)
+{
+	struct client_bells *set;
+
+	lib_lock(&cc->lock);
+	set = cc->sleep;
+	atomic_fetch_add(&set->refs, 1);
+	lib_unlock(&cc->lock);
+	return set;
+}
+
+static void say_sleeping(struct client_channel *cc, const struct client_bells *set, u32 how)
+{
+	unsigned int i;
+
+	for (i = 0; i < set->n; i++)
+		__atomic_fetch_or(&set->bell[i]->page->waiters, how, __ATOMIC_SEQ_CST);
+	if (!set->n)
+		__atomic_fetch_or(&cc->own.waiters, how, __ATOMIC_SEQ_CST);
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+void client_sleep_on(struct kecho_channel *ch, u32 how)
+{
+	struct client_bells *set = get_sleep(ch->client);
+
+	say_sleeping(ch->client, set, how);
+	put_bells(set);
+}
+
+/* Whether a thread can sleep on the channel's doorbells alone. */
+bool client_futexes(struct kecho_channel *ch)
+{
+	bool few;
+
+	lib_lock(&ch->client->lock);
+	few = ch->client->sleep->n <= FUTEXES_MAX;
+	lib_unlock(&ch->client->lock);
+	return few;
+}
+
+/* @left_ms -1: for ever. */
+static void wait_one(struct kecho_doorbell *d, u32 seen, int left_ms)
+{
+	struct timespec t = { left_ms / 1000, left_ms % 1000 * 1000000 };
+
+	syscall(SYS_futex, &d->futex, FUTEX_WAIT, seen, left_ms < 0 ? NULL : &t, NULL, 0);
+}
+
+static void wait_several(const struct client_bells *set, const u32 *seen, int left_ms)
+{
+	struct futex_waitv v[FUTEXES_MAX] = { 0 };
+	u64 until = lib_clock_ns(CLOCK_MONOTONIC) + (u64)max(left_ms, 0) * 1000000;
+	struct timespec t = { until / 1000000000, until % 1000000000 };
+	unsigned int i;
+
+	for (i = 0; i < set->n; i++) {
+		v[i].uaddr = (uintptr_t)&set->bell[i]->page->futex;
+		v[i].val = seen[i];
+		v[i].flags = FUTEX_32;
+	}
+	syscall(SYS_futex_waitv, v, set->n, 0, left_ms < 0 ? NULL : &t, CLOCK_MONOTONIC);
+}
+
+/* Sleeps unless ready(@arg), until somebody rings, or for @left_ms. */
+void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, int left_ms)
+{
+	struct client_channel *cc = ch->client;
+	struct client_bells *set = get_sleep(cc);
+	u32 seen[FUTEXES_MAX], own = __atomic_load_n(&cc->own.futex, __ATOMIC_ACQUIRE);
+	unsigned int i;
+
+	for (i = 0; i < set->n && i < FUTEXES_MAX; i++)
+		seen[i] = __atomic_load_n(&set->bell[i]->page->futex, __ATOMIC_ACQUIRE);
+	say_sleeping(cc, set, KECHO_WAIT_FUTEX);
+	if (READ_ONCE(cc->sleep) != set || set->n > FUTEXES_MAX || ready(arg))
+		left_ms = 0;
+	else if (!set->n)
+		wait_one(&cc->own, own, left_ms);
+	else if (set->n == 1)
+		wait_one(set->bell[0]->page, seen[0], left_ms);
+	else
+		wait_several(set, seen, left_ms);
+	put_bells(set);
+}
+
+static void wake_all(struct client_channel *cc, const struct client_bells *set)
+{
+	atomic_thread_fence(memory_order_seq_cst);
+	if (__atomic_load_n(&cc->own.waiters, __ATOMIC_RELAXED))
+		doorbell_wake(&cc->own);
+	ring_all(set);
+}
+
+/* Our own sinks are to look around; the kecho lock is held. */
+void client_wake(struct kecho_channel *ch)
+{
+	wake_all(ch->client, ch->client->sleep);
+}
+
+/* ------------------------------------------------------------------ changes */
+
+/* Nobody submits to @ring any more when this returns. */
+static void replace_ring(struct kecho_channel *ch, struct client_bells *ring)
+{
+	struct client_bells *old = ch->client->ring;
+	struct kecho_source *s;
+
+	WRITE_ONCE(ch->client->ring, ring);
+	list_for_each_entry(s, &ch->sources, list) {
+		lib_lock(&s->lock);
+		lib_unlock(&s->lock);
+	}
+	put_bells(old);
+}
+
+static void replace_sleep(struct kecho_channel *ch, struct client_bells *sleep)
+{
+	struct client_bells *old = ch->client->sleep;
+
+	lib_lock(&ch->client->lock);
+	WRITE_ONCE(ch->client->sleep, sleep);
+	lib_unlock(&ch->client->lock);
+	wake_all(ch->client, old);
+	put_bells(old);
+}
+
+/* The kecho lock is held. -ENOMEM: all is as it was. */
+static int regather(struct kecho_channel *ch)
+{
+	struct client_bells *ring = gather(ch->client, KECHO_RING);
+	struct client_bells *sleep = gather(ch->client, KECHO_SLEEP);
+
+	if (!ring || !sleep) {
+		if (ring)
+			put_bells(ring);
+		if (sleep)
+			put_bells(sleep);
+		return -ENOMEM;
+	}
+	replace_ring(ch, ring);
+	replace_sleep(ch, sleep);
+	wait_wake(ch->k);	/* who polls must say so on the new ones too */
+	return 0;
+}
+
+static struct client_bell *find_bell(const struct client_channel *cc, u64 id)
+{
+	struct client_bell *b;
+
+	list_for_each_entry(b, &cc->bells, list)
+		if (b->id == id)
+			return b;
+	return NULL;
+}
+
+static struct client_bell *make_bell(const struct kecho_note_doorbell *n, int fd[2])
+{
+	struct client_bell *b = calloc(1, sizeof(*b));
+
+	if (!b)
+		return NULL;
+	b->page = shared_map(fd[0], sizeof(*b->page), PROT_READ | PROT_WRITE);
+	if (!b->page) {
+		free(b);
+		return NULL;
+	}
+	atomic_init(&b->refs, 1);
+	b->id = n->id;
+	b->timer = le32_to_cpu(n->use) & KECHO_DOORBELL_TIMER;
+	b->fd = fd[1];
+	fd[1] = -1;
+	return b;
+}
+
+static void poll_bell(struct kecho *k, struct client_bell *b, bool on)
+{
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+
+	epoll_ctl(k->io, on ? EPOLL_CTL_ADD : EPOLL_CTL_DEL, b->fd, &ev);
+}
+
+static int drop_bell(struct kecho_channel *ch, struct client_bell *b)
+{
+	int err;
+
+	list_del(&b->list);
+	if (b->use & KECHO_SLEEP)
+		poll_bell(ch->k, b, false);
+	err = regather(ch);
+	put_bell(b);
+	return err;
+}
+
+/* A note of the node; the kecho lock is held. What is taken of @fd is -1 afterwards. An
+ * error: we would sleep through what others publish, or they through what we do. */
+int client_bell_in(struct kecho_channel *ch, const struct kecho_note_doorbell *n, int fd[2])
+{
+	u32 use = le32_to_cpu(n->use), was;
+	struct client_channel *cc = ch->client;
+	struct client_bell *b = find_bell(cc, n->id);
+	int err;
+
+	if (use & KECHO_DOORBELL_GONE)
+		return b ? drop_bell(ch, b) : 0;
+	if (!b) {
+		b = make_bell(n, fd);
+		if (!b)
+			return -ENOMEM;
+		list_add_tail(&b->list, &cc->bells);
+	}
+	was = b->use;
+	b->use |= use;
+	if (use & ~was & KECHO_SLEEP)
+		poll_bell(ch->k, b, true);
+	err = regather(ch);
+	/* For what was published until it was ours to ring. */
+	if (!err && (use & ~was & KECHO_RING)) {
+		atomic_thread_fence(memory_order_seq_cst);
+		ring_bell(b);
+	}
+	return err;
+}
+
+/* The node has gone, and who shared them with us as well. */
+void client_bells_drop(struct kecho_channel *ch)
+{
+	struct client_bell *b, *next;
+
+	list_for_each_entry_safe(b, next, &ch->client->bells, list)
+		drop_bell(ch, b);
+}
+
+struct client_channel *client_channel_make(void)
+{
+	struct client_channel *cc = calloc(1, sizeof(*cc));
+
+	if (!cc)
+		return NULL;
+	INIT_LIST_HEAD(&cc->bells);
+	INIT_LIST_HEAD(&cc->known);
+	cc->ring = gather(cc, 0);
+	cc->sleep = gather(cc, 0);
+	if (cc->ring && cc->sleep)
+		return cc;
+	free(cc->ring);
+	free(cc->sleep);
+	free(cc);
+	return NULL;
+}
+
+/* It has no sources and sinks any more; the kecho lock is held. */
+void client_channel_free(struct kecho_channel *ch)
+{
+	struct client_channel *cc = ch->client;
+	struct client_bell *b, *next;
+
+	ch->client = NULL;
+	put_bells(cc->ring);
+	put_bells(cc->sleep);
+	list_for_each_entry_safe(b, next, &cc->bells, list) {
+		if (b->use & KECHO_SLEEP)
+			poll_bell(ch->k, b, false);
+		put_bell(b);
+	}
+	free(cc);
+}

@@ -1,0 +1,363 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Channels, sources and sinks of a process that is attached to a node: coming and going.
+ *
+ * What is in the lists is joined with the node, or with the next one by the helper. So
+ * it gets there only while the node is still that which has answered, and leaves when
+ * the helper is not about to join it.
+ */
+#include "client.h"
+
+static void put_attrs(struct kvec *v, const struct ke_attrs *a)
+{
+	*v = (struct kvec){ a->buf, a->len };
+}
+
+/* Locks. Whether things may be put into lists that the node of @generation has. */
+static bool lock_joined(struct kecho *k, u32 generation)
+{
+	pthread_mutex_lock(&k->lock);
+	return k->client->state != CLIENT_LOST && k->client->generation == generation;
+}
+
+/* Locks. The helper is not joining anything anew. Gives the node's generation. */
+static u32 lock_leaving(struct kecho *k)
+{
+	pthread_mutex_lock(&k->lock);
+	while (k->client->state == CLIENT_REJOINING)
+		lib_wait(k, lib_deadline(CALL_MS));
+	return k->client->generation;
+}
+
+/* ----------------------------------------------------------------- channels */
+
+/* Asks for it, and takes the answer: its handle. The name is in place already if it is
+ * not for the first time. */
+static int ask_channel(struct kecho_channel *ch, const char *name, unsigned int flags,
+		       struct client_call *call)
+{
+	struct kecho_ctl_channel_open open = { .flags = cpu_to_le32(flags),
+					       .timeout_ms = cpu_to_le32(ch->timeout_ms) };
+	struct kvec req = { &open, sizeof(open) };
+	int err;
+
+	strscpy(open.name, name, sizeof(open.name));
+	client_call(ch->k->client, call, &req, 1, ch->timeout_ms);
+	err = client_asked(call, &open, sizeof(open), "channel ", name);
+	client_call_end(call);
+	if (err)
+		return err;
+	memcpy(ch->ch.uuid.b, open.uuid, sizeof(ch->ch.uuid.b));
+	ch->client->handle = le32_to_cpu(open.channel);
+	return 0;
+}
+
+int client_channel_again(struct kecho_channel *ch)
+{
+	struct client_call call = { .cmd = KECHO_CMD_CHANNEL_OPEN };
+
+	return ask_channel(ch, ch->ch.name, 0, &call);
+}
+
+int client_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags)
+{
+	struct client_call call = { .cmd = KECHO_CMD_CHANNEL_OPEN };
+	struct kecho *k = ch->k;
+	int err;
+
+	ch->client = client_channel_make();
+	if (!ch->client)
+		return lib_fail(-ENOMEM, "channel '%s'", name);
+	strscpy(ch->ch.name, name, sizeof(ch->ch.name));
+	err = ask_channel(ch, name, flags, &call);
+	if (!lock_joined(k, call.generation) && !err)
+		err = lib_fail(-ENOTCONN, "channel '%s': kechod is gone", name);
+	if (!err)
+		list_add_tail(&ch->list, &k->channels);
+	else
+		client_channel_free(ch);
+	pthread_mutex_unlock(&k->lock);
+	return err;
+}
+
+void client_channel_leave(struct kecho_channel *ch)
+{
+	struct client_call call = { .cmd = KECHO_CMD_CHANNEL_CLOSE,
+				    .handle = &ch->client->handle };
+	struct kecho_ctl_channel close = { 0 };
+	struct kvec req = { &close, sizeof(close) };
+	struct kecho *k = ch->k;
+
+	call.generation = lock_leaving(k);
+	list_del(&ch->list);
+	pthread_mutex_unlock(&k->lock);
+	client_call(k->client, &call, &req, 1, 0);
+	client_call_end(&call);
+	pthread_mutex_lock(&k->lock);
+	client_channel_free(ch);
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* ------------------------------------------------------------------ sources */
+
+/* What the node has made for a source that is new to it. */
+struct made {
+	struct shared_log *log;
+	size_t log_size;
+	u32 handle, slot, gate;
+	u64 member;
+	u32 generation;
+};
+
+static int close_at_node(struct kecho *k, const u32 *handle, int linger_ms, u32 generation)
+{
+	struct client_call call = { .cmd = KECHO_CMD_SOURCE_CLOSE, .handle = handle,
+				    .generation = generation };
+	struct kecho_ctl_source close = { .linger_ms = cpu_to_le32(linger_ms) };
+	struct kvec req = { &close, sizeof(close) };
+	int err = client_call(k->client, &call, &req, 1, linger_ms);
+
+	client_call_end(&call);
+	return err;
+}
+
+static int take_made(struct kecho_source *s, const struct kecho_ctl_source_open *open, int fd,
+		     struct made *m)
+{
+	struct client *c = s->ch->k->client;
+
+	m->handle = le32_to_cpu(open->source);
+	m->slot = le32_to_cpu(open->slot);
+	m->gate = le32_to_cpu(open->gate);
+	m->member = le64_to_cpu(open->member);
+	if (m->slot >= c->pages->slots || m->gate >= c->pages->slots || fd < 0 ||
+	    le64_to_cpu(open->log_size) != m->log_size)
+		return -EPROTO;
+	m->log = shared_log_open(fd, m->log_size, PROT_READ | PROT_WRITE);
+	return m->log ? 0 : -ENOMEM;
+}
+
+static int make_at_node(struct kecho_source *s, struct made *m)
+{
+	const struct ke_attrs *attrs = &s->s.member.attrs;
+	struct kecho_ctl_source_open open = {
+		.log_size = cpu_to_le64(m->log_size), .retain = cpu_to_le32(s->ch->retain),
+		.stall_ms = cpu_to_le32(s->s.stall_ms ?: ~0u),
+		.attrs_len = cpu_to_le32(attrs->len),
+	};
+	struct client_call call = { .cmd = KECHO_CMD_SOURCE_OPEN,
+				    .handle = &s->ch->client->handle };
+	struct kvec req[2] = { { &open, sizeof(open) } };
+	int err, fd;
+
+	put_attrs(&req[1], attrs);
+	client_call(s->ch->k->client, &call, req, 2, 0);
+	err = client_asked(&call, &open, sizeof(open), "source of ", s->ch->ch.name);
+	m->generation = call.generation;
+	if (!err) {
+		fd = client_take_fd(&call, 0);
+		err = take_made(s, &open, fd, m);
+		if (fd >= 0)
+			close(fd);
+		if (err) {
+			close_at_node(s->ch->k, &m->handle, 0, m->generation);
+			lib_fail(err, "source of '%s': its log", s->ch->ch.name);
+		}
+	}
+	client_call_end(&call);
+	return err;
+}
+
+/*
+ * From here on @s writes into the new log. Who still reads the old one, if there is
+ * one, sees that this is its end; reservations in it name nothing any more, but may be
+ * written to until they are given back. The kecho lock is held.
+ */
+static void adopt(struct kecho_source *s, struct made *m)
+{
+	struct client *c = s->ch->k->client;
+	struct ke_log *log = &s->s.log;
+	u32 next = log->next;
+	bool open = log->first != log->next;
+
+	lib_lock(&s->lock);
+	if (s->log) {
+		ke_log_publish(log);
+		smp_store_release(&log->hdr->want, cpu_to_le64(KE_NO_LIMIT));
+	}
+	if (open)
+		m->log->before = s->log;
+	else
+		shared_log_put(s->log);
+	s->log = m->log;
+	s->logs++;
+	ke_log_init(log, m->log->map, (char *)m->log->map + KECHO_LOG_HEADER_SIZE, m->log_size,
+		    0, 0);
+	log->first = log->next = next;
+	s->handle = m->handle;
+	s->s.member.id = m->member;
+	s->slot = &c->pages->limits[m->slot];
+	s->counters = &c->pages->gates[m->gate];
+	s->asked = 0;
+	client_pages_put(s->pages);
+	s->pages = c->pages;
+	atomic_fetch_add(&s->pages->refs, 1);
+	lib_unlock(&s->lock);
+}
+
+static int say_ready(struct kecho_source *s, u32 generation)
+{
+	struct client_call call = { .cmd = KECHO_CMD_SOURCE_READY, .handle = &s->handle,
+				    .generation = generation };
+	struct kecho_ctl_source ready = { 0 };
+	struct kvec req = { &ready, sizeof(ready) };
+	int err;
+
+	client_call(s->ch->k->client, &call, &req, 1, JOIN_MS);
+	err = client_asked(&call, &ready, sizeof(ready), "source of ", s->ch->ch.name);
+	client_call_end(&call);
+	return err;
+}
+
+/* The helper, of a source in the list; the node is a new one. */
+int client_source_again(struct kecho_source *s)
+{
+	struct made m = { .log_size = s->s.log.size };
+	int err = make_at_node(s, &m);
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&s->ch->k->lock);
+	adopt(s, &m);
+	pthread_mutex_unlock(&s->ch->k->lock);
+	return say_ready(s, 0);
+}
+
+int client_source_join(struct kecho_source *s, size_t log_size)
+{
+	struct made m = { .log_size = log_size };
+	struct kecho *k = s->ch->k;
+	int err = make_at_node(s, &m);
+
+	if (err)
+		return err;
+	ke_source_init(&s->s, &k->node);
+	if (lock_joined(k, m.generation)) {
+		adopt(s, &m);
+		list_add_tail(&s->list, &s->ch->sources);
+	} else {
+		err = lib_fail(-ENOTCONN, "source of '%s': kechod is gone", s->ch->ch.name);
+		shared_log_put(m.log);
+	}
+	pthread_mutex_unlock(&k->lock);
+	if (err)
+		return err;
+	err = say_ready(s, m.generation);
+	if (!err || err == -ENOTCONN)	/* the helper joins it with the next node */
+		return 0;
+	s->linger_ms = -1;
+	client_source_leave(s);
+	return err;
+}
+
+void client_source_leave(struct kecho_source *s)
+{
+	struct kecho *k = s->ch->k;
+	u32 generation;
+
+	lib_lock(&s->lock);
+	s->s.closed = true;
+	client_tell(s);
+	lib_unlock(&s->lock);
+	generation = lock_leaving(k);
+	list_del(&s->list);
+	pthread_mutex_unlock(&k->lock);
+	/* Without a node nobody else tells who reads it. */
+	if (close_at_node(k, &s->handle, max(s->linger_ms, 0), generation) == -ENOTCONN)
+		smp_store_release(&s->s.log.hdr->want, cpu_to_le64(KE_NO_LIMIT));
+}
+
+/* -------------------------------------------------------------------- sinks */
+
+/* The node has made it: it has a handle, and notes about it may have come. */
+static int take_sink(struct kecho_sink *s, const struct kecho_ctl_sink_open *open)
+{
+	struct client *c = s->ch->k->client;
+
+	s->handle = le32_to_cpu(open->sink);
+	s->m.id = le64_to_cpu(open->member);
+	if (le32_to_cpu(open->gate) >= c->pages->slots)
+		return -EPROTO;
+	lib_lock(&s->lock);
+	s->counters = &c->pages->gates[le32_to_cpu(open->gate)];
+	lib_unlock(&s->lock);
+	return 0;
+}
+
+/* @first: it is not in the list of its channel yet. @retained as in the request. */
+static int ask_sink(struct kecho_sink *s, u32 retained, bool first)
+{
+	struct kecho_ctl_sink_open open = {
+		.policy = cpu_to_le32(s->m.policy), .retained = cpu_to_le32(retained),
+		.attrs_len = cpu_to_le32(s->m.attrs.len),
+	};
+	struct client_call call = { .cmd = KECHO_CMD_SINK_OPEN,
+				    .handle = &s->ch->client->handle };
+	struct kvec req[2] = { { &open, sizeof(open) } };
+	struct kecho *k = s->ch->k;
+	int err, bad;
+
+	put_attrs(&req[1], &s->m.attrs);
+	pthread_mutex_lock(&k->lock);
+	client_join_begin(k->client);
+	pthread_mutex_unlock(&k->lock);
+	client_call(k->client, &call, req, 2, JOIN_MS);
+	err = client_asked(&call, &open, sizeof(open), "sink of ", s->ch->ch.name);
+	client_call_end(&call);
+	if (!lock_joined(k, call.generation) && !err)
+		err = lib_fail(-ENOTCONN, "sink of '%s': kechod is gone", s->ch->ch.name);
+	if (!err && first)
+		list_add_tail(&s->list, &s->ch->sinks);
+	bad = err ? 0 : take_sink(s, &open);
+	bad = client_join_end(k->client, err ? NULL : s) ?: bad;
+	if (bad)
+		client_lost(k->client);
+	pthread_mutex_unlock(&k->lock);
+	return err;
+}
+
+/* The helper, of a sink in the list; the node is a new one. */
+int client_sink_again(struct kecho_sink *s)
+{
+	return ask_sink(s, KECHO_FROM_REJOIN, false);
+}
+
+int client_sink_join(struct kecho_sink *s)
+{
+	s->says = true;
+	return ask_sink(s, s->retained, true);
+}
+
+void client_sink_leave(struct kecho_sink *s)
+{
+	struct client_call call = { .cmd = KECHO_CMD_SINK_CLOSE, .handle = &s->handle };
+	struct kecho_ctl_sink close = { 0 };
+	struct kvec req = { &close, sizeof(close) };
+	struct kecho *k = s->ch->k;
+	struct feed *f;
+
+	call.generation = lock_leaving(k);
+	lib_lock(&s->lock);
+	list_del(&s->list);
+	lib_unlock(&s->lock);
+	pthread_mutex_unlock(&k->lock);
+	client_call(k->client, &call, &req, 1, 0);
+	client_call_end(&call);
+	pthread_mutex_lock(&k->lock);
+	lib_lock(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		f->slot = NULL;		/* the node's again */
+	lib_unlock(&s->lock);
+	feeds_end(s);
+	pthread_mutex_unlock(&k->lock);
+}

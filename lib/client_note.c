@@ -1,0 +1,367 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Notes: what the node says by itself. They are taken in the order in which they come,
+ * by the helper, under the kecho lock.
+ *
+ * A sink's feeds come before the answer that names the sink: while somebody waits for
+ * such an answer, notes for a sink that is not known are kept.
+ */
+#include "client.h"
+
+static struct kecho_channel *channel_by_handle(struct client *c, u32 handle)
+{
+	struct kecho_channel *ch;
+
+	list_for_each_entry(ch, &c->k->channels, list)
+		if (ch->client->handle == handle)
+			return ch;
+	return NULL;
+}
+
+static struct kecho_sink *sink_by_handle(struct client *c, u32 handle)
+{
+	struct kecho_channel *ch;
+	struct kecho_sink *s;
+
+	list_for_each_entry(ch, &c->k->channels, list)
+		list_for_each_entry(s, &ch->sinks, list)
+			if (s->handle == handle)
+				return s;
+	return NULL;
+}
+
+static struct feed *feed_by_id(struct kecho_sink *s, u32 id)
+{
+	struct feed *f;
+
+	list_for_each_entry(f, &s->feeds, list)
+		if (f->slot && f->id == id)
+			return f;
+	return NULL;
+}
+
+/* -------------------------------------------------------------------- feeds */
+
+/* A log that this process has mapped for another sink. */
+static struct shared_log *known_log(const struct kecho_channel *ch, u64 id, u64 size)
+{
+	struct kecho_sink *s;
+	struct feed *f;
+
+	list_for_each_entry(s, &ch->sinks, list)
+		list_for_each_entry(f, &s->feeds, list)
+			if (f->slot && f->log->id == id && f->reader.view.size == size)
+				return f->log;
+	return NULL;
+}
+
+static int add_feed(struct client *c, struct kecho_sink *s, const struct kecho_note_feed *n,
+		    int fd)
+{
+	u64 size = le64_to_cpu(n->size), id = le64_to_cpu(n->log);
+	u32 slot = le32_to_cpu(n->slot);
+	struct shared_log *log = known_log(s->ch, id, size);
+	int err;
+
+	if (!is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX ||
+	    slot >= c->pages->slots || fd < 0)
+		return -EPROTO;
+	if (log)
+		atomic_fetch_add(&log->refs, 1);
+	else
+		log = shared_log_open(fd, size, PROT_READ);
+	if (!log)
+		return -ENOMEM;
+	log->id = id;
+	err = feed_node(s, log, n, &c->pages->gates[slot]);
+	shared_log_put(log);
+	return err;
+}
+
+static void over(struct kecho_sink *s, int error)
+{
+	lib_lock(&s->lock);
+	s->end_error = error;
+	s->disconnected = true;
+	lib_unlock(&s->lock);
+}
+
+static int feed_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	const struct kecho_note_feed *n = (const void *)m->body;
+	struct feed *f = feed_by_id(s, le32_to_cpu(n->feed));
+	int err;
+
+	if (!n->again) {
+		err = f ? -EPROTO : add_feed(c, s, n, m->nfds ? m->fd[0] : -1);
+		if (err != -ENOMEM)
+			return err;
+		/* Deaf to one source is not what its owner believes it to be. */
+		over(s, err);
+	} else if (f) {
+		lib_lock(&s->lock);
+		f->ended = f->told = false;
+		lib_unlock(&s->lock);
+	}
+	return 0;
+}
+
+static int feed_end_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	const struct kecho_note_feed_end *n = (const void *)m->body;
+	struct feed *f = feed_by_id(s, le32_to_cpu(n->feed));
+	u32 own = le32_to_cpu(n->attrs_len), node = le32_to_cpu(n->node_attrs_len);
+	const u8 *attrs = m->body + sizeof(*n);
+
+	(void)c;
+	if ((u64)own + node > m->head.len - sizeof(*n))
+		return -EPROTO;
+	if (!f)
+		return 0;
+	lib_lock(&s->lock);
+	f->ended = true;
+	f->failed = n->failed;
+	f->last_seq = le64_to_cpu(n->last_seq);
+	if (n->gone) {
+		/* Without memory for them they are just not there any more. */
+		if (ke_attrs_load(&f->attrs, attrs, own) ||
+		    ke_attrs_load(&f->node_attrs, attrs + own, node))
+			ke_attrs_free(&f->attrs);
+		f->gone = true;
+		f->bounded = f->last_seq || !f->failed;
+		feed_leave_slot(f);
+	}
+	lib_unlock(&s->lock);
+	feeds_drop_told(s);
+	return 0;
+}
+
+static int sink_end_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	const struct kecho_note_end *n = (const void *)m->body;
+	struct feed *f;
+
+	(void)c;
+	/* It held up a source for too long, and is told what that made it lose. */
+	if (n->error == cpu_to_le32(-EPIPE))
+		stall_cut(s);
+	else
+		over(s, (int)le32_to_cpu(n->error));
+	lib_lock(&s->lock);
+	s->counters = NULL;		/* it is not the node's any more */
+	list_for_each_entry(f, &s->feeds, list) {
+		f->slot = NULL;
+		f->ended = f->gone = true;
+	}
+	lib_unlock(&s->lock);
+	return 0;
+}
+
+/* ----------------------------------------------------------- notes of sinks */
+
+static const struct {
+	size_t size;
+	int (*take)(struct client *c, struct client_msg *m, struct kecho_sink *s);
+} sink_notes[] = {
+	[KECHO_NOTE_FEED - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_feed), feed_in },
+	[KECHO_NOTE_FEED_END - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_feed_end),
+						    feed_end_in },
+	[KECHO_NOTE_SINK_END - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_end), sink_end_in },
+};
+
+static int keep(struct client *c, struct client_msg *m)
+{
+	struct client_early *e = calloc(1, sizeof(*e) + m->head.len + 1);
+
+	if (!e)
+		return -ENOMEM;
+	e->msg = *m;
+	e->msg.body = memcpy(e + 1, m->body, m->head.len + 1);
+	m->nfds = 0;
+	list_add_tail(&e->list, &c->early);
+	return 0;
+}
+
+static int sink_note(struct client *c, struct client_msg *m, unsigned int i)
+{
+	struct kecho_sink *s;
+	u32 handle;
+	int err;
+
+	if (m->head.len < sink_notes[i].size)
+		return -EPROTO;
+	memcpy(&handle, m->body, sizeof(handle));	/* all of them begin with it */
+	s = sink_by_handle(c, le32_to_cpu(handle));
+	if (!s)
+		return c->joining ? keep(c, m) : 0;
+	err = sink_notes[i].take(c, m, s);
+	wait_wake(c->k);
+	return err;
+}
+
+static void forget(struct client_early *e)
+{
+	client_msg_close(&e->msg);
+	list_del(&e->list);
+	free(e);
+}
+
+void client_forget_early(struct client *c)
+{
+	while (!list_empty(&c->early))
+		forget(list_first_entry(&c->early, struct client_early, list));
+}
+
+/* The kecho lock is held, of both. Notes are kept until the handle of the sink is known. */
+void client_join_begin(struct client *c)
+{
+	c->joining++;
+}
+
+/* @s is in the list of its channel, with its handle; NULL: there is none. */
+int client_join_end(struct client *c, struct kecho_sink *s)
+{
+	struct client_early *e, *next;
+	u32 handle;
+	int err = 0;
+
+	c->joining--;
+	list_for_each_entry_safe(e, next, &c->early, list) {
+		memcpy(&handle, e->msg.body, sizeof(handle));
+		if (!s || le32_to_cpu(handle) != s->handle)
+			continue;
+		err = err ?: sink_note(c, &e->msg, le32_to_cpu(e->msg.head.cmd) - KECHO_NOTE_FEED);
+		forget(e);
+	}
+	if (!c->joining)
+		client_forget_early(c);
+	return err;
+}
+
+/* ------------------------------------------------------------- other notes */
+
+static int doorbell_in(struct client *c, struct client_msg *m)
+{
+	const struct kecho_note_doorbell *n = (const void *)m->body;
+	struct kecho_channel *ch;
+	int err;
+
+	if (m->head.len < sizeof(*n) ||
+	    (m->nfds != 2 && !(le32_to_cpu(n->use) & KECHO_DOORBELL_GONE)))
+		return -EPROTO;
+	ch = channel_by_handle(c, le32_to_cpu(n->channel));
+	err = ch ? client_bell_in(ch, n, m->fd) : 0;
+	if (m->nfds == 2 && m->fd[1] < 0)
+		m->nfds = 1;
+	return err;
+}
+
+/* Who is there by the notes so far; when the node goes they have all failed. */
+static int know_member(struct client_channel *cc, const struct kecho_member *m)
+{
+	struct notice *n, *next;
+
+	list_for_each_entry_safe(n, next, &cc->known, list) {
+		if (n->m.id != m->id)
+			continue;
+		list_del(&n->list);
+		free(n);
+	}
+	if (m->state != KECHO_JOINED)
+		return 0;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	n->m = *m;
+	list_add_tail(&n->list, &cc->known);
+	return 0;
+}
+
+static int member_in(struct client *c, struct client_msg *m)
+{
+	const struct kecho_ctl_member *in = (const void *)m->body;
+	struct kecho_channel *ch;
+	struct notice *n;
+
+	if (m->head.len < sizeof(*in))
+		return -EPROTO;
+	ch = channel_by_handle(c, le32_to_cpu(in->channel));
+	if (!ch || !ch->watch)
+		return 0;
+	n = calloc(1, sizeof(*n));
+	if (!n)
+		return -ENOMEM;
+	client_member(in, &n->m);
+	list_add_tail(&n->list, &ch->notices);
+	return know_member(ch->client, &n->m);
+}
+
+static int source_end_in(struct client *c, struct client_msg *m)
+{
+	const struct kecho_note_end *n = (const void *)m->body;
+	struct kecho_channel *ch;
+	struct kecho_source *s;
+
+	if (m->head.len < sizeof(*n))
+		return -EPROTO;
+	list_for_each_entry(ch, &c->k->channels, list) {
+		list_for_each_entry(s, &ch->sources, list) {
+			if (s->handle != le32_to_cpu(n->handle))
+				continue;
+			lib_lock(&s->lock);
+			s->end_error = (int)le32_to_cpu(n->error);
+			s->s.closed = true;
+			lib_unlock(&s->lock);
+		}
+	}
+	return 0;
+}
+
+static int frozen_in(struct client *c, struct client_msg *m)
+{
+	const struct kecho_note_frozen *n = (const void *)m->body;
+	struct kecho_channel *ch;
+
+	if (m->head.len < sizeof(*n))
+		return -EPROTO;
+	ch = channel_by_handle(c, le32_to_cpu(n->channel));
+	if (ch)
+		client_frozen(ch, n->on);
+	return 0;
+}
+
+static int channel_end_in(struct client *c, struct client_msg *m)
+{
+	const struct kecho_ctl_channel_only *n = (const void *)m->body;
+	struct kecho_channel *ch;
+
+	if (m->head.len < sizeof(*n))
+		return -EPROTO;
+	ch = channel_by_handle(c, le32_to_cpu(n->channel));
+	if (ch)
+		client_destroyed(ch);
+	return 0;
+}
+
+/* A newer node may say what we don't know: that is of no concern. An error: this can't
+ * go on. */
+int client_note(struct client *c, struct client_msg *m)
+{
+	switch (le32_to_cpu(m->head.cmd)) {
+	case KECHO_NOTE_FEED:
+	case KECHO_NOTE_FEED_END:
+	case KECHO_NOTE_SINK_END:
+		return sink_note(c, m, le32_to_cpu(m->head.cmd) - KECHO_NOTE_FEED);
+	case KECHO_NOTE_DOORBELL:
+		return doorbell_in(c, m);
+	case KECHO_NOTE_MEMBER:
+		return member_in(c, m);
+	case KECHO_NOTE_SOURCE_END:
+		return source_end_in(c, m);
+	case KECHO_NOTE_FROZEN:
+		return frozen_in(c, m);
+	case KECHO_NOTE_CHANNEL_END:
+		return channel_end_in(c, m);
+	}
+	return 0;
+}

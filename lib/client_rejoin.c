@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: MIT
+/*
+ * When the node goes, and when there is one again.
+ *
+ *	UP ── the socket ends ──> LOST ── somebody listens ──> REJOINING ──> UP
+ *	                           ^──────── it goes too ───────────┘
+ *
+ * Logs of this host are the memory of the processes that share them: without a node
+ * sources go on writing theirs, `block` ones up to their last limit, and sinks reading.
+ * Joining again a source gets a new log, and says in the old one that it was its end;
+ * a feed of it is an orphan until then, or until its source has had its time. Sinks
+ * read the new logs from their beginning: it came after all of the old ones. So nothing
+ * of this host is lost or repeated. Members are new ones to all.
+ *
+ * While REJOINING no list changes but by the helper, which is here.
+ */
+#include "client.h"
+
+static void end_feed(struct feed *f)
+{
+	f->orphan = false;
+	f->ended = f->gone = f->failed = true;
+	f->bounded = false;
+}
+
+/* The node is gone. A mirror was its own; what else it was that a sink reads has a
+ * writer still. The kecho lock is held. */
+void client_orphan(struct kecho_sink *s)
+{
+	struct feed *f;
+
+	lib_lock(&s->lock);
+	s->counters = NULL;
+	list_for_each_entry(f, &s->feeds, list) {
+		if (!f->slot)
+			continue;
+		f->slot = NULL;
+		if (f->mine && !f->ended)
+			f->orphan = true;
+		else
+			end_feed(f);
+	}
+	lib_unlock(&s->lock);
+	feeds_drop_told(s);
+}
+
+static bool is_over(const struct feed *f)
+{
+	return smp_load_acquire(&f->reader.view.hdr->want) == cpu_to_le64(KE_NO_LIMIT);
+}
+
+/* Who writes it may ring doorbells that we don't have any more. Is there something to
+ * read? */
+static bool look_at(struct feed *f, bool late)
+{
+	if (!late && !is_over(f))
+		return ke_reader_head(&f->reader) != f->reader.pos;
+	end_feed(f);
+	return true;
+}
+
+/* Ends those whose time has come; whether there are others. The kecho lock is held. */
+bool client_orphans(struct client *c)
+{
+	bool late = c->state == CLIENT_UP && lib_deadline(0) >= c->orphans_ms;
+	bool more = false, wake = false;
+	struct kecho_channel *ch;
+	struct kecho_sink *s;
+	struct feed *f;
+
+	list_for_each_entry(ch, &c->k->channels, list) {
+		list_for_each_entry(s, &ch->sinks, list) {
+			lib_lock(&s->lock);
+			list_for_each_entry(f, &s->feeds, list) {
+				if (!f->orphan)
+					continue;
+				wake |= look_at(f, late);
+				more |= f->orphan;
+			}
+			lib_unlock(&s->lock);
+		}
+	}
+	if (wake)
+		wait_wake(c->k);
+	return more;
+}
+
+/* --------------------------------------------------------------- joining again */
+
+static void refuse_sink(struct kecho_sink *s, int err)
+{
+	lib_lock(&s->lock);
+	s->end_error = err;
+	s->disconnected = true;
+	lib_unlock(&s->lock);
+}
+
+static void refuse_source(struct kecho_source *s, int err)
+{
+	lib_lock(&s->lock);
+	s->end_error = err;
+	s->s.closed = true;
+	lib_unlock(&s->lock);
+}
+
+/* @err is why the channel is refused, and all in it; or 0. */
+static int rejoin_members(struct kecho_channel *ch, int err)
+{
+	struct kecho_source *src;
+	struct kecho_sink *s;
+	int refused;
+
+	list_for_each_entry(s, &ch->sinks, list) {
+		refused = err ?: client_sink_again(s);
+		if (refused == -ENOTCONN)
+			return refused;
+		if (refused)
+			refuse_sink(s, refused);
+	}
+	list_for_each_entry(src, &ch->sources, list) {
+		refused = err ?: client_source_again(src);
+		if (refused == -ENOTCONN)
+			return refused;
+		if (refused)
+			refuse_source(src, refused);
+	}
+	return 0;
+}
+
+/* -ENOTCONN: the node has gone. What it refuses is over, and says so. */
+static int rejoin_channel(struct kecho_channel *ch)
+{
+	int err = client_channel_again(ch);
+
+	if (err == -ENOTCONN || rejoin_members(ch, err) == -ENOTCONN)
+		return -ENOTCONN;
+	if (!err && ch->client->watched && client_ask_watch(ch, true) == -ENOTCONN)
+		return -ENOTCONN;
+	return 0;
+}
+
+static int rejoin_all(struct client *c)
+{
+	struct kecho_channel *ch;
+	int err;
+
+	list_for_each_entry(ch, &c->k->channels, list) {
+		if (ch->ch.ended)
+			continue;
+		err = rejoin_channel(ch);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void again_later(struct client *c)
+{
+	c->retry_ms = lib_deadline(c->retry_wait_ms);
+	c->retry_wait_ms = min(2 * c->retry_wait_ms, (u32)RETRY_MAX_MS);
+}
+
+static void use_socket(struct client *c, int fd)
+{
+	lib_lock(&c->send);
+	dup3(fd, c->sock, O_CLOEXEC);
+	c->sock_generation = c->generation;
+	lib_unlock(&c->send);
+	close(fd);
+}
+
+/* The kecho lock is held. */
+static void begin(struct client *c, int fd)
+{
+	struct kecho_channel *ch;
+
+	c->state = CLIENT_REJOINING;
+	c->generation++;
+	use_socket(c, fd);
+	list_for_each_entry(ch, &c->k->channels, list) {
+		client_bells_drop(ch);
+		client_frozen(ch, false);	/* it says so if somebody still holds it */
+	}
+}
+
+/* The helper; no lock is held. Looks whether there is a node, and joins all with it. */
+void client_rejoin(struct client *c)
+{
+	struct kecho *k = c->k;
+	int fd = client_connect(), err;
+	u32 wait_ms;
+
+	pthread_mutex_lock(&k->lock);
+	wait_ms = c->retry_wait_ms;
+	if (fd >= 0) {
+		begin(c, fd);
+		pthread_mutex_unlock(&k->lock);
+		err = client_attach(c) ?: rejoin_all(c);
+		pthread_mutex_lock(&k->lock);
+		if (err)
+			client_lost(c);
+	}
+	if (c->state == CLIENT_REJOINING) {
+		c->state = CLIENT_UP;
+		c->orphans_ms = lib_deadline(ORPHAN_MS);
+	} else {
+		c->retry_wait_ms = wait_ms;
+		again_later(c);
+	}
+	pthread_cond_broadcast(&k->changed);
+	wait_wake(k);
+	pthread_mutex_unlock(&k->lock);
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: MIT
+/*
+ * How far a source may write its log, as its node says, and waiting for more.
+ *
+ * The limit can be lowered at any time, for a sink that is new, without the source's
+ * help: the node stores it, and then takes the head that it sees for the sink's start.
+ * So the limit is loaded for every record, and what is written is published, with a
+ * fence, before it is much: nothing behind that head is overwritten then.
+ */
+#include "client.h"
+
+#include <linux/futex.h>
+#include <sys/syscall.h>
+
+/* A sink that has read as far as this rings the node. 0: none needs to. */
+static void set_want(struct kecho_source *s, u64 want)
+{
+	WRITE_ONCE(s->s.log.hdr->want, cpu_to_le64(want));
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* More than half of what may be written now has been: ask for more before it is all. */
+static void ask_early(struct kecho_source *s, u64 limit)
+{
+	u64 want = limit - s->s.log.size + s->s.log.size / 4;
+
+	s->asked = limit;
+	if (!s->waiting)
+		set_want(s, want ?: 1);
+	client_ring(s->ch->k);
+}
+
+/* The source's lock is held; a record is to end at @end. */
+u64 client_limit(struct kecho_source *s, u64 end)
+{
+	struct ke_log *log = &s->s.log;
+	u64 limit;
+
+	if (log->end - log->head > log->size / 8) {
+		ke_log_publish(log);
+		atomic_thread_fence(memory_order_seq_cst);
+	}
+	limit = le64_to_cpu(READ_ONCE(s->slot->limit));
+	if (unlikely(s->asked && s->asked != limit)) {
+		s->asked = 0;
+		if (!s->waiting)
+			set_want(s, 0);
+	}
+	if (limit != KE_NO_LIMIT && end > limit - min(limit, log->size / 2) && !s->asked)
+		ask_early(s, limit);
+	s->s.limit = limit;
+	return limit;
+}
+
+static void wait_for_bell(const struct kecho_limit_slot *slot, u32 seen)
+{
+	struct timespec t = { 0, ROOM_LOOK_MS * 1000000 };
+
+	syscall(SYS_futex, &slot->bell, FUTEX_WAIT, seen, &t, NULL, 0);
+}
+
+/* Who waits is to look again: there may be room, or the channel is not frozen any more. */
+void client_room_wake(struct kecho_source *s)
+{
+	syscall(SYS_futex, &s->slot->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+}
+
+/* Until a record of @size bytes may be written, or none ever; what is there was told.
+ * The source's lock is held, and let go meanwhile. -ESTALE: the rest of an event in
+ * pieces, and now the log is another. */
+int client_wait_for_room(struct kecho_source *s, u64 size)
+{
+	u64 half = s->s.log.size / 2;
+	u32 logs = s->logs;
+
+	s->waiting++;
+	for (;;) {
+		const struct kecho_limit_slot *slot = s->slot;
+		u32 seen = smp_load_acquire(&slot->bell);
+		u64 end = s->s.log.end + 2 * size;
+
+		set_want(s, end > half ? end - half : 1);
+		if (s->s.closed || (!source_held(s) &&
+				    ke_log_room(&s->s.log, size, client_limit(s, end))))
+			break;
+		lib_unlock(&s->lock);
+		client_ring(s->ch->k);
+		wait_for_bell(slot, seen);
+		lib_lock(&s->lock);
+	}
+	if (!--s->waiting) {
+		s->asked = 0;
+		set_want(s, 0);
+	}
+	/* The first pieces of an event are in a log that is over. */
+	return s->s.in_pieces && s->logs != logs ? -ESTALE : 0;
+}
