@@ -342,8 +342,9 @@ TEST(descriptor)
 	ARENA();
 	if (pair_stream(&p, "fd", KECHO_BLOCK)) {
 		fd = kecho_sink_fd(p.snk);
-		is_eq(kecho_read(p.snk, &ev, 0), -EAGAIN, "nothing");
-		ok(!readable(fd, QUIET_MS), "quiet");
+		/* A doorbell that is new is rung once. */
+		ok(comes_true(kecho_read(p.snk, &ev, 0) == -EAGAIN && !readable(fd, QUIET_MS)),
+		   "quiet");
 		for (i = 0; i < 20; i++) {
 			put(p.src, "1");
 			put(p.src, "2");
@@ -459,6 +460,8 @@ TEST(silent_connection)
 	ssize_t n;
 
 	ARENA();
+	if (with_daemon())
+		skip("who listens is kechod");
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ok(!kecho_open(&k, &opt), "%s", kecho_explain());
 	ok(!connect(fd, (void *)&a, sizeof(a)), "connect");

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -88,10 +89,20 @@ static inline bool own_network(void)
 	return done;
 }
 
+/* Whether the test's processes attach to a kechod: KECHO=daemon, and KECHOD its path.
+ * Else each is a node, whatever else may run on this host. */
+static inline bool with_daemon(void)
+{
+	const char *how = getenv("KECHO");
+
+	return how && !strcmp(how, "daemon");
+}
+
 #define ARENA()									\
 	do {									\
 		if (!own_network())						\
 			skip("no network namespace of its own");		\
+		must(own_daemon(), "a kechod of the test's own");		\
 	} while (0)
 
 /* Zeroed memory that this process and its children share. */
@@ -115,6 +126,70 @@ static inline pid_t spawn(int (*fn)(void *arg), void *arg)
 	if (getppid() != parent)
 		_exit(2);
 	_exit(fn(arg));
+}
+
+static inline bool listens(const char *path)
+{
+	struct sockaddr_un a = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
+	bool there;
+
+	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
+	there = fd >= 0 && !connect(fd, (void *)&a, sizeof(a));
+	close(fd);
+	return there;
+}
+
+static pid_t daemon_pid;
+static char daemon_dir[] = "/tmp/kecho-test-XXXXXX";
+
+static int run_daemon(void *socket)
+{
+	char run_option[64], socket_option[80];
+	const char *path = getenv("KECHOD");
+
+	snprintf(run_option, sizeof(run_option), "run=%s", daemon_dir);
+	snprintf(socket_option, sizeof(socket_option), "socket=%s", (char *)socket);
+	execl(path, path, "-o", run_option, "-o", socket_option, NULL);
+	return 127;
+}
+
+static inline void end_daemon(void)
+{
+	char socket[64];
+
+	if (daemon_pid > 0) {
+		kill(daemon_pid, SIGTERM);
+		waitpid(daemon_pid, NULL, 0);
+	}
+	snprintf(socket, sizeof(socket), "%s/kechod.sock", daemon_dir);
+	unlink(socket);
+	rmdir(daemon_dir);
+}
+
+static inline bool start_daemon(void)
+{
+	char *socket = getenv("KECHO_SOCKET");
+
+	daemon_pid = spawn(run_daemon, socket);
+	return comes_true(listens(socket));
+}
+
+/* For the whole test program: its kechod, or none. */
+static inline bool own_daemon(void)
+{
+	char socket[64];
+
+	if (!with_daemon())
+		return !setenv("KECHO", "embedded", 1);
+	if (daemon_pid)
+		return true;
+	if (!getenv("KECHOD") || !mkdtemp(daemon_dir))
+		return false;
+	snprintf(socket, sizeof(socket), "%s/kechod.sock", daemon_dir);
+	setenv("KECHO_SOCKET", socket, 1);
+	atexit(end_daemon);
+	return start_daemon();
 }
 
 /* The child's exit status, or -1: it was killed, or did not end in time. */
