@@ -3,8 +3,9 @@
  * A feed: one sink's reader of one log. A sink has one for each source of its
  * channel and reads them in turns.
  *
- * Lists of feeds change under the kecho lock and the sink's lock; so either is
- * enough to walk one. What a `block` sink has read is told to the source, or the
+ * Feeds come and go under the kecho lock and the sink's lock, and its reader moves them
+ * about under the sink's. So that is needed to walk the list; with the kecho lock a feed
+ * that was found stays. What a `block` sink has read is told to the source, or the
  * other node, in steps of an eighth of the log, and before it sleeps.
  */
 #include "internal.h"

@@ -161,11 +161,13 @@ static void share_channel(struct ke_link *l, struct ke_channel *ch)
 static bool has_feed(struct kecho_sink *s, const struct ke_rstream *rs)
 {
 	struct feed *f;
+	bool has = false;
 
+	lib_lock(&s->lock);
 	list_for_each_entry(f, &s->feeds, list)
-		if (f->rs == rs)
-			return true;
-	return false;
+		has |= f->rs == rs;
+	lib_unlock(&s->lock);
+	return has;
 }
 
 static void feed_goes_on(struct feed *f, void *arg)

@@ -103,17 +103,20 @@ bool find_gone(struct kecho_channel *ch, uint64_t id, const struct ke_attrs **ow
 {
 	struct kecho_sink *s;
 	struct feed *f;
+	bool found = false;
 
 	list_for_each_entry(s, &ch->sinks, list) {
+		lib_lock(&s->lock);
 		list_for_each_entry(f, &s->feeds, list) {
 			if (f->member != id || !f->gone)
 				continue;
 			*own = &f->attrs;
 			*node = &f->node_attrs;
-			return true;
+			found = true;
 		}
+		lib_unlock(&s->lock);
 	}
-	return false;
+	return found;
 }
 
 /* Of one of our members, or another's: its own attributes, and its node's. */
