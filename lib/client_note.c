@@ -32,12 +32,14 @@ static struct kecho_sink *sink_by_handle(struct client *c, u32 handle)
 
 static struct feed *feed_by_id(struct kecho_sink *s, u32 id)
 {
-	struct feed *f;
+	struct feed *f, *found = NULL;
 
+	lib_lock(&s->lock);
 	list_for_each_entry(f, &s->feeds, list)
 		if (f->slot && f->id == id)
-			return f;
-	return NULL;
+			found = f;
+	lib_unlock(&s->lock);
+	return found;
 }
 
 /* -------------------------------------------------------------------- feeds */
@@ -45,14 +47,18 @@ static struct feed *feed_by_id(struct kecho_sink *s, u32 id)
 /* A log that this process has mapped for another sink. */
 static struct shared_log *known_log(const struct kecho_channel *ch, u64 id, u64 size)
 {
+	struct shared_log *found = NULL;
 	struct kecho_sink *s;
 	struct feed *f;
 
-	list_for_each_entry(s, &ch->sinks, list)
+	list_for_each_entry(s, &ch->sinks, list) {
+		lib_lock(&s->lock);
 		list_for_each_entry(f, &s->feeds, list)
 			if (f->slot && f->log->id == id && f->reader.view.size == size)
-				return f->log;
-	return NULL;
+				found = f->log;
+		lib_unlock(&s->lock);
+	}
+	return found;
 }
 
 static int add_feed(struct client *c, struct kecho_sink *s, const struct kecho_note_feed *n,

@@ -17,6 +17,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -184,7 +185,7 @@ static inline bool own_daemon(void)
 		return !setenv("KECHO", "embedded", 1);
 	if (daemon_pid)
 		return true;
-	if (!getenv("KECHOD") || !mkdtemp(daemon_dir))
+	if (!getenv("KECHOD") || !mkdtemp(daemon_dir) || chmod(daemon_dir, 0755))
 		return false;
 	snprintf(socket, sizeof(socket), "%s/kechod.sock", daemon_dir);
 	setenv("KECHO_SOCKET", socket, 1);

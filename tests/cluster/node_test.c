@@ -198,7 +198,7 @@ TEST(members_fail_with_it)
 	is_eq(kecho_submit(s.src, "x", 1, 0), 0, "a source goes on");
 	must(start_daemon(), "the next kechod");
 	ok(comes_true(READ_ONCE(changes[KECHO_JOINED]) == 4), "both are in again");
-	is_eq(changes[KECHO_FAILED], 2, "no more have");
+	is_eq(READ_ONCE(changes[KECHO_FAILED]), 2, "no more have");
 	smp_store_release(&s.last, 1);
 	pthread_join(s.reader, NULL);
 	kecho_close(s.k[0]);
@@ -225,5 +225,102 @@ TEST(calls_say_so)
 	kecho_close(k);
 }
 
-TESTS(node, latest_goes_on, block_goes_on, block_waits_for_the_next, members_fail_with_it,
-      calls_say_so);
+/* ------------------------------------------------------------ several users */
+
+enum {
+	USERS_MAX = 20, /* more than a thread can sleep on at once */
+	USER_FIRST = 20000,
+	USER_ROUNDS = 5,
+};
+
+static struct turns {
+	unsigned int turn;	/* whose it is, from 1; 0: nobody's */
+	unsigned int there;
+	bool begin, stop;
+} *turns;
+
+static int user(void *arg)
+{
+	unsigned int me = (unsigned int)(uintptr_t)arg;
+	struct kecho_source *s;
+	struct kecho_channel *ch;
+	struct kecho *k;
+
+	if (!comes_true(READ_ONCE(turns->begin)) || setgid(USER_FIRST + me) ||
+	    setuid(USER_FIRST + me) || kecho_open(&k, NULL) ||
+	    kecho_channel_open(k, "users", NULL, &ch) || kecho_source_open(ch, NULL, &s)) {
+		fprintf(stderr, "# user %u: %s\n", me, kecho_explain());
+		return 3;
+	}
+	__atomic_fetch_add(&turns->there, 1, __ATOMIC_SEQ_CST);
+	while (!READ_ONCE(turns->stop)) {
+		if (READ_ONCE(turns->turn) == me) {
+			WRITE_ONCE(turns->turn, 0);
+			if (kecho_submit(s, &me, sizeof(me), 0))
+				return 4;
+		}
+		sleep_us(STEP_US);
+	}
+	kecho_close(k);
+	return 0;
+}
+
+/* Each of @n users wakes a sink that sleeps on all of them; @fd: that is polled. */
+static void each_wakes(struct kecho_sink *snk, unsigned int n, int fd)
+{
+	struct pollfd p = { .fd = fd, .events = POLLIN };
+	struct kecho_event ev;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < USER_ROUNDS * n; i++) {
+		WRITE_ONCE(turns->turn, i % n + 1);
+		do {
+			if (fd >= 0 && poll(&p, 1, SOON_MS) != 1)
+				break;
+			err = kecho_read(snk, &ev, fd < 0 ? SOON_MS : 0);
+		} while (err == -EAGAIN);
+		must(!err && ev.kind == KECHO_EVENT && ev.len == sizeof(i), "user %u of %u: %d",
+		     i % n + 1, n, err);
+		is_eq(*(const unsigned int *)ev.data, i % n + 1, "who was asked");
+	}
+}
+
+static void users(unsigned int n)
+{
+	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
+	struct kecho_channel *ch;
+	struct kecho_sink *snk;
+	pid_t pid[USERS_MAX];
+	struct kecho *k;
+	unsigned int i;
+
+	turns = shared(sizeof(*turns));
+	for (i = 0; i < n; i++)
+		pid[i] = spawn(user, (void *)(uintptr_t)(i + 1));
+	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "users", NULL, &ch) &&
+	     !kecho_sink_open(ch, &opt, &snk), "%s", kecho_explain());
+	WRITE_ONCE(turns->begin, true);
+	if (ok(comes_true(READ_ONCE(turns->there) == n), "%u of %u users", turns->there, n)) {
+		each_wakes(snk, n, -1);
+		each_wakes(snk, n, kecho_sink_fd(snk));
+	}
+	WRITE_ONCE(turns->stop, true);
+	for (i = 0; i < n; i++)
+		is_eq(ends(pid[i]), 0, "user %u", i + 1);
+	munmap(turns, sizeof(*turns));
+	kecho_close(k);
+}
+
+TEST(woken_by_each_user)
+{
+	if (geteuid())
+		skip("needs root, to be several users");
+	ARENA();
+	users(1);
+	users(3);
+	users(USERS_MAX);
+}
+
+TESTS(node, woken_by_each_user, latest_goes_on, block_goes_on, block_waits_for_the_next,
+      members_fail_with_it, calls_say_so);
