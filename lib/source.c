@@ -195,6 +195,13 @@ static int no_room(struct kecho_source *s, u64 size)
 			"to read", s->ch->ch.name);
 }
 
+static bool must_wait(struct kecho_source *s, u64 size, u64 want)
+{
+	if (s->s.closed)
+		return false;
+	return source_held(s) || !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, want));
+}
+
 /*
  * Wait until the log may grow. Called and left with the source's lock; the kecho
  * lock, which every change of a gate broadcasts under, comes first.
@@ -215,8 +222,7 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 	pthread_mutex_lock(&k->lock);
 	lib_lock(&s->lock);
 	set_want(s, end > half ? end - half : 1);
-	while (!s->s.closed && (source_held(s) || !ke_log_room(&s->s.log, size,
-							       ke_source_limit(&s->s, end + half)))) {
+	while (must_wait(s, size, end + half)) {
 		bool stalled = !source_held(s) && ke_source_stalled(&s->s, size);
 
 		lib_unlock(&s->lock);
