@@ -211,6 +211,11 @@ static void take_link(void *to, size_t at, const void *entry)
 	out->rx_bytes = le64_to_cpu(in.rx_bytes);
 	out->tx_bytes = le64_to_cpu(in.tx_bytes);
 	out->resumed = le64_to_cpu(in.resumed);
+	out->refused = in.refused != 0;
+	out->version = le32_to_cpu(in.version);
+	out->oldest = le32_to_cpu(in.oldest);
+	out->newest = le32_to_cpu(in.newest);
+	out->error = (int)le32_to_cpu(in.error);
 	strscpy(out->name, in.name, sizeof(out->name));
 	strscpy(out->address, in.address, sizeof(out->address));
 }
@@ -232,6 +237,7 @@ static void take_channel(void *to, size_t at, const void *entry)
 	strscpy(out->name, in.name, sizeof(out->name));
 	memcpy(out->uuid, in.uuid, sizeof(out->uuid));
 	out->contacts = le32_to_cpu(in.contacts);
+	out->other = in.other != 0;
 }
 
 ssize_t client_channels(struct kecho *k, struct kecho_channel_info *c, size_t max)
