@@ -157,7 +157,7 @@ static bool lags(struct kd_sink *k, struct ke_in marks)
 		list_for_each_entry(f, &k->feeds, sink_list) {
 			member = f->source ? f->source->s.member.id : f->mirror->rs->remote->id;
 			if (member == m.member &&
-			    le64_to_cpu(READ_ONCE(kd_gate(k->o->s, f->slot)->pos)) < m.pos)
+			    le64_to_cpu(READ_ONCE(kd_gate(k->o->s, f->slot)->given)) < m.pos)
 				return true;
 		}
 	}

@@ -15,12 +15,12 @@ void client_ring(const struct kecho *k)
 }
 
 /* All who watched have seen them, and see them no more. */
-static void fail_members(struct kecho_channel *ch)
+void client_members_gone(struct kecho_channel *ch, enum kecho_member_state state)
 {
 	struct notice *n, *next;
 
 	list_for_each_entry_safe(n, next, &ch->client->known, list) {
-		n->m.state = KECHO_FAILED;
+		n->m.state = state;
 		list_move_tail(&n->list, &ch->notices);
 	}
 }
@@ -29,6 +29,7 @@ static void fail_members(struct kecho_channel *ch)
 void client_lost(struct client *c)
 {
 	struct kecho_channel *ch;
+	struct kecho_source *src;
 	struct kecho_sink *s;
 
 	if (c->state == CLIENT_LOST)
@@ -40,7 +41,10 @@ void client_lost(struct client *c)
 	client_fail_calls(c);
 	client_forget_early(c);
 	list_for_each_entry(ch, &c->k->channels, list) {
-		fail_members(ch);
+		client_members_gone(ch, KECHO_FAILED);
+		ch->client->handle = 0;
+		list_for_each_entry(src, &ch->sources, list)
+			src->handle = 0;
 		list_for_each_entry(s, &ch->sinks, list)
 			client_orphan(s);
 	}

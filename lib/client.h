@@ -27,7 +27,8 @@ enum client_limits {
 
 /*
  * A request and its answer. A handle is looked up when the request is sent: things get
- * others from each node. @handle's value goes to @handle_at of the first struct.
+ * others from each node, and have 0 while they have none. @handle's value goes to
+ * @handle_at of the first struct.
  */
 struct client_call {
 	struct list_head list;
@@ -120,6 +121,7 @@ struct client_channel {
 
 /* client.c */
 void client_lost(struct client *c);
+void client_members_gone(struct kecho_channel *ch, enum kecho_member_state state);
 
 int client_connect(void);
 int client_attach(struct client *c);

@@ -186,6 +186,8 @@ static bool await_node(struct client *c, const struct client_call *call)
 	while (!helper && !call->generation && c->state != CLIENT_UP)
 		if (!lib_wait(c->k, deadline))
 			break;
+	if (call->handle && !*call->handle)
+		return false;
 	return c->state == CLIENT_UP && (!call->generation || call->generation == c->generation);
 }
 

@@ -286,9 +286,11 @@ static int take_sink(struct kecho_sink *s, const struct kecho_ctl_sink_open *ope
 
 	s->handle = le32_to_cpu(open->sink);
 	s->m.id = le64_to_cpu(open->member);
-	if (le32_to_cpu(open->gate) >= c->pages->slots)
+	if (le32_to_cpu(open->gate) >= c->pages->slots ||
+	    le32_to_cpu(open->slot) >= c->pages->slots)
 		return -EPROTO;
 	lib_lock(&s->lock);
+	s->kept = &c->pages->limits[le32_to_cpu(open->slot)];
 	s->counters = &c->pages->gates[le32_to_cpu(open->gate)];
 	lib_unlock(&s->lock);
 	return 0;

@@ -74,15 +74,17 @@ void client_frozen(struct kecho_channel *ch, bool on)
 	}
 }
 
-/* The kecho lock is held. */
+/* The same. The ends of the sinks' feeds follow, when the sources have nothing more. */
 void client_destroyed(struct kecho_channel *ch)
 {
 	struct kecho_source *s;
 
 	WRITE_ONCE(ch->ch.ended, true);
+	client_members_gone(ch, KECHO_LEFT);
+	ch->client->still_due = true;
 	list_for_each_entry(s, &ch->sources, list) {
 		lib_lock(&s->lock);
-		s->s.closed = true;
+		s->s.closed = s->s.frozen = true;	/* what has begun says when it is done */
 		ke_log_abort_all(&s->s.log);
 		client_tell(s);
 		lib_unlock(&s->lock);

@@ -166,7 +166,7 @@ ssize_t client_members(struct kecho_channel *ch, struct kecho_member *m, size_t 
 	struct listing l = { KECHO_CMD_MEMBERS, sizeof(struct kecho_ctl_member), max, take_member,
 			     m, "members of ", ch->ch.name };
 
-	return ask_list(ch->k, ch, &l, 0);
+	return READ_ONCE(ch->ch.ended) ? 0 : ask_list(ch->k, ch, &l, 0);
 }
 
 static void take_stats(void *to, size_t at, const void *entry)

@@ -142,24 +142,43 @@ static int feed_end_in(struct client *c, struct client_msg *m, struct kecho_sink
 	return 0;
 }
 
-static int sink_end_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+/* The node has ended it, and may use its slots for others. */
+static void not_the_nodes(struct kecho_sink *s)
 {
-	const struct kecho_note_end *n = (const void *)m->body;
 	struct feed *f;
 
-	(void)c;
-	/* It held up a source for too long, and is told what that made it lose. */
-	if (n->error == cpu_to_le32(-EPIPE))
-		stall_cut(s);
-	else
-		over(s, (int)le32_to_cpu(n->error));
 	lib_lock(&s->lock);
-	s->counters = NULL;		/* it is not the node's any more */
+	s->handle = 0;
+	s->counters = NULL;
+	s->kept = NULL;
 	list_for_each_entry(f, &s->feeds, list) {
 		f->slot = NULL;
 		f->ended = f->gone = true;
 	}
 	lib_unlock(&s->lock);
+}
+
+/* It held up a source for too long, and is told what that made it lose. The node says
+ * so, or its reader has seen it; the kecho lock is held. */
+void client_stalled(struct kecho_sink *s)
+{
+	if (!s->stalled)
+		stall_cut(s);
+	not_the_nodes(s);
+	wait_wake(s->ch->k);
+}
+
+static int sink_end_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	const struct kecho_note_end *n = (const void *)m->body;
+
+	(void)c;
+	if (n->error == cpu_to_le32(-EPIPE)) {
+		client_stalled(s);
+		return 0;
+	}
+	over(s, (int)le32_to_cpu(n->error));
+	not_the_nodes(s);
 	return 0;
 }
 

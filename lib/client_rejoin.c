@@ -30,7 +30,9 @@ void client_orphan(struct kecho_sink *s)
 	struct feed *f;
 
 	lib_lock(&s->lock);
+	s->handle = 0;
 	s->counters = NULL;
+	s->kept = NULL;
 	list_for_each_entry(f, &s->feeds, list) {
 		if (!f->slot)
 			continue;
@@ -111,6 +113,8 @@ static int rejoin_members(struct kecho_channel *ch, int err)
 	int refused;
 
 	list_for_each_entry(s, &ch->sinks, list) {
+		if (s->disconnected || s->stalled)
+			continue;
 		refused = err ?: client_sink_again(s);
 		if (refused == -ENOTCONN)
 			return refused;
@@ -118,6 +122,8 @@ static int rejoin_members(struct kecho_channel *ch, int err)
 			refuse_sink(s, refused);
 	}
 	list_for_each_entry(src, &ch->sources, list) {
+		if (READ_ONCE(src->s.closed))
+			continue;
 		refused = err ?: client_source_again(src);
 		if (refused == -ENOTCONN)
 			return refused;

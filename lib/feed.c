@@ -59,6 +59,8 @@ int feed_node(struct kecho_sink *s, struct shared_log *log, const struct kecho_n
 	f->slot = slot;
 	start_feed(f, v, le64_to_cpu(n->pos), le64_to_cpu(n->seq));
 	f->rung = f->released;
+	f->may_go = gated(s);
+	WRITE_ONCE(slot->given, cpu_to_le64(f->released));
 	smp_store_release(&slot->pos, cpu_to_le64(f->released));
 	show_feed(f);
 	return 0;
@@ -77,6 +79,7 @@ int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
 	if (rs->local && gated(s)) {
 		memcpy(&self, s->ch->k->node.self.node.b, sizeof(self));
 		ke_reader_gated(&f->reader, le64_to_cpu(self), rs->taken);
+		f->may_go = true;
 	}
 	show_feed(f);
 	return 0;
@@ -413,6 +416,15 @@ static unsigned int feed_take(struct kecho_sink *s, struct feed *f, struct kecho
 	return tell_end(f, ev);
 }
 
+/* Is what was read in place until now still what it was? */
+static bool is_kept(const struct kecho_sink *s, const struct feed *f)
+{
+	if (f->reader.self)
+		return ke_reader_kept(&f->reader);
+	smp_rmb();
+	return !s->kept || READ_ONCE(s->kept->limit);
+}
+
 /* In place from a log whose source may have ceased to wait for us: what was taken then is
  * not told. */
 static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
@@ -423,7 +435,7 @@ static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct 
 	u64 seq = f->reader.seq, lost = f->reader.lost;
 	unsigned int n = feed_take(s, f, ev, max);
 
-	if (likely(ke_reader_kept(&f->reader)))
+	if (likely(is_kept(s, f)))
 		return n;
 	s->stats = stats;
 	f->reader.seq = seq;
@@ -463,7 +475,7 @@ static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho
 		return tell_cut(s, f, ev);
 	if (unlikely(f->bounded) && f->reader.seq >= f->last_seq)
 		return tell_end(f, ev);
-	return f->reader.self ? feed_take_kept(s, f, ev, max) : feed_take(s, f, ev, max);
+	return f->may_go ? feed_take_kept(s, f, ev, max) : feed_take(s, f, ev, max);
 }
 
 /*
@@ -493,6 +505,8 @@ unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned i
 	if (f != first)
 		list_move(&f->list, &s->feeds);
 	s->budget -= n;
+	if (f->slot)
+		WRITE_ONCE(f->slot->given, cpu_to_le64(f->reader.pos));
 	*due = s->says && must_say(f, false);
 	return n;
 }

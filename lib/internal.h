@@ -111,6 +111,7 @@ struct feed {
 	u32 id;				/* the node's number of it */
 	bool mine;			/* the source is of this host */
 	bool bounded;			/* nothing behind last_seq counts */
+	bool may_go;			/* it may lose its gate while it reads in place */
 	bool orphan;			/* its node is gone, its source perhaps not */
 	struct kecho_gate_slot *slot;	/* where a node looks; NULL: not attached to one */
 	u64 rung;			/* released, when the node was rung for it */
@@ -173,6 +174,8 @@ struct kecho_sink {
 	bool pending_set;
 	struct kecho_sink_stats stats;
 	struct kecho_gate_slot *counters;	/* where a node looks */
+	/* Its limit is 0 before a log goes on without waiting for this sink. */
+	const struct kecho_limit_slot *kept;
 	u32 handle;
 	int end_error;		/* why it is disconnected; 0: it was too slow */
 };
@@ -335,6 +338,7 @@ void client_ring(const struct kecho *k);
 void client_pages_put(struct client_pages *p);
 void client_tell(struct kecho_source *s);
 void client_settle(struct kecho *k);
+void client_stalled(struct kecho_sink *s);
 u64 client_limit(struct kecho_source *s, u64 end);
 int client_wait_for_room(struct kecho_source *s, u64 size);
 void client_wake(struct kecho_channel *ch);

@@ -93,7 +93,10 @@ bool stall_taken(struct kecho_sink *s)
 	if (likely(!s->taken))
 		return false;
 	pthread_mutex_lock(&s->ch->k->lock);
-	stall_end(s);
+	if (s->ch->client)
+		client_stalled(s);
+	else
+		stall_end(s);
 	pthread_mutex_unlock(&s->ch->k->lock);
 	return true;
 }

@@ -72,7 +72,7 @@ enum kecho_cmd {
 	KECHO_NOTE_SOURCE_END,	/* the node has ended this source */
 	KECHO_NOTE_SINK_END,	/* the node has ended this sink */
 	KECHO_NOTE_FROZEN,	/* its sources are to stand still, or go on */
-	KECHO_NOTE_CHANNEL_END,	/* it was destroyed; behind the ends of all its feeds */
+	KECHO_NOTE_CHANNEL_END,	/* it was destroyed */
 };
 
 struct kecho_msg {
@@ -93,13 +93,14 @@ struct kecho_attach {
 	char name[64];		/* out: the node's name */
 };
 
-/* A slot of the gates. Of a feed: @pos and @lost; of a sink: its events, their bytes and
+/* A slot of the gates. Of a feed: @pos, @given and @lost; of a sink: its events, their bytes and
  * what it lost, of all feeds; of a source: @events and @bytes that it submitted. */
 struct kecho_gate_slot {
 	__le64 pos;		/* read up to here */
 	__le64 events, bytes;
 	__le64 lost;		/* events */
-	__u8 pad[32];
+	__le64 given;		/* all before this was given out, and may still be looked at */
+	__u8 pad[24];
 };
 
 /* A slot of the limits: how far one source's log may grow. */
@@ -145,7 +146,8 @@ struct kecho_note_frozen {
 	__le32 on;
 };
 
-/* STILL, NOTE_CHANNEL_END */
+/* STILL. NOTE_CHANNEL_END: sources of the process have ended; it says STILL when what they
+ * had begun is there, and then the ends of the feeds are known, and noted. */
 struct kecho_ctl_channel_only {
 	__le32 channel;
 	__le32 pad;

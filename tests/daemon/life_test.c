@@ -150,7 +150,7 @@ TEST(drain)
 	is_eq(raw_call(&a, KECHO_CMD_DRAIN, &w, sizeof(w)), -ETIMEDOUT, "it is not read");
 	is_eq(ask(&a, KECHO_CMD_DRAIN, ca, SAID_MS), 0, "drain");
 	raw_read(&b, f);
-	smp_store_release(&b.gates[f->n.slot].pos, s.log.head);
+	smp_store_release(&b.gates[f->n.slot].given, s.log.head);
 	is_eq(result(&a), 0, "it is");
 	raw_bell_free(&bell);
 	raw_feed_free(f);
