@@ -144,6 +144,7 @@ struct kecho_source {
 	struct lib_lock lock;
 	struct shared_log *log;
 	int linger_ms;
+	unsigned int inside;	/* threads in a call that has let go of the lock meanwhile */
 	struct kecho_source_stats stats;
 	/* What a node says of it; NULL: not attached to one. */
 	const struct kecho_limit_slot *slot;

@@ -69,11 +69,31 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	return err;
 }
 
+/* Those that wait in a submission are told -EPIPE; until they are out it stays. */
+static void see_out(struct kecho_source *s)
+{
+	struct kecho *k = s->ch->k;
+	bool inside;
+
+	pthread_mutex_lock(&k->lock);
+	for (;;) {
+		lib_lock(&s->lock);
+		inside = s->inside;
+		lib_unlock(&s->lock);
+		if (!inside)
+			break;
+		pthread_cond_broadcast(&k->changed);
+		lib_wait(k, lib_deadline(ROOM_LOOK_MS));
+	}
+	pthread_mutex_unlock(&k->lock);
+}
+
 void kecho_source_close(struct kecho_source *s)
 {
 	if (!s || lib_forked(s->ch->k))
 		return;
 	s->ch->k->attach->source_leave(s);
+	see_out(s);
 	source_free(s);
 }
 
@@ -206,7 +226,7 @@ static bool must_wait(struct kecho_source *s, u64 size, u64 want)
  * Wait until the log may grow. Called and left with the source's lock; the kecho
  * lock, which every change of a gate broadcasts under, comes first.
  */
-static int wait_for_room(struct kecho_source *s, u64 size)
+static int look_for_room(struct kecho_source *s, u64 size)
 {
 	struct kecho *k = s->ch->k;
 	u64 end = s->s.log.end + 2 * size, half = s->s.log.size / 2;
@@ -235,6 +255,16 @@ static int wait_for_room(struct kecho_source *s, u64 size)
 	set_want(s, 0);
 	pthread_mutex_unlock(&k->lock);
 	return s->s.closed ? over(s) : 0;
+}
+
+static noinline int wait_for_room(struct kecho_source *s, u64 size)
+{
+	int err;
+
+	s->inside++;
+	err = look_for_room(s, size);
+	s->inside--;
+	return err;
 }
 
 /* Room for a record of @size bytes; the source's lock is held. */
@@ -327,6 +357,7 @@ static void wait_for_pieces(struct kecho_source *s)
 {
 	struct kecho *k = s->ch->k;
 
+	s->inside++;
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
 	lib_lock(&s->lock);
@@ -335,6 +366,7 @@ static void wait_for_pieces(struct kecho_source *s)
 		lib_wait(k, lib_deadline(ROOM_LOOK_MS));
 		lib_lock(&s->lock);
 	}
+	s->inside--;
 	pthread_mutex_unlock(&k->lock);
 }
 

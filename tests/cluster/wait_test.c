@@ -167,4 +167,50 @@ TEST(slowest_sink_goes)
 	kecho_close(k[1]);
 }
 
-TESTS(wait, leader_and_followers, sleeper_is_interrupted, slowest_sink_goes);
+struct submitter {
+	struct kecho_source *source;
+	int err;
+};
+
+static void *submits(void *arg)
+{
+	struct submitter *s = arg;
+	char text[1000] = { 0 };
+
+	while (!s->err)
+		s->err = kecho_submit(s->source, text, sizeof(text), 0);
+	return NULL;
+}
+
+/* A source is closed while threads wait for a sink that does not read. */
+TEST(closed_under_submitters)
+{
+	struct kecho_sink_options block = { .policy = KECHO_BLOCK };
+	struct kecho_source_stats st = { 0 };
+	struct submitter s[3] = { { .source = NULL } };
+	pthread_t thread[ARRAY_SIZE(s)];
+	struct kecho_channel *ch;
+	struct kecho_source *src;
+	struct kecho_sink *idle;
+	struct kecho *k = NULL;
+	unsigned int i;
+
+	ARENA();
+	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "closed", NULL, &ch) &&
+	     !kecho_sink_open(ch, &block, &idle) && !kecho_source_open(ch, NULL, &src), "%s",
+	     kecho_explain());
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		s[i].source = src;
+		must(!pthread_create(&thread[i], NULL, submits, &s[i]), "a thread");
+	}
+	ok(comes_true((kecho_source_stats(src, &st), st.waited >= ARRAY_SIZE(s))), "all wait");
+	kecho_source_close(src);
+	for (i = 0; i < ARRAY_SIZE(s); i++) {
+		pthread_join(thread[i], NULL);
+		is_eq(s[i].err, -EPIPE, "it is told");
+	}
+	kecho_close(k);
+}
+
+TESTS(wait, leader_and_followers, sleeper_is_interrupted, slowest_sink_goes,
+      closed_under_submitters);
