@@ -397,6 +397,7 @@ void ke_reg_repair_later(struct ke_reg *r, const char *name)
 	j = ke_reg_joined_find(r, name);
 	if (j && !j->again_at) {
 		j->again_at = ke_reg_now_ms() + KE_LEASE_MS / 2;
+		r->any_again = true;
 		ke_reg_kick(r);
 	}
 	pthread_mutex_unlock(&r->lock);
@@ -456,6 +457,8 @@ bool ke_reg_news(struct ke_reg *r, struct ke_reg_news *news)
 	bool found = false;
 
 	pthread_mutex_lock(&r->lock);
+	if (!r->any_news)
+		goto none;
 	list_for_each_entry(j, &r->joined, list) {
 		if (!j->news)
 			continue;
@@ -464,6 +467,8 @@ bool ke_reg_news(struct ke_reg *r, struct ke_reg_news *news)
 		found = true;
 		break;
 	}
+	r->any_news = found;
+none:
 	pthread_mutex_unlock(&r->lock);
 	return found;
 }

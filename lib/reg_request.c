@@ -86,6 +86,9 @@ u64 ke_reg_joined_due(struct ke_reg *r, u64 now)
 	u64 next = KE_REGISTRY_NEVER;
 	struct ke_reg_joined *j;
 
+	if (!r->any_again)
+		return next;
+	r->any_again = false;
 	list_for_each_entry(j, &r->joined, list) {
 		if (!j->again_at)
 			continue;
@@ -94,6 +97,7 @@ u64 ke_reg_joined_due(struct ke_reg *r, u64 now)
 		else
 			next = min(next, j->again_at);
 	}
+	r->any_again |= next != KE_REGISTRY_NEVER;
 	return next;
 }
 
@@ -130,7 +134,7 @@ static void news(struct ke_reg *r, struct ke_reg_joined *j)
 {
 	u64 one = 1;
 
-	j->news = true;
+	j->news = r->any_news = true;
 	/* It can only fail if it rings already. */
 	if (r->bell >= 0 && write(r->bell, &one, sizeof(one)) < 0)
 		return;
@@ -150,6 +154,7 @@ static void repair_done(struct ke_reg *r, struct ke_reg_joined *j)
 		news(r, j);
 	} else {
 		j->again_at = ke_reg_now_ms() + KE_LEASE_MS;
+		r->any_again = true;
 		if (j->repair.status == KE_REGISTRY_OTHER)
 			ke_reg_request_queue(r, &j->look, false);
 	}

@@ -83,6 +83,9 @@ struct ke_reg {
 	struct list_head requests, joined;
 	u32 last_id;
 	u64 renew_at;
+	/* Of those joined any may have news, or be due again: a node that is idle wakes up
+	 * for its beats, and should not walk through all its channels each time. */
+	bool any_news, any_again;
 	struct ke_reg_request renew;
 	struct ke_reg_told told[KE_REG_TOLD_MAX];	/* that nobody has taken yet */
 	unsigned int ntold;
