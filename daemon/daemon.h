@@ -144,7 +144,6 @@ struct kd_channel {
 	u32 nmirrors;
 	struct list_head ring_list;
 	bool to_ring;
-	bool unnamed;		/* the registry gives its name to another */
 	bool told_end;
 	struct kd_opening *drainer;
 	u64 cookie;
@@ -372,9 +371,6 @@ void kd_mirror_published(struct ke_rstream *rs);
 void kd_mirror_ended(struct ke_rstream *rs);
 u64 kd_mirror_lost(struct ke_rstream *rs);
 void kd_mirror_released(struct kd_mirror *m);
-
-/* names.c */
-void kd_names_run(struct kd *d);
 
 /* life.c */
 void kd_freeze_request(const struct kd_request *r);

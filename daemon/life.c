@@ -342,10 +342,8 @@ void kd_other_request(const struct kd_request *r)
 		kd_refuse(r, -EBADF, "no channel %u of this process", le32_to_cpu(out.channel));
 		return;
 	}
-	out.other = cpu_to_le32(KECHO_OTHER_NONE);
-	if (ke_channel_has_other(&o->c->ch)) {
-		out.other = cpu_to_le32(o->c->unnamed ? KECHO_OTHER_NAMED : KECHO_OTHER_MET);
+	out.other = cpu_to_le32(names_other(&r->s->d->k, &o->c->ch));
+	if (out.other)
 		memcpy(out.uuid, o->c->ch.other.b, sizeof(out.uuid));
-	}
 	kd_answer(r, &out);
 }

@@ -33,7 +33,7 @@ static void conns_ready(struct kd *d)
 	for (i = 0; i < n; i++) {
 		if (ev[i].data.ptr == &k->wake) {
 			if (read(k->wake, &v, sizeof(v)) == sizeof(v))
-				kd_names_run(d);
+				names_run(k);
 		} else if (ev[i].data.ptr == &k->tcp_fd) {
 			conn_accept(k, k->tcp_fd);
 		} else {

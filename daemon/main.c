@@ -144,17 +144,6 @@ static const char *text_or_null(const char *s)
 	return *s ? s : NULL;
 }
 
-/* In the registry's thread. */
-static void told(void *arg)
-{
-	struct kecho *k = arg;
-	u64 one = 1;
-
-	atomic_store(&k->told, true);
-	if (write(k->wake, &one, sizeof(one)) < 0)
-		return;		/* full: it is readable already */
-}
-
 /* No other node shares memory with us: the host is ours alone. */
 static int make_node(struct kd *d)
 {
@@ -186,8 +175,6 @@ static int open_registry(struct kd *d)
 
 	if (err)
 		kd_say(LOG_ERR, "registry: %s", why);
-	else
-		ke_reg_on_told(k->reg, told, k);
 	return err;
 }
 

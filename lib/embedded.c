@@ -90,16 +90,6 @@ static int make_node(struct kecho *k, const char *listen, const char *advertise,
 	return kecho_node_set(k, "name", kecho_string(k->node.name));
 }
 
-static void told(void *arg)
-{
-	struct kecho *k = arg;
-	u64 one = 1;
-
-	atomic_store(&k->told, true);
-	if (write(k->wake, &one, sizeof(one)) < 0)
-		return;		/* full: it is readable already */
-}
-
 /* What is queued goes out while it may, a little while. */
 static void flush_conns(struct kecho *k)
 {
@@ -192,7 +182,6 @@ int embedded_open(struct kecho *k, const struct kecho_options *opt)
 			  sizeof(why));
 	if (err)
 		return lib_fail(err, "%s", why);
-	ke_reg_on_told(k->reg, told, k);
 	/* Only now: a registry that starts takes nodes that listen for ones that it has
 	 * to wait for. */
 	err = listen_unix(k) ?: lib_start_helper(k, helper_main);

@@ -49,7 +49,6 @@ enum lib_limits {
 	FDS_PER_SHARE = 2,
 	DOORBELLS_MAX = 16,	/* of one channel on one host */
 	ROOM_LOOK_MS = 100,	/* a blocked submitter looks at its gates itself */
-	TOLD_BATCH = 8,		/* nodes that look for us, taken from the registry at once */
 	HELPER_PARKED_TICKS = 50,
 	LINGER_MS = 2000,
 	JOIN_MS = 5000,
@@ -198,7 +197,6 @@ struct kecho_channel {
 	void *watch_arg;
 	struct list_head notices;
 	bool in_watch;
-	bool unnamed;		/* its name is another channel's by now */
 	struct stat_query *query;
 	struct client_channel *client;
 };
@@ -264,7 +262,6 @@ struct kecho {
 	int io;			/* TCP connections and doorbells; in ep while armed */
 	int wake, bell, nudge;
 	int unix_fd, tcp_fd;
-	atomic_bool told;	/* the registry has something to tell */
 	uint16_t any_port;	/* it listens there on every address; 0: it does not */
 	int gates_fd;
 	u64 *gates;
@@ -351,7 +348,6 @@ void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, in
 int embedded_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);
 void embedded_channel_leave(struct kecho_channel *ch);
 /* Nodes that look for us, as the registry says. */
-void channels_told(struct kecho *k);
 int embedded_source_join(struct kecho_source *s, size_t log_size);
 void embedded_source_leave(struct kecho_source *s);
 void source_end(struct kecho_source *s);
@@ -442,7 +438,8 @@ void notices_run(struct kecho *k);
 /* names.c */
 int embedded_other(struct kecho_channel *ch, uint8_t uuid[16]);
 void names_run(struct kecho *k);
-bool names_linked(const struct kecho_channel *ch, const struct ke_contact *contact, unsigned int n);
+bool names_linked(const struct ke_channel *ch, const struct ke_contact *contact, unsigned int n);
+enum kecho_other names_other(struct kecho *k, const struct ke_channel *ch);
 
 /* sink.c */
 void sink_free(struct kecho_sink *s);

@@ -53,7 +53,7 @@ int embedded_channel_join(struct kecho_channel *ch, const char *name, unsigned i
 		err = lib_refused(ch);
 	}
 	/* None of those answers: the registry will know others soon. */
-	if (!err && n && !names_linked(ch, contact, n))
+	if (!err && n && !names_linked(&ch->ch, contact, n))
 		ke_reg_repair_later(k->reg, name);
 	pthread_mutex_unlock(&k->lock);
 	if (err)
@@ -73,26 +73,6 @@ void embedded_channel_leave(struct kecho_channel *ch)
 	list_del(&ch->list);
 	doorbells_close(ch);
 	pthread_mutex_unlock(&k->lock);
-}
-
-/* The kecho lock is held. That there is no memory for one will be told again. */
-void channels_told(struct kecho *k)
-{
-	struct ke_reg_told t[TOLD_BATCH];
-	struct kecho_channel *ch;
-	unsigned int n, i;
-
-	if (!atomic_exchange(&k->told, false))
-		return;
-	do {
-		n = ke_reg_told(k->reg, t, TOLD_BATCH);
-		for (i = 0; i < n; i++)
-			list_for_each_entry(ch, &k->channels, list)
-				if (!strcmp(ch->ch.name, t[i].name) &&
-				    !ke_id_cmp(&ch->ch.uuid, &t[i].uuid) &&
-				    ke_channel_contact(&ch->ch, &t[i].who))
-					break;
-	} while (n == TOLD_BATCH);
 }
 
 /* ------------------------------------------------------------------- sources */

@@ -403,25 +403,28 @@ void ke_reg_repair_later(struct ke_reg *r, const char *name)
 	pthread_mutex_unlock(&r->lock);
 }
 
-void ke_reg_on_told(struct ke_reg *r, void (*fn)(void *arg), void *arg)
+bool ke_reg_told(struct ke_reg *r, struct ke_reg_told *t)
 {
+	bool any;
+
 	pthread_mutex_lock(&r->lock);
-	r->told_fn = fn;
-	r->told_arg = arg;
+	any = r->ntold;
+	if (any)
+		*t = r->told[--r->ntold];
 	pthread_mutex_unlock(&r->lock);
+	return any;
 }
 
-unsigned int ke_reg_told(struct ke_reg *r, struct ke_reg_told *t, unsigned int max)
+bool ke_reg_named(struct ke_reg *r, const char *name)
 {
-	unsigned int n;
+	const struct ke_reg_joined *j;
+	bool named;
 
 	pthread_mutex_lock(&r->lock);
-	n = min(r->ntold, max);
-	memcpy(t, r->told, n * sizeof(*t));
-	r->ntold -= n;
-	memmove(r->told, r->told + n, r->ntold * sizeof(*t));
+	j = ke_reg_joined_find(r, name);
+	named = !j || j->named;
 	pthread_mutex_unlock(&r->lock);
-	return n;
+	return named;
 }
 
 void ke_reg_moved(struct ke_reg *r, const char *address)

@@ -105,12 +105,11 @@ struct ke_reg_told {
 	struct ke_contact who;
 };
 
-/*
- * ke_reg_on_told - @fn is called in the tie's thread, and may only wake somebody, when there
- * is something for ke_reg_told(), which gives how many of them there were, at most @max.
- */
-void ke_reg_on_told(struct ke_reg *r, void (*fn)(void *arg), void *arg);
-unsigned int ke_reg_told(struct ke_reg *r, struct ke_reg_told *t, unsigned int max);
+/* ke_reg_told - takes one of them; false: there is none. The bell rings for it too. */
+bool ke_reg_told(struct ke_reg *r, struct ke_reg_told *t);
+
+/* ke_reg_named - does the channel that is joined under @name have it, as was heard last? */
+bool ke_reg_named(struct ke_reg *r, const char *name);
 
 /* Others reach this node at @address from now on. As ke_reg_repair(). */
 void ke_reg_moved(struct ke_reg *r, const char *address);

@@ -130,14 +130,19 @@ static void join_done(struct ke_reg *r, struct ke_reg_request *q)
 	r->renew_at = ke_reg_now_ms() + KE_LEASE_MS / 2;
 }
 
-static void news(struct ke_reg *r, struct ke_reg_joined *j)
+/* It can only fail if it rings already. */
+static void ring(const struct ke_reg *r)
 {
 	u64 one = 1;
 
-	j->news = r->any_news = true;
-	/* It can only fail if it rings already. */
 	if (r->bell >= 0 && write(r->bell, &one, sizeof(one)) < 0)
 		return;
+}
+
+static void news(struct ke_reg *r, struct ke_reg_joined *j)
+{
+	j->news = r->any_news = true;
+	ring(r);
 }
 
 /* Refused, it is made again: whoever has the name, or the room, may have gone by then. */
@@ -150,7 +155,7 @@ static void repair_done(struct ke_reg *r, struct ke_reg_joined *j)
 	list_del_init(&j->repair.list);
 	j->ended = j->repair.status == KE_REGISTRY_ENDED;
 	if (granted || j->ended) {
-		j->named = granted;
+		j->named |= granted;
 		news(r, j);
 	} else {
 		j->again_at = ke_reg_now_ms() + KE_LEASE_MS;
@@ -288,11 +293,11 @@ void ke_reg_told_in(void *arg, const void *body, u32 len)
 	ke_get_str(&in, t.name, sizeof(t.name));
 	ke_get_copy(&in, &t.uuid, sizeof(t.uuid));
 	ke_get_contact(&in, &t.who);
-	if (in.bad || type != KECHO_FRAME_REG_PUT || status != KE_REGISTRY_OK || !r->told_fn ||
+	if (in.bad || type != KECHO_FRAME_REG_PUT || status != KE_REGISTRY_OK ||
 	    r->ntold == KE_REG_TOLD_MAX)
 		return;
 	r->told[r->ntold++] = t;
-	r->told_fn(r->told_arg);
+	ring(r);
 }
 
 /* Without memory for the request the contact goes with the connection. */

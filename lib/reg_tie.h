@@ -89,8 +89,6 @@ struct ke_reg {
 	struct ke_reg_request renew;
 	struct ke_reg_told told[KE_REG_TOLD_MAX];	/* that nobody has taken yet */
 	unsigned int ntold;
-	void (*told_fn)(void *arg);
-	void *told_arg;
 	char why[256];		/* the last trouble with the registry */
 };
 

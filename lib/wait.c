@@ -452,7 +452,6 @@ void *helper_main(void *arg)
 			ke_node_tick(&k->node);
 			dials_run(k);
 		}
-		channels_told(k);
 		conn_reap(k);
 		notices_run(k);
 	}
