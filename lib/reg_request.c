@@ -127,7 +127,7 @@ static void join_done(struct ke_reg *r, struct ke_reg_request *q)
 	j->repair.uuid = q->uuid;
 	j->contact = q->contact;
 	j->named = true;
-	r->renew_at = ke_reg_now_ms() + KE_LEASE_MS / 2;
+	r->renew_at = ke_reg_now_ms() + KE_RENEW_MS;
 }
 
 /* It can only fail if it rings already. */

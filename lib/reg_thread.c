@@ -62,7 +62,7 @@ static void link_up(struct ke_reg *r, enum ke_reg_state state)
 
 	r->state = state;
 	r->dial_pause_ms = KE_REG_REDIAL_MIN_MS;
-	r->renew_at = ke_reg_now_ms() + KE_LEASE_MS / 2;
+	r->renew_at = ke_reg_now_ms() + KE_RENEW_MS;
 	list_for_each_entry(j, &r->joined, list)
 		ke_reg_joined_repair(r, j, true);
 	pthread_cond_broadcast(&r->changed);
@@ -237,9 +237,10 @@ static void work(struct ke_reg *r, u64 now)
 		link_down(r, -ETIMEDOUT);
 	if (r->state == KE_REG_DOWN && r->dial_at <= now)
 		dial(r);
-	if (renews(r) && r->renew_at <= now) {
+	/* While it is awake anyway, perhaps. */
+	if (renews(r) && r->renew_at <= now + KE_RENEW_MS / 4) {
 		ke_reg_request_queue(r, &r->renew, false);
-		r->renew_at = now + KE_LEASE_MS / 2;
+		r->renew_at = now + KE_RENEW_MS;
 	}
 	ke_reg_joined_due(r, now);
 	if (ke_reg_up(r))

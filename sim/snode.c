@@ -77,7 +77,7 @@ static void renew_fire(struct timer *t)
 	struct snode *n = container_of(t, struct snode, renew);
 
 	names_renew(n);
-	sim_set(n, t, KE_LEASE_MS * 1000 / 2);
+	sim_set(n, t, KE_RENEW_MS * 1000);
 }
 
 /* A process starts, and after a while opens what it wants. */
@@ -167,7 +167,7 @@ void snode_start(struct snode *n)
 	ke_node_init(&n->node, &sim_house, n, &self, name);
 	n->node.speaks.newest += n->index % 3;	/* an upgrade that is under way */
 	sim_trace(n, TRACE_NODE_UP, n->incarnation, 0, 0);
-	sim_set(n, &n->renew, KE_LEASE_MS * 1000 / 2);
+	sim_set(n, &n->renew, KE_RENEW_MS * 1000);
 	if (n->w->opt.steady)
 		return;
 	sim_set(n, &n->life, 1 + sim_random(n->w, 100000));

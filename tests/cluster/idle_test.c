@@ -1,11 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* Three nodes on two hosts with a hundred channels, and nothing to do, cost nothing. */
+/*
+ * Three nodes on two hosts with a hundred channels, and nothing to do, cost nothing.
+ *
+ * Each node says for WINDOWS stretches of time what it ran. Its own doing is the same in
+ * all; what neighbours do to its caches, and the host's interrupts, only add to it, so the
+ * least counts.
+ */
 #include "cluster.h"
 
 enum {
 	NODES = 3,
 	CHANNELS = 100,
 	IDLE_MS = 10000,
+	WINDOWS = 3,
 	SETTLE_MS = 3000,
 	CPU_BAR_US = 5000,
 };
@@ -13,7 +20,7 @@ enum {
 static struct hall {
 	int joined[NODES];
 	u32 phase;		/* 1: all settle and idle; 2: all end */
-	u64 cpu_ns[NODES];
+	u64 cpu_ns[NODES][WINDOWS];
 	bool measured[NODES];
 } *hall;
 
@@ -42,9 +49,11 @@ static int node(void *arg)
 	while (!smp_load_acquire(&hall->phase))
 		sleep_us(STEP_US);
 	sleep_us(SETTLE_MS * 1000);
-	begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-	sleep_us(IDLE_MS * 1000);
-	hall->cpu_ns[me] = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
+	for (i = 0; i < WINDOWS; i++) {
+		begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
+		sleep_us(IDLE_MS * 1000);
+		hall->cpu_ns[me][i] = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
+	}
 	smp_store_release(&hall->measured[me], true);
 	while (smp_load_acquire(&hall->phase) < 2)
 		sleep_us(10000);
@@ -52,10 +61,23 @@ static int node(void *arg)
 	return 0;
 }
 
+static u64 least_us(const u64 ns[WINDOWS])
+{
+	u64 least = ns[0];
+	int i;
+
+	for (i = 0; i < WINDOWS; i++) {
+		pr_info("#   %.2f ms of CPU in %d s\n", ns[i] / 1e6, IDLE_MS / 1000);
+		least = min(least, ns[i]);
+	}
+	return least / 1000;
+}
+
 TEST(idle)
 {
 	pid_t pid[NODES];
 	int i, me[NODES];
+	u64 us;
 
 	ARENA();
 	hall = shared(sizeof(*hall));
@@ -66,13 +88,11 @@ TEST(idle)
 		ok(comes_true(READ_ONCE(hall->joined[i])), "node %d has joined", i);
 	}
 	smp_store_release(&hall->phase, 1);
-	sleep_us((SETTLE_MS + IDLE_MS) * 1000);
+	sleep_us((SETTLE_MS + WINDOWS * IDLE_MS) * 1000);
 	for (i = 0; i < NODES; i++) {
 		ok(comes_true(smp_load_acquire(&hall->measured[i])), "node %d is alive", i);
-		pr_info("# node %d: %.2f ms of CPU in %d s\n", i, hall->cpu_ns[i] / 1e6,
-			IDLE_MS / 1000);
-		ok(hall->cpu_ns[i] <= CPU_BAR_US * 1000ull, "node %d: %llu us", i,
-		   (unsigned long long)hall->cpu_ns[i] / 1000);
+		us = least_us(hall->cpu_ns[i]);
+		ok(us <= CPU_BAR_US, "node %d: %llu us", i, (unsigned long long)us);
 	}
 	smp_store_release(&hall->phase, 2);
 	for (i = 0; i < NODES; i++)
