@@ -133,7 +133,7 @@ static struct ke_remote *find_remote(struct ke_presence *pr, u64 id)
 	return NULL;
 }
 
-static struct ke_remote *make_remote(struct ke_presence *pr, u64 id)
+struct ke_remote *ke_remote_make(struct ke_presence *pr, u64 id)
 {
 	struct ke_remote *m;
 
@@ -204,7 +204,7 @@ static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *s
 		return ERR_PTR(-EPROTO);
 	/* Of those that joined while the link was down nobody could tell us. */
 	said->fresh = !m && (said->fresh || pr->known);
-	m = m ?: make_remote(pr, said->id);
+	m = m ?: ke_remote_make(pr, said->id);
 	if (IS_ERR(m))
 		return m;
 	ke_attrs_free(&m->attrs);

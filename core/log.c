@@ -46,6 +46,11 @@ static void show_head(struct kecho_log_header *hdr, u64 head, u64 seq)
 	smp_store_release(&hdr->head_seq, cpu_to_le64(seq));
 }
 
+static bool bad_size(u64 size)
+{
+	return !is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX;
+}
+
 int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size, u64 pos,
 		u64 seq)
 {
@@ -56,7 +61,7 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 	BUILD_BUG_ON(sizeof(struct kecho_frame) != KECHO_FRAME_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_doorbell) != 64);
 
-	if (!is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX)
+	if (bad_size(size))
 		return -EINVAL;
 	if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN) || pos > KE_POSITION_MAX)
 		return -EINVAL;
@@ -78,6 +83,48 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 		WRITE_ONCE(hdr->mark[i], cpu_to_le64(pos));
 	WRITE_ONCE(hdr->tail, cpu_to_le64(pos));
 	show_head(hdr, pos, seq);
+	return 0;
+}
+
+/* A mark that the other had not published, or that is of no use, stands at the tail. */
+static void adopt_marks(struct ke_log *log)
+{
+	u64 mark;
+	u32 i;
+
+	for (i = 0; i < KECHO_LOG_MARKS; i++) {
+		mark = le64_to_cpu(log->hdr->mark[i]);
+		if (mark < log->tail || mark > log->head || !IS_ALIGNED(mark, KECHO_RECORD_ALIGN))
+			mark = log->tail;
+		log->mark[i] = mark;
+		WRITE_ONCE(log->hdr->mark[i], cpu_to_le64(mark));
+	}
+}
+
+int ke_log_adopt(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size)
+{
+	struct ke_view v = { .hdr = hdr, .ring = ring, .size = size };
+	u64 head, seq, tail;
+
+	if (bad_size(size))
+		return -EINVAL;
+	if (hdr->magic != cpu_to_le64(KECHO_LOG_MAGIC) || hdr->size != cpu_to_le64(size) ||
+	    ke_view_now(&v, &head, &seq))
+		return -EPROTO;
+	tail = le64_to_cpu(hdr->tail);
+	if (tail > head || head - tail > size || head > KE_POSITION_MAX ||
+	    !IS_ALIGNED(tail | head, KECHO_RECORD_ALIGN))
+		return -EPROTO;
+	memset(log, 0, sizeof(*log));
+	log->hdr = hdr;
+	log->ring = ring;
+	log->size = size;
+	log->tail = tail;
+	log->head = log->end = head;
+	log->seq = seq;
+	log->record_max = ke_record_max(size);
+	adopt_marks(log);
+	show_head(hdr, head, seq);
 	return 0;
 }
 

@@ -92,6 +92,12 @@ static inline u32 ke_payload_max(u64 log_size)
  */
 int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size, u64 pos,
 		u64 seq);
+/*
+ * ke_log_adopt - go on with a log that another process wrote until it died, anywhere;
+ * nobody else writes it now. What it had not published is as if it had never been.
+ * -EINVAL: a bad size; -EPROTO: it is no log of this size, or cannot be.
+ */
+int ke_log_adopt(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size);
 struct ke_view ke_log_view(const struct ke_log *log);
 
 /*

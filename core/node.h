@@ -390,6 +390,25 @@ bool ke_drain_mark(struct ke_in *marks, struct ke_drain_mark *m);
 void ke_channel_destroy(struct ke_channel *ch);
 u32 ke_channel_undestroyed(const struct ke_channel *ch);
 
+/*
+ * Going on as a node that has died, see adopt.c: the same contact is given to ke_node_init(),
+ * the same ids to channels, members and sources, and its mirrors to ke_channel_adopt(),
+ * before there are links. Who gave up is not told: members are what is joined by then.
+ * ke_channel_adopt - a mirror as it was left, whose memory goes back by house->detach();
+ * set its owner. NULL: no memory, or it is none.
+ */
+struct ke_kept {
+	struct ke_contact contact;	/* the source's node */
+	char name[KE_LINK_NAME_MAX + 1];
+	u64 id;			/* the source */
+	u32 log;
+	u64 log_size;
+	u64 lost;		/* rstream->lost, as it was said last */
+	struct kecho_log_header *hdr;
+	void *ring;
+};
+struct ke_rstream *ke_channel_adopt(struct ke_channel *ch, const struct ke_kept *kept);
+
 /* A member without an id gets one; one that the house has chosen must be random.
  * -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same. */
 int ke_member_join(struct ke_member *m, struct ke_channel *ch);
@@ -440,10 +459,13 @@ void ke_peer_link_lost(struct ke_peer *p);
 int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
 int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
 struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log);
+void ke_rstream_add(struct ke_rstream *rs, struct ke_remote *m);
 struct ke_presence *ke_presence_make(struct ke_peer *p, struct ke_channel *ch);
 void ke_presence_drop(struct ke_presence *pr, enum ke_remote_state state);
 void ke_presence_say(struct ke_presence *pr);
 void ke_presence_say_all(struct ke_presence *pr);
+/* -ENOSPC, -ENOMEM as pointers. */
+struct ke_remote *ke_remote_make(struct ke_presence *pr, u64 id);
 void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state);
 struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c);
 void ke_peer_dial(struct ke_peer *p);

@@ -24,18 +24,23 @@ struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log)
 	return NULL;
 }
 
+void ke_rstream_add(struct ke_rstream *rs, struct ke_remote *m)
+{
+	rs->remote = m;
+	rs->peer = m->presence->peer;
+	m->stream = rs;
+	list_add_tail(&rs->list, &rs->peer->rstreams);
+}
+
 static struct ke_rstream *make_rstream(struct ke_remote *m, u8 from)
 {
 	struct ke_rstream *rs = kzalloc(sizeof(*rs), GFP_KERNEL);
 
 	if (!rs)
 		return NULL;
-	rs->remote = m;
-	rs->peer = m->presence->peer;
+	ke_rstream_add(rs, m);
 	rs->local = rs->peer->link->local;
 	rs->from = from;
-	m->stream = rs;
-	list_add_tail(&rs->list, &rs->peer->rstreams);
 	return rs;
 }
 
