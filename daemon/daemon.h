@@ -204,6 +204,7 @@ struct kd_sink {
 	u32 handle, gate, slot, last_feed;
 	u32 from;		/* enum kecho_from */
 	int err;		/* it is to end with this */
+	char why[WHY_MAX];	/* a sentence about that */
 	struct list_head feeds;
 };
 
@@ -348,7 +349,7 @@ bool kd_copy_complete(const struct kd_source *src);
 void kd_sink_open_request(const struct kd_request *r);
 void kd_sink_close_request(const struct kd_request *r);
 void kd_sink_close(struct kd_sink *k, bool failed);
-void kd_sink_fail(struct kd_sink *k, int err);
+void kd_sink_fail(struct kd_sink *k, int err, const char *why);
 void kd_sinks_failing(struct kd *d);
 struct kd_sink *kd_sink(const struct kd_session *s, u32 handle);
 

@@ -129,7 +129,8 @@ void kd_mirror_started(struct ke_rstream *rs, u64 pos, u64 seq)
 			continue;
 		err = charge(m, k->o->s->user) ?: kd_feed_mirror(k, m, pos, seq);
 		if (err)
-			kd_sink_fail(k, err);
+			kd_sink_fail(k, err, err == -ENOSPC ? "it has no place for one more log" :
+							     "there is no memory for a mirror");
 	}
 	kd_mirror_released(m);
 	kd_mirror_published(rs);

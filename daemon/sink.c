@@ -177,16 +177,38 @@ void kd_sink_close(struct kd_sink *k, bool failed)
 }
 
 /* It cannot have all that it asked for: it will be over, when nobody looks at it. */
-void kd_sink_fail(struct kd_sink *k, int err)
+void kd_sink_fail(struct kd_sink *k, int err, const char *why)
 {
+	if (k->err)
+		return;
 	k->err = err;
+	strscpy(k->why, why, sizeof(k->why));
 	let_go(k);
 	k->c->d->changed = k->c->d->sinks_failing = true;
 }
 
+static void tell_end(struct kd_sink *k)
+{
+	struct kecho_note_end note = { .handle = cpu_to_le32(k->handle),
+				       .error = cpu_to_le32((u32)k->err) };
+	struct kd_session *s = k->o->s;
+
+	char why[WHY_MAX + KE_NAME_MAX + 16];
+
+	kd_say(LOG_WARNING, "a sink of process %d, user %u, in '%s' is ended: %s: %s", s->pid,
+	       s->user->uid, k->c->ch.name, k->why, strerror(-k->err));
+	if (!kd_waits_on(s->d, k, KECHO_CMD_SINK_OPEN)) {
+		kd_send(s, KECHO_NOTE_SINK_END, 0, 0, &note, sizeof(note), k->why,
+			strlen(k->why), NULL, 0);
+		return;
+	}
+	/* Its process does not know it yet. */
+	snprintf(why, sizeof(why), "sink of '%s': %s", k->c->ch.name, k->why);
+	kd_waits_cancel(s->d, k, k->err, why);
+}
+
 void kd_sinks_failing(struct kd *d)
 {
-	struct kecho_note_end note = { 0 };
 	struct kd_channel *c;
 	struct kd_sink *k, *next;
 
@@ -197,13 +219,7 @@ void kd_sinks_failing(struct kd *d)
 		list_for_each_entry_safe(k, next, &c->sinks, channel_list) {
 			if (!k->err)
 				continue;
-			kd_say(LOG_WARNING, "a sink of process %d, user %u, in '%s' is ended: %s",
-			       k->o->s->pid, k->o->s->user->uid, c->ch.name,
-			       k->err == -EPIPE ? "it has held a source up for too long" :
-						  "it has no place for one more log");
-			note.handle = cpu_to_le32(k->handle);
-			note.error = cpu_to_le32((u32)k->err);
-			kd_note(k->o->s, KECHO_NOTE_SINK_END, &note, sizeof(note), NULL, 0);
+			tell_end(k);
 			kd_sink_close(k, true);
 		}
 	}

@@ -254,7 +254,7 @@ static void feed_sinks(struct kd_source *src)
 	list_for_each_entry(k, &src->c->sinks, channel_list) {
 		err = kd_feed_source(k, src, true);
 		if (err)
-			kd_sink_fail(k, err);
+			kd_sink_fail(k, err, "there is no place for one more log");
 	}
 }
 
@@ -464,7 +464,8 @@ static void source_fails(struct kd_source *src)
 	kd_say(LOG_WARNING, "a source of process %d, user %u, in '%s' has failed: %s",
 	       src->o->s->pid, src->user->uid, src->c->ch.name, src->why);
 	kd_waits_cancel(src->c->d, src, -EPROTO, src->why);
-	kd_note(src->o->s, KECHO_NOTE_SOURCE_END, &note, sizeof(note), NULL, 0);
+	kd_send(src->o->s, KECHO_NOTE_SOURCE_END, 0, 0, &note, sizeof(note), src->why,
+		strlen(src->why), NULL, 0);
 	source_closing(src, true, LINGER_MS);
 }
 

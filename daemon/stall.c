@@ -9,6 +9,8 @@
  */
 #include "daemon.h"
 
+static const char too_long[] = "it has held a source up for too long";
+
 /* Does its process wait for this limit? If it only asks to be told of a new one in
  * time, it wants the gates to be less than half a log on. */
 static bool waits(const struct kd_source *src, u64 limit)
@@ -28,7 +30,7 @@ static void end_slowest(struct kd_source *src, u64 limit)
 		    f->pos >= src->head)
 			continue;
 		src->s.stalls++;
-		kd_sink_fail(f->sink, -EPIPE);
+		kd_sink_fail(f->sink, -EPIPE, too_long);
 	}
 }
 
@@ -65,7 +67,7 @@ void kd_mirror_stalled(struct ke_rstream *rs, u64 pos, bool end)
 			continue;
 		kd_feed_look(f, rs->mirror.head);
 		if (end && f->pos <= pos && f->pos < rs->mirror.head)
-			kd_sink_fail(f->sink, -EPIPE);
+			kd_sink_fail(f->sink, -EPIPE, too_long);
 	}
 	kd_mirror_released(m);
 }

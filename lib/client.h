@@ -20,6 +20,7 @@ enum client_limits {
 	CALL_FDS_MAX = 4,	/* descriptors of one message */
 	RETRY_MIN_MS = 50,	/* between looks for a node; doubles up to */
 	RETRY_MAX_MS = 1000,
+	TAKEN_MS = 1000,	/* until a node that has let a sink go says why */
 	ORPHAN_LOOK_MS = 10,
 	ORPHAN_MS = 2000,	/* from our rejoining to that of who shared a log with us */
 	FUTEXES_MAX = 16,	/* doorbells that a thread sleeps on; more are polled */
@@ -140,6 +141,7 @@ int client_asked(struct client_call *call, void *arg, size_t size, const char *w
 		 const char *name);
 void client_call_end(struct client_call *call);
 int client_take_fd(struct client_call *call, unsigned int i);
+int client_result(__le32 said);
 int client_receive(struct client *c);
 void client_fail_calls(struct client *c);
 void client_msg_close(struct client_msg *m);

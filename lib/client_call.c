@@ -28,6 +28,14 @@ void client_fail_calls(struct client *c)
 		finish(c, list_first_entry(&c->calls, struct client_call, list), -ENOTCONN);
 }
 
+/* 0 or an error, as the node says; what can be neither is -EPROTO. */
+int client_result(__le32 said)
+{
+	int result = (int)le32_to_cpu(said);
+
+	return result <= 0 && result >= -MAX_ERRNO ? result : -EPROTO;
+}
+
 static int answer(struct client *c, struct client_msg *m)
 {
 	struct client_call *call;
@@ -45,7 +53,7 @@ static int answer(struct client *c, struct client_msg *m)
 		call->nfds = m->nfds;
 		memcpy(call->fd, m->fd, sizeof(call->fd));
 		m->nfds = 0;
-		finish(c, call, (int)le32_to_cpu(m->head.result));
+		finish(c, call, client_result(m->head.result));
 		return 0;
 	}
 	return -EPROTO;		/* nobody asked */

@@ -149,6 +149,7 @@ static void not_the_nodes(struct kecho_sink *s)
 
 	lib_lock(&s->lock);
 	s->handle = 0;
+	s->taken = false;
 	s->counters = NULL;
 	s->kept = NULL;
 	list_for_each_entry(f, &s->feeds, list) {
@@ -168,18 +169,44 @@ void client_stalled(struct kecho_sink *s)
 	wait_wake(s->ch->k);
 }
 
-static int sink_end_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+/* Why something has ended; its sentence goes to @why, of WHY_MAX bytes. */
+static int end_of(const struct client_msg *m, char *why)
 {
 	const struct kecho_note_end *n = (const void *)m->body;
 
-	(void)c;
-	if (n->error == cpu_to_le32(-EPIPE)) {
+	strscpy(why, (const char *)(n + 1), WHY_MAX);
+	return client_result(n->error) ?: -EPROTO;
+}
+
+static int sink_end_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	char why[WHY_MAX];
+	int err = end_of(m, why);
+
+	if (err == -EPIPE) {
 		client_stalled(s);
-		return 0;
+	} else {
+		memcpy(s->end_why, why, sizeof(why));
+		over(s, err);
+		not_the_nodes(s);
 	}
-	over(s, (int)le32_to_cpu(n->error));
-	not_the_nodes(s);
+	pthread_cond_broadcast(&c->k->changed);
 	return 0;
+}
+
+/* Its reader has seen that the node does not wait for it any more, and waits here until
+ * it says why. The kecho lock is held. */
+void client_taken(struct kecho_sink *s)
+{
+	struct kecho *k = s->ch->k;
+	u64 deadline = lib_deadline(TAKEN_MS);
+
+	while (s->taken && k->client->state == CLIENT_UP &&
+	       !pthread_equal(pthread_self(), k->helper))
+		if (!lib_wait(k, deadline))
+			break;
+	if (s->taken)
+		client_stalled(s);
 }
 
 /* ----------------------------------------------------------- notes of sinks */
@@ -334,7 +361,7 @@ static int source_end_in(struct client *c, struct client_msg *m)
 			if (s->handle != le32_to_cpu(n->handle))
 				continue;
 			lib_lock(&s->lock);
-			s->end_error = (int)le32_to_cpu(n->error);
+			s->end_error = end_of(m, s->end_why);
 			s->s.closed = true;
 			lib_unlock(&s->lock);
 		}

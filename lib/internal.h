@@ -45,6 +45,7 @@ enum lib_limits {
 	GATES_MAX = 1024,	/* of one node on its host */
 	GATE_STRIDE = 64,
 	DYING_MS = 200,		/* from a process's sockets to its pidfd, as it exits */
+	WHY_MAX = 224,		/* bytes of a node's sentence that is kept */
 	FDS_QUEUED_MAX = 16,	/* descriptors that came before the frame they belong to */
 	FDS_PER_SHARE = 2,
 	DOORBELLS_MAX = 16,	/* of one channel on one host */
@@ -154,6 +155,7 @@ struct kecho_source {
 	unsigned int waiting;	/* threads, for room */
 	u64 asked;		/* the limit at which more was asked for; 0: it wasn't */
 	int end_error;		/* why it is closed; 0: it was closed here */
+	char end_why[WHY_MAX];	/* the same, as the node says */
 };
 
 struct kecho_sink {
@@ -178,6 +180,7 @@ struct kecho_sink {
 	const struct kecho_limit_slot *kept;
 	u32 handle;
 	int end_error;		/* why it is disconnected; 0: it was too slow */
+	char end_why[WHY_MAX];	/* the same, as the node says */
 };
 
 struct notice {
@@ -337,6 +340,7 @@ void client_pages_put(struct client_pages *p);
 void client_tell(struct kecho_source *s);
 void client_settle(struct kecho *k);
 void client_stalled(struct kecho_sink *s);
+void client_taken(struct kecho_sink *s);
 u64 client_limit(struct kecho_source *s, u64 end);
 int client_wait_for_room(struct kecho_source *s, u64 size);
 void client_wake(struct kecho_channel *ch);

@@ -143,7 +143,8 @@ static int refuse_read(const struct kecho_sink *s, int err, const char *reason)
 static int over(const struct kecho_sink *s)
 {
 	if (s->end_error)
-		return refuse_read(s, s->end_error, "kechod has ended it");
+		return refuse_read(s, s->end_error,
+				   s->end_why[0] ? s->end_why : "kechod has ended it");
 	return refuse_read(s, -EPIPE, s->stalled ?
 			   "it stalled its source: it read nothing for longer than that waits" :
 			   "it was overtaken, which ends it");

@@ -183,8 +183,8 @@ static int over(const struct kecho_source *s)
 		return lib_fail(-ESHUTDOWN, "source of '%s': the channel was destroyed",
 				s->ch->ch.name);
 	if (s->end_error)
-		return lib_fail(s->end_error, "source of '%s': kechod has ended it",
-				s->ch->ch.name);
+		return lib_fail(s->end_error, "source of '%s': %s", s->ch->ch.name,
+				s->end_why[0] ? s->end_why : "kechod has ended it");
 	return lib_fail(-EPIPE, "source of '%s': it was closed", s->ch->ch.name);
 }
 

@@ -94,7 +94,7 @@ bool stall_taken(struct kecho_sink *s)
 		return false;
 	pthread_mutex_lock(&s->ch->k->lock);
 	if (s->ch->client)
-		client_stalled(s);
+		client_taken(s);
 	else
 		stall_end(s);
 	pthread_mutex_unlock(&s->ch->k->lock);

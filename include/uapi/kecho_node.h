@@ -309,7 +309,8 @@ struct kecho_note_doorbell {
 	__le64 id;
 };
 
-struct kecho_note_end {		/* SOURCE_END, SINK_END */
+/* SOURCE_END, SINK_END. A sentence follows: why; it may be empty. */
+struct kecho_note_end {
 	__le32 handle;
 	__le32 error;		/* -errno of all further calls */
 };
