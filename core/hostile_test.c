@@ -277,6 +277,32 @@ TEST(endless_mirrors)
 	world_end(w);
 }
 
+/* One that there is no memory for is nobody's fault: the link goes on. */
+TEST(no_mirror)
+{
+	u8 start[16] = { 0 }, pad[8] = { 8, 0, 0, 0, KECHO_RECORD_PAD };
+	struct ke_rstream *rs;
+	struct world *w;
+	struct conn *c;
+
+	w = meet(&c, false);
+	must(w, "nodes");
+	w->n[0].no_mirrors = true;
+	is_eq(put_member(c, 0x5001, 2, TEST_LOG), 0, "a source");
+	is_eq(put_frame(c, KECHO_FRAME_START, 2, 0, start, 16, 16), 0, "it starts");
+	rs = ke_peer_rstream(c->link.peer, 2);
+	ok(rs && !rs->attached && !rs->starts_due, "nowhere");
+	is_eq(put_frame(c, KECHO_FRAME_DATA, 2, 0, pad, 8, 8), 0, "what it sends is ignored");
+	is_eq(c->link.peer->mirrored, TEST_LOG, "the other mirror");
+	is_eq(put_frame(c, KECHO_FRAME_DATA, 1, 0, pad, 8, 8), 0, "goes on");
+	w->n[0].no_mirrors = false;
+	ke_remote_subscribe(rs->remote, KE_FROM_NOW);
+	is_eq(put_frame(c, KECHO_FRAME_START, 2, 8, start, 16, 16), 0, "once more");
+	ok(rs->attached, "with memory");
+	ok(!c->lost, "the link has stood");
+	world_end(w);
+}
+
 /* Our own. */
 TEST(own_limits)
 {
@@ -315,4 +341,4 @@ TEST(own_limits)
 }
 
 TESTS(hostile, hello_refused, frames, over_credit, endless_nodes, endless_members, endless_mirrors,
-      own_limits);
+      no_mirror, own_limits);

@@ -64,7 +64,8 @@ struct ke_house {
 	void (*source_lock)(struct ke_source *s);
 	void (*source_unlock)(struct ke_source *s);
 	/* Memory for a mirror, or (local) the shared log itself: rs->view, and for a
-	 * mirror the memory that ke_log_init() gets. -ENOMEM. */
+	 * mirror the memory that ke_log_init() gets. -ECANCELED: there is none, and who was
+	 * to read it has been told; nothing comes, and the link goes on. -ENOMEM. */
 	int (*attach)(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring);
 	void (*detach)(struct ke_rstream *rs);
 	/* The number of the gate that the source's node shall watch, on this host. */

@@ -56,6 +56,7 @@ struct tnode {
 	bool has_src;
 	struct ke_member sink;
 	bool has_sink, idle;	/* idle: the sink does not read */
+	bool no_mirrors;	/* there is no memory for any */
 	struct feed *feeds;
 	u64 got, lost, bad, damaged;	/* events of the sink */
 	u64 first;		/* the first that it got */
@@ -179,8 +180,11 @@ static struct tnode *node_of(const struct ke_rstream *rs)
 static int h_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
 {
 	struct tnode *tn = node_of(rs);
-	struct feed *f = kvzalloc(sizeof(*f), GFP_KERNEL);
+	struct feed *f;
 
+	if (tn->no_mirrors)
+		return -ECANCELED;
+	f = kvzalloc(sizeof(*f), GFP_KERNEL);
 	if (!f)
 		return -ENOMEM;
 	f->hdr = kvzalloc(KECHO_LOG_HEADER_SIZE, GFP_KERNEL);

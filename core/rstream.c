@@ -287,6 +287,14 @@ static bool start_is_void(const struct ke_peer *p, u32 log)
 	return false;
 }
 
+/* Its readers have been told. Who subscribes again, as they go or others come, tries again. */
+static int start_nowhere(struct ke_rstream *rs)
+{
+	rs->starts_due--;
+	house(rs->peer)->changed(rs->peer->node->owner);
+	return 0;
+}
+
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
@@ -305,7 +313,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		err = skip_to(rs, pos);
 	}
 	if (err)
-		return err;
+		return err == -ECANCELED ? start_nowhere(rs) : err;
 	rs->starts_due--;
 	rs->ended = false;
 	rs->taken = taken;

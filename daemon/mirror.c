@@ -37,6 +37,20 @@ static int charge(struct kd_mirror *m, struct kd_user *user)
 	return 0;
 }
 
+/* Deaf to one source no sink is what its owner believes: those that lack it end. Others
+ * of the link are none the worse. */
+static int no_mirror(struct kd_channel *c, const struct ke_rstream *rs, int err)
+{
+	struct kd_sink *k;
+	char why[WHY_MAX];
+
+	snprintf(why, sizeof(why), "no place in %s for a log of node %s, %llu bytes",
+		 c->d->conf.run, rs->peer->name, (unsigned long long)rs->remote->log_size);
+	list_for_each_entry(k, &c->sinks, channel_list)
+		kd_sink_fail(k, err, why);
+	return -ECANCELED;
+}
+
 int kd_mirror_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
 {
 	struct kd_channel *c = rs->remote->presence->channel->owner;
@@ -44,16 +58,14 @@ int kd_mirror_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void 
 	int err;
 
 	if (!m)
-		return -ENOMEM;
+		return no_mirror(c, rs, -ENOMEM);
 	INIT_LIST_HEAD(&m->feeds);
 	INIT_LIST_HEAD(&m->charges);
 	kd_log_init(&m->log);
 	err = kd_log_mirror(c->d, &m->log, rs->remote->log_size);
 	if (err) {
-		kd_say(LOG_WARNING, "no memory for a log of node %s in '%s': %s", rs->peer->name,
-		       c->ch.name, strerror(-err));
 		free(m);
-		return -ENOMEM;
+		return no_mirror(c, rs, err);
 	}
 	m->rs = rs;
 	m->c = c;

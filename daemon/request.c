@@ -30,7 +30,7 @@ static void attach_request(const struct kd_request *r)
 		kd_user_uncharge(s->user, KD_SESSION_BYTES);
 		kd_slots_free(&s->gates);
 		kd_slots_free(&s->limits);
-		kd_refuse(r, err, "no memory for a process");
+		kd_refuse(r, err, "no place in %s for the pages of a process", s->d->conf.run);
 		return;
 	}
 	out.abi = cpu_to_le32(KECHO_NODE_ABI);
