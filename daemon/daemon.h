@@ -89,7 +89,7 @@ struct kd_slots {
 	int rw;			/* where more memory is had; -1: it has all */
 	void *map;
 	u8 *state;		/* enum kd_slot_state */
-	u32 next, backed;	/* where to look first; slots with memory behind them */
+	u32 backed;		/* slots with memory behind them */
 };
 
 struct kd_session {

@@ -111,21 +111,19 @@ static int back_more(struct kd_slots *sl)
 	if (sl->rw < 0 || sl->backed == KD_SLOTS ||
 	    posix_fallocate(sl->rw, 0, 2 * sl->backed * KECHO_SLOT_SIZE))
 		return -ENOSPC;
-	sl->next = sl->backed;
 	sl->backed *= 2;
 	return 0;
 }
 
-/* -ENOSPC: the process has KD_SLOTS, or there is no memory for more. */
+/* The first that is free: pages behind those that are in use at a time stay untouched.
+ * -ENOSPC: the process has KD_SLOTS, or there is no memory for more. */
 int kd_slot_take(struct kd_slots *sl, u32 *slot)
 {
-	u32 i, n;
+	u32 i;
 
-	for (n = 0, i = sl->next; n < sl->backed; n++, i++) {
-		i %= sl->backed;
+	for (i = 0; i < sl->backed; i++) {
 		if (is_free(sl, i)) {
 			sl->state[i] = KD_SLOT_TAKEN;
-			sl->next = i + 1;
 			*slot = i;
 			return 0;
 		}
