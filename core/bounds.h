@@ -66,7 +66,7 @@ enum ke_times {
 	KE_ASK_MS = 1000,
 	KE_ASK_MAX_MS = 5000,
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
-	KE_RENEW_MS = 1333,		/* between its renewals */
+	KE_RENEW_MS = 1250,		/* between its renewals */
 	KE_DRAIN_MIN_MS = 5,		/* between two looks at all sinks; doubles up to */
 	KE_DRAIN_MAX_MS = 100,
 	/* A gate is in a source's way for so long: its node is asked where it is now; */
