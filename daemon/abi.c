@@ -18,7 +18,7 @@ SIZE(struct kecho_ctl_channel_wait, 8);
 SIZE(struct kecho_note_frozen, 8);
 SIZE(struct kecho_ctl_channel_only, 8);
 SIZE(struct kecho_ctl_other, 24);
-SIZE(struct kecho_ctl_source_open, 48);
+SIZE(struct kecho_ctl_source_open, 56);
 SIZE(struct kecho_ctl_source, 8);
 SIZE(struct kecho_ctl_sink_open, 40);
 SIZE(struct kecho_ctl_sink, 8);

@@ -50,6 +50,7 @@ static int set_channel(const struct kd_session *s, u32 handle, const char *name,
 		       const struct ke_value *v)
 {
 	struct kd_opening *o = kd_opening(s, handle);
+	int err;
 
 	if (!o)
 		return -EBADF;
@@ -57,7 +58,10 @@ static int set_channel(const struct kd_session *s, u32 handle, const char *name,
 		return -EACCES;
 	if (!strncmp(name, "kecho.", 6))
 		return -EPERM;
-	return ke_channel_set(&o->c->ch, name, v);
+	err = ke_channel_set(&o->c->ch, name, v);
+	if (!err)
+		kd_keep_channel(o->c);
+	return err;
 }
 
 static int set_member(const struct kd_session *s, u64 id, const char *name,

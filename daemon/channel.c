@@ -26,6 +26,7 @@ void kd_channel_put(struct kd_channel *c)
 	if (--c->refs)
 		return;
 	kd_bells_free(c);
+	kd_keep_no_channel(c);
 	if (c->ch.ended)
 		c->d->nended -= !c->told_end;
 	else
@@ -127,7 +128,8 @@ static bool synced(struct kd_wait *w)
 {
 	const struct kd_opening *o = w->object;
 
-	return ke_channel_synced(&o->c->ch);
+	/* It was when there was another kechod; now those who were there come back first. */
+	return o->c->taken_over || ke_channel_synced(&o->c->ch);
 }
 
 static bool is_first(const struct kd_opening *o)
@@ -185,6 +187,7 @@ static void opened(struct kd_wait *w, bool in_time)
 		kd_opening_close(o, false);
 		return;
 	}
+	kd_keep_channel(o->c);
 	o->ready = true;
 	kd_answer(&r, w->body);
 }

@@ -35,6 +35,8 @@ enum kd_limits {
 	KD_CHANNEL_USERS_MAX = 32,	/* whose members of one channel ring each other */
 	KD_MEMBER_BYTES = 8 << 10,	/* what a member costs beside its log, about */
 	KD_SESSION_BYTES = 256 << 10,	/* what a process costs before it does anything */
+	KD_TAKE_OVER_MS = 1000,		/* for processes to come back after a restart */
+	KD_TAKE_OVER_LOOK_MS = 10,
 	KD_NODE_UID = -1,		/* the "user" that kechod itself is for doorbells */
 };
 
@@ -71,6 +73,10 @@ struct kd {
 	struct list_head joins;	/* that wait for a thread */
 	unsigned int njoins, nsessions;
 	u64 last_log, last_bell, last_ping_ns, memory;
+	struct kd_keep *keep;	/* keep.c; NULL: nothing is kept any more */
+	bool taking_over, holds;
+	bool leaving;		/* to the next kechod */
+	u64 take_over_by;
 };
 
 struct kd_user {
@@ -114,6 +120,7 @@ struct kd_request {
 	u32 cmd, serial;
 	void *body;
 	u32 len, tail_len;	/* of the command's struct; of what follows it */
+	int fd;			/* that came with it, until it is answered; -1 */
 };
 
 /* An answer that comes later. */
@@ -145,6 +152,9 @@ struct kd_channel {
 	struct list_head ring_list;
 	bool to_ring;
 	bool told_end;
+	bool taken_over;	/* a reference is held for who comes back */
+	bool kept;		/* as of @kept_version of its attributes */
+	u64 kept_version;
 	struct kd_opening *drainer;
 	u64 cookie;
 	unsigned int due;	/* nodes that owe us their counters */
@@ -188,6 +198,9 @@ struct kd_source {
 	struct list_head feeds;
 	u64 head, seq;			/* as we saw it last; closing: the last of it */
 	u64 limit;
+	u64 held;			/* its limit until all who may read it are back */
+	bool again;			/* its log was there before us */
+	struct kd_kept *kept;
 	u64 events, bytes;		/* as its process said, once that is gone */
 	u64 linger_ms;
 	bool copied, queued, said_end, frozen;
@@ -203,6 +216,7 @@ struct kd_sink {
 	struct ke_member m;
 	u32 handle, gate, slot, last_feed;
 	u32 from;		/* enum kecho_from */
+	struct kd_kept *kept;
 	int err;		/* it is to end with this */
 	char why[WHY_MAX];	/* a sentence about that */
 	struct list_head feeds;
@@ -225,6 +239,7 @@ struct kd_mirror {
 	struct kd_log log;
 	struct list_head feeds;
 	struct list_head charges;
+	char file[24];			/* in the run directory */
 };
 
 /* main.c, conf.c, journal.c */
@@ -263,8 +278,32 @@ void kd_slot_lend(struct kd_slots *sl, u32 slot);
 struct kecho_gate_slot *kd_gate(const struct kd_session *s, u32 slot);
 int kd_gate_take(struct kd_session *s, u64 pos, u32 *slot);
 int kd_run_file(const char *run, u64 size, int *rw, int *ro);
+int kd_run_file_named(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
+		      int *rw, int *ro);
+
+/* keep.c */
+int kd_keep_open(struct kd *d);
+void kd_keep_leave(struct kd *d);
+struct ke_contact kd_keep_self(const struct kd *d);
+u16 kd_keep_port(const struct kd *d);
+void kd_keep_listens(struct kd *d, u16 port);
+void kd_keep_take_over(struct kd *d);
+bool kd_keep_taking_over(struct kd *d);
+int kd_keep_timeout(const struct kd *d);
+struct kd_kept *kd_keep_member(const struct kd_session *s, const struct ke_member *m);
+void kd_keep_forget(struct kd *d, struct kd_kept *k);
+struct kd_kept *kd_keep_find(const struct kd_session *s, const struct kd_channel *c, u32 role,
+			     u64 id);
+u32 kd_kept_log(const struct kd_kept *k);
+void kd_keep_back(struct kd_kept *k);
+void kd_keep_channel(struct kd_channel *c);
+void kd_keep_channels(struct kd *d);
+void kd_keep_no_channel(struct kd_channel *c);
+void kd_keep_mirror(const struct kd_mirror *m);
+void kd_keep_lost(const struct kd_mirror *m, u64 lost);
 
 /* session.c */
+int kd_lock_run(struct kd *d);
 int kd_sessions_open(struct kd *d);
 void kd_accept(struct kd *d);
 void kd_session_cut(struct kd_session *s, const char *why);
@@ -319,7 +358,9 @@ void kd_channel_close_request(const struct kd_request *r);
 void kd_log_init(struct kd_log *l);
 int kd_log_make(struct kd *d, struct kd_log *l, u64 size, int *memfd);
 int kd_log_seal(struct kd_log *l, int memfd);
-int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size);
+int kd_log_take(struct kd *d, struct kd_log *l, u64 size, int memfd);
+int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size, char *file, size_t file_size);
+int kd_log_again(struct kd *d, struct kd_log *l, int dir, const char *file);
 void kd_log_fini(struct kd_log *l);
 struct ke_view kd_log_view(const struct kd_log *l);
 
@@ -329,14 +370,18 @@ void kd_source_ready_request(const struct kd_request *r);
 void kd_source_close_request(const struct kd_request *r);
 void kd_source_close(struct kd_source *src, bool failed);
 void kd_source_fail(struct kd_source *src, const char *why);
-int kd_source_now(struct kd_source *src, u64 *head, u64 *seq);
 void kd_sources_closing(struct kd *d);
 void kd_source_over(struct kd_source *src);
 void kd_sources_abandon(struct kd *d);
-int kd_source_head(struct kd_source *src, u64 *head);
-void kd_source_room(struct kd_source *src);
 void kd_source_counters(struct kd_source *src);
 struct kd_source *kd_source(const struct kd_session *s, u32 handle);
+
+/* room.c */
+struct kecho_limit_slot *kd_limit_slot(const struct kd_source *src);
+int kd_source_head(struct kd_source *src, u64 *head);
+int kd_source_now(struct kd_source *src, u64 *head, u64 *seq);
+u64 kd_source_spare(const struct kd_source *src);
+void kd_source_room(struct kd_source *src);
 
 /* copy.c */
 int kd_copy_open(struct ke_source *s, u8 from);
@@ -356,6 +401,7 @@ struct kd_sink *kd_sink(const struct kd_session *s, u32 handle);
 /* feed.c */
 int kd_feed_source(struct kd_sink *k, struct kd_source *src, bool from_start);
 int kd_feed_mirror(struct kd_sink *k, struct kd_mirror *m, u64 pos, u64 seq);
+int kd_feed_mirror_again(struct kd_sink *k, struct kd_mirror *m);
 void kd_feed_free(struct kd_feed *f);
 u64 kd_feed_lost(struct kd_feed *f, u64 all);
 void kd_feed_end(struct kd_feed *f, u64 last_seq, bool failed, const struct ke_attrs *attrs,
@@ -365,12 +411,15 @@ bool kd_feed_look(struct kd_feed *f, u64 head);
 void kd_session_rang(struct kd_session *s);
 
 /* mirror.c */
+int kd_mirror_again(struct kd_channel *c, const struct kd_log *log, struct ke_kept *kept,
+		    const char *file);
 int kd_mirror_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring);
 void kd_mirror_detach(struct ke_rstream *rs);
 void kd_mirror_started(struct ke_rstream *rs, u64 pos, u64 seq);
 void kd_mirror_published(struct ke_rstream *rs);
 void kd_mirror_ended(struct ke_rstream *rs);
 u64 kd_mirror_lost(struct ke_rstream *rs);
+int kd_mirrors_again(struct kd_sink *k);
 void kd_mirror_released(struct kd_mirror *m);
 
 /* life.c */

@@ -6,6 +6,9 @@
  * A gate is set before its place in the log is chosen: the limit that follows from it
  * is stored, then a full fence, and only then the log's head is read. A source that
  * had seen no limit yet is at most one record further, which is an eighth of a log.
+ *
+ * A sink that was there before us goes on where it was in a log that it had; we do not
+ * know where. Its gate stands where no sink can be behind it until its process says more.
  */
 #include "daemon.h"
 
@@ -84,11 +87,15 @@ static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 		.mine = !!f->source,
 	};
 
-	if (!again) {
-		f->pos = pos;
-		kd_gate(f->sink->o->s, f->slot)->pos = cpu_to_le64(pos);
-	}
 	kd_note(f->sink->o->s, KECHO_NOTE_FEED, &note, sizeof(note), &log->fd, !again);
+}
+
+/* Its process begins at @pos, behind the event @seq; its gate stands at @gate. */
+static void begin_feed(struct kd_feed *f, u64 pos, u64 seq, u64 gate)
+{
+	f->pos = gate;
+	kd_gate(f->sink->o->s, f->slot)->pos = cpu_to_le64(gate);
+	tell_feed(f, pos, seq, false);
 }
 
 /* ------------------------------------------------------ logs of this host */
@@ -99,8 +106,6 @@ static u64 from_where(const struct kd_feed *f, u64 head)
 	struct ke_view v = kd_log_view(&f->source->log);
 	u64 half = head > v.size / 2 ? head - v.size / 2 : 0;
 
-	if (f->sink->from == KECHO_FROM_REJOIN)
-		return ke_view_boundary(&v, 0, head);
 	if (f->sink->from == KECHO_FROM_RETAINED && f->source->s.retain)
 		return ke_view_boundary(&v, half, head);
 	return head;
@@ -108,8 +113,7 @@ static u64 from_where(const struct kd_feed *f, u64 head)
 
 /*
  * Where a sink begins that comes when the source is there. Its gate stands at f->pos
- * meanwhile, before all that it may be given; without one the log may pass us. A sink
- * that rejoins is told of what it cannot have, so it begins with no number.
+ * meanwhile, before all that it may be given; without one the log may pass us.
  */
 static int find_place(struct kd_feed *f, u64 *pos, u64 *seq)
 {
@@ -128,20 +132,47 @@ static int find_place(struct kd_feed *f, u64 *pos, u64 *seq)
 	if (err)
 		return err;
 	*pos = tries ? from : head;
-	if (*pos == head)
-		return 0;
-	if (f->sink->from == KECHO_FROM_RETAINED)
+	if (*pos != head)
 		*pos = ke_view_retained(&v, from, head, *seq, src->s.retain, seq);
-	else
-		*seq = 0;
 	return 0;
+}
+
+static u64 lowest(u64 head, u64 size)
+{
+	return head > size ? head - size : 0;
+}
+
+/* Where a sink begins that was there before us, if it had not the log yet: with all that
+ * is there, and told of what it cannot have. */
+static int begin_again(struct kd_feed *f)
+{
+	const struct kd_log *log = f->source ? &f->source->log : &f->mirror->log;
+	struct ke_view v = kd_log_view(log);
+	u64 head = f->mirror ? f->mirror->rs->mirror.head : 0;
+	int err = f->source ? kd_source_head(f->source, &head) : 0;
+
+	if (!err)
+		begin_feed(f, ke_view_boundary(&v, 0, head), 0, lowest(head, log->size));
+	return err;
+}
+
+static int begin_at_source(struct kd_feed *f, bool from_start)
+{
+	u64 pos = 0, seq = 0;
+	int err;
+
+	if (!from_start && f->sink->from == KECHO_FROM_REJOIN)
+		return begin_again(f);
+	err = from_start ? 0 : find_place(f, &pos, &seq);
+	if (!err)
+		begin_feed(f, pos, seq, pos);
+	return err;
 }
 
 /* @from_start: the source is new, and the sink sees all of it. A log that makes no
  * sense is no error of the sink's: it gets no feed of it. */
 int kd_feed_source(struct kd_sink *k, struct kd_source *src, bool from_start)
 {
-	u64 pos = 0, seq = 0;
 	struct kd_feed *f;
 	int err;
 
@@ -149,14 +180,25 @@ int kd_feed_source(struct kd_sink *k, struct kd_source *src, bool from_start)
 	if (!f)
 		return err;
 	f->source = src;
-	if (!from_start && find_place(f, &pos, &seq)) {
+	if (begin_at_source(f, from_start)) {
 		kd_source_fail(src, "its log says what cannot be");
 		kd_feed_free(f);
 		return 0;
 	}
-	tell_feed(f, pos, seq, false);
 	kd_source_room(src);
 	return 0;
+}
+
+int kd_feed_mirror_again(struct kd_sink *k, struct kd_mirror *m)
+{
+	struct kd_feed *f;
+	int err;
+
+	f = feed_make(k, &m->feeds, &err);
+	if (!f)
+		return err;
+	f->mirror = m;
+	return begin_again(f);
 }
 
 int kd_feed_mirror(struct kd_sink *k, struct kd_mirror *m, u64 pos, u64 seq)
@@ -168,7 +210,7 @@ int kd_feed_mirror(struct kd_sink *k, struct kd_mirror *m, u64 pos, u64 seq)
 	if (!f)
 		return err;
 	f->mirror = m;
-	tell_feed(f, pos, seq, false);
+	begin_feed(f, pos, seq, pos);
 	return 0;
 }
 

@@ -4,12 +4,16 @@
  *
  * A source's is a memfd. Its process maps it for writing; then it is sealed, so that
  * nobody else ever does, and only its read-only descriptor is kept. Its size cannot
- * change from the first.
+ * change from the first. After a restart its process hands it to us again: we believe
+ * its seals.
  *
- * A mirror's is a file of our own that has no name any more and all of its memory, so
- * that a full file system can hit nobody while he reads. Only our mapping writes.
+ * A mirror's is a file of our own in the run directory, with all of its memory, so that
+ * a full file system can hit nobody while he reads. Only our mapping writes. The next
+ * kechod finds it there.
  */
 #include "daemon.h"
+
+#include <sys/stat.h>
 
 enum { SEALS = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE | F_SEAL_SEAL };
 
@@ -71,15 +75,66 @@ int kd_log_seal(struct kd_log *l, int memfd)
 	return seals >= 0 && (seals & SEALS) == SEALS ? 0 : -EPERM;
 }
 
-int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size)
+/* One that was made and sealed by the kechod before us. Seals are looked at first: only
+ * memory has them, and of that no answer has to be waited for. */
+int kd_log_take(struct kd *d, struct kd_log *l, u64 size, int memfd)
 {
-	int rw, err = kd_run_file(d->conf.run, KECHO_LOG_HEADER_SIZE + size, &rw, &l->fd);
+	int seals = fcntl(memfd, F_GET_SEALS), err;
+	struct stat st;
+	char path[32];
+
+	if (seals < 0 || (seals & SEALS) != SEALS)
+		return -EPERM;
+	if (fstat(memfd, &st) || (u64)st.st_size != KECHO_LOG_HEADER_SIZE + size)
+		return -EINVAL;
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", memfd);
+	l->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (l->fd < 0)
+		return -errno;
+	err = log_map(d, l, size, l->fd, false);
+	if (err)
+		kd_log_fini(l);
+	return err;
+}
+
+int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size, char *file, size_t file_size)
+{
+	char path[160];
+	int rw, err = kd_run_file_named(d->conf.run, "mirror", file, file_size,
+					KECHO_LOG_HEADER_SIZE + size, &rw, &l->fd);
 
 	if (err)
 		return err;
 	err = -posix_fallocate(rw, 0, KECHO_LOG_HEADER_SIZE + size);
 	if (!err)
 		err = log_map(d, l, size, rw, true);
+	close(rw);
+	if (!err)
+		return 0;
+	snprintf(path, sizeof(path), "%s/%s", d->conf.run, file);
+	unlink(path);
+	kd_log_fini(l);
+	return err;
+}
+
+/* A mirror that the kechod before us has left. */
+int kd_log_again(struct kd *d, struct kd_log *l, int dir, const char *file)
+{
+	int rw = openat(dir, file, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err = -EPROTO;
+	struct stat st;
+	u64 size;
+
+	kd_log_init(l);
+	if (rw < 0)
+		return -errno;
+	l->fd = openat(dir, file, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	if (l->fd < 0 || fstat(rw, &st)) {
+		err = -errno;
+	} else if (S_ISREG(st.st_mode) && st.st_size > KECHO_LOG_HEADER_SIZE) {
+		size = st.st_size - KECHO_LOG_HEADER_SIZE;
+		if (is_power_of_2(size) && size >= KE_LOG_SIZE_MIN && size <= KE_LOG_SIZE_MAX)
+			err = log_map(d, l, size, rw, true);
+	}
 	close(rw);
 	if (err)
 		kd_log_fini(l);

@@ -57,6 +57,7 @@ static int timeout_ms(struct kd *d, u64 watchdog_ms)
 		t = sooner(t, SETUP_MS);
 	if (!list_empty(&d->ready) || d->changed || d->cuts)
 		return 0;
+	t = sooner(t, kd_keep_timeout(d));
 	t = sooner(t, kd_waits_timeout(d));
 	if (d->nclosing)
 		t = sooner(t, LINGER_LOOK_MS);
@@ -101,6 +102,7 @@ static void tick(struct kd *d, u64 *ticked)
 	if (now_ms() - *ticked < KE_REDIAL_MIN_MS)
 		return;
 	*ticked = now_ms();
+	kd_keep_channels(d);
 	/* What sinks lost stands in their pages: nobody tells us. */
 	d->k.node.losses++;
 	ke_node_tick(&d->k.node);
@@ -120,16 +122,20 @@ int kd_loop(struct kd *d)
 {
 	struct epoll_event ev[KD_EVENTS];
 	u64 ticked = 0, fed = 0;
+	bool linked = false;
 	uint64_t watchdog_us = 0;
 	int i, n;
 
 	if (sd_watchdog_enabled(0, &watchdog_us) <= 0)
 		watchdog_us = 0;
-	if (kd_watch(d, d->k.ep, EPOLLIN, &d->conns))
-		return -errno;
 	while (!d->stop) {
 		bool conns = false;
 
+		if (!kd_keep_taking_over(d) && !linked) {
+			linked = true;
+			if (kd_watch(d, d->k.ep, EPOLLIN, &d->conns))
+				return -errno;
+		}
 		n = epoll_wait(d->ep, ev, KD_EVENTS, timeout_ms(d, watchdog_us / 1000));
 		if (n < 0 && errno != EINTR)
 			return -errno;
@@ -146,7 +152,8 @@ int kd_loop(struct kd *d)
 			kd_accept(d);
 		d->changed |= d->ndrains > 0;
 		settle(d);
-		tick(d, &ticked);
+		if (linked)
+			tick(d, &ticked);
 		if (watchdog_us && now_ms() - fed >= watchdog_us / 4000) {
 			fed = now_ms();
 			sd_notify(0, "WATCHDOG=1");

@@ -6,9 +6,10 @@
  */
 #include "daemon.h"
 
+#include "address.h"
+
 #include <getopt.h>
 #include <signal.h>
-#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -144,26 +145,57 @@ static const char *text_or_null(const char *s)
 	return *s ? s : NULL;
 }
 
+static int listen_at(struct kd *d, const char *address)
+{
+	return listen_tcp(&d->k, address, text_or_null(d->conf.advertise),
+			  text_or_null(d->conf.registry));
+}
+
+/* Where the kechod before us did, if that was free to choose. */
+static int listen_again(struct kd *d)
+{
+	struct sockaddr_storage a;
+	char address[64];
+	socklen_t len;
+
+	if (!kd_keep_port(d) || address_parse(d->conf.listen, &a, &len) || address_port(&a))
+		return -ENOENT;
+	address_set_port(&a, kd_keep_port(d));
+	address_print(&a, address, sizeof(address));
+	if (!listen_at(d, address))
+		return 0;
+	if (d->k.tcp_fd >= 0)
+		close(d->k.tcp_fd);
+	d->k.tcp_fd = -1;
+	return -EADDRINUSE;
+}
+
+static int listen_for_nodes(struct kd *d)
+{
+	struct sockaddr_storage a;
+	socklen_t len = sizeof(a);
+	int err;
+
+	if (!d->conf.listen[0])
+		return 0;
+	err = listen_again(d) ? listen_at(d, d->conf.listen) : 0;
+	if (err)
+		kd_say(LOG_ERR, "%s", kecho_explain());
+	else if (!getsockname(d->k.tcp_fd, (void *)&a, &len))
+		kd_keep_listens(d, address_port(&a));
+	return err;
+}
+
 /* No other node shares memory with us: the host is ours alone. */
 static int make_node(struct kd *d)
 {
-	struct ke_contact self = { .incarnation = lib_clock_ns(CLOCK_BOOTTIME) };
-	struct ke_node *n = &d->k.node;
+	struct ke_contact self = kd_keep_self(d);
 	char host[KE_LINK_NAME_MAX + 1] = "";
-	int err = 0;
 
-	if (getrandom(self.node.b, sizeof(self.node.b), 0) != sizeof(self.node.b) ||
-	    getrandom(self.host.b, sizeof(self.host.b), 0) != sizeof(self.host.b))
-		return -errno;
 	gethostname(host, sizeof(host) - 1);
 	kd_house_init(d);
-	ke_node_init(n, &d->house, &d->k, &self, d->conf.name[0] ? d->conf.name : host);
-	if (d->conf.listen[0])
-		err = listen_tcp(&d->k, d->conf.listen, text_or_null(d->conf.advertise),
-				 text_or_null(d->conf.registry));
-	if (err)
-		kd_say(LOG_ERR, "%s", kecho_explain());
-	return err ?: name_node(d);
+	ke_node_init(&d->k.node, &d->house, &d->k, &self, d->conf.name[0] ? d->conf.name : host);
+	return listen_for_nodes(d) ?: name_node(d);
 }
 
 static int open_registry(struct kd *d)
@@ -202,11 +234,18 @@ static int start(struct kd *d)
 		kd_say(LOG_ERR, "cannot make %s: %m", d->conf.run);
 		return -errno;
 	}
-	err = watch_signals(d) ?: init_kecho(&d->k) ?:
-				  make_node(d)	    ?:
-				  open_registry(d)  ?:
-						      kd_joins_init(d);
-	return err ?: kd_sessions_open(d);
+	err = kd_lock_run(d);
+	if (!err) {
+		err = kd_keep_open(d);
+		if (err)
+			kd_say(LOG_ERR, "cannot keep anything in %s: %s", d->conf.run,
+			       strerror(-err));
+	}
+	err = err ?: watch_signals(d) ?: init_kecho(&d->k) ?: make_node(d) ?: open_registry(d);
+	if (err)
+		return err;
+	kd_keep_take_over(d);
+	return kd_joins_init(d) ?: kd_sessions_open(d);
 }
 
 /* What is queued for other nodes goes out while it may. */
@@ -219,21 +258,37 @@ static void flush_conns(struct kd *d)
 			conn_kick(c);
 }
 
+/* Processes that are attached go on without us, and with the next kechod: to other nodes
+ * the link breaks, and nobody leaves. */
+static void leave_all(struct kd *d)
+{
+	struct conn *c;
+
+	d->leaving = true;
+	kd_keep_leave(d);
+	list_for_each_entry(c, &d->k.conns, list)
+		conn_hangup(c);
+}
+
 static void finish(struct kd *d)
 {
+	bool stays = d->nsessions > 0;
 	struct kd_session *s;
 	struct conn *c;
 
 	unlink(d->conf.socket);
+	if (stays)
+		leave_all(d);
 	list_for_each_entry(s, &d->sessions, list)
 		kd_session_cut(s, NULL);
 	kd_sessions_reap(d);
 	kd_joins_end(d);
 	kd_sources_abandon(d);
 	flush_conns(d);
-	ke_reg_close(d->k.reg);
+	ke_reg_close(d->k.reg, stays);
 	d->k.reg = NULL;
 	ke_node_fini(&d->k.node);
+	kd_keep_leave(d);
 	kd_bells_reap(d);
 	d->k.stop = true;
 	list_for_each_entry(c, &d->k.conns, list)

@@ -2,8 +2,8 @@
 /*
  * Messages from and to an attached process. What its socket does not take waits here,
  * in order, and no request of it is read meanwhile; one that lets KECHO_NOTES_MAX pile
- * up, or more bytes than its user may take, is cut off. Descriptors that a process sends
- * us are not taken: there is no place for them.
+ * up, or more bytes than its user may take, is cut off. Of the descriptors that come with a
+ * message there is place for one, and nothing holds it for longer than the message.
  */
 #include "daemon.h"
 
@@ -178,9 +178,9 @@ void kd_refuse(const struct kd_request *r, int err, const char *fmt, ...)
 }
 
 /* One message of @n bytes at @data; false: it is none. */
-static bool take(struct kd_session *s, u8 *data, size_t n)
+static bool take(struct kd_session *s, u8 *data, size_t n, int fd)
 {
-	struct kd_request r = { .s = s };
+	struct kd_request r = { .s = s, .fd = fd };
 	struct kecho_msg msg;
 
 	if (n < sizeof(msg))
@@ -196,24 +196,44 @@ static bool take(struct kd_session *s, u8 *data, size_t n)
 	return true;
 }
 
+/* The next message, whole in @data; *@fd is what came with it. */
+static ssize_t receive(struct kd_session *s, void *data, size_t size, int *fd)
+{
+	union {
+		struct cmsghdr h;
+		char buf[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec v = { data, size };
+	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1, .msg_control = control.buf,
+			    .msg_controllen = CMSG_LEN(sizeof(int)) };
+	ssize_t n = recvmsg(s->sock, &m, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+	const struct cmsghdr *h = n >= 0 ? CMSG_FIRSTHDR(&m) : NULL;
+
+	*fd = -1;
+	if (n < 0)
+		return -errno;
+	if (h && h->cmsg_level == SOL_SOCKET && h->cmsg_type == SCM_RIGHTS &&
+	    h->cmsg_len == CMSG_LEN(sizeof(int)))
+		memcpy(fd, CMSG_DATA(h), sizeof(int));
+	return m.msg_flags & MSG_TRUNC ? -EMSGSIZE : n;
+}
+
 /* A few requests; the socket stays readable if there are more. */
 void kd_receive(struct kd_session *s)
 {
 	static u8 data[KECHO_MSG_MAX] __attribute__((aligned(8)));
-	struct iovec v = { data, sizeof(data) };
-	struct msghdr m = { .msg_iov = &v, .msg_iovlen = 1 };
 	ssize_t n;
-	int i;
+	int i, fd;
 
 	for (i = 0; i < KD_TURN_REQUESTS && !s->cut && list_empty(&s->out); i++) {
-		n = recvmsg(s->sock, &m, MSG_DONTWAIT);
-		if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		n = receive(s, data, sizeof(data), &fd);
+		if (n == -EAGAIN || n == -EINTR)
 			return;
-		if (n <= 0)
-			kd_session_cut(s, NULL);
-		else if ((m.msg_flags & MSG_TRUNC) || !take(s, data, n))
+		if (n == -EMSGSIZE || (n > 0 && !take(s, data, n, fd)))
 			kd_session_cut(s, "it sent what is no request");
-		m.msg_controllen = 0;
-		m.msg_flags = 0;
+		else if (n <= 0)
+			kd_session_cut(s, NULL);
+		if (fd >= 0)
+			close(fd);
 	}
 }

@@ -51,31 +51,68 @@ static int no_mirror(struct kd_channel *c, const struct ke_rstream *rs, int err)
 	return -ECANCELED;
 }
 
-int kd_mirror_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
+static struct kd_mirror *mirror_make(void)
 {
-	struct kd_channel *c = rs->remote->presence->channel->owner;
 	struct kd_mirror *m = calloc(1, sizeof(*m));
-	int err;
 
 	if (!m)
-		return no_mirror(c, rs, -ENOMEM);
+		return NULL;
 	INIT_LIST_HEAD(&m->feeds);
 	INIT_LIST_HEAD(&m->charges);
 	kd_log_init(&m->log);
-	err = kd_log_mirror(c->d, &m->log, rs->remote->log_size);
-	if (err) {
-		free(m);
-		return no_mirror(c, rs, err);
-	}
+	return m;
+}
+
+static void belongs(struct kd_mirror *m, struct kd_channel *c, struct ke_rstream *rs)
+{
 	m->rs = rs;
 	m->c = c;
 	rs->owner = m;
-	*hdr = m->log.map;
-	*ring = (u8 *)m->log.map + KECHO_LOG_HEADER_SIZE;
 	rs->view = kd_log_view(&m->log);
 	c->nmirrors++;
 	if (kd_bells_update(c))
 		kd_say(LOG_WARNING, "no doorbells for sinks in '%s'", c->ch.name);
+}
+
+int kd_mirror_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
+{
+	struct kd_channel *c = rs->remote->presence->channel->owner;
+	struct kd_mirror *m = mirror_make();
+	int err;
+
+	if (!m)
+		return no_mirror(c, rs, -ENOMEM);
+	err = kd_log_mirror(c->d, &m->log, rs->remote->log_size, m->file, sizeof(m->file));
+	if (err) {
+		free(m);
+		return no_mirror(c, rs, err);
+	}
+	*hdr = m->log.map;
+	*ring = (u8 *)m->log.map + KECHO_LOG_HEADER_SIZE;
+	belongs(m, c, rs);
+	kd_keep_mirror(m);
+	return 0;
+}
+
+/* One that the kechod before us has left, as it is between a break of its link and
+ * what follows; its log is ours then. */
+int kd_mirror_again(struct kd_channel *c, const struct kd_log *log, struct ke_kept *kept,
+		    const char *file)
+{
+	struct kd_mirror *m = mirror_make();
+	struct ke_rstream *rs = NULL;
+
+	if (m && strscpy(m->file, file, sizeof(m->file)) > 0) {
+		kept->hdr = log->map;
+		kept->ring = (u8 *)log->map + KECHO_LOG_HEADER_SIZE;
+		rs = ke_channel_adopt(&c->ch, kept);
+	}
+	if (!rs) {
+		free(m);
+		return -EPROTO;
+	}
+	m->log = *log;
+	belongs(m, c, rs);
 	return 0;
 }
 
@@ -94,10 +131,14 @@ void kd_mirror_detach(struct ke_rstream *rs)
 {
 	struct kd_mirror *m = rs->owner;
 	struct kd_charge *c, *next;
+	char path[160];
 
 	if (!m)
 		return;
 	end_feeds(m, true);
+	snprintf(path, sizeof(path), "%s/%s", m->c->d->conf.run, m->file);
+	if (m->c->d->keep)
+		unlink(path);
 	list_for_each_entry_safe(c, next, &m->charges, list) {
 		kd_user_uncharge(c->user, mirror_bytes(m));
 		kd_user_put(c->user);
@@ -125,6 +166,24 @@ static bool may_begin(const struct kd_sink *k, const struct ke_rstream *rs)
 {
 	return k->m.policy != KECHO_BLOCK || ke_rstream_gate_stands(rs) ||
 	       rs->remote->state != KE_JOINED;
+}
+
+/* A sink that was there before us reads on in what we have found; where, its process knows. */
+int kd_mirrors_again(struct kd_sink *k)
+{
+	struct ke_presence *pr;
+	struct ke_remote *r;
+	struct kd_mirror *m;
+	int err = 0;
+
+	list_for_each_entry(pr, &k->c->ch.presences, channel_list) {
+		list_for_each_entry(r, &pr->remotes, list) {
+			m = r->stream && r->stream->attached ? r->stream->owner : NULL;
+			if (m && !err)
+				err = charge(m, k->o->s->user) ?: kd_feed_mirror_again(k, m);
+		}
+	}
+	return err;
 }
 
 void kd_mirror_started(struct ke_rstream *rs, u64 pos, u64 seq)
@@ -178,6 +237,8 @@ u64 kd_mirror_lost(struct ke_rstream *rs)
 		return 0;
 	list_for_each_entry(f, &m->feeds, log_list)
 		sum += kd_feed_lost(f, rs->mirror.seq);
+	/* What those who are here lost they know; the others' is to be kept. */
+	kd_keep_lost(m, max(rs->lost, rs->lost - rs->lost_seen + sum) - sum);
 	return sum;
 }
 

@@ -226,7 +226,7 @@ static void listener_ready(struct kd_watch *w, u32 events)
 }
 
 /* Only one kechod has the run directory; its lock goes with the process. */
-static int lock_run(struct kd *d)
+int kd_lock_run(struct kd *d)
 {
 	char path[128];
 
@@ -245,10 +245,8 @@ static int lock_run(struct kd *d)
 int kd_sessions_open(struct kd *d)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int err = lock_run(d);
+	int err;
 
-	if (err)
-		return err;
 	if (strscpy(a.sun_path, d->conf.socket, sizeof(a.sun_path)) < 0)
 		return -ENAMETOOLONG;
 	unlink(a.sun_path); /* of one that has died: the lock is ours */

@@ -55,6 +55,10 @@ static struct kd_sink *sink_make(struct kd_opening *o, const struct kecho_ctl_si
 	k->m.policy = le32_to_cpu(in->policy);
 	k->m.channel = &o->c->ch;
 	k->from = le32_to_cpu(in->retained);
+	if (k->from == KECHO_FROM_REJOIN)
+		k->kept = kd_keep_find(o->s, o->c, KE_SINK, le64_to_cpu(in->member));
+	if (k->kept)
+		k->m.id = le64_to_cpu(in->member);
 	k->handle = ++o->s->last_handle;
 	INIT_LIST_HEAD(&k->feeds);
 	INIT_LIST_HEAD(&k->m.list);
@@ -84,9 +88,16 @@ static int sink_join(struct kd_sink *k)
 	list_for_each_entry(src, &k->c->sources, channel_list)
 		if (!err && src->state == KD_JOINED)
 			err = kd_feed_source(k, src, false);
+	if (!err && k->from == KECHO_FROM_REJOIN)
+		err = kd_mirrors_again(k);
 	/* Who sees the member may submit at once: the subscription goes first. */
 	err = err ?: ke_channel_subscribe(&k->c->ch, k->from == KECHO_FROM_RETAINED);
-	return err ?: ke_member_join(&k->m, &k->c->ch);
+	err = err ?: ke_member_join(&k->m, &k->c->ch);
+	if (!err && k->kept)
+		kd_keep_back(k->kept);
+	else if (!err)
+		k->kept = kd_keep_member(k->o->s, &k->m);
+	return err;
 }
 
 static const char *forbidden(const struct kd_request *r, const struct kd_opening *o, u32 policy)
@@ -157,6 +168,8 @@ void kd_sink_close(struct kd_sink *k, bool failed)
 
 	kd_waits_cancel(c->d, k, -EPIPE, "the sink was closed");
 	k->m.failed = failed;
+	if (joined)
+		kd_keep_forget(c->d, k->kept);
 	if (joined)
 		kd_tell_member(c, &k->m, failed ? KE_FAILED : KE_LEFT);
 	ke_member_leave(&k->m);

@@ -10,29 +10,51 @@
  */
 #include "daemon.h"
 
-/* A file of @size bytes in the run directory that has no name any more; *@ro is the
- * same, to be read only. */
+/* Makes @path, of @size bytes; *@ro is the same, to be read only. */
+static int run_file(char *path, u64 size, int *rw, int *ro)
+{
+	int err;
+
+	*ro = -1;
+	*rw = mkostemp(path, O_CLOEXEC);
+	if (*rw < 0)
+		return -errno;
+	*ro = open(path, O_RDONLY | O_CLOEXEC);
+	err = *ro < 0 || ftruncate(*rw, size) ? -errno : 0;
+	if (!err)
+		return 0;
+	unlink(path);
+	close(*rw);
+	if (*ro >= 0)
+		close(*ro);
+	*rw = *ro = -1;
+	return err;
+}
+
+/* A file of the run directory that has no name any more. */
 int kd_run_file(const char *run, u64 size, int *rw, int *ro)
 {
 	char path[160];
 	int err;
 
 	snprintf(path, sizeof(path), "%s/page-XXXXXX", run);
-	*ro = -1;
-	*rw = mkostemp(path, O_CLOEXEC);
-	if (*rw < 0)
-		return -errno;
-	*ro = open(path, O_RDONLY | O_CLOEXEC);
-	err = *ro < 0 ? -errno : 0;
-	unlink(path);
-	if (!err && ftruncate(*rw, size))
-		err = -errno;
+	err = run_file(path, size, rw, ro);
 	if (!err)
-		return 0;
-	close(*rw);
-	if (*ro >= 0)
-		close(*ro);
-	*rw = *ro = -1;
+		unlink(path);
+	return err;
+}
+
+/* One that keeps it: @prefix and what is put into @file behind it. */
+int kd_run_file_named(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
+		      int *rw, int *ro)
+{
+	char path[160];
+	int err;
+
+	snprintf(path, sizeof(path), "%s/%s-XXXXXX", run, prefix);
+	err = run_file(path, size, rw, ro);
+	if (!err)
+		strscpy(file, path + strlen(run) + 1, file_size);
 	return err;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sources of the processes of this host, and how far their logs may grow.
+ * Sources of the processes of this host: coming and going.
  *
  *	MADE		its process has the log's memory, to be mapped
  *	JOINED		the log is sealed, and others read it
@@ -14,8 +14,6 @@
  */
 #include "daemon.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <syslog.h>
 
 struct kd_source *kd_source(const struct kd_session *s, u32 handle)
@@ -30,98 +28,9 @@ struct kd_source *kd_source(const struct kd_session *s, u32 handle)
 	return NULL;
 }
 
-static struct kecho_limit_slot *limit_slot(const struct kd_source *src)
-{
-	return (struct kecho_limit_slot *)src->o->s->limits.map + src->slot;
-}
-
 static u64 cost(u64 log_size)
 {
 	return KD_MEMBER_BYTES + KECHO_LOG_HEADER_SIZE + log_size;
-}
-
-/* ----------------------------------------------------------- head and limit */
-
-/* What its process says, made sane. -EPROTO. */
-int kd_source_head(struct kd_source *src, u64 *head)
-{
-	struct ke_view v = kd_log_view(&src->log);
-	u64 h = le64_to_cpu(smp_load_acquire(&v.hdr->head));
-	u64 tail = min(le64_to_cpu(READ_ONCE(v.hdr->tail)), h);
-
-	if (h < src->head || h > KE_POSITION_MAX || h - tail > v.size ||
-	    !IS_ALIGNED(h, KECHO_RECORD_ALIGN))
-		return -EPROTO;
-	*head = src->head = h;
-	return 0;
-}
-
-static void wake_source(struct kecho_limit_slot *slot)
-{
-	__atomic_fetch_add(&slot->bell, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &slot->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-}
-
-static u64 gates_limit(struct kd_source *src, u64 head)
-{
-	u64 limit = KE_NO_LIMIT;
-	struct kd_feed *f;
-
-	list_for_each_entry(f, &src->feeds, log_list) {
-		if (f->sink->m.policy != KECHO_BLOCK)
-			continue;
-		kd_feed_look(f, head);
-		if (f->pos != U64_MAX)
-			limit = min(limit, f->pos + src->log.size);
-	}
-	if (src->frozen && !src->s.in_pieces)
-		limit = head;
-	if (src->copied && !list_empty(&src->s.gates))
-		limit = min(limit, src->s.log.end + src->log.size);
-	return limit;
-}
-
-/* A gate has moved, or come, or gone: how far may the log grow? */
-void kd_source_room(struct kd_source *src)
-{
-	struct kecho_limit_slot *slot;
-	u64 limit, head;
-
-	if (src->state != KD_JOINED)
-		return;
-	if (kd_source_head(src, &head)) {
-		kd_source_fail(src, "its log says what cannot be");
-		return;
-	}
-	limit = gates_limit(src, head);
-	kd_source_stalls(src, limit);
-	if (limit == src->limit)
-		return;
-	slot = limit_slot(src);
-	smp_store_release(&slot->limit, cpu_to_le64(limit));
-	atomic_thread_fence(memory_order_seq_cst);
-	if (limit > src->limit && READ_ONCE(kd_log_view(&src->log).hdr->want))
-		wake_source(slot);
-	src->limit = limit;
-}
-
-/*
- * Its head now, and the number of the last event before it. One that never stands still
- * gets the number that it said before: its sinks may be told a loss that was none.
- */
-int kd_source_now(struct kd_source *src, u64 *head, u64 *seq)
-{
-	struct ke_view v = kd_log_view(&src->log);
-	u64 number = le64_to_cpu(smp_load_acquire(&v.hdr->head_seq)), h;
-	int err = kd_source_head(src, head);
-
-	if (!err && !ke_view_now(&v, &h, &number)) {
-		if (h < *head || h - *head > KE_POSITION_MAX - *head)
-			return -EPROTO;
-		*head = src->head = h;
-	}
-	*seq = number;
-	return err;
 }
 
 /* ------------------------------------------------------------------- opening */
@@ -140,6 +49,7 @@ static void free_source(struct kd_source *src)
 	free(src);
 }
 
+/* Until all are back who may read a log that was there before us, it is held as it was. */
 static int take_slots(struct kd_source *src, struct kd_session *s)
 {
 	int err = kd_slot_take(&s->limits, &src->slot);
@@ -150,13 +60,32 @@ static int take_slots(struct kd_source *src, struct kd_session *s)
 	if (err)
 		kd_slot_give_back(&s->limits, src->slot);
 	else
-		*limit_slot(src) = (struct kecho_limit_slot){ .limit = cpu_to_le64(KE_NO_LIMIT) };
+		*kd_limit_slot(src) = (struct kecho_limit_slot){ .limit = cpu_to_le64(src->held) };
 	return err;
 }
 
-static struct kd_source *source_make(struct kd_opening *o, u64 size, const void *attrs,
-				     u32 attrs_len, int *err)
+/* Its log is new, or that which it has written until now. */
+static int source_log(struct kd_source *src, const struct kd_request *r, u64 size)
 {
+	const struct kecho_ctl_source_open *in = r->body;
+	struct kd *d = r->s->d;
+
+	src->held = KE_NO_LIMIT;
+	if (!in->again)
+		return kd_log_make(d, &src->log, size, &src->memfd);
+	src->again = true;
+	if (d->holds)
+		src->held = le64_to_cpu(in->limit);
+	src->kept = kd_keep_find(r->s, src->o->c, KE_SOURCE, le64_to_cpu(in->member));
+	if (src->kept)
+		src->s.member.id = le64_to_cpu(in->member);
+	return r->fd >= 0 ? kd_log_take(d, &src->log, size, r->fd) : -EBADF;
+}
+
+static struct kd_source *source_make(struct kd_opening *o, const struct kd_request *r, u64 size,
+				     int *err)
+{
+	const struct kecho_ctl_source_open *in = r->body;
 	struct kd_source *src = calloc(1, sizeof(*src));
 
 	*err = -ENOMEM;
@@ -165,18 +94,19 @@ static struct kd_source *source_make(struct kd_opening *o, u64 size, const void 
 	src->memfd = -1;
 	src->o = o;
 	kd_log_init(&src->log);
-	*err = ke_attrs_load(&src->s.member.attrs, attrs, attrs_len);
+	*err = ke_attrs_load(&src->s.member.attrs, in + 1, r->tail_len);
 	if (!*err)
 		*err = kd_user_member(o->s->user, cost(size));
 	if (*err)
 		goto free_attrs;
-	*err = kd_log_make(o->s->d, &src->log, size, &src->memfd) ?: take_slots(src, o->s);
+	*err = source_log(src, r, size) ?: take_slots(src, o->s);
 	if (*err)
 		goto uncharge;
 	src->c = o->c;
 	src->user = kd_user_get(o->s->d, o->s->user->uid);
-	src->limit = KE_NO_LIMIT;
-	src->s.member.id = lib_house.random(&o->s->d->k);
+	src->limit = src->held;
+	if (!src->kept)
+		src->s.member.id = lib_house.random(&o->s->d->k);
 	src->handle = ++o->s->last_handle;
 	INIT_LIST_HEAD(&src->feeds);
 	INIT_LIST_HEAD(&src->channel_list);
@@ -221,7 +151,7 @@ void kd_source_open_request(const struct kd_request *r)
 			  o->c->ch.name, r->s->user->uid);
 		return;
 	}
-	src = source_make(o, size, in + 1, r->tail_len, &err);
+	src = source_make(o, r, size, &err);
 	if (!src) {
 		if (err == -ENOSPC)
 			kd_refuse(r, err,
@@ -240,19 +170,20 @@ void kd_source_open_request(const struct kd_request *r)
 	out.gate = cpu_to_le32(src->gate);
 	out.member = cpu_to_le64(src->s.member.id);
 	out.attrs_len = 0;
-	kd_send(r->s, r->cmd, r->serial, 0, &out, sizeof(out), NULL, 0, &src->memfd, 1);
+	kd_send(r->s, r->cmd, r->serial, 0, &out, sizeof(out), NULL, 0, &src->memfd,
+		src->memfd >= 0);
 }
 
 /* -------------------------------------------------------------------- joining */
 
-/* Sinks that are here see all of it; one that has no place for it is over. */
+/* Sinks that are here see all of a new one; one that has no place for it is over. */
 static void feed_sinks(struct kd_source *src)
 {
 	struct kd_sink *k;
 	int err;
 
 	list_for_each_entry(k, &src->c->sinks, channel_list) {
-		err = kd_feed_source(k, src, true);
+		err = kd_feed_source(k, src, !src->again);
 		if (err)
 			kd_sink_fail(k, err, "there is no place for one more log");
 	}
@@ -262,11 +193,13 @@ static int source_join(struct kd_source *src)
 {
 	struct ke_source *s = &src->s;
 	u64 head;
-	int err = kd_log_seal(&src->log, src->memfd) ?: kd_source_head(src, &head);
+	int err = src->again ? 0 : kd_log_seal(&src->log, src->memfd);
 
+	err = err ?: kd_source_head(src, &head);
 	if (err)
 		return err;
-	close(src->memfd);
+	if (!src->again)
+		close(src->memfd);
 	src->memfd = -1;
 	s->member.owner = src;
 	s->member.role = KE_SOURCE;
@@ -274,6 +207,8 @@ static int source_join(struct kd_source *src)
 	s->log.size = src->log.size;
 	s->log.hdr = src->log.map;
 	ke_source_init(s, &src->c->d->k.node);
+	if (src->kept)
+		s->id = kd_kept_log(src->kept);
 	s->stall_ms = src->stall_ms;
 	src->state = KD_JOINED;
 	src->o->nsources++;
@@ -282,6 +217,10 @@ static int source_join(struct kd_source *src)
 	feed_sinks(src);
 	/* On an error it leaves in kd_source_close(). */
 	err = ke_member_join(&s->member, &src->c->ch) ?: err;
+	if (src->kept)
+		kd_keep_back(src->kept);
+	else
+		src->kept = kd_keep_member(src->o->s, &s->member);
 	kd_frozen(src);
 	return err;
 }
@@ -400,6 +339,7 @@ static void source_leave(struct kd_source *src)
 	c->d->nclosing--;
 	src->state = KD_OVER;
 	ke_source_fini(&src->s);
+	kd_keep_forget(c->d, src->kept);
 	src->s.log.hdr = &src->copy_hdr;
 	src->copy_hdr.seq = cpu_to_le64(src->seq);
 	kd_tell_member(c, &src->s.member, src->s.member.failed ? KE_FAILED : KE_LEFT);

@@ -2,8 +2,9 @@
 /*
  * `block` sinks that have held a source up for longer than its limit are ended, and
  * nobody waits for them any more. Of sinks of other hosts core/stall.c decides: they hold
- * up our copy of the log. Of those of this host we do, by the same rule: the source waits,
- * and for so long the slowest of them has not moved, though it has something to read.
+ * up our copy of the log, and the log somewhat sooner. Of those of this host we do, by the
+ * same rule: the source waits, and for so long the slowest of them has not moved, though it
+ * has something to read.
  *
  * A source that waits rings now and then, so no clock of ours has to run.
  */
@@ -18,7 +19,7 @@ static bool waits(const struct kd_source *src, u64 limit)
 	u64 want = le64_to_cpu(READ_ONCE(kd_log_view(&src->log).hdr->want));
 
 	return src->s.stall_ms && !src->frozen && limit != KE_NO_LIMIT && want != U64_MAX &&
-	       limit >= src->log.size && want > limit - src->log.size / 2;
+	       limit >= src->log.size / 2 && want > limit - src->log.size / 2;
 }
 
 static void end_slowest(struct kd_source *src, u64 limit)
@@ -36,7 +37,7 @@ static void end_slowest(struct kd_source *src, u64 limit)
 
 void kd_source_stalls(struct kd_source *src, u64 limit)
 {
-	u64 now = lib_deadline(0);
+	u64 now = lib_deadline(0), most = ke_record_max(src->log.size);
 
 	if (!waits(src, limit)) {
 		src->stall_since_ms = 0;
@@ -46,7 +47,8 @@ void kd_source_stalls(struct kd_source *src, u64 limit)
 		src->stall_since_ms = now;
 		src->stall_at = limit;
 	}
-	if (src->copied && ke_source_stalled(&src->s, sizeof(struct kecho_record)))
+	/* It waits with a record of any size. */
+	if (src->copied && ke_source_stalled(&src->s, kd_source_spare(src) + most))
 		ke_source_end_stalled(&src->s);
 	if (now - src->stall_since_ms < src->s.stall_ms)
 		return;

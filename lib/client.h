@@ -22,7 +22,7 @@ enum client_limits {
 	RETRY_MAX_MS = 1000,
 	TAKEN_MS = 1000,	/* until a node that has let a sink go says why */
 	ORPHAN_LOOK_MS = 10,
-	ORPHAN_MS = 2000,	/* from our rejoining to that of who shared a log with us */
+	ORPHAN_MS = 2000,	/* from our coming back to that of who shared a log with us */
 	FUTEXES_MAX = 16,	/* doorbells that a thread sleeps on; more are polled */
 };
 
@@ -36,6 +36,7 @@ struct client_call {
 	u32 cmd, serial;
 	const u32 *handle;	/* NULL: none */
 	size_t handle_at;
+	const int *give;	/* a descriptor that goes with it; NULL: none */
 	u32 generation;		/* in: only of this node, and at once; 0: any. out: it was */
 	bool done;
 	int result;		/* an error of the node's; or of its not answering */
@@ -81,7 +82,7 @@ struct client {
 	u32 serial;
 	u64 retry_ms;		/* when to look for a node again */
 	u32 retry_wait_ms;
-	u64 orphans_ms;		/* until then their sources may end their old logs */
+	u64 orphans_ms;		/* until then their sources may come back */
 	struct list_head calls;
 	unsigned int joining;	/* sinks whose handle we don't know yet */
 	struct list_head early;
@@ -130,6 +131,7 @@ int client_attach(struct client *c);
 /* client_rejoin.c */
 void client_rejoin(struct client *c);
 void client_orphan(struct kecho_sink *s);
+void client_orphan_mirrors(struct kecho_sink *s);
 bool client_orphans(struct client *c);
 
 /* client_call.c */

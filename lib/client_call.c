@@ -147,6 +147,22 @@ static void await(struct client *c, struct client_call *call, u64 deadline)
 	}
 }
 
+union one_fd {
+	struct cmsghdr h;
+	char buf[CMSG_SPACE(sizeof(int))];
+};
+
+static void put_fd(struct msghdr *msg, union one_fd *control, int fd)
+{
+	memset(control, 0, sizeof(*control));
+	control->h.cmsg_level = SOL_SOCKET;
+	control->h.cmsg_type = SCM_RIGHTS;
+	control->h.cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(&control->h), &fd, sizeof(fd));
+	msg->msg_control = control;
+	msg->msg_controllen = sizeof(*control);
+}
+
 static int send_whole(int sock, const struct msghdr *msg)
 {
 	while (sendmsg(sock, msg, MSG_NOSIGNAL) < 0)
@@ -160,6 +176,7 @@ static int send_call(struct client *c, struct client_call *call, struct kvec *re
 	struct kecho_msg head = { .cmd = cpu_to_le32(call->cmd) };
 	struct iovec iov[4] = { { &head, sizeof(head) } };
 	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = n + 1 };
+	union one_fd control;
 	size_t len = 0;
 	unsigned int i;
 	int err = 0;
@@ -172,6 +189,8 @@ static int send_call(struct client *c, struct client_call *call, struct kvec *re
 	if (len > KECHO_MSG_MAX - sizeof(head))
 		return -E2BIG;
 	head.len = cpu_to_le32(len);
+	if (call->give)
+		put_fd(&msg, &control, *call->give);
 	/* Not to the next node, where its handles and its serial mean something else. */
 	lib_lock(&c->send);
 	if (c->sock_generation != call->generation)

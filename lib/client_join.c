@@ -102,7 +102,7 @@ void client_channel_leave(struct kecho_channel *ch)
 
 /* What the node has made for a source that is new to it. */
 struct made {
-	struct shared_log *log;
+	struct shared_log *log;	/* as it was, if the source was there before the node */
 	size_t log_size;
 	u32 handle, slot, gate;
 	u64 member;
@@ -130,11 +130,25 @@ static int take_made(struct kecho_source *s, const struct kecho_ctl_source_open 
 	m->slot = le32_to_cpu(open->slot);
 	m->gate = le32_to_cpu(open->gate);
 	m->member = le64_to_cpu(open->member);
-	if (m->slot >= c->pages->slots || m->gate >= c->pages->slots || fd < 0 ||
+	if (m->slot >= c->pages->slots || m->gate >= c->pages->slots ||
 	    le64_to_cpu(open->log_size) != m->log_size)
 		return -EPROTO;
+	if (m->log)
+		return 0;
+	if (fd < 0)
+		return -EPROTO;
 	m->log = shared_log_open(fd, m->log_size, PROT_READ | PROT_WRITE);
+	if (m->log)	/* the next node is to have it, perhaps */
+		m->log->fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
 	return m->log ? 0 : -ENOMEM;
+}
+
+/* The node is a new one: this is what the source was with the one before. */
+static void say_again(const struct kecho_source *s, struct kecho_ctl_source_open *open)
+{
+	open->again = cpu_to_le32(true);
+	open->member = cpu_to_le64(s->s.member.id);
+	open->limit = READ_ONCE(s->slot->limit);
 }
 
 static int make_at_node(struct kecho_source *s, struct made *m)
@@ -151,6 +165,10 @@ static int make_at_node(struct kecho_source *s, struct made *m)
 	int err, fd;
 
 	put_attrs(&req[1], attrs);
+	if (m->log) {
+		say_again(s, &open);
+		call.give = &m->log->fd;
+	}
 	client_call(s->ch->k->client, &call, req, 2, 0);
 	err = client_asked(&call, &open, sizeof(open), "source of ", s->ch->ch.name);
 	m->generation = call.generation;
@@ -168,32 +186,11 @@ static int make_at_node(struct kecho_source *s, struct made *m)
 	return err;
 }
 
-/*
- * From here on @s writes into the new log. Who still reads the old one, if there is
- * one, sees that this is its end; reservations in it name nothing any more, but may be
- * written to until they are given back. The kecho lock is held.
- */
-static void adopt(struct kecho_source *s, struct made *m)
+/* The node is that of @m from here on; the kecho lock is held. */
+static void take_node(struct kecho_source *s, const struct made *m)
 {
 	struct client *c = s->ch->k->client;
-	struct ke_log *log = &s->s.log;
-	u32 next = log->next;
-	bool open = log->first != log->next;
 
-	lib_lock(&s->lock);
-	if (s->log) {
-		ke_log_publish(log);
-		smp_store_release(&log->hdr->want, cpu_to_le64(KE_NO_LIMIT));
-	}
-	if (open)
-		m->log->before = s->log;
-	else
-		shared_log_put(s->log);
-	s->log = m->log;
-	s->logs++;
-	ke_log_init(log, m->log->map, (char *)m->log->map + KECHO_LOG_HEADER_SIZE, m->log_size,
-		    0, 0);
-	log->first = log->next = next;
 	s->handle = m->handle;
 	s->s.member.id = m->member;
 	s->slot = &c->pages->limits[m->slot];
@@ -202,7 +199,13 @@ static void adopt(struct kecho_source *s, struct made *m)
 	client_pages_put(s->pages);
 	s->pages = c->pages;
 	atomic_fetch_add(&s->pages->refs, 1);
-	lib_unlock(&s->lock);
+}
+
+static void take_log(struct kecho_source *s, const struct made *m)
+{
+	s->log = m->log;
+	ke_log_init(&s->s.log, m->log->map, (char *)m->log->map + KECHO_LOG_HEADER_SIZE,
+		    m->log_size, 0, 0);
 }
 
 static int say_ready(struct kecho_source *s, u32 generation)
@@ -222,13 +225,15 @@ static int say_ready(struct kecho_source *s, u32 generation)
 /* The helper, of a source in the list; the node is a new one. */
 int client_source_again(struct kecho_source *s)
 {
-	struct made m = { .log_size = s->s.log.size };
+	struct made m = { .log = s->log, .log_size = s->s.log.size };
 	int err = make_at_node(s, &m);
 
 	if (err)
 		return err;
 	pthread_mutex_lock(&s->ch->k->lock);
-	adopt(s, &m);
+	lib_lock(&s->lock);
+	take_node(s, &m);
+	lib_unlock(&s->lock);
 	pthread_mutex_unlock(&s->ch->k->lock);
 	return say_ready(s, 0);
 }
@@ -243,7 +248,8 @@ int client_source_join(struct kecho_source *s, size_t log_size)
 		return err;
 	ke_source_init(&s->s, &k->node);
 	if (lock_joined(k, m.generation)) {
-		adopt(s, &m);
+		take_log(s, &m);
+		take_node(s, &m);
 		list_add_tail(&s->list, &s->ch->sources);
 	} else {
 		err = lib_fail(-ENOTCONN, "source of '%s': kechod is gone", s->ch->ch.name);
@@ -302,6 +308,7 @@ static int ask_sink(struct kecho_sink *s, u32 retained, bool first)
 	struct kecho_ctl_sink_open open = {
 		.policy = cpu_to_le32(s->m.policy), .retained = cpu_to_le32(retained),
 		.attrs_len = cpu_to_le32(s->m.attrs.len),
+		.member = cpu_to_le64(first ? 0 : s->m.id),
 	};
 	struct client_call call = { .cmd = KECHO_CMD_SINK_OPEN,
 				    .handle = &s->ch->client->handle };
@@ -331,7 +338,11 @@ static int ask_sink(struct kecho_sink *s, u32 retained, bool first)
 /* The helper, of a sink in the list; the node is a new one. */
 int client_sink_again(struct kecho_sink *s)
 {
-	return ask_sink(s, KECHO_FROM_REJOIN, false);
+	int err = ask_sink(s, KECHO_FROM_REJOIN, false);
+
+	if (!err)
+		client_orphan_mirrors(s);
+	return err;
 }
 
 int client_sink_join(struct kecho_sink *s)

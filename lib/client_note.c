@@ -44,8 +44,13 @@ static struct feed *feed_by_id(struct kecho_sink *s, u32 id)
 
 /* -------------------------------------------------------------------- feeds */
 
-/* A log that this process has mapped for another sink. */
-static struct shared_log *known_log(const struct kecho_channel *ch, u64 id, u64 size)
+static bool is_same(const struct shared_log *log, const struct stat *st)
+{
+	return log->dev == st->st_dev && log->ino == st->st_ino;
+}
+
+/* A log that this process has mapped, for another sink perhaps. */
+static struct shared_log *known_log(const struct kecho_channel *ch, const struct stat *st)
 {
 	struct shared_log *found = NULL;
 	struct kecho_sink *s;
@@ -54,31 +59,56 @@ static struct shared_log *known_log(const struct kecho_channel *ch, u64 id, u64 
 	list_for_each_entry(s, &ch->sinks, list) {
 		lib_lock(&s->lock);
 		list_for_each_entry(f, &s->feeds, list)
-			if (f->slot && f->log->id == id && f->reader.view.size == size)
+			if (is_same(f->log, st))
 				found = f->log;
 		lib_unlock(&s->lock);
 	}
 	return found;
 }
 
+/* The sink has read it until its node went: it goes on where it was. */
+static bool goes_on(struct kecho_sink *s, const struct kecho_note_feed *n, const struct stat *st,
+		    struct kecho_gate_slot *slot)
+{
+	struct feed *f;
+	bool found = false;
+
+	lib_lock(&s->lock);
+	list_for_each_entry(f, &s->feeds, list) {
+		if (!f->orphan || !is_same(f->log, st))
+			continue;
+		feed_again(f, n, slot);
+		found = true;
+		break;
+	}
+	lib_unlock(&s->lock);
+	return found;
+}
+
 static int add_feed(struct client *c, struct kecho_sink *s, const struct kecho_note_feed *n,
 		    int fd)
 {
-	u64 size = le64_to_cpu(n->size), id = le64_to_cpu(n->log);
 	u32 slot = le32_to_cpu(n->slot);
-	struct shared_log *log = known_log(s->ch, id, size);
+	u64 size = le64_to_cpu(n->size);
+	struct shared_log *log;
+	struct stat st;
 	int err;
 
 	if (!is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX ||
-	    slot >= c->pages->slots || fd < 0)
+	    slot >= c->pages->slots || fd < 0 || fstat(fd, &st) ||
+	    (u64)st.st_size != KECHO_LOG_HEADER_SIZE + size)
 		return -EPROTO;
+	if (goes_on(s, n, &st, &c->pages->gates[slot])) {
+		client_ring(c->k);
+		return 0;
+	}
+	log = known_log(s->ch, &st);
 	if (log)
 		atomic_fetch_add(&log->refs, 1);
 	else
 		log = shared_log_open(fd, size, PROT_READ);
 	if (!log)
 		return -ENOMEM;
-	log->id = id;
 	err = feed_node(s, log, n, &c->pages->gates[slot]);
 	shared_log_put(log);
 	return err;

@@ -5,12 +5,12 @@
  *	UP ── the socket ends ──> LOST ── somebody listens ──> REJOINING ──> UP
  *	                           ^──────── it goes too ───────────┘
  *
- * Logs of this host are the memory of the processes that share them: without a node
- * sources go on writing theirs, `block` ones up to their last limit, and sinks reading.
- * Joining again a source gets a new log, and says in the old one that it was its end;
- * a feed of it is an orphan until then, or until its source has had its time. Sinks
- * read the new logs from their beginning: it came after all of the old ones. So nothing
- * of this host is lost or repeated. Members are new ones to all.
+ * Logs are memory that outlives a node: those of this host are the processes' that share
+ * them, mirrors lie where the next node finds them. Without one sources go on writing, `block`
+ * ones up to their last limit, and sinks reading. To the next node a source gives its log, and
+ * says how far it might grow; a sink has an orphan of each log that it reads, until the node
+ * tells it where to say what it has read of it, or its source has had its time. So nothing is
+ * lost or repeated, and if the node knows whose they were members are the same to all.
  *
  * While REJOINING no list changes but by the helper, which is here.
  */
@@ -23,8 +23,8 @@ static void end_feed(struct feed *f)
 	f->bounded = false;
 }
 
-/* The node is gone. A mirror was its own; what else it was that a sink reads has a
- * writer still. The kecho lock is held. */
+/* The node is gone. What is written into a log has still a writer, or the next node knows
+ * of it. The kecho lock is held. */
 void client_orphan(struct kecho_sink *s)
 {
 	struct feed *f;
@@ -37,10 +37,10 @@ void client_orphan(struct kecho_sink *s)
 		if (!f->slot)
 			continue;
 		f->slot = NULL;
-		if (f->mine && !f->ended)
-			f->orphan = true;
-		else
+		if (f->gone)
 			end_feed(f);
+		else
+			f->orphan = true;
 	}
 	lib_unlock(&s->lock);
 	feeds_drop_told(s);
@@ -85,6 +85,20 @@ bool client_orphans(struct client *c)
 	if (wake)
 		wait_wake(c->k);
 	return more;
+}
+
+/* The node has told all mirrors that it has found. */
+void client_orphan_mirrors(struct kecho_sink *s)
+{
+	struct feed *f;
+
+	pthread_mutex_lock(&s->ch->k->lock);
+	lib_lock(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		if (f->orphan && !f->mine)
+			end_feed(f);
+	lib_unlock(&s->lock);
+	pthread_mutex_unlock(&s->ch->k->lock);
 }
 
 /* --------------------------------------------------------------- joining again */

@@ -66,12 +66,10 @@ void client_room_wake(struct kecho_source *s)
 }
 
 /* Until a record of @size bytes may be written, or none ever; what is there was told.
- * The source's lock is held, and let go meanwhile. -ESTALE: the rest of an event in
- * pieces, and now the log is another. */
-int client_wait_for_room(struct kecho_source *s, u64 size)
+ * The source's lock is held, and let go meanwhile. */
+void client_wait_for_room(struct kecho_source *s, u64 size)
 {
 	u64 half = s->s.log.size / 2;
-	u32 logs = s->logs;
 
 	s->waiting++;
 	for (;;) {
@@ -92,6 +90,4 @@ int client_wait_for_room(struct kecho_source *s, u64 size)
 		s->asked = 0;
 		set_want(s, 0);
 	}
-	/* The first pieces of an event are in a log that is over. */
-	return s->s.in_pieces && s->logs != logs ? -ESTALE : 0;
 }

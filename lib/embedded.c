@@ -121,7 +121,7 @@ static void embedded_close(struct kecho *k)
 	pthread_mutex_unlock(&k->lock);
 	if (write(k->wake, &one, sizeof(one)) == sizeof(one))
 		pthread_join(k->helper, NULL);
-	ke_reg_close(k->reg);
+	ke_reg_close(k->reg, false);
 	pthread_mutex_lock(&k->lock);
 	k->reg = NULL;
 	ke_node_fini(&k->node);
@@ -186,6 +186,6 @@ int embedded_open(struct kecho *k, const struct kecho_options *opt)
 	 * to wait for. */
 	err = listen_unix(k) ?: lib_start_helper(k, helper_main);
 	if (err)
-		ke_reg_close(k->reg);
+		ke_reg_close(k->reg, false);
 	return err;
 }

@@ -66,6 +66,21 @@ int feed_node(struct kecho_sink *s, struct shared_log *log, const struct kecho_n
 	return 0;
 }
 
+/* The node is another, and has found the log: what the feed has read stands in @slot from
+ * here on. Both locks are held. */
+void feed_again(struct feed *f, const struct kecho_note_feed *n, struct kecho_gate_slot *slot)
+{
+	f->id = le32_to_cpu(n->feed);
+	f->mine = n->mine;
+	f->orphan = f->ended = f->failed = f->told = false;
+	f->slot = slot;
+	f->rung = f->said = f->released;
+	f->may_go = gated(f->sink);
+	WRITE_ONCE(slot->lost, cpu_to_le64(f->reader.lost));
+	WRITE_ONCE(slot->given, cpu_to_le64(f->released));
+	smp_store_release(&slot->pos, cpu_to_le64(f->released));
+}
+
 /* The log of another node; the kecho lock is held. -ENOMEM. */
 int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
 {

@@ -29,6 +29,7 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,9 +133,9 @@ struct shared_log {
 	atomic_int refs;
 	void *map;
 	size_t size;		/* of the mapping */
-	int fd;
-	u64 id;			/* the node's */
-	struct shared_log *before;	/* that somebody may still write a reservation of */
+	int fd;			/* -1: not kept */
+	dev_t dev;		/* which memory it is */
+	ino_t ino;
 };
 
 struct kecho_source {
@@ -151,7 +152,6 @@ struct kecho_source {
 	struct kecho_gate_slot *counters;
 	struct client_pages *pages;	/* where these are */
 	u32 handle;
-	u32 logs;		/* how many it has had */
 	unsigned int waiting;	/* threads, for room */
 	u64 asked;		/* the limit at which more was asked for; 0: it wasn't */
 	int end_error;		/* why it is closed; 0: it was closed here */
@@ -342,7 +342,7 @@ void client_settle(struct kecho *k);
 void client_stalled(struct kecho_sink *s);
 void client_taken(struct kecho_sink *s);
 u64 client_limit(struct kecho_source *s, u64 end);
-int client_wait_for_room(struct kecho_source *s, u64 size);
+void client_wait_for_room(struct kecho_source *s, u64 size);
 void client_wake(struct kecho_channel *ch);
 void client_sleep_on(struct kecho_channel *ch, u32 how);
 bool client_futexes(struct kecho_channel *ch);
@@ -476,6 +476,7 @@ int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq);
 int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained);
 int feed_node(struct kecho_sink *s, struct shared_log *log, const struct kecho_note_feed *n,
 	      struct kecho_gate_slot *slot);
+void feed_again(struct feed *f, const struct kecho_note_feed *n, struct kecho_gate_slot *slot);
 void feeds_of(struct ke_rstream *rs, void (*fn)(struct feed *f, void *arg), void *arg);
 void feed_free(struct feed *f);
 void feed_leave_slot(struct feed *f);

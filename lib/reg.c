@@ -126,7 +126,7 @@ int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contac
 	}
 	pthread_mutex_unlock(&r->lock);
 	if (err) {
-		ke_reg_close(r);
+		ke_reg_close(r, false);
 		return err;
 	}
 	*out = r;
@@ -136,12 +136,13 @@ free:
 	return err;
 }
 
-void ke_reg_close(struct ke_reg *r)
+void ke_reg_close(struct ke_reg *r, bool stays)
 {
 	if (!r)
 		return;
 	pthread_mutex_lock(&r->lock);
 	r->stop = true;
+	r->stays = stays;
 	ke_reg_kick(r);
 	pthread_mutex_unlock(&r->lock);
 	pthread_join(r->thread, NULL);
@@ -321,6 +322,18 @@ int ke_reg_join(struct ke_reg *r, const char *name, unsigned int flags, unsigned
 	pthread_mutex_unlock(&r->lock);
 	free(q.joined);
 	return err;
+}
+
+int ke_reg_rejoin(struct ke_reg *r, const char *name, const struct ke_id *uuid)
+{
+	struct ke_reg_joined *j = calloc(1, sizeof(*j));
+
+	if (!j)
+		return -ENOMEM;
+	pthread_mutex_lock(&r->lock);
+	ke_reg_joined_again(r, j, name, uuid);
+	pthread_mutex_unlock(&r->lock);
+	return 0;
 }
 
 int ke_reg_lookup(struct ke_reg *r, const char *name, unsigned int timeout_ms,

@@ -61,8 +61,9 @@ struct ke_reg_news {
 int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contact *self,
 		int bell, unsigned int timeout_ms, char *why, size_t why_size);
 
-/* Withdraws what was joined and ends the thread. No other call may be under way. */
-void ke_reg_close(struct ke_reg *r);
+/* Withdraws what was joined, unless it @stays for a node that goes on as this one, and ends
+ * the thread. No other call may be under way. */
+void ke_reg_close(struct ke_reg *r, bool stays);
 
 /*
  * Looks the channel @name up, or creates it with a new uuid; this node becomes a
@@ -74,6 +75,10 @@ void ke_reg_close(struct ke_reg *r);
 int ke_reg_join(struct ke_reg *r, const char *name, unsigned int flags, unsigned int timeout_ms,
 		struct ke_id *uuid, struct ke_contact *contacts, unsigned int *n,
 		char *why, size_t why_size);
+
+/* A channel that a node before this one had joined, as the same node: published again,
+ * without waiting. -ENOMEM. */
+int ke_reg_rejoin(struct ke_reg *r, const char *name, const struct ke_id *uuid);
 
 /* The same without any change. -ENOENT. */
 int ke_reg_lookup(struct ke_reg *r, const char *name, unsigned int timeout_ms,

@@ -130,6 +130,19 @@ static void join_done(struct ke_reg *r, struct ke_reg_request *q)
 	r->renew_at = ke_reg_now_ms() + KE_RENEW_MS;
 }
 
+/* @j is the tie's from here on. */
+void ke_reg_joined_again(struct ke_reg *r, struct ke_reg_joined *j, const char *name,
+			 const struct ke_id *uuid)
+{
+	joined_init(j, name);
+	j->repair.uuid = *uuid;
+	j->named = true;
+	list_add_tail(&j->list, &r->joined);
+	ke_reg_joined_repair(r, j, true);
+	r->renew_at = ke_reg_now_ms() + KE_RENEW_MS;
+	ke_reg_kick(r);
+}
+
 /* It can only fail if it rings already. */
 static void ring(const struct ke_reg *r)
 {

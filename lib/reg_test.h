@@ -144,7 +144,7 @@ static void carry_out(struct ke_reg **reg, struct ke_contact *self, const struct
 		r->value = switches();
 		break;
 	case CLOSE:
-		ke_reg_close(*reg);
+		ke_reg_close(*reg, false);
 		*reg = NULL;
 		break;
 	}
@@ -167,7 +167,7 @@ static void __attribute__((__noreturn__)) node_main(int fd, u8 id)
 		if (write(fd, &r, sizeof(r)) != sizeof(r))
 			break;
 	}
-	ke_reg_close(reg);
+	ke_reg_close(reg, false);
 	_exit(0);
 }
 

@@ -297,7 +297,7 @@ static void goodbye(struct ke_reg *r)
 	struct ke_reg_joined *j, *next;
 
 	list_for_each_entry_safe(j, next, &r->joined, list) {
-		if (j->contact || j->repair.sent)
+		if (!r->stays && (j->contact || j->repair.sent))
 			ke_reg_drop(r, j->repair.name);
 		ke_reg_joined_free(j);
 	}

@@ -69,7 +69,7 @@ struct ke_reg {
 	int epoll;
 	int bell;
 	struct ke_reg_watch wake;
-	bool stop;
+	bool stop, stays;
 	enum ke_reg_state state;
 	int fatal;		/* why the first dial can't succeed */
 	struct ke_reg_place place;
@@ -113,6 +113,8 @@ void ke_reg_told_in(void *arg, const void *body, u32 len);
 void ke_reg_drop(struct ke_reg *r, const char *name);
 
 struct ke_reg_joined *ke_reg_joined_find(struct ke_reg *r, const char *name);
+void ke_reg_joined_again(struct ke_reg *r, struct ke_reg_joined *j, const char *name,
+			 const struct ke_id *uuid);
 void ke_reg_joined_repair(struct ke_reg *r, struct ke_reg_joined *j, bool first);
 /* Repairs what was to be repaired by @now; gives when the next is due. */
 u64 ke_reg_joined_due(struct ke_reg *r, u64 now);

@@ -12,7 +12,6 @@
  */
 #include "internal.h"
 
-#include <sys/stat.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 
@@ -82,8 +81,11 @@ struct shared_log *shared_log_open(int fd, size_t ring, int prot)
 	if (fstat(fd, &st) || (size_t)st.st_size != KECHO_LOG_HEADER_SIZE + ring)
 		return NULL;
 	log = new_shared(fd, ring, prot);
-	if (log)
-		log->fd = -1;
+	if (!log)
+		return NULL;
+	log->fd = -1;
+	log->dev = st.st_dev;
+	log->ino = st.st_ino;
 	return log;
 }
 
@@ -112,7 +114,6 @@ void shared_log_put(struct shared_log *log)
 	munmap(log->map, log->size);
 	if (log->fd >= 0)
 		close(log->fd);
-	shared_log_put(log->before);
 	free(log);
 }
 

@@ -230,13 +230,12 @@ static int look_for_room(struct kecho_source *s, u64 size)
 {
 	struct kecho *k = s->ch->k;
 	u64 end = s->s.log.end + 2 * size, half = s->s.log.size / 2;
-	int err;
 
 	source_tell(s);
 	s->stats.waited++;
 	if (s->slot) {
-		err = client_wait_for_room(s, size);
-		return s->s.closed ? over(s) : err;
+		client_wait_for_room(s, size);
+		return s->s.closed ? over(s) : 0;
 	}
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
@@ -304,7 +303,6 @@ static inline int put_record(struct kecho_source *s, const struct ke_event_info 
 	return err;
 }
 
-/* -ESTALE: what went in is in a log that is over, see client_wait_for_room(). */
 static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, const u8 *data,
 			  size_t len, u32 piece)
 {
@@ -344,9 +342,7 @@ static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, 
 			return err;
 	}
 	s->s.in_pieces = true;
-	do {
-		err = put_all_pieces(s, *info, data, len, piece);
-	} while (err == -ESTALE);
+	err = put_all_pieces(s, *info, data, len, piece);
 	s->s.in_pieces = false;
 	pthread_cond_broadcast(&s->ch->k->changed);
 	return err;

@@ -153,18 +153,23 @@ struct kecho_ctl_channel_only {
 	__le32 pad;
 };
 
-/* Answer: descriptor of the log, to be mapped for writing, once. */
+/*
+ * Answer: descriptor of the log, to be mapped for writing, once. A process whose node is
+ * another now asks @again, with the descriptor of the log that it has, sealed as it is; then
+ * none comes. It is the same member if the node knows that it was this process's.
+ */
 struct kecho_ctl_source_open {
 	__le32 channel;
 	__le32 source;		/* out: its handle */
 	__le64 log_size;
 	__le32 retain;
 	__le32 slot;		/* out: of the limits */
-	__le64 member;		/* out: its id */
+	__le64 member;		/* in: @again, its id until now; out: its id */
+	__le64 limit;		/* in: @again, its limit until now */
 	__le32 stall_ms;	/* 0: the default; ~0: never */
 	__le32 attrs_len;	/* bytes of encoded attributes that follow */
 	__le32 gate;		/* out: its slot of the gates, for its counters */
-	__le32 pad;
+	__le32 again;
 };
 
 /* SOURCE_READY: the log is mapped; the source joins, and the answer comes when every
@@ -176,7 +181,7 @@ struct kecho_ctl_source {
 };
 
 /* Where a sink begins in logs that are there when it comes. REJOIN: it was there before
- * the node, so all that is in logs of this host is for it; of others as NOW. */
+ * the node; in a log that it has mapped it goes on where it was, whatever the note says. */
 enum kecho_from { KECHO_FROM_NOW, KECHO_FROM_RETAINED, KECHO_FROM_REJOIN };
 
 /* The answer comes when every source that is there sends to it; its feeds before. */
@@ -185,7 +190,7 @@ struct kecho_ctl_sink_open {
 	__le32 sink;		/* out: its handle */
 	__le32 policy;		/* enum kecho_policy */
 	__le32 retained;	/* enum kecho_from */
-	__le64 member;		/* out: its id */
+	__le64 member;		/* in: REJOIN, its id until now; out: its id */
 	__le32 attrs_len;
 	__le32 gate;		/* out: its slot of the gates, for its counters */
 	__le32 slot;		/* out: of the limits: 0 there before a log goes on without it */

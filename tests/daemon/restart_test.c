@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Two kechods, as of two hosts, are killed or told to end, again and again, under load, and
+ * started again: their processes do not notice but by the time that it takes. Nothing is
+ * lost for who blocks, nothing is repeated, what `latest` sinks lose is told, no member
+ * ends, and all are the members that they were.
+ *
+ *	on each host	a publisher, a sink that blocks, one that does not
+ */
+#include "../cluster/victim.h"
+#include "raw.h"
+
+enum {
+	HOSTS = 2,
+	DEATHS = 6,
+	DEATHS_LONG = 100,
+	ASKED = 3,		/* every third is told to end */
+	AWAY_MAX_US = 300000,	/* until it is started again */
+	THERE_MIN_US = 250000,	/* until the next one ends */
+	PACE_US = 200,
+	EVENT_LEN = 256,
+};
+
+static struct hall {
+	bool stop;
+	u64 submitted[HOSTS], slowest_ns[HOSTS];
+	u64 first_id[HOSTS], last_id[HOSTS];
+	bool done[HOSTS];
+	struct judge block[HOSTS], latest[HOSTS];
+	u32 stand;
+} *hall;
+
+static struct kechod node[HOSTS];
+
+static const char *const options[HOSTS][4] = {
+	{ "listen=127.0.0.1", "registry=" REGISTRY, "name=one" },
+	{ "listen=127.0.0.2", "registry=" REGISTRY, "name=two" },
+};
+
+static void stands(void)
+{
+	__atomic_fetch_add(&hall->stand, 1, __ATOMIC_SEQ_CST);
+}
+
+static int publisher(void *arg)
+{
+	unsigned int h = (unsigned int)(uintptr_t)arg;
+	struct kecho_channel *ch = join("restart");
+	u64 buf[EVENT_LEN / sizeof(u64)], begun;
+	struct kecho_source *s;
+
+	if (!ch || kecho_source_open(ch, NULL, &s))
+		return 1;
+	hall->first_id[h] = kecho_source_id(s);
+	stands();
+	while (!READ_ONCE(hall->stop)) {
+		stamp_write(buf, sizeof(buf), hall->submitted[h] + 1);
+		begun = now_ns();
+		if (kecho_submit(s, buf, sizeof(buf), 0))
+			return 1;
+		hall->slowest_ns[h] = max(hall->slowest_ns[h], now_ns() - begun);
+		WRITE_ONCE(hall->submitted[h], hall->submitted[h] + 1);
+		sleep_us(PACE_US);
+	}
+	hall->last_id[h] = kecho_source_id(s);
+	smp_store_release(&hall->done[h], true);
+	for (;;)
+		pause();
+}
+
+static int subscribe(enum kecho_policy policy, struct judge *j)
+{
+	struct kecho_sink_options opt = { .policy = policy };
+	struct kecho_channel *ch = join("restart");
+	struct kecho_event ev;
+	struct kecho_sink *s;
+
+	if (!ch || kecho_sink_open(ch, &opt, &s))
+		return 1;
+	stands();
+	while (!kecho_read(s, &ev, -1))
+		judge(j, &ev);
+	return 1;
+}
+
+static int block(void *arg)
+{
+	return subscribe(KECHO_BLOCK, &hall->block[(uintptr_t)arg]);
+}
+
+static int latest(void *arg)
+{
+	return subscribe(KECHO_LATEST, &hall->latest[(uintptr_t)arg]);
+}
+
+static bool started(unsigned int h)
+{
+	return daemon_start(&node[h], options[h]) && comes_true(daemon_answers(&node[h]));
+}
+
+static bool begin(pid_t *pid)
+{
+	uintptr_t h;
+
+	hall = shared(sizeof(*hall));
+	if (!hall || !own_network())
+		return false;
+	setenv("KECHO", "daemon", 1);
+	for (h = 0; h < HOSTS; h++) {
+		if (!started(h))
+			return false;
+		setenv("KECHO_SOCKET", node[h].socket, 1);
+		*pid++ = spawn(block, (void *)h);
+		*pid++ = spawn(latest, (void *)h);
+	}
+	if (!comes_true(READ_ONCE(hall->stand) == 2 * HOSTS))
+		return false;
+	for (h = 0; h < HOSTS; h++) {
+		setenv("KECHO_SOCKET", node[h].socket, 1);
+		*pid++ = spawn(publisher, (void *)h);
+	}
+	return comes_true(READ_ONCE(hall->stand) == 3 * HOSTS);
+}
+
+static void one_death(int i)
+{
+	struct kechod *d = &node[i % HOSTS];
+	int status;
+
+	if (i % ASKED == ASKED - 1) {
+		is_eq(daemon_stop(d), 0, "it ends as it is told");
+	} else {
+		kill(d->pid, SIGKILL);
+		is_eq(waitpid(d->pid, &status, 0), d->pid, "it is killed");
+	}
+	sleep_us(rand() % AWAY_MAX_US);
+	must(started(i % HOSTS), "the next one");
+	sleep_us(THERE_MIN_US + rand() % AWAY_MAX_US);
+}
+
+static u64 seq_of(const struct judge *j, u64 id)
+{
+	int i;
+
+	for (i = 0; i < JUDGED_MAX; i++)
+		if (j->from[i].id == id)
+			return READ_ONCE(j->from[i].seq);
+	return 0;
+}
+
+static bool all_there(const struct judge *j)
+{
+	unsigned int h;
+
+	for (h = 0; h < HOSTS; h++)
+		if (seq_of(j, hall->first_id[h]) != hall->submitted[h])
+			return false;
+	return true;
+}
+
+static void judge_sink(const struct judge *j, const char *policy, unsigned int h)
+{
+	ok(comes_true(all_there(j)), "%s on host %u: %llu of %llu, %llu of %llu", policy, h,
+	   (unsigned long long)seq_of(j, hall->first_id[0]),
+	   (unsigned long long)hall->submitted[0],
+	   (unsigned long long)seq_of(j, hall->first_id[1]),
+	   (unsigned long long)hall->submitted[1]);
+	is_eq(j->wrong, 0, "%s on host %u: %s", policy, h, j->first_wrong);
+	is_eq(j->ended, 0, "%s on host %u: sources that ended", policy, h);
+}
+
+TEST(restart)
+{
+	int i, n = long_run() ? DEATHS_LONG : DEATHS, seed = getpid();
+	pid_t pid[3 * HOSTS];
+	unsigned int h;
+
+	ARENA();
+	must(begin(pid), "two hosts");
+	pr_info("# seed %d\n", seed);
+	srand(seed);
+	sleep_us(THERE_MIN_US);
+	for (i = 0; i < n; i++)
+		one_death(i);
+	smp_store_release(&hall->stop, true);
+	for (h = 0; h < HOSTS; h++) {
+		ok(comes_true(smp_load_acquire(&hall->done[h])), "publisher %u ends", h);
+		is_eq(hall->last_id[h], hall->first_id[h], "it was the same member throughout");
+	}
+	for (h = 0; h < HOSTS; h++) {
+		judge_sink(&hall->block[h], "block", h);
+		is_eq(hall->block[h].lost, 0, "lost under block");
+		judge_sink(&hall->latest[h], "latest", h);
+		pr_info("# host %u: %llu events, slowest submit %.0f ms, lost under latest %llu\n", h,
+			(unsigned long long)hall->submitted[h], hall->slowest_ns[h] / 1e6,
+			(unsigned long long)hall->latest[h].lost);
+	}
+	for (i = 0; i < 3 * HOSTS; i++)
+		put_down(pid[i]);
+	for (h = 0; h < HOSTS; h++)
+		is_eq(daemon_stop(&node[h]), 0, "the end");
+}
+
+TESTS(restart, restart);
