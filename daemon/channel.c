@@ -27,9 +27,7 @@ void kd_channel_put(struct kd_channel *c)
 		return;
 	kd_bells_free(c);
 	kd_keep_no_channel(c);
-	if (c->ch.ended)
-		c->d->nended -= !c->told_end;
-	else
+	if (!c->ch.ended)
 		ke_reg_leave(c->d->k.reg, c->ch.name);
 	ke_channel_close(&c->ch);
 	list_del(&c->list);
@@ -113,6 +111,7 @@ void kd_opening_close(struct kd_opening *o, bool failed)
 	while (!list_empty(&o->sinks))
 		kd_sink_close(list_first_entry(&o->sinks, struct kd_sink, opening_list), failed);
 	kd_bells_forget(o);
+	kd_end_sources(o);
 	kd_drain_end(o);
 	kd_thaw(o);
 	o->s->user->channels--;

@@ -34,6 +34,7 @@ enum kd_limits {
 	KD_USER_JOINS_MAX = 4,		/* of them, one user's */
 	KD_CHANNEL_USERS_MAX = 32,	/* whose members of one channel ring each other */
 	KD_MEMBER_BYTES = 8 << 10,	/* what a member costs beside its log, about */
+	KD_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KD_SESSION_BYTES = 256 << 10,	/* what a process costs before it does anything */
 	KD_TAKE_OVER_MS = 1000,		/* for processes to come back after a restart */
 	KD_TAKE_OVER_LOOK_MS = 10,
@@ -66,7 +67,8 @@ struct kd {
 	int joined_rx, joined_fd, signal_fd;
 	bool stop, changed, cuts, sinks_failing, sources_failing;
 	unsigned int nclosing;	/* sources */
-	unsigned int ndrains, nended;	/* channels */
+	unsigned int ndrains;	/* channels */
+	unsigned int nending;	/* openings of channels that were destroyed */
 	bool accept_later;	/* no descriptor was left for a process */
 	struct list_head users, sessions, channels, ready, rings, dead_bells;
 	struct list_head waits, over;	/* answers that are due; that are due now */
@@ -151,10 +153,10 @@ struct kd_channel {
 	u32 nmirrors;
 	struct list_head ring_list;
 	bool to_ring;
-	bool told_end;
 	bool taken_over;	/* a reference is held for who comes back */
 	bool kept;		/* as of @kept_version of its attributes */
 	u64 kept_version;
+	u32 nholders;		/* openings that freeze it */
 	struct kd_opening *drainer;
 	u64 cookie;
 	unsigned int due;	/* nodes that owe us their counters */
@@ -168,8 +170,10 @@ struct kd_opening {
 	u32 handle;
 	bool watch, ready;
 	bool freezes;		/* it holds the channel */
-	bool frozen;		/* it was told so, with @frozen_due until it says STILL */
-	bool frozen_due;
+	bool frozen;		/* it was told so */
+	bool still_due;		/* what was begun may be under way until it says STILL, */
+	u32 told;		/* with the number that it was told last */
+	u64 end_ms;		/* destroyed: so long we wait for that; 0: not any more */
 	struct list_head sources, sinks;
 	u32 nsources, nsinks;	/* that have joined */
 };
@@ -434,7 +438,8 @@ void kd_thaw(struct kd_opening *o);
 void kd_drain_end(struct kd_opening *o);
 void kd_frozen(struct kd_source *src);
 void kd_destroyed(struct ke_channel *ch);
-void kd_channels_ended(struct kd *d);
+void kd_ends_look(struct kd *d);
+void kd_end_sources(struct kd_opening *o);
 u32 kd_lagging(struct ke_channel *ch, const struct ke_in *marks);
 
 /* stall.c */

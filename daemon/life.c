@@ -3,12 +3,20 @@
  * What is done to a channel as a whole: holding it frozen, waiting until it is empty,
  * ending it. It takes the right to manage it.
  *
- * Freezing. Only the process knows what its sources have begun, so it is told (FROZEN) and
- * says when that is published (STILL); from then on the limits hold its sources where they
- * are, and until then the channel does not stand still. A process holds it, and lets go
- * when it closes the channel, or dies.
+ * Only the process knows what its sources have begun, so it is told (FROZEN, CHANNEL_END)
+ * and says when that is published or void (STILL). Each such note has a number, which
+ * STILL gives back: what is under way when it comes may have begun after an older note.
+ *
+ * Freezing. The limits hold sources that stand still where they are; until all do the
+ * channel does not stand. Each process holds it for itself, and lets go when it closes the
+ * channel, or dies: to other nodes we hold it as long as one process does.
+ *
+ * Destroying. Sources end when they stand still, so that nothing is lost that a process
+ * was told is submitted; whoever does not say so has KD_END_MS.
  */
 #include "daemon.h"
+
+#include <syslog.h>
 
 enum { DRAIN_TURNS_MAX = 16 };
 
@@ -69,22 +77,24 @@ void kd_freeze_request(const struct kd_request *r)
 
 	if (!o)
 		return;
-	if (o->c->ch.freeze) {
-		kd_refuse(r, -EALREADY, "channel '%s' is held by a process of this host",
-			  o->c->ch.name);
+	if (o->freezes) {
+		kd_refuse(r, -EALREADY, "channel '%s' is held by this process", o->c->ch.name);
 		return;
 	}
 	o->freezes = true;
-	ke_channel_freeze(&o->c->ch);
+	if (!o->c->nholders++)
+		ke_channel_freeze(&o->c->ch);
 	if (!kd_wait(r, o, r->body, timeout_of(r), stands, frozen))
 		kd_thaw(o);
 }
 
 void kd_thaw(struct kd_opening *o)
 {
-	if (o->freezes)
-		ke_channel_thaw(&o->c->ch);
+	if (!o->freezes)
+		return;
 	o->freezes = false;
+	if (!--o->c->nholders)
+		ke_channel_thaw(&o->c->ch);
 }
 
 void kd_thaw_request(const struct kd_request *r)
@@ -101,38 +111,40 @@ void kd_thaw_request(const struct kd_request *r)
 	kd_answer(r, in);
 }
 
-static void tell_frozen(struct kd_opening *o, bool on)
+/* A note that is answered by STILL, or (@due is false) need not be any more. */
+static void tell_still(struct kd_opening *o, u32 cmd, bool due)
 {
-	struct kecho_note_frozen note = { .channel = cpu_to_le32(o->handle),
-					  .on = cpu_to_le32(on) };
+	struct kecho_ctl_still note = { .channel = cpu_to_le32(o->handle) };
 
-	o->frozen = o->frozen_due = on;
-	kd_note(o->s, KECHO_NOTE_FROZEN, &note, sizeof(note), NULL, 0);
+	o->still_due = due;
+	if (due && !++o->told)
+		o->told = 1;
+	note.number = cpu_to_le32(due ? o->told : 0);
+	kd_note(o->s, cmd, &note, sizeof(note), NULL, 0);
 }
 
-/* Core may have frozen or thawed it. */
+/* Core may have frozen or thawed it. Without a source a process is told nothing, so it may
+ * still believe what it was told before. What has ended stands as it is. */
 void kd_frozen(struct kd_source *src)
 {
-	if (src->state != KD_JOINED || src->frozen == src->s.frozen)
+	struct kd_opening *o = src->o;
+	bool frozen = src->s.frozen;
+
+	if (src->state != KD_JOINED || src->c->ch.ended)
 		return;
-	src->frozen = src->s.frozen;
-	if (src->o->frozen != src->frozen)
-		tell_frozen(src->o, src->frozen);
-	src->s.in_pieces = src->o->frozen_due;
+	if (o->frozen != frozen) {
+		o->frozen = frozen;
+		tell_still(o, KECHO_NOTE_FROZEN, frozen);
+	}
+	src->frozen = frozen;
+	src->s.in_pieces = o->still_due;
 	kd_source_room(src);
 }
 
-void kd_still_request(const struct kd_request *r)
+static void stand_still(struct kd_opening *o)
 {
-	const struct kecho_ctl_channel_only *in = r->body;
-	struct kd_opening *o = kd_opening(r->s, le32_to_cpu(in->channel));
 	struct kd_source *src;
 
-	if (!o) {
-		kd_refuse(r, -EBADF, "no channel %u of this process", le32_to_cpu(in->channel));
-		return;
-	}
-	o->frozen_due = false;
 	list_for_each_entry(src, &o->sources, opening_list) {
 		if (src->state != KD_JOINED)
 			continue;
@@ -141,7 +153,25 @@ void kd_still_request(const struct kd_request *r)
 		kd_copy_wanted(src);
 	}
 	ke_channel_settle(&o->c->ch);
-	r->s->d->changed = true;
+}
+
+void kd_still_request(const struct kd_request *r)
+{
+	const struct kecho_ctl_still *in = r->body;
+	struct kd_opening *o = kd_opening(r->s, le32_to_cpu(in->channel));
+
+	if (!o) {
+		kd_refuse(r, -EBADF, "no channel %u of this process", le32_to_cpu(in->channel));
+		return;
+	}
+	if (o->still_due && le32_to_cpu(in->number) == o->told) {
+		o->still_due = false;
+		if (o->c->ch.ended)
+			kd_end_sources(o);
+		else
+			stand_still(o);
+		r->s->d->changed = true;
+	}
 	kd_answer(r, in);
 }
 
@@ -257,11 +287,21 @@ void kd_destroy_request(const struct kd_request *r)
 		kd_join_end(r, o, timeout_of(r));
 }
 
+static u32 processes_ending(const struct kd_channel *c)
+{
+	const struct kd_opening *o;
+	u32 n = 0;
+
+	list_for_each_entry(o, &c->openings, channel_list)
+		n += !!o->end_ms;
+	return n;
+}
+
 static bool undestroyed(struct kd_wait *w)
 {
 	struct kd_opening *o = w->object;
 
-	return !ke_channel_undestroyed(&o->c->ch);
+	return !processes_ending(o->c) && !ke_channel_undestroyed(&o->c->ch);
 }
 
 static void destroy_over(struct kd_wait *w, bool in_time)
@@ -272,8 +312,11 @@ static void destroy_over(struct kd_wait *w, bool in_time)
 	if (in_time)
 		kd_answer(&r, w->body);
 	else
-		kd_refuse(&r, -ETIMEDOUT, "channel '%s' is destroyed, but %u nodes do not confirm "
-			  "it", o->c->ch.name, ke_channel_undestroyed(&o->c->ch));
+		kd_refuse(&r, -ETIMEDOUT,
+			  "channel '%s' is destroyed, but %u nodes and %u processes of this host "
+			  "do not confirm it",
+			  o->c->ch.name, ke_channel_undestroyed(&o->c->ch),
+			  processes_ending(o->c));
 }
 
 /* The registry has answered. */
@@ -288,47 +331,63 @@ void kd_destroy_named(const struct kd_request *r, struct kd_opening *o, int err,
 	kd_wait(r, o, r->body, left_ms, undestroyed, destroy_over);
 }
 
-/* By anybody. Sinks read on to where the sources end; then all is told to be over. */
+/* Its process is told; the sources that it has there end when it has said STILL. */
+static void end_opening(struct kd_opening *o)
+{
+	o->freezes = false;
+	if (!o->ready)	/* its opening is refused */
+		return;
+	if (o->nsources) {
+		o->end_ms = lib_deadline(KD_END_MS);
+		o->c->d->nending++;
+	}
+	tell_still(o, KECHO_NOTE_CHANNEL_END, true);
+}
+
+/* By anybody. Sinks read on to where the sources end. */
 void kd_destroyed(struct ke_channel *ch)
 {
 	struct kd_channel *c = ch->owner;
-	struct kd_source *src;
+	struct kd_opening *o;
 
-	list_for_each_entry(src, &c->sources, channel_list)
-		kd_source_over(src);
+	c->nholders = 0;
+	list_for_each_entry(o, &c->openings, channel_list)
+		end_opening(o);
 	if (c->d->k.reg)
 		ke_reg_leave(c->d->k.reg, ch->name);
-	c->d->nended++;
 	c->d->changed = true;
 }
 
-static bool any_feed(const struct kd_channel *c)
+/* They stand still, or have had their time. */
+void kd_end_sources(struct kd_opening *o)
 {
-	const struct kd_sink *k;
+	struct kd_source *src;
 
-	list_for_each_entry(k, &c->sinks, channel_list)
-		if (!list_empty(&k->feeds))
-			return true;
-	return false;
+	if (!o->end_ms)
+		return;
+	o->end_ms = 0;
+	o->c->d->nending--;
+	o->c->d->changed = true;
+	list_for_each_entry(src, &o->sources, opening_list)
+		kd_source_over(src);
 }
 
-/* Channels that have ended, and whose sinks have been told of all that they will get. */
-void kd_channels_ended(struct kd *d)
+/* Processes that were to stand still, and do not say so. */
+void kd_ends_look(struct kd *d)
 {
-	struct kecho_ctl_channel_only note = { 0 };
 	struct kd_channel *c;
 	struct kd_opening *o;
 
-	if (!d->nended)
+	if (!d->nending)
 		return;
 	list_for_each_entry(c, &d->channels, list) {
-		if (!c->ch.ended || c->told_end || any_feed(c))
-			continue;
-		c->told_end = true;
-		d->nended--;
 		list_for_each_entry(o, &c->openings, channel_list) {
-			note.channel = cpu_to_le32(o->handle);
-			kd_note(o->s, KECHO_NOTE_CHANNEL_END, &note, sizeof(note), NULL, 0);
+			if (!o->end_ms || lib_deadline(0) < o->end_ms)
+				continue;
+			kd_say(LOG_WARNING, "process %d of user %u does not stop its sources in "
+			       "'%s', which was destroyed: they end where they are", o->s->pid,
+			       o->s->user->uid, c->ch.name);
+			kd_end_sources(o);
 		}
 	}
 }

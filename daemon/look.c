@@ -90,6 +90,8 @@ static void each_member(struct kd_opening *o, void (*fn)(void *arg, struct kecho
 	struct ke_member *mine;
 	struct ke_remote *m;
 
+	if (o->c->ch.ended)
+		return;
 	list_for_each_entry(mine, &o->c->ch.members, list) {
 		out = kd_describe_own(o->s, mine);
 		fn(arg, &out);
@@ -156,6 +158,8 @@ void kd_tell_member(struct kd_channel *c, const struct ke_member *m, u8 state)
 	struct kecho_ctl_member out;
 	struct kd_opening *o;
 
+	if (c->ch.ended)	/* they have all left, which CHANNEL_END says */
+		return;
 	list_for_each_entry(o, &c->openings, channel_list) {
 		if (!o->watch)
 			continue;

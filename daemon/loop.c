@@ -59,7 +59,7 @@ static int timeout_ms(struct kd *d, u64 watchdog_ms)
 		return 0;
 	t = sooner(t, kd_keep_timeout(d));
 	t = sooner(t, kd_waits_timeout(d));
-	if (d->nclosing)
+	if (d->nclosing || d->nending)
 		t = sooner(t, LINGER_LOOK_MS);
 	if (d->accept_later)
 		t = sooner(t, ACCEPT_AGAIN_MS);
@@ -89,7 +89,6 @@ static void settle(struct kd *d)
 		d->changed = false;
 		kd_sinks_failing(d);
 		kd_sources_closing(d);
-		kd_channels_ended(d);
 		kd_waits_look(d);
 		kd_sessions_reap(d);
 	}
@@ -107,6 +106,7 @@ static void tick(struct kd *d, u64 *ticked)
 	d->k.node.losses++;
 	ke_node_tick(&d->k.node);
 	dials_run(&d->k);
+	kd_ends_look(d);
 	kd_waits_look(d);
 	kd_sources_closing(d);
 }

@@ -71,7 +71,7 @@ static const struct {
 	[KECHO_CMD_DRAIN] = { kd_drain_request, OF(kecho_ctl_channel_wait), 0 },
 	[KECHO_CMD_DESTROY] = { kd_destroy_request, OF(kecho_ctl_channel_wait), 0 },
 	[KECHO_CMD_OTHER] = { kd_other_request, OF(kecho_ctl_other), 0 },
-	[KECHO_CMD_STILL] = { kd_still_request, OF(kecho_ctl_channel_only), 0 },
+	[KECHO_CMD_STILL] = { kd_still_request, OF(kecho_ctl_still), 0 },
 	[KECHO_CMD_STATUS] = { kd_status_request, OF(kecho_ctl_status), 0 },
 };
 

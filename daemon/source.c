@@ -248,6 +248,11 @@ void kd_source_ready_request(const struct kd_request *r)
 			  le32_to_cpu(in->source));
 		return;
 	}
+	if (src->c->ch.ended) {
+		kd_refuse(r, -ESHUTDOWN, "channel '%s' was destroyed", src->c->ch.name);
+		kd_source_close(src, false);
+		return;
+	}
 	err = source_join(src);
 	if (err) {
 		kd_refuse(r, err, "source of '%s': no place for it", src->c->ch.name);
@@ -362,6 +367,7 @@ static void source_closing(struct kd_source *src, bool failed, u64 linger_ms)
 	src->s.member.failed |= failed;
 	find_end(src);
 	src->state = KD_CLOSING;
+	src->s.in_pieces = false;	/* what there is of it is all */
 	src->c->d->nclosing++;
 	src->linger_ms = lib_deadline(linger_ms);
 	end_feeds(src);

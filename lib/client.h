@@ -110,7 +110,8 @@ struct client_bells {
 struct client_channel {
 	u32 handle;
 	bool watched;
-	bool still_due;		/* it is frozen, and the node waits until nothing is under way */
+	bool frozen;		/* as the node said last */
+	u32 still_due;		/* the node waits until nothing is under way; 0: it does not */
 	struct list_head known;	/* struct notice: members, while it is watched */
 	struct list_head bells;
 	/* Loaded under a source's lock; who has replaced it takes each of those once. */
@@ -177,8 +178,8 @@ int client_thaw(struct kecho_channel *ch);
 int client_drain(struct kecho_channel *ch, int timeout_ms);
 int client_destroy(struct kecho_channel *ch, int timeout_ms);
 int client_other(struct kecho_channel *ch, uint8_t uuid[16]);
-void client_frozen(struct kecho_channel *ch, bool on);
-void client_destroyed(struct kecho_channel *ch);
+void client_frozen(struct kecho_channel *ch, u32 number);
+void client_destroyed(struct kecho_channel *ch, u32 number);
 void client_stand_still(struct client *c);
 
 /* client_room.c */

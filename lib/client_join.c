@@ -196,6 +196,7 @@ static void take_node(struct kecho_source *s, const struct made *m)
 	s->slot = &c->pages->limits[m->slot];
 	s->counters = &c->pages->gates[m->gate];
 	s->asked = 0;
+	s->s.frozen = s->ch->client->frozen;
 	client_pages_put(s->pages);
 	s->pages = c->pages;
 	atomic_fetch_add(&s->pages->refs, 1);

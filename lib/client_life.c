@@ -59,29 +59,30 @@ int client_other(struct kecho_channel *ch, uint8_t uuid[16])
 
 /* ------------------------------------------------------------ what is done to it */
 
-/* A note of the node, or the node is a new one; the kecho lock is held. */
-void client_frozen(struct kecho_channel *ch, bool on)
+/* A note of that number, or the node is a new one (0); the kecho lock is held. */
+void client_frozen(struct kecho_channel *ch, u32 number)
 {
 	struct kecho_source *s;
 
-	ch->client->still_due = on;
+	ch->client->still_due = number;
+	ch->client->frozen = number;
 	list_for_each_entry(s, &ch->sources, list) {
 		lib_lock(&s->lock);
-		s->s.frozen = on;
+		s->s.frozen = number;
 		lib_unlock(&s->lock);
-		if (!on)
+		if (!number)
 			client_room_wake(s);
 	}
 }
 
 /* The same. The ends of the sinks' feeds follow, when the sources have nothing more. */
-void client_destroyed(struct kecho_channel *ch)
+void client_destroyed(struct kecho_channel *ch, u32 number)
 {
 	struct kecho_source *s;
 
 	WRITE_ONCE(ch->ch.ended, true);
 	client_members_gone(ch, KECHO_LEFT);
-	ch->client->still_due = true;
+	ch->client->still_due = number;
 	list_for_each_entry(s, &ch->sources, list) {
 		lib_lock(&s->lock);
 		s->s.closed = s->s.frozen = true;	/* what has begun says when it is done */
@@ -128,14 +129,15 @@ static struct kecho_channel *still_channel(struct client *c)
 /* The helper; the kecho lock is held, and let go meanwhile. */
 void client_stand_still(struct client *c)
 {
-	struct kecho_ctl_channel_only only;
+	struct kecho_ctl_still still;
 	struct client_call call;
-	struct kvec req = { &only, sizeof(only) };
+	struct kvec req = { &still, sizeof(still) };
 	struct kecho_channel *ch;
 
 	while (c->state == CLIENT_UP && (ch = still_channel(c))) {
-		ch->client->still_due = false;
-		only = (struct kecho_ctl_channel_only){ cpu_to_le32(ch->client->handle), 0 };
+		still.channel = cpu_to_le32(ch->client->handle);
+		still.number = cpu_to_le32(ch->client->still_due);
+		ch->client->still_due = 0;
 		call = (struct client_call){ .cmd = KECHO_CMD_STILL, .generation = c->generation };
 		pthread_mutex_unlock(&c->k->lock);
 		/* If it fails, the node has gone, or the channel: nobody waits then. */

@@ -399,29 +399,18 @@ static int source_end_in(struct client *c, struct client_msg *m)
 	return 0;
 }
 
-static int frozen_in(struct client *c, struct client_msg *m)
+/* FROZEN, CHANNEL_END. */
+static int still_in(struct client *c, struct client_msg *m,
+		    void (*take)(struct kecho_channel *ch, u32 number))
 {
-	const struct kecho_note_frozen *n = (const void *)m->body;
+	const struct kecho_ctl_still *n = (const void *)m->body;
 	struct kecho_channel *ch;
 
 	if (m->head.len < sizeof(*n))
 		return -EPROTO;
 	ch = channel_by_handle(c, le32_to_cpu(n->channel));
 	if (ch)
-		client_frozen(ch, n->on);
-	return 0;
-}
-
-static int channel_end_in(struct client *c, struct client_msg *m)
-{
-	const struct kecho_ctl_channel_only *n = (const void *)m->body;
-	struct kecho_channel *ch;
-
-	if (m->head.len < sizeof(*n))
-		return -EPROTO;
-	ch = channel_by_handle(c, le32_to_cpu(n->channel));
-	if (ch)
-		client_destroyed(ch);
+		take(ch, le32_to_cpu(n->number));
 	return 0;
 }
 
@@ -441,9 +430,9 @@ int client_note(struct client *c, struct client_msg *m)
 	case KECHO_NOTE_SOURCE_END:
 		return source_end_in(c, m);
 	case KECHO_NOTE_FROZEN:
-		return frozen_in(c, m);
+		return still_in(c, m, client_frozen);
 	case KECHO_NOTE_CHANNEL_END:
-		return channel_end_in(c, m);
+		return still_in(c, m, client_destroyed);
 	}
 	return 0;
 }

@@ -199,7 +199,7 @@ static void begin(struct client *c, int fd)
 	use_socket(c, fd);
 	list_for_each_entry(ch, &c->k->channels, list) {
 		client_bells_drop(ch);
-		client_frozen(ch, false);	/* it says so if somebody still holds it */
+		client_frozen(ch, 0);	/* it says so if somebody still holds it */
 	}
 }
 

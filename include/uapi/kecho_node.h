@@ -71,6 +71,7 @@ enum kecho_cmd {
 	KECHO_NOTE_MEMBER,
 	KECHO_NOTE_SOURCE_END,	/* the node has ended this source */
 	KECHO_NOTE_SINK_END,	/* the node has ended this sink */
+	/* Both of a struct kecho_ctl_still. */
 	KECHO_NOTE_FROZEN,	/* its sources are to stand still, or go on */
 	KECHO_NOTE_CHANNEL_END,	/* it was destroyed */
 };
@@ -138,19 +139,20 @@ struct kecho_ctl_other {
 	__u8 uuid[16];		/* out */
 };
 
-/* NOTE_FROZEN: it comes also for a source that is new, before it is READY. When nothing
- * is under way any more in any source of the channel the process says STILL; the limits
- * then hold them where they are. */
-struct kecho_note_frozen {
+/*
+ * NOTE_FROZEN: the process's sources in the channel are to begin nothing, or (@number is
+ * 0) may go on; it comes also for a source that is new, before it is READY. When nothing
+ * is under way in any of them the process says STILL, and the limits then hold them.
+ *
+ * NOTE_CHANNEL_END: it was destroyed, its members have left, and the process's sources
+ * there begin nothing ever. It says STILL when what they had begun is there, or void, and
+ * the ends of their feeds are noted then; or after some time without.
+ *
+ * STILL, with the number of the note that it answers: an answer to an older one is none.
+ */
+struct kecho_ctl_still {
 	__le32 channel;
-	__le32 on;
-};
-
-/* STILL. NOTE_CHANNEL_END: sources of the process have ended; it says STILL when what they
- * had begun is there, and then the ends of the feeds are known, and noted. */
-struct kecho_ctl_channel_only {
-	__le32 channel;
-	__le32 pad;
+	__le32 number;
 };
 
 /*
