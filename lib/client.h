@@ -15,6 +15,8 @@
 
 #include "internal.h"
 
+#include <linux/futex.h>
+
 enum client_limits {
 	CALL_MS = 10000,	/* a node that takes longer than it was given is given up */
 	CALL_FDS_MAX = 4,	/* descriptors of one message */
@@ -160,6 +162,7 @@ struct client_channel *client_channel_make(void);
 void client_channel_free(struct kecho_channel *ch);
 int client_bell_in(struct kecho_channel *ch, const struct kecho_note_doorbell *n, int fd[2]);
 void client_bells_drop(struct kecho_channel *ch);
+void client_wait_futexes(struct futex_waitv *v, unsigned int n, int left_ms);
 
 /* client_join.c */
 int client_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);

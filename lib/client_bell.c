@@ -10,7 +10,6 @@
  */
 #include "client.h"
 
-#include <linux/futex.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
@@ -142,11 +141,18 @@ static void wait_one(struct kecho_doorbell *d, u32 seen, int left_ms)
 	syscall(SYS_futex, &d->futex, FUTEX_WAIT, seen, left_ms < 0 ? NULL : &t, NULL, 0);
 }
 
+/* Until one of them is woken, or has another value. */
+void client_wait_futexes(struct futex_waitv *v, unsigned int n, int left_ms)
+{
+	u64 until = lib_clock_ns(CLOCK_MONOTONIC) + (u64)max(left_ms, 0) * 1000000;
+	struct timespec t = { until / 1000000000, until % 1000000000 };
+
+	syscall(SYS_futex_waitv, v, n, 0, left_ms < 0 ? NULL : &t, CLOCK_MONOTONIC);
+}
+
 static void wait_several(const struct client_bells *set, const u32 *seen, int left_ms)
 {
 	struct futex_waitv v[FUTEXES_MAX] = { 0 };
-	u64 until = lib_clock_ns(CLOCK_MONOTONIC) + (u64)max(left_ms, 0) * 1000000;
-	struct timespec t = { until / 1000000000, until % 1000000000 };
 	unsigned int i;
 
 	for (i = 0; i < set->n; i++) {
@@ -154,7 +160,7 @@ static void wait_several(const struct client_bells *set, const u32 *seen, int le
 		v[i].val = seen[i];
 		v[i].flags = FUTEX_32;
 	}
-	syscall(SYS_futex_waitv, v, set->n, 0, left_ms < 0 ? NULL : &t, CLOCK_MONOTONIC);
+	client_wait_futexes(v, set->n, left_ms);
 }
 
 /* Sleeps unless ready(@arg), until somebody rings, or for @left_ms. */

@@ -235,6 +235,7 @@ int client_source_again(struct kecho_source *s)
 	lib_lock(&s->lock);
 	take_node(s, &m);
 	lib_unlock(&s->lock);
+	client_room_wake(s);
 	pthread_mutex_unlock(&s->ch->k->lock);
 	return say_ready(s, 0);
 }
@@ -276,6 +277,7 @@ void client_source_leave(struct kecho_source *s)
 	s->s.closed = true;
 	client_tell(s);
 	lib_unlock(&s->lock);
+	client_room_wake(s);
 	generation = lock_leaving(k);
 	list_del(&s->list);
 	pthread_mutex_unlock(&k->lock);

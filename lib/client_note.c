@@ -394,6 +394,7 @@ static int source_end_in(struct client *c, struct client_msg *m)
 			s->end_error = end_of(m, s->end_why);
 			s->s.closed = true;
 			lib_unlock(&s->lock);
+			client_room_wake(s);
 		}
 	}
 	return 0;

@@ -6,10 +6,13 @@
  * help: the node stores it, and then takes the head that it sees for the sink's start.
  * So the limit is loaded for every record, and what is written is published, with a
  * fence, before it is much: nothing behind that head is overwritten then.
+ *
+ * Who waits sleeps on two futexes: the node's, which has changed when the limit has, and
+ * the source's own, for what this process does to it: the node's is not ours to change,
+ * and a wake-up alone is lost on who is about to sleep.
  */
 #include "client.h"
 
-#include <linux/futex.h>
 #include <sys/syscall.h>
 
 /* A sink that has read as far as this rings the node. 0: none needs to. */
@@ -52,17 +55,24 @@ u64 client_limit(struct kecho_source *s, u64 end)
 	return limit;
 }
 
-static void wait_for_bell(const struct kecho_limit_slot *slot, u32 seen)
+static void wait_for_bells(const struct kecho_source *s, const struct kecho_limit_slot *slot,
+			   u32 bell, u32 kick)
 {
-	struct timespec t = { 0, ROOM_LOOK_MS * 1000000 };
+	struct futex_waitv v[] = {
+		{ .val = bell, .uaddr = (uintptr_t)&slot->bell, .flags = FUTEX_32 },
+		{ .val = kick, .uaddr = (uintptr_t)&s->kick,
+		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
+	};
 
-	syscall(SYS_futex, &slot->bell, FUTEX_WAIT, seen, &t, NULL, 0);
+	client_wait_futexes(v, ARRAY_SIZE(v), ROOM_LOOK_MS);
 }
 
-/* Who waits is to look again: there may be room, or the channel is not frozen any more. */
+/* Who waits is to look again: the source is thawed, closed or has another log, which was
+ * done under its lock. */
 void client_room_wake(struct kecho_source *s)
 {
-	syscall(SYS_futex, &s->slot->bell, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+	__atomic_fetch_add(&s->kick, 1, __ATOMIC_SEQ_CST);
+	syscall(SYS_futex, &s->kick, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 /* Until a record of @size bytes may be written, or none ever; what is there was told.
@@ -74,7 +84,7 @@ void client_wait_for_room(struct kecho_source *s, u64 size)
 	s->waiting++;
 	for (;;) {
 		const struct kecho_limit_slot *slot = s->slot;
-		u32 seen = smp_load_acquire(&slot->bell);
+		u32 bell = smp_load_acquire(&slot->bell), kick = READ_ONCE(s->kick);
 		u64 end = s->s.log.end + 2 * size;
 
 		set_want(s, end > half ? end - half : 1);
@@ -83,7 +93,7 @@ void client_wait_for_room(struct kecho_source *s, u64 size)
 			break;
 		lib_unlock(&s->lock);
 		client_ring(s->ch->k);
-		wait_for_bell(slot, seen);
+		wait_for_bells(s, slot, bell, kick);
 		lib_lock(&s->lock);
 	}
 	if (!--s->waiting) {

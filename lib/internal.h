@@ -153,6 +153,7 @@ struct kecho_source {
 	struct client_pages *pages;	/* where these are */
 	u32 handle;
 	unsigned int waiting;	/* threads, for room */
+	u32 kick;		/* a futex: these are to look, whatever the node's bell says */
 	u64 asked;		/* the limit at which more was asked for; 0: it wasn't */
 	int end_error;		/* why it is closed; 0: it was closed here */
 	char end_why[WHY_MAX];	/* the same, as the node says */
