@@ -191,8 +191,8 @@ TEST(restart)
 		judge_sink(&hall->block[h], "block", h);
 		is_eq(hall->block[h].lost, 0, "lost under block");
 		judge_sink(&hall->latest[h], "latest", h);
-		pr_info("# host %u: %llu events, slowest submit %.0f ms, lost under latest %llu\n", h,
-			(unsigned long long)hall->submitted[h], hall->slowest_ns[h] / 1e6,
+		pr_info("# host %u: %llu events, slowest submit %.0f ms, lost under latest %llu\n",
+			h, (unsigned long long)hall->submitted[h], hall->slowest_ns[h] / 1e6,
 			(unsigned long long)hall->latest[h].lost);
 	}
 	for (i = 0; i < 3 * HOSTS; i++)
