@@ -78,7 +78,8 @@ struct kd {
 	struct kd_keep *keep;	/* keep.c; NULL: nothing is kept any more */
 	bool taking_over, holds;
 	bool leaving;		/* to the next kechod */
-	u64 take_over_by;
+	u64 take_over_by;	/* processes are back by then */
+	u64 gates_by;		/* and sinks of other hosts; 0: that is over */
 };
 
 struct kd_user {
@@ -204,6 +205,7 @@ struct kd_source {
 	u64 limit;
 	u64 held;			/* its limit until all who may read it are back */
 	bool again;			/* its log was there before us */
+	u32 awaits;			/* gates of other hosts that it had, until they are back */
 	struct kd_kept *kept;
 	u64 events, bytes;		/* as its process said, once that is gone */
 	u64 linger_ms;
@@ -299,6 +301,8 @@ void kd_keep_forget(struct kd *d, struct kd_kept *k);
 struct kd_kept *kd_keep_find(const struct kd_session *s, const struct kd_channel *c, u32 role,
 			     u64 id);
 u32 kd_kept_log(const struct kd_kept *k);
+u32 kd_kept_gates(const struct kd_kept *k);
+void kd_keep_gates(struct kd_kept *k, u32 gates);
 void kd_keep_back(struct kd_kept *k);
 void kd_keep_channel(struct kd_channel *c);
 void kd_keep_channels(struct kd *d);

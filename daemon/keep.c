@@ -13,7 +13,8 @@
  * expected. Until all that are alive have done so, or for KD_TAKE_OVER_MS, the node has no
  * links, and no log that was there grows beyond the limit that it had: who is not back may
  * yet be reading there. Who is not back by then has lost its members. If nothing was found
- * logs are held for as long, and links come at once.
+ * logs are held for as long, and links come at once. What sinks of other hosts held up is
+ * held until their links are back, or they take this node for dead.
  *
  * The directory is a tmpfs: after a reboot there is nothing, and the node is a new one.
  */
@@ -37,7 +38,8 @@ struct kd_kept {
 	s32 pid;
 	u32 role;
 	u64 id;
-	u32 log, pad;
+	u32 log;
+	u32 gates; /* of other hosts, that hold up this source */
 	struct ke_id channel;
 };
 
@@ -96,6 +98,7 @@ struct kd_kept *kd_keep_member(const struct kd_session *s, const struct ke_membe
 	k->role = m->role;
 	k->id = m->id;
 	k->log = m->source ? m->source->id : 0;
+	k->gates = 0;
 	k->channel = m->channel->uuid;
 	keep->last_log = s->d->k.node.last_log;
 	keep->used_to = max(keep->used_to, i + 1);
@@ -134,6 +137,17 @@ struct kd_kept *kd_keep_find(const struct kd_session *s, const struct kd_channel
 u32 kd_kept_log(const struct kd_kept *k)
 {
 	return k->log;
+}
+
+u32 kd_kept_gates(const struct kd_kept *k)
+{
+	return k->gates;
+}
+
+void kd_keep_gates(struct kd_kept *k, u32 gates)
+{
+	if (k && k->gates != gates)
+		WRITE_ONCE(k->gates, gates);
 }
 
 /* It is a member again. */
@@ -333,6 +347,7 @@ int kd_keep_open(struct kd *d)
 	d->taking_over = expected(d);
 	d->holds = true;
 	d->take_over_by = lib_deadline(KD_TAKE_OVER_MS);
+	d->gates_by = lib_deadline(KE_NODE_DEAD_MS);
 	each_file(d, "page-", sweep);
 	if (d->taking_over)
 		return 0;
@@ -493,15 +508,22 @@ static void give_up(struct kd *d)
 		       "are lost", n);
 }
 
+static void look_at_sources(struct kd *d)
+{
+	struct kd_channel *c;
+	struct kd_source *src;
+
+	list_for_each_entry(c, &d->channels, list)
+		list_for_each_entry(src, &c->sources, channel_list)
+			kd_source_room(src);
+}
+
 /* Channels that nobody came back to, and mirrors that nobody reads. */
 static void let_go(struct kd *d)
 {
 	struct kd_channel *c, *next;
-	struct kd_source *src;
 
 	list_for_each_entry_safe(c, next, &d->channels, list) {
-		list_for_each_entry(src, &c->sources, channel_list)
-			kd_source_room(src);
 		ke_channel_unsubscribe(&c->ch);
 		if (c->taken_over) {
 			c->taken_over = false;
@@ -510,29 +532,38 @@ static void let_go(struct kd *d)
 	}
 }
 
-/* False: links may come. */
-bool kd_keep_taking_over(struct kd *d)
+/* Processes are back, or too late. */
+static void all_back(struct kd *d)
 {
-	bool in_time = lib_deadline(0) < d->take_over_by;
-
-	if (!d->holds || (in_time && (!d->taking_over || any_to_come(d))))
-		return d->taking_over;
 	if (d->taking_over)
 		give_up(d);
 	d->taking_over = d->holds = false;
 	let_go(d);
-	return false;
+	look_at_sources(d);
+}
+
+/* False: links may come. */
+bool kd_keep_taking_over(struct kd *d)
+{
+	u64 now = lib_deadline(0);
+
+	if (d->holds && (now >= d->take_over_by || (d->taking_over && !any_to_come(d))))
+		all_back(d);
+	if (d->gates_by && now >= d->gates_by) {
+		d->gates_by = 0;
+		look_at_sources(d);
+	}
+	return d->taking_over;
 }
 
 /* In how many milliseconds to look again; -1: it is over. */
 int kd_keep_timeout(const struct kd *d)
 {
-	u64 now = lib_deadline(0);
+	u64 now = lib_deadline(0), by = d->holds ? d->take_over_by : d->gates_by;
 
-	if (!d->holds)
+	if (!by)
 		return -1;
-	return d->taking_over ? KD_TAKE_OVER_LOOK_MS :
-				max_t(s64, d->take_over_by - now, 0);
+	return d->taking_over ? KD_TAKE_OVER_LOOK_MS : max_t(s64, by - now, 0);
 }
 
 /* This kechod ends, and its processes go on: the next one shall find all as it is. */

@@ -50,6 +50,22 @@ static u64 remote_limit(struct kd_source *src)
 	return ke_source_limit(&src->s, KE_NO_LIMIT) - kd_source_spare(src);
 }
 
+/* Until all may be back who read its log when we were not there. */
+static bool is_held(struct kd_source *src)
+{
+	const struct kd *d = src->c->d;
+	struct ke_gate *g;
+	u32 n = 0;
+
+	list_for_each_entry(g, &src->s.gates, list)
+		n++;
+	if (src->awaits > n && d->gates_by)
+		return true;
+	src->awaits = 0;
+	kd_keep_gates(src->kept, n);
+	return d->holds;
+}
+
 static u64 gates_limit(struct kd_source *src, u64 head)
 {
 	u64 limit = KE_NO_LIMIT;
@@ -64,7 +80,7 @@ static u64 gates_limit(struct kd_source *src, u64 head)
 	}
 	if (src->frozen && !src->s.in_pieces)
 		limit = head;
-	if (src->c->d->holds)
+	if (is_held(src))
 		limit = min(limit, src->held);
 	return min(limit, remote_limit(src));
 }

@@ -207,8 +207,10 @@ static int source_join(struct kd_source *src)
 	s->log.size = src->log.size;
 	s->log.hdr = src->log.map;
 	ke_source_init(s, &src->c->d->k.node);
-	if (src->kept)
+	if (src->kept) {
 		s->id = kd_kept_log(src->kept);
+		src->awaits = kd_kept_gates(src->kept);
+	}
 	s->stall_ms = src->stall_ms;
 	src->state = KD_JOINED;
 	src->o->nsources++;
