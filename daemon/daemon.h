@@ -99,6 +99,7 @@ struct kd_slots {
 	void *map;
 	u8 *state;		/* enum kd_slot_state */
 	u32 backed;		/* slots with memory behind them */
+	char file[24];		/* of the limits, in the run directory */
 };
 
 struct kd_session {
@@ -277,38 +278,40 @@ int kd_own_channel(const struct kd_session *s, struct kd_channel *c, u32 mode);
 /* slots.c */
 int kd_slots_make_gates(struct kd_slots *g);
 int kd_slots_make_limits(struct kd_slots *l, const char *run);
-void kd_slots_free(struct kd_slots *sl);
+void kd_slots_free(const struct kd *d, struct kd_slots *sl);
 int kd_slot_take(struct kd_slots *sl, u32 *slot);
 void kd_slot_give_back(struct kd_slots *sl, u32 slot);
 void kd_slot_lend(struct kd_slots *sl, u32 slot);
 struct kecho_gate_slot *kd_gate(const struct kd_session *s, u32 slot);
 int kd_gate_take(struct kd_session *s, u64 pos, u32 *slot);
-int kd_run_file(const char *run, u64 size, int *rw, int *ro);
-int kd_run_file_named(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
-		      int *rw, int *ro);
+int kd_run_file(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
+		int *rw, int *ro);
+void kd_run_file_remove(const struct kd *d, const char *file);
 
 /* keep.c */
-int kd_keep_open(struct kd *d);
 void kd_keep_leave(struct kd *d);
 struct ke_contact kd_keep_self(const struct kd *d);
 u16 kd_keep_port(const struct kd *d);
 void kd_keep_listens(struct kd *d, u16 port);
-void kd_keep_take_over(struct kd *d);
-bool kd_keep_taking_over(struct kd *d);
-int kd_keep_timeout(const struct kd *d);
-struct kd_kept *kd_keep_member(const struct kd_session *s, const struct ke_member *m);
+struct kd_kept *kd_keep_member(const struct kd_session *s, const struct ke_member *m, u32 slot);
 void kd_keep_forget(struct kd *d, struct kd_kept *k);
 struct kd_kept *kd_keep_find(const struct kd_session *s, const struct kd_channel *c, u32 role,
 			     u64 id);
 u32 kd_kept_log(const struct kd_kept *k);
 u32 kd_kept_gates(const struct kd_kept *k);
 void kd_keep_gates(struct kd_kept *k, u32 gates);
-void kd_keep_back(struct kd_kept *k);
+void kd_keep_back(struct kd_kept *k, const struct kd_session *s, u32 slot);
 void kd_keep_channel(struct kd_channel *c);
 void kd_keep_channels(struct kd *d);
 void kd_keep_no_channel(struct kd_channel *c);
 void kd_keep_mirror(const struct kd_mirror *m);
 void kd_keep_lost(const struct kd_mirror *m, u64 lost);
+
+/* takeover.c */
+int kd_take_over_begin(struct kd *d);
+void kd_take_over(struct kd *d);
+bool kd_taking_over(struct kd *d);
+int kd_take_over_timeout(const struct kd *d);
 
 /* session.c */
 int kd_lock_run(struct kd *d);

@@ -99,9 +99,8 @@ int kd_log_take(struct kd *d, struct kd_log *l, u64 size, int memfd)
 
 int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size, char *file, size_t file_size)
 {
-	char path[160];
-	int rw, err = kd_run_file_named(d->conf.run, "mirror", file, file_size,
-					KECHO_LOG_HEADER_SIZE + size, &rw, &l->fd);
+	int rw, err = kd_run_file(d->conf.run, "mirror", file, file_size,
+				  KECHO_LOG_HEADER_SIZE + size, &rw, &l->fd);
 
 	if (err)
 		return err;
@@ -111,8 +110,7 @@ int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size, char *file, size_t f
 	close(rw);
 	if (!err)
 		return 0;
-	snprintf(path, sizeof(path), "%s/%s", d->conf.run, file);
-	unlink(path);
+	kd_run_file_remove(d, file);
 	kd_log_fini(l);
 	return err;
 }

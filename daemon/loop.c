@@ -57,7 +57,7 @@ static int timeout_ms(struct kd *d, u64 watchdog_ms)
 		t = sooner(t, SETUP_MS);
 	if (!list_empty(&d->ready) || d->changed || d->cuts)
 		return 0;
-	t = sooner(t, kd_keep_timeout(d));
+	t = sooner(t, kd_take_over_timeout(d));
 	t = sooner(t, kd_waits_timeout(d));
 	if (d->nclosing || d->nending)
 		t = sooner(t, LINGER_LOOK_MS);
@@ -131,7 +131,7 @@ int kd_loop(struct kd *d)
 	while (!d->stop) {
 		bool conns = false;
 
-		if (!kd_keep_taking_over(d) && !linked) {
+		if (!kd_taking_over(d) && !linked) {
 			linked = true;
 			if (kd_watch(d, d->k.ep, EPOLLIN, &d->conns))
 				return -errno;

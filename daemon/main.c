@@ -236,7 +236,7 @@ static int start(struct kd *d)
 	}
 	err = kd_lock_run(d);
 	if (!err) {
-		err = kd_keep_open(d);
+		err = kd_take_over_begin(d);
 		if (err)
 			kd_say(LOG_ERR, "cannot keep anything in %s: %s", d->conf.run,
 			       strerror(-err));
@@ -244,7 +244,7 @@ static int start(struct kd *d)
 	err = err ?: watch_signals(d) ?: init_kecho(&d->k) ?: make_node(d) ?: open_registry(d);
 	if (err)
 		return err;
-	kd_keep_take_over(d);
+	kd_take_over(d);
 	return kd_joins_init(d) ?: kd_sessions_open(d);
 }
 

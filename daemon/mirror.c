@@ -131,14 +131,11 @@ void kd_mirror_detach(struct ke_rstream *rs)
 {
 	struct kd_mirror *m = rs->owner;
 	struct kd_charge *c, *next;
-	char path[160];
 
 	if (!m)
 		return;
 	end_feeds(m, true);
-	snprintf(path, sizeof(path), "%s/%s", m->c->d->conf.run, m->file);
-	if (m->c->d->keep)
-		unlink(path);
+	kd_run_file_remove(m->c->d, m->file);
 	list_for_each_entry_safe(c, next, &m->charges, list) {
 		kd_user_uncharge(c->user, mirror_bytes(m));
 		kd_user_put(c->user);

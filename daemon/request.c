@@ -28,8 +28,8 @@ static void attach_request(const struct kd_request *r)
 	err = kd_slots_make_gates(&s->gates) ?: kd_slots_make_limits(&s->limits, s->d->conf.run);
 	if (err) {
 		kd_user_uncharge(s->user, KD_SESSION_BYTES);
-		kd_slots_free(&s->gates);
-		kd_slots_free(&s->limits);
+		kd_slots_free(s->d, &s->gates);
+		kd_slots_free(s->d, &s->limits);
 		kd_refuse(r, err, "no place in %s for the pages of a process", s->d->conf.run);
 		return;
 	}

@@ -121,8 +121,8 @@ void kd_session_free(struct kd_session *s)
 	kd_drop_messages(s);
 	if (s->gates.state)
 		kd_user_uncharge(s->user, KD_SESSION_BYTES);
-	kd_slots_free(&s->gates);
-	kd_slots_free(&s->limits);
+	kd_slots_free(s->d, &s->gates);
+	kd_slots_free(s->d, &s->limits);
 	close_fd(s->bell);
 	close_fd(s->pidfd);
 	close_fd(s->sock);

@@ -94,9 +94,9 @@ static int sink_join(struct kd_sink *k)
 	err = err ?: ke_channel_subscribe(&k->c->ch, k->from == KECHO_FROM_RETAINED);
 	err = err ?: ke_member_join(&k->m, &k->c->ch);
 	if (!err && k->kept)
-		kd_keep_back(k->kept);
+		kd_keep_back(k->kept, k->o->s, k->slot);
 	else if (!err)
-		k->kept = kd_keep_member(k->o->s, &k->m);
+		k->kept = kd_keep_member(k->o->s, &k->m, k->slot);
 	return err;
 }
 
@@ -107,6 +107,16 @@ static const char *forbidden(const struct kd_request *r, const struct kd_opening
 	if (policy == KECHO_BLOCK && !kd_may_block(r->s, o->c))
 		return "hold up sources";
 	return NULL;
+}
+
+/* A sink that reads in place was there before us, and logs have gone on without it. */
+static bool came_late(const struct kd_session *s, const struct kd_opening *o,
+		      const struct kecho_ctl_sink_open *in)
+{
+	if (le32_to_cpu(in->retained) != KECHO_FROM_REJOIN ||
+	    le32_to_cpu(in->policy) != KECHO_BLOCK || (s->d->holds && !s->d->taking_over))
+		return false;
+	return !kd_keep_find(s, o->c, KE_SINK, le64_to_cpu(in->member));
 }
 
 static bool started(struct kd_wait *w)
@@ -139,6 +149,11 @@ void kd_sink_open_request(const struct kd_request *r)
 	if (what) {
 		kd_refuse(r, *what == 'h' ? -EPERM : -EACCES, "sink of '%s': user %u may not %s",
 			  o->c->ch.name, r->s->user->uid, what);
+		return;
+	}
+	if (came_late(r->s, o, in)) {
+		kd_refuse(r, -EPIPE, "sink of '%s': it came back too late, and nobody has waited "
+			  "for it", o->c->ch.name);
 		return;
 	}
 	k = sink_make(o, in, r->tail_len, &err);

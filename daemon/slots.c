@@ -6,21 +6,27 @@
  *
  * The gates are a memfd that cannot shrink. The limits are a file of our own, which
  * only we may open for writing: the process has it read-only, and cannot open it
- * again for writing by /proc as it could a memfd.
+ * again for writing by /proc as it could a memfd. It has a name, so that the next kechod can
+ * tell who does not come back that nobody waits for him any more.
  */
 #include "daemon.h"
 
-/* Makes @path, of @size bytes; *@ro is the same, to be read only. */
-static int run_file(char *path, u64 size, int *rw, int *ro)
+/* A new file of the run directory, of @size bytes: @prefix and what is put into @file
+ * behind it. *@ro is the same, to be read only. */
+int kd_run_file(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
+		int *rw, int *ro)
 {
+	char path[160];
 	int err;
 
+	snprintf(path, sizeof(path), "%s/%s-XXXXXX", run, prefix);
 	*ro = -1;
 	*rw = mkostemp(path, O_CLOEXEC);
 	if (*rw < 0)
 		return -errno;
 	*ro = open(path, O_RDONLY | O_CLOEXEC);
 	err = *ro < 0 || ftruncate(*rw, size) ? -errno : 0;
+	strscpy(file, path + strlen(run) + 1, file_size);
 	if (!err)
 		return 0;
 	unlink(path);
@@ -31,31 +37,13 @@ static int run_file(char *path, u64 size, int *rw, int *ro)
 	return err;
 }
 
-/* A file of the run directory that has no name any more. */
-int kd_run_file(const char *run, u64 size, int *rw, int *ro)
+void kd_run_file_remove(const struct kd *d, const char *file)
 {
 	char path[160];
-	int err;
 
-	snprintf(path, sizeof(path), "%s/page-XXXXXX", run);
-	err = run_file(path, size, rw, ro);
-	if (!err)
+	snprintf(path, sizeof(path), "%s/%s", d->conf.run, file);
+	if (d->keep && *file)
 		unlink(path);
-	return err;
-}
-
-/* One that keeps it: @prefix and what is put into @file behind it. */
-int kd_run_file_named(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
-		      int *rw, int *ro)
-{
-	char path[160];
-	int err;
-
-	snprintf(path, sizeof(path), "%s/%s-XXXXXX", run, prefix);
-	err = run_file(path, size, rw, ro);
-	if (!err)
-		strscpy(file, path + strlen(run) + 1, file_size);
-	return err;
 }
 
 static int slots_map(struct kd_slots *sl, int fd, int prot)
@@ -80,7 +68,8 @@ int kd_slots_make_gates(struct kd_slots *g)
 
 int kd_slots_make_limits(struct kd_slots *l, const char *run)
 {
-	int err = kd_run_file(run, KD_SLOTS * KECHO_SLOT_SIZE, &l->rw, &l->fd);
+	int err = kd_run_file(run, "limits", l->file, sizeof(l->file), KD_SLOTS * KECHO_SLOT_SIZE,
+			      &l->rw, &l->fd);
 
 	if (err)
 		return err;
@@ -90,8 +79,9 @@ int kd_slots_make_limits(struct kd_slots *l, const char *run)
 	return slots_map(l, l->rw, PROT_READ | PROT_WRITE);
 }
 
-void kd_slots_free(struct kd_slots *sl)
+void kd_slots_free(const struct kd *d, struct kd_slots *sl)
 {
+	kd_run_file_remove(d, sl->file);
 	if (sl->map)
 		munmap(sl->map, KD_SLOTS * KECHO_SLOT_SIZE);
 	if (sl->fd >= 0)

@@ -220,9 +220,9 @@ static int source_join(struct kd_source *src)
 	/* On an error it leaves in kd_source_close(). */
 	err = ke_member_join(&s->member, &src->c->ch) ?: err;
 	if (src->kept)
-		kd_keep_back(src->kept);
+		kd_keep_back(src->kept, src->o->s, src->slot);
 	else
-		src->kept = kd_keep_member(src->o->s, &s->member);
+		src->kept = kd_keep_member(src->o->s, &s->member, src->slot);
 	kd_frozen(src);
 	return err;
 }

@@ -300,6 +300,9 @@ static int take_sink(struct kecho_sink *s, const struct kecho_ctl_sink_open *ope
 		return -EPROTO;
 	lib_lock(&s->lock);
 	s->kept = &c->pages->limits[le32_to_cpu(open->slot)];
+	client_pages_put(s->pages);
+	s->pages = c->pages;
+	atomic_fetch_add(&s->pages->refs, 1);
 	s->counters = &c->pages->gates[le32_to_cpu(open->gate)];
 	lib_unlock(&s->lock);
 	return 0;

@@ -32,7 +32,6 @@ void client_orphan(struct kecho_sink *s)
 	lib_lock(&s->lock);
 	s->handle = 0;
 	s->counters = NULL;
-	s->kept = NULL;
 	list_for_each_entry(f, &s->feeds, list) {
 		if (!f->slot)
 			continue;
@@ -119,6 +118,24 @@ static void refuse_source(struct kecho_source *s, int err)
 	lib_unlock(&s->lock);
 }
 
+/* Nobody has waited for it, so what it reads in place may be overwritten by now. */
+static void was_given_up(struct kecho_sink *s)
+{
+	pthread_mutex_lock(&s->ch->k->lock);
+	client_stalled(s);
+	pthread_mutex_unlock(&s->ch->k->lock);
+}
+
+static int rejoin_sink(struct kecho_sink *s)
+{
+	int err = s->kept && !READ_ONCE(s->kept->limit) ? -EPIPE : client_sink_again(s);
+
+	if (err != -EPIPE)
+		return err;
+	was_given_up(s);
+	return 0;
+}
+
 /* @err is why the channel is refused, and all in it; or 0. */
 static int rejoin_members(struct kecho_channel *ch, int err)
 {
@@ -129,7 +146,7 @@ static int rejoin_members(struct kecho_channel *ch, int err)
 	list_for_each_entry(s, &ch->sinks, list) {
 		if (s->disconnected || s->stalled)
 			continue;
-		refused = err ?: client_sink_again(s);
+		refused = err ?: rejoin_sink(s);
 		if (refused == -ENOTCONN)
 			return refused;
 		if (refused)

@@ -177,8 +177,10 @@ struct kecho_sink {
 	bool pending_set;
 	struct kecho_sink_stats stats;
 	struct kecho_gate_slot *counters;	/* where a node looks */
-	/* Its limit is 0 before a log goes on without waiting for this sink. */
+	/* Its limit is 0 before a log goes on without waiting for this sink; also when its
+	 * node has gone, and there is another. */
 	const struct kecho_limit_slot *kept;
+	struct client_pages *pages;		/* where it is */
 	u32 handle;
 	int end_error;		/* why it is disconnected; 0: it was too slow */
 	char end_why[WHY_MAX];	/* the same, as the node says */

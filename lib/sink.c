@@ -35,6 +35,7 @@ void sink_free(struct kecho_sink *s)
 		close(s->pending);
 		atomic_fetch_sub(&s->ch->k->fd_sinks, 1);
 	}
+	client_pages_put(s->pages);
 	ke_attrs_free(&s->m.attrs);
 	free(s->copy);
 	free(s);
