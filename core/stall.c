@@ -127,12 +127,27 @@ static u64 slowest(const struct ke_gate *g)
 	return g->credit > size ? g->credit - size : 0;
 }
 
-static void say_stall(const struct ke_gate *g, bool end)
+static void say_stall(const struct ke_tstream *ts, u64 pos, bool end)
 {
 	u8 body[1] = { end };
 
-	ke_link_send(g->stream->peer->link, KECHO_FRAME_STALL, g->stream->source->id,
-		     end ? slowest(g) : 0, body, sizeof(body));
+	ke_link_send(ts->peer->link, KECHO_FRAME_STALL, ts->source->id, pos, body, sizeof(body));
+}
+
+bool ke_source_arrived(struct ke_source *s, u64 pos)
+{
+	struct ke_tstream *ts;
+	bool all = true;
+
+	list_for_each_entry(ts, &s->streams, source_list) {
+		if (ts->local || ts->acked >= pos)
+			continue;
+		all = false;
+		/* They say so in steps, or if they are asked. */
+		if (ts->peer->link && READ_ONCE(ts->sent) >= pos)
+			say_stall(ts, 0, false);
+	}
+	return all;
 }
 
 static void take(struct ke_source *s, struct ke_tstream *ts)
@@ -161,13 +176,13 @@ static bool next_step(struct ke_source *s, struct ke_gate *g, u64 now)
 	if (!ts->peer->link || ts->stale) {	/* back it says anew where it is */
 		clock_starts(s, g, now);
 	} else if (g->step == KE_STALL_SEEN) {
-		say_stall(g, false);
+		say_stall(g->stream, 0, false);
 		step(g, KE_STALL_ASKED, now);
 	} else if (g->step == KE_STALL_ASKED) {
-		say_stall(g, false);
+		say_stall(g->stream, 0, false);
 		step(g, KE_STALL_AGAIN, now);
 	} else if (g->step == KE_STALL_AGAIN) {
-		say_stall(g, true);
+		say_stall(g->stream, slowest(g), true);
 		s->stalls++;
 		step(g, KE_STALL_TOLD, now);
 	} else if (ts->local) {

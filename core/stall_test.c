@@ -189,5 +189,24 @@ TEST(cut_meanwhile)
 	world_end(w);
 }
 
+/* A few events are not acknowledged by themselves: who asks is told. */
+TEST(arrived)
+{
+	struct world *w = stream(31, false, 0);
+	struct ke_source *s;
+
+	must(w, "nodes");
+	s = &w->n[0].src;
+	ok(ke_source_arrived(s, 0), "there was nothing");
+	submit_some(w, 3);
+	ok(!ke_source_arrived(s, s->log.head), "on its way");
+	ok(world_pump(w), "quiet");
+	ok(!ke_source_arrived(s, s->log.head), "nobody has said so");
+	ok(world_pump(w), "quiet");
+	ok(ke_source_arrived(s, s->log.head), "now they have");
+	is_eq(w->n[1].stalled, 0, "and nobody was ended");
+	world_end(w);
+}
+
 TESTS(stall, ended, never, nobody_waits, reads_a_little, slow_link, the_other_goes_on,
-      cut_meanwhile);
+      cut_meanwhile, arrived);

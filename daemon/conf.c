@@ -9,6 +9,8 @@
 #include <ini.h>
 #include <syslog.h>
 
+enum { STOP_MS = 5000 };
+
 void kd_conf_init(struct kd_conf *c)
 {
 	const char *socket = getenv("KECHO_SOCKET");
@@ -22,6 +24,7 @@ void kd_conf_init(struct kd_conf *c)
 	c->user_channels = KE_CHANNELS_MAX / 2;
 	c->user_members = KE_MEMBERS_MAX / 2;
 	c->timeout_ms = OPEN_MS;
+	c->stop_ms = STOP_MS;
 }
 
 /* What follows from the rest: our files lie where the socket does. */
@@ -94,15 +97,15 @@ static int set_count(unsigned int *to, const char *value)
 	return err;
 }
 
-static int set_timeout(struct kd_conf *c, const char *value)
+static int set_ms(unsigned int *to, const char *value, unsigned int least)
 {
 	u64 v;
 	int err = set_number(&v, value, 3600000);
 
-	if (!err && !v)
+	if (!err && v < least)
 		err = -EINVAL;
 	if (!err)
-		c->timeout_ms = v;
+		*to = v;
 	return err;
 }
 
@@ -129,7 +132,9 @@ int kd_conf_set(struct kd_conf *c, const char *key, const char *value)
 	if (!strcmp(key, "user-members"))
 		return set_count(&c->user_members, value);
 	if (!strcmp(key, "timeout-ms"))
-		return set_timeout(c, value);
+		return set_ms(&c->timeout_ms, value, 1);
+	if (!strcmp(key, "stop-ms"))
+		return set_ms(&c->stop_ms, value, 0);
 	if (!strcmp(key, "block"))
 		return set_block(c, value);
 	return -ENOKEY;

@@ -54,8 +54,10 @@ struct kd_conf {
 	unsigned int user_processes, user_channels, user_members;
 	enum kd_block block;
 	gid_t block_gid;
-	unsigned int timeout_ms;
+	unsigned int timeout_ms, stop_ms;
 };
+
+enum kd_stop { KD_RUNS, KD_SENDS, KD_LEAVES, KD_ENDS };	/* stop.c */
 
 struct kd {
 	struct kecho k;		/* connections and registry; k.node is the node */
@@ -65,7 +67,9 @@ struct kd {
 	int ep, listen_fd, lock_fd;
 	struct kd_watch conns, listener, joined, signals;
 	int joined_rx, joined_fd, signal_fd;
-	bool stop, changed, cuts, sinks_failing, sources_failing;
+	enum kd_stop stop;
+	u64 stop_ms;		/* so long it stays there */
+	bool changed, cuts, sinks_failing, sources_failing;
 	unsigned int nclosing;	/* sources */
 	unsigned int ndrains;	/* channels */
 	unsigned int nending;	/* openings of channels that were destroyed */
@@ -206,6 +210,7 @@ struct kd_source {
 	u64 limit;
 	u64 held;			/* its limit until all who may read it are back */
 	bool again;			/* its log was there before us */
+	u64 stop_at;			/* its head when we were told to end */
 	u32 awaits;			/* gates of other hosts that it had, until they are back */
 	struct kd_kept *kept;
 	u64 events, bytes;		/* as its process said, once that is gone */
@@ -262,6 +267,10 @@ void kd_house_init(struct kd *d);
 /* loop.c */
 int kd_watch(struct kd *d, int fd, u32 events, struct kd_watch *w);
 int kd_loop(struct kd *d);
+
+/* stop.c */
+void kd_stop(struct kd *d);
+void kd_stop_look(struct kd *d);
 
 /* user.c */
 struct kd_user *kd_user_get(struct kd *d, uid_t uid);

@@ -59,7 +59,7 @@ static int timeout_ms(struct kd *d, u64 watchdog_ms)
 		return 0;
 	t = sooner(t, kd_take_over_timeout(d));
 	t = sooner(t, kd_waits_timeout(d));
-	if (d->nclosing || d->nending)
+	if (d->nclosing || d->nending || d->stop)
 		t = sooner(t, LINGER_LOOK_MS);
 	if (d->accept_later)
 		t = sooner(t, ACCEPT_AGAIN_MS);
@@ -128,7 +128,7 @@ int kd_loop(struct kd *d)
 
 	if (sd_watchdog_enabled(0, &watchdog_us) <= 0)
 		watchdog_us = 0;
-	while (!d->stop) {
+	while (d->stop != KD_ENDS) {
 		bool conns = false;
 
 		if (!kd_taking_over(d) && !linked) {
@@ -154,6 +154,7 @@ int kd_loop(struct kd *d)
 		settle(d);
 		if (linked)
 			tick(d, &ticked);
+		kd_stop_look(d);
 		if (watchdog_us && now_ms() - fed >= watchdog_us / 4000) {
 			fed = now_ms();
 			sd_notify(0, "WATCHDOG=1");

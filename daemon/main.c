@@ -80,8 +80,12 @@ static int read_options(struct kd_conf *conf, int argc, char **argv)
 
 static void signal_ready(struct kd_watch *w, u32 events)
 {
+	struct kd *d = container_of(w, struct kd, signals);
+	struct signalfd_siginfo info;
+
 	(void)events;
-	container_of(w, struct kd, signals)->stop = true;
+	if (read(d->signal_fd, &info, sizeof(info)) == sizeof(info))
+		kd_stop(d);
 }
 
 static int watch_signals(struct kd *d)
@@ -316,7 +320,6 @@ int main(int argc, char **argv)
 	       d.k.node.self.address[0] ? " and " : "", d.k.node.self.address);
 	sd_notify(0, "READY=1");
 	err = kd_loop(&d);
-	sd_notify(0, "STOPPING=1");
 	finish(&d);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;
 }

@@ -319,10 +319,9 @@ static void end_feeds(struct kd_source *src)
 
 static void say_end(struct kd_source *src)
 {
-	if (!src->copied) {
-		src->s.log.hdr = &src->copy_hdr;
-		src->copy_hdr.seq = cpu_to_le64(src->seq);
-	}
+	src->s.log.hdr = &src->copy_hdr;
+	/* Also if the copy was lapped there: what it lacks is lost. */
+	src->copy_hdr.seq = cpu_to_le64(src->seq);
 	ke_source_end(&src->s);
 	src->said_end = true;
 }
@@ -417,7 +416,12 @@ static void source_fails(struct kd_source *src)
 	source_closing(src, true, LINGER_MS);
 }
 
-/* It is through, or its time up. */
+/* All of it is where it is to be, or its time up: that of all, if the node ends. */
+static bool is_through(struct kd_source *src)
+{
+	return source_drained(src) || (!src->c->d->stop && lib_deadline(0) >= src->linger_ms);
+}
+
 static void over(struct kd_source *src)
 {
 	if (src->o)
@@ -440,8 +444,7 @@ void kd_sources_closing(struct kd *d)
 		list_for_each_entry_safe(src, next, &c->sources, channel_list) {
 			if (src->state == KD_JOINED && src->why)
 				source_fails(src);
-			else if (src->state == KD_CLOSING &&
-				 (source_drained(src) || lib_deadline(0) >= src->linger_ms))
+			else if (src->state == KD_CLOSING && is_through(src))
 				over(src);
 		}
 		kd_channel_put(c);
@@ -455,7 +458,7 @@ void kd_source_over(struct kd_source *src)
 		source_closing(src, false, LINGER_MS);
 }
 
-/* The node ends: what is still on its way does not arrive. */
+/* The node ends: what is still on its way has had its time. */
 void kd_sources_abandon(struct kd *d)
 {
 	struct kd_source *src;

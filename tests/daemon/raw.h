@@ -122,13 +122,11 @@ static inline void show_log(const struct kechod *d)
 }
 
 /* Its exit status, as ends(). What it said is shown if that is bad. */
-static inline int daemon_stop(struct kechod *d)
+static inline int daemon_ends(struct kechod *d)
 {
 	char path[96];
-	int status;
+	int status = ends(d->pid);
 
-	kill(d->pid, SIGTERM);
-	status = ends(d->pid);
 	if (status)
 		show_log(d);
 	unlink(d->log);
@@ -136,6 +134,13 @@ static inline int daemon_stop(struct kechod *d)
 	unlink(path);
 	rmdir(d->dir);
 	return status;
+}
+
+/* It is told to. */
+static inline int daemon_stop(struct kechod *d)
+{
+	kill(d->pid, SIGTERM);
+	return daemon_ends(d);
 }
 
 /* Descriptors that kechod has open. */
