@@ -62,19 +62,9 @@ static void fill_up(void)
 /* Is there a link, and has it stood from the first? */
 static bool link_stands(void)
 {
-	struct kecho_ctl_list l = { 0 };
-	struct kecho_ctl_link *link;
-	struct raw_msg *m;
-	bool stands;
+	struct kecho_ctl_link l;
 
-	if (raw_send(&b, KECHO_CMD_LINKS, &l, sizeof(l), NULL, 0))
-		return false;
-	m = raw_answer(&b, b.serial);
-	link = m && m->len >= sizeof(l) + sizeof(*link) ? (void *)((u8 *)m->body + sizeof(l)) :
-							  NULL;
-	stands = link && link->up && !link->resumed;
-	raw_free(m);
-	return stands;
+	return raw_link(&b, &l) && l.up && !l.resumed;
 }
 
 /* @m has a sentence at @at: it says what has no room. */

@@ -12,6 +12,7 @@
 #include "uapi/kecho_node.h"
 
 #include <fcntl.h>
+#include <grp.h>
 #include <sys/stat.h>
 #include <sys/eventfd.h>
 #include <sys/un.h>
@@ -46,14 +47,38 @@ struct raw {
 	int bell;
 	struct raw_msg *note[RAW_NOTES_MAX];
 	unsigned int nnotes;
+	void (*seen)(struct raw *r, struct raw_msg *m);	/* of all that comes; may be NULL */
 };
 
 struct kechod {
 	pid_t pid;
+	uid_t uid;	/* whose it is; 0: the test's */
 	char dir[32], socket[64], log[64];
 };
 
 /* ------------------------------------------------------------------ kechod */
+
+/* This process is another user's from here on, for good, and dies with the test. */
+static inline bool become(uid_t uid, gid_t gid, size_t ngroups, const gid_t *groups)
+{
+	pid_t parent = getppid();
+
+	if (setgroups(ngroups, groups) || setgid(gid) || setuid(uid))
+		return false;
+	prctl(PR_SET_DUMPABLE, 1);	/* as if it had always been */
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return getppid() == parent;
+}
+
+static inline void daemon_run(const struct kechod *d, const char **argv)
+{
+	int file = open(KECHOD, O_RDONLY | O_CLOEXEC);	/* where its user may not look */
+
+	dup2(open(d->log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600), STDERR_FILENO);
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (!d->uid || become(d->uid, d->uid, 0, NULL))
+		fexecve(file, (char **)argv, environ);
+}
 
 static inline bool daemon_start(struct kechod *d, const char *const *options)
 {
@@ -67,6 +92,8 @@ static inline bool daemon_start(struct kechod *d, const char *const *options)
 		if (!mkdtemp(d->dir))
 			return false;
 		chmod(d->dir, 0755);
+		if (d->uid && chown(d->dir, d->uid, d->uid))
+			return false;
 	}
 	snprintf(d->socket, sizeof(d->socket), "%s/kechod.sock", d->dir);
 	snprintf(d->log, sizeof(d->log), "%s/log", d->dir);
@@ -79,11 +106,8 @@ static inline bool daemon_start(struct kechod *d, const char *const *options)
 	fflush(stdout);
 	d->pid = fork();
 	if (!d->pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (getppid() == parent) {
-			dup2(open(d->log, O_WRONLY | O_CREAT | O_APPEND, 0600), STDERR_FILENO);
-			execv(KECHOD, (char **)argv);
-		}
+		if (getppid() == parent)
+			daemon_run(d, argv);
 		_exit(127);
 	}
 	return d->pid > 0;
@@ -214,6 +238,8 @@ static inline struct raw_msg *raw_recv(struct raw *r, int timeout_ms)
 	m->serial = msg.serial;
 	m->result = msg.result;
 	m->len = msg.len;
+	if (r->seen)
+		r->seen(r, m);
 	return m;
 }
 
@@ -483,6 +509,23 @@ static inline int raw_sink_close(struct raw *r, int sink)
 	struct kecho_ctl_sink c = { .sink = sink };
 
 	return raw_call(r, KECHO_CMD_SINK_CLOSE, &c, sizeof(c));
+}
+
+/* The first of the node's links. */
+static inline bool raw_link(struct raw *r, struct kecho_ctl_link *link)
+{
+	struct kecho_ctl_list l = { 0 };
+	struct raw_msg *m;
+	bool is;
+
+	if (raw_send(r, KECHO_CMD_LINKS, &l, sizeof(l), NULL, 0))
+		return false;
+	m = raw_answer(r, r->serial);
+	is = m && m->len >= sizeof(l) + sizeof(*link);
+	if (is)
+		memcpy(link, (u8 *)m->body + sizeof(l), sizeof(*link));
+	raw_free(m);
+	return is;
 }
 
 /* A feed, and what was read of it. */
