@@ -50,7 +50,8 @@ int kd_log_make(struct kd *d, struct kd_log *l, u64 size, int *memfd)
 	    fcntl(*memfd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW))
 		goto close_memfd;
 	l->fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (l->fd < 0)
+	/* Nor does anybody get a descriptor for writing by the name of this one. */
+	if (l->fd < 0 || fchmod(*memfd, 0400))
 		goto close_memfd;
 	err = log_map(d, l, size, l->fd, false);
 	if (!err)

@@ -5,8 +5,6 @@
  */
 #include "raw.h"
 
-#include <grp.h>
-
 enum { OTHER_UID = 61234 };
 
 static struct kechod node;
@@ -67,6 +65,8 @@ static int cannot_write(void *arg)
 	f = raw_feed(&r);
 	if (!f || f->n.member != s->o.member)
 		return 14;
+	if (open_again(f->fd, O_RDWR) != -EACCES || open_again(f->fd, O_TRUNC) != -EACCES)
+		return 17;
 	if (!map_writable(f->fd, 4096) || write(f->fd, "x", 1) > 0 || !ftruncate(f->fd, 0))
 		return 15;
 	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, f->fd, 0);
