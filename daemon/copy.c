@@ -29,16 +29,36 @@ static void copy_words(__le64 *to, const __le64 *from, u64 len)
 		to[i] = READ_ONCE(from[i]);
 }
 
+/*
+ * On to src->skip. Pads stand for what is left out; behind a gate they go only as far as
+ * it lets them, since what has yet to be sent lies in their way. 0: no further now.
+ */
+static s64 skip_on(struct kd_source *src)
+{
+	struct ke_log *copy = &src->s.log;
+	u64 to = src->skip;
+	int err;
+
+	if (!list_empty(&src->s.gates))
+		to = min3(to, ke_source_limit(&src->s, to) & ~7ULL, copy->head + copy->size / 2);
+	if (to <= copy->head)
+		return 0;
+	err = ke_log_skip(copy, to);
+	if (to == src->skip)
+		src->skip = 0;
+	return err ?: 8;
+}
+
 /* What was there has been overwritten: on from about halfway. */
-static int lapped(struct kd_source *src, u64 head)
+static s64 lapped(struct kd_source *src, u64 head)
 {
 	struct ke_view v = kd_log_view(&src->log);
-	struct ke_log *copy = &src->s.log;
 	u64 pos = ke_view_resync(&v, head);
 
-	if (pos <= copy->end)
+	if (pos <= src->s.log.end || pos > KE_POSITION_MAX)
 		return -EPROTO;
-	return ke_log_skip(copy, pos);
+	src->skip = pos;
+	return skip_on(src);
 }
 
 /* How much more there is now, in one piece; *@head is where it ends in all. -EPROTO. */
@@ -66,20 +86,23 @@ static s64 copy_piece(struct kd_source *src)
 	struct ke_view v = kd_log_view(&src->log);
 	struct ke_log *copy = &src->s.log;
 	u64 head, len, pos = copy->end;
-	int err = next_piece(src, &head, &len);
+	int err;
 	void *to;
 
+	if (src->skip)
+		return skip_on(src);
+	err = next_piece(src, &head, &len);
 	if (err || !len)
 		return err;
 	if (passed(src, pos))
-		return lapped(src, head) ?: 8;
+		return lapped(src, head);
 	to = ke_log_window(copy, len);
 	if (WARN_ON_ONCE(!to))
 		return -EPROTO;
 	copy_words(to, (const __le64 *)(v.ring + (pos & (v.size - 1))), len);
 	smp_rmb();
 	if (passed(src, pos))
-		return lapped(src, head) ?: 8;
+		return lapped(src, head);
 	return ke_log_accept(copy, len) ?: (s64)len;
 }
 
@@ -181,6 +204,7 @@ static int catch_up(struct kd_source *src, u64 pos, u64 seq)
 
 	if (err)
 		return err;
+	src->skip = 0;
 	while (n > 0 && most >= (u64)n) {
 		n = copy_piece(src);
 		most -= max_t(s64, n, 0);

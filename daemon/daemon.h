@@ -197,6 +197,7 @@ struct kd_source {
 	struct ke_source s;		/* s.log is our copy of it, while other hosts read */
 	struct kecho_log_header copy_hdr;
 	u8 *ring;			/* of the copy */
+	u64 skip;			/* the copy goes on there, after a gap; 0: no */
 	struct list_head opening_list, channel_list, ready_list;
 	struct kd_channel *c;
 	struct kd_opening *o;		/* NULL: its process has gone */

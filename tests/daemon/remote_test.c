@@ -9,6 +9,7 @@
 static struct kechod node[2];
 static struct raw a, b;		/* a process of each */
 static int ca, cb;
+static char channel_name[32];
 
 static bool begin(void)
 {
@@ -18,7 +19,6 @@ static bool begin(void)
 	};
 	static bool started;
 	static int round;
-	char name[32];
 	int i;
 
 	if (!own_network())
@@ -27,12 +27,12 @@ static bool begin(void)
 		if (!daemon_start(&node[i], options[i]) || !comes_true(daemon_answers(&node[i])))
 			return false;
 	started = true;
-	snprintf(name, sizeof(name), "far%d", round++);
+	snprintf(channel_name, sizeof(channel_name), "far%d", round++);
 	if (!raw_open(&a, &node[0]) || !raw_open(&b, &node[1]) || raw_attach(&a) ||
 	    raw_attach(&b))
 		return false;
-	ca = raw_channel(&a, name);
-	cb = raw_channel(&b, name);
+	ca = raw_channel(&a, channel_name);
+	cb = raw_channel(&b, channel_name);
 	return ca > 0 && cb > 0;
 }
 
@@ -205,47 +205,53 @@ TEST(retained)
 	end();
 }
 
-static u64 links_resumed(struct raw *r, u64 *up)
+/* How often the link has broken; the node that has mirrors counts that. */
+static u64 breaks(void)
 {
-	struct kecho_ctl_list l = { 0 };
-	struct raw_msg *m;
-	u64 resumed = 0;
+	struct kecho_ctl_link l;
 
-	*up = 0;
-	if (raw_send(r, KECHO_CMD_LINKS, &l, sizeof(l), NULL, 0))
-		return 0;
-	m = raw_answer(r, r->serial);
-	if (m && m->len >= sizeof(l) + sizeof(struct kecho_ctl_link)) {
-		struct kecho_ctl_link *link = (void *)((u8 *)m->body + sizeof(l));
+	return raw_link(&b, &l) && l.up ? l.resumed : U64_MAX;
+}
 
-		resumed = link->resumed;
-		*up = link->up;
-	}
-	raw_free(m);
-	return resumed;
+/* A source that will lie, and one of another, each read over there. */
+static struct raw_source bad, good;
+static struct raw_feed *of_bad, *of_good;
+static struct raw_bell ring;
+
+static bool begin_lies(u32 policy)
+{
+	if (!begin() || raw_sink(&b, cb, policy, KECHO_FROM_NOW) <= 0 ||
+	    raw_source(&a, ca, &bad))
+		return false;
+	of_bad = raw_feed(&b);
+	if (raw_source(&a, ca, &good))
+		return false;
+	of_good = raw_feed(&b);
+	return of_bad && of_good && raw_bell(&a, &ring);
+}
+
+static void end_lies(void)
+{
+	raw_bell_free(&ring);
+	raw_feed_free(of_bad);
+	raw_feed_free(of_good);
+	raw_source_free(&bad);
+	raw_source_free(&good);
+	end();
 }
 
 /* A process that writes nonsense into its log: others' sources go on, and the link. */
 TEST(nonsense)
 {
-	u64 up, resumed, before;
-	struct raw_source bad, good;
 	struct kecho_note_end *n;
-	struct raw_feed *f, *g;
-	struct raw_bell ring;
 	struct raw_msg *m;
+	u64 before;
 
-	must(begin(), "two hosts");
-	before = links_resumed(&a, &up);
-	ok(raw_sink(&b, cb, KECHO_LATEST, KECHO_FROM_NOW) > 0, "a sink");
-	must(!raw_source(&a, ca, &bad), "a source");
-	f = raw_feed(&b);
-	must(!raw_source(&a, ca, &good), "another");
-	g = raw_feed(&b);
-	must(f && g && raw_bell(&a, &ring), "feeds and a doorbell");
+	must(begin_lies(KECHO_LATEST), "two sources, read by another host");
+	before = breaks();
 	publish(&bad, &ring, 10, 10);
 	publish(&good, &ring, 10, 10);
-	ok(comes_true(raw_read(&b, f) == 10), "the first ten come");
+	ok(comes_true(raw_read(&b, of_bad) == 10), "the first ten come");
 	memset((u8 *)bad.map + KECHO_LOG_HEADER_SIZE, 0xee, RAW_LOG);
 	publish(&bad, &ring, 1, 10);
 	memset((u8 *)bad.map + KECHO_LOG_HEADER_SIZE, 0xee, RAW_LOG);
@@ -259,16 +265,31 @@ TEST(nonsense)
 	ok(m && ((struct kecho_note_feed_end *)m->body)->failed, "and has failed over there");
 	raw_free(m);
 	publish(&good, &ring, 10, 10);
-	ok(comes_true(raw_read(&b, g) == 20), "the other goes on");
-	resumed = links_resumed(&a, &up);
-	is_eq(up, 1, "the link stands");
-	is_eq(resumed, before, "and has stood");
-	raw_bell_free(&ring);
-	raw_feed_free(f);
-	raw_feed_free(g);
-	raw_source_free(&bad);
-	raw_source_free(&good);
-	end();
+	ok(comes_true(raw_read(&b, of_good) == 20), "the other goes on");
+	is_eq(breaks(), before, "the link has stood");
+	end_lies();
+}
+
+/* The same of one that a sink over there holds up: it says that it did not wait. */
+TEST(leap)
+{
+	u64 before, round;
+
+	must(begin_lies(KECHO_BLOCK), "two sources, read by a sink that blocks");
+	before = breaks();
+	for (round = 1; round < 8; round++) {
+		publish(&bad, &ring, 1000, 100);
+		bad.log.hdr->head = (round * 3 + 1) * RAW_LOG + 1000 * round;
+		bad.log.hdr->tail = bad.log.hdr->head - 64;
+		memset((u8 *)bad.map + KECHO_LOG_HEADER_SIZE, 0xee, RAW_LOG / 2);
+		raw_ring(&ring);
+		publish(&good, &ring, 10, 10);
+		ok(comes_true(read_and_say(of_good) == 10 * round), "the other goes on: %llu",
+		   (unsigned long long)of_good->got);
+		read_and_say(of_bad);
+	}
+	is_eq(breaks(), before, "the link has stood");
+	end_lies();
 }
 
 TEST(stops)
@@ -279,4 +300,4 @@ TEST(stops)
 	is_eq(daemon_stop(&node[0]), 0, "the first stops");
 }
 
-TESTS(remote, events, death, blocks, lapped, retained, nonsense, stops);
+TESTS(remote, events, death, blocks, lapped, retained, nonsense, leap, stops);
