@@ -442,6 +442,7 @@ void kd_mirror_ended(struct ke_rstream *rs);
 u64 kd_mirror_lost(struct ke_rstream *rs);
 int kd_mirrors_again(struct kd_sink *k);
 void kd_mirror_released(struct kd_mirror *m);
+void kd_mirror_left(struct kd_mirror *m, const struct kd_user *user);
 
 /* life.c */
 void kd_freeze_request(const struct kd_request *r);

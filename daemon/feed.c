@@ -57,6 +57,7 @@ static void keep_lost(struct kd_feed *f)
 /* Its sink has ended, or could not begin. */
 void kd_feed_free(struct kd_feed *f)
 {
+	struct kd_user *user = f->sink->o->s->user;
 	struct kd_source *src = f->source;
 	struct kd_mirror *m = f->mirror;
 
@@ -66,7 +67,7 @@ void kd_feed_free(struct kd_feed *f)
 	if (src)
 		kd_source_room(src);
 	if (m)
-		kd_mirror_released(m);
+		kd_mirror_left(m, user);
 }
 
 static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)

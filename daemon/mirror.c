@@ -37,6 +37,14 @@ static int charge(struct kd_mirror *m, struct kd_user *user)
 	return 0;
 }
 
+static void uncharge(struct kd_mirror *m, struct kd_charge *c)
+{
+	kd_user_uncharge(c->user, mirror_bytes(m));
+	kd_user_put(c->user);
+	list_del(&c->list);
+	free(c);
+}
+
 /* Deaf to one source no sink is what its owner believes: those that lack it end. Others
  * of the link are none the worse. */
 static int no_mirror(struct kd_channel *c, const struct ke_rstream *rs, int err)
@@ -136,11 +144,8 @@ void kd_mirror_detach(struct ke_rstream *rs)
 		return;
 	end_feeds(m, true);
 	kd_run_file_remove(m->c->d, m->file);
-	list_for_each_entry_safe(c, next, &m->charges, list) {
-		kd_user_uncharge(c->user, mirror_bytes(m));
-		kd_user_put(c->user);
-		free(c);
-	}
+	list_for_each_entry_safe(c, next, &m->charges, list)
+		uncharge(m, c);
 	kd_log_fini(&m->log);
 	rs->owner = NULL;
 	m->c->nmirrors--;
@@ -255,4 +260,25 @@ void kd_mirror_released(struct kd_mirror *m)
 	}
 	if (least != U64_MAX)
 		ke_rstream_release(m->rs, least);
+}
+
+static bool reads(const struct kd_mirror *m, const struct kd_user *user)
+{
+	const struct kd_feed *f;
+
+	list_for_each_entry(f, &m->feeds, log_list)
+		if (f->sink->o->s->user == user)
+			return true;
+	return false;
+}
+
+/* A sink of @user does not read it any more. */
+void kd_mirror_left(struct kd_mirror *m, const struct kd_user *user)
+{
+	struct kd_charge *c, *next;
+
+	kd_mirror_released(m);
+	list_for_each_entry_safe(c, next, &m->charges, list)
+		if (c->user == user && !reads(m, user))
+			uncharge(m, c);
 }

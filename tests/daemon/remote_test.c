@@ -6,6 +6,8 @@
  */
 #include "raw.h"
 
+enum { OTHER_UID = 61235 };
+
 static struct kechod node[2];
 static struct raw a, b;		/* a process of each */
 static int ca, cb;
@@ -292,6 +294,50 @@ TEST(leap)
 	end_lies();
 }
 
+static u64 memory_of(struct raw *r)
+{
+	struct kecho_ctl_status st = { 0 };
+
+	return raw_call(r, KECHO_CMD_STATUS, &st, sizeof(st)) ? 0 : st.user_memory_bytes;
+}
+
+/* A second user's sink of a mirror that is there, and stays. */
+static int reads_too(void *name)
+{
+	struct raw_feed *f;
+	struct raw r;
+	u64 before;
+	int ch, sink;
+
+	if (!become(OTHER_UID, OTHER_UID, 0, NULL) || !raw_open(&r, &node[1]) || raw_attach(&r))
+		return 10;
+	ch = raw_channel(&r, name);
+	before = memory_of(&r);
+	sink = raw_sink(&r, ch, KECHO_LATEST, KECHO_FROM_NOW);
+	f = raw_feed(&r);
+	if (!f || memory_of(&r) < before + RAW_LOG)
+		return 11;
+	return raw_sink_close(&r, sink) || memory_of(&r) != before ? 12 : 0;
+}
+
+TEST(charged)
+{
+	struct raw_source s;
+	struct raw_feed *f;
+
+	if (geteuid())
+		skip("only root can be two users");
+	must(begin(), "two hosts");
+	must(!raw_source(&a, ca, &s), "a source");
+	ok(raw_sink(&b, cb, KECHO_LATEST, KECHO_FROM_NOW) > 0, "a sink");
+	f = raw_feed(&b);
+	must(f, "a feed");
+	is_eq(ends(spawn(reads_too, channel_name)), 0, "for a mirror pays who reads it");
+	raw_feed_free(f);
+	raw_source_free(&s);
+	end();
+}
+
 TEST(stops)
 {
 	if (!own_network())
@@ -300,4 +346,5 @@ TEST(stops)
 	is_eq(daemon_stop(&node[0]), 0, "the first stops");
 }
 
-TESTS(remote, events, death, blocks, lapped, retained, nonsense, leap, stops);
+TESTS(remote, events, death, blocks, lapped, retained, nonsense, leap, charged,
+      stops);
