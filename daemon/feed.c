@@ -37,14 +37,44 @@ static void unlink_feed(struct kd_feed *f)
 	free(f);
 }
 
-/* What its process says that it lost, which is at most all of @all. */
+/* Its sink is ended for what it has not read: that is lost, behind what it was given. */
+static u64 cut(struct kd_feed *f)
+{
+	u64 given = le64_to_cpu(READ_ONCE(kd_gate(f->sink->o->s, f->slot)->given));
+	struct kd_source *src = f->source;
+	u64 head, last, before;
+	struct ke_view v;
+
+	if (!src) {
+		v = f->mirror->rs->view;
+		head = f->mirror->rs->mirror.head;
+		last = f->mirror->rs->mirror.seq;
+	} else {
+		v = kd_log_view(&src->log);
+		head = src->head;
+		last = src->seq;
+		if (src->state == KD_JOINED && kd_source_now(src, &head, &last))
+			return 0;
+	}
+	/* It has given the log up, or the source has passed its limit. */
+	if (f->pos > head || head - f->pos > v.size)
+		return 0;
+	given = clamp_t(u64, given, f->pos, head);
+	if (!IS_ALIGNED(given, KECHO_RECORD_ALIGN))
+		return 0;
+	ke_view_retained(&v, given, head, last, U64_MAX, &before);
+	return last - before;
+}
+
+/* What its process says that it lost, which is at most all of @all; and what it will. */
 u64 kd_feed_lost(struct kd_feed *f, u64 all)
 {
 	u64 lost = le64_to_cpu(READ_ONCE(kd_gate(f->sink->o->s, f->slot)->lost));
 
 	if (lost > f->lost && lost <= all)
 		f->lost = lost;
-	return f->lost;
+	lost = f->sink->err == -EPIPE ? cut(f) : 0;
+	return f->lost + min(lost, all);
 }
 
 /* Its source keeps the count. */

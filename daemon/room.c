@@ -100,9 +100,10 @@ void kd_source_room(struct kd_source *src)
 	}
 	limit = gates_limit(src, head);
 	kd_source_stalls(src, limit);
+	slot = kd_limit_slot(src);
+	WRITE_ONCE(slot->stalls, cpu_to_le32(src->s.stalls));
 	if (limit == src->limit)
 		return;
-	slot = kd_limit_slot(src);
 	smp_store_release(&slot->limit, cpu_to_le64(limit));
 	atomic_thread_fence(memory_order_seq_cst);
 	if (limit > src->limit && READ_ONCE(kd_log_view(&src->log).hdr->want))

@@ -25,6 +25,7 @@ enum client_limits {
 	TAKEN_MS = 1000,	/* until a node that has let a sink go says why */
 	ORPHAN_LOOK_MS = 10,
 	ORPHAN_MS = 2000,	/* from our coming back to that of who shared a log with us */
+	REFUSED_RING_MS = 10,	/* between two rings for submissions that are refused */
 	FUTEXES_MAX = 16,	/* doorbells that a thread sleeps on; more are polled */
 };
 

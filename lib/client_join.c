@@ -193,6 +193,8 @@ static void take_node(struct kecho_source *s, const struct made *m)
 
 	s->handle = m->handle;
 	s->s.member.id = m->member;
+	if (s->slot)
+		s->s.stalls += le32_to_cpu(READ_ONCE(s->slot->stalls));
 	s->slot = &c->pages->limits[m->slot];
 	s->counters = &c->pages->gates[m->gate];
 	s->asked = 0;

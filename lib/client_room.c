@@ -22,6 +22,14 @@ static void set_want(struct kecho_source *s, u64 want)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
+/* Of a record of @size bytes, in the half of the log before it. */
+static u64 want_for(const struct kecho_source *s, u64 size)
+{
+	u64 end = s->s.log.end + 2 * size, half = s->s.log.size / 2;
+
+	return end > half ? end - half : 1;
+}
+
 /* More than half of what may be written now has been: ask for more before it is all. */
 static void ask_early(struct kecho_source *s, u64 limit)
 {
@@ -55,6 +63,23 @@ u64 client_limit(struct kecho_source *s, u64 end)
 	return limit;
 }
 
+/*
+ * For the node this is as if somebody waited, until there is another limit: its clock
+ * runs for who is in the way, at each look. The source's lock is held.
+ */
+void client_refused(struct kecho_source *s, u64 size)
+{
+	u64 now = lib_deadline(0);
+
+	s->asked = s->s.limit;
+	if (!s->waiting)
+		set_want(s, want_for(s, size));
+	if (now - s->refused_ms < REFUSED_RING_MS)
+		return;
+	s->refused_ms = now;
+	client_ring(s->ch->k);
+}
+
 static void wait_for_bells(const struct kecho_source *s, const struct kecho_limit_slot *slot,
 			   u32 bell, u32 kick)
 {
@@ -79,15 +104,13 @@ void client_room_wake(struct kecho_source *s)
  * The source's lock is held, and let go meanwhile. */
 void client_wait_for_room(struct kecho_source *s, u64 size)
 {
-	u64 half = s->s.log.size / 2;
-
 	s->waiting++;
 	for (;;) {
 		const struct kecho_limit_slot *slot = s->slot;
 		u32 bell = smp_load_acquire(&slot->bell), kick = READ_ONCE(s->kick);
 		u64 end = s->s.log.end + 2 * size;
 
-		set_want(s, end > half ? end - half : 1);
+		set_want(s, want_for(s, size));
 		if (s->s.closed || (!source_held(s) &&
 				    ke_log_room(&s->s.log, size, client_limit(s, end))))
 			break;

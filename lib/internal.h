@@ -155,6 +155,7 @@ struct kecho_source {
 	unsigned int waiting;	/* threads, for room */
 	u32 kick;		/* a futex: these are to look, whatever the node's bell says */
 	u64 asked;		/* the limit at which more was asked for; 0: it wasn't */
+	u64 refused_ms;		/* when the node was rung for a submission that was refused */
 	int end_error;		/* why it is closed; 0: it was closed here */
 	char end_why[WHY_MAX];	/* the same, as the node says */
 };
@@ -346,6 +347,7 @@ void client_stalled(struct kecho_sink *s);
 void client_taken(struct kecho_sink *s);
 u64 client_limit(struct kecho_source *s, u64 end);
 void client_wait_for_room(struct kecho_source *s, u64 size);
+void client_refused(struct kecho_source *s, u64 size);
 void client_wake(struct kecho_channel *ch);
 void client_sleep_on(struct kecho_channel *ch, u32 how);
 bool client_futexes(struct kecho_channel *ch);

@@ -209,7 +209,9 @@ static void end_stalled(struct kecho_source *s)
 static int no_room(struct kecho_source *s, u64 size)
 {
 	s->stats.refused++;
-	if (!s->slot && ke_source_stalled(&s->s, size))
+	if (s->slot)
+		client_refused(s, size);
+	else if (ke_source_stalled(&s->s, size))
 		end_stalled(s);
 	return lib_fail(-EAGAIN, "source of '%s': its log is full of what a `block` sink has yet "
 			"to read", s->ch->ch.name);
@@ -514,6 +516,6 @@ void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
 {
 	lib_lock(&s->lock);
 	*st = s->stats;
-	st->stalled = s->s.stalls;
+	st->stalled = s->s.stalls + (s->slot ? le32_to_cpu(READ_ONCE(s->slot->stalls)) : 0);
 	lib_unlock(&s->lock);
 }

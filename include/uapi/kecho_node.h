@@ -108,7 +108,8 @@ struct kecho_gate_slot {
 struct kecho_limit_slot {
 	__le64 limit;		/* loaded for every record, never remembered; ~0: none */
 	__u32 bell;		/* a futex: has changed when the limit has */
-	__u8 pad[52];
+	__le32 stalls;		/* times that a sink was ended as it held the source up */
+	__u8 pad[48];
 };
 
 struct kecho_ctl_channel_open {
