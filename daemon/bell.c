@@ -2,6 +2,7 @@
 /*
  * Doorbells: one for each channel, user who rings and user who sleeps, while both are
  * there. So what a hostile process can do to one is of no matter but to its own user.
+ * If those who sleep are of many users, who rings may leave it to us: see kecho_node.h.
  *
  * kechod is a user here too: it rings for the mirrors that it fills, and sleeps for
  * the sources that other hosts read. Whom it rings gets a timerfd for those who poll,
@@ -9,8 +10,6 @@
  */
 #include "daemon.h"
 
-#include <linux/futex.h>
-#include <sys/syscall.h>
 #include <sys/timerfd.h>
 
 struct kd_told {
@@ -25,31 +24,47 @@ struct kd_bell {
 	u32 ringer, sleeper;
 	u64 id;
 	int memfd, event;
-	struct kecho_doorbell *page; /* if we ring it or sleep on it */
+	struct kecho_doorbell *page; /* if we ring it, or may have to, or sleep on it */
 	struct kd_watch w;
 	bool needed;
 };
 
 /* ---------------------------------------------------------- ringing, sleeping */
 
-void kd_bells_ring(struct kd_channel *c)
+static bool is_timer(const struct kd_bell *b)
+{
+	return b->ringer != b->sleeper && b->sleeper != (u32)KD_NODE_UID;
+}
+
+/* All that @ringer rings and other users sleep on. */
+static void ring(struct kd_channel *c, u32 ringer)
 {
 	static const struct itimerspec soon = { .it_value.tv_nsec = 1 };
 	struct kd_bell *b;
-	u32 who;
 
 	atomic_thread_fence(memory_order_seq_cst);
-	list_for_each_entry(b, &c->bells, list) {
-		if (b->ringer != (u32)KD_NODE_UID ||
-		    !__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED))
-			continue;
-		who = __atomic_exchange_n(&b->page->waiters, 0, __ATOMIC_SEQ_CST);
-		__atomic_fetch_add(&b->page->futex, 1, __ATOMIC_SEQ_CST);
-		if (who & KECHO_WAIT_FUTEX)
-			syscall(SYS_futex, &b->page->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-		if (who & KECHO_WAIT_POLL)
+	list_for_each_entry(b, &c->bells, list)
+		if (b->ringer == ringer && is_timer(b) && b->page &&
+		    __atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED) && doorbell_wake(b->page))
 			timerfd_settime(b->event, 0, &soon, NULL);
-	}
+}
+
+void kd_bells_ring(struct kd_channel *c)
+{
+	ring(c, KD_NODE_UID);
+}
+
+/* Its process has left others to us, perhaps. That we look is said before we do: for who
+ * falls asleep later it asks again. */
+void kd_bells_left(struct kd_source *src)
+{
+	struct kecho_limit_slot *limit = kd_limit_slot(src);
+	__le64 rings = READ_ONCE(kd_gate(src->o->s, src->gate)->rings);
+
+	if (rings == limit->rung)
+		return;
+	WRITE_ONCE(limit->rung, rings);
+	ring(src->c, src->user->uid);
 }
 
 static void copy_all(struct kd_bell *b)
@@ -123,9 +138,15 @@ void kd_bells_reap(struct kd *d)
 	INIT_LIST_HEAD(&d->dead_bells);
 }
 
-static bool is_timer(const struct kd_bell *b)
+static int bell_map(struct kd_bell *b)
 {
-	return b->ringer != b->sleeper && b->sleeper != (u32)KD_NODE_UID;
+	if (b->page)
+		return 0;
+	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
+	if (b->page != MAP_FAILED)
+		return 0;
+	b->page = NULL;
+	return -ENOMEM;
 }
 
 static int bell_descriptors(struct kd_bell *b)
@@ -138,18 +159,15 @@ static int bell_descriptors(struct kd_bell *b)
 		return -errno;
 	if (b->ringer != (u32)KD_NODE_UID && b->sleeper != (u32)KD_NODE_UID)
 		return 0;
-	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
-	if (b->page == MAP_FAILED) {
-		b->page = NULL;
+	if (bell_map(b))
 		return -ENOMEM;
-	}
 	b->w.ready = bell_rang;
 	if (b->sleeper == (u32)KD_NODE_UID)
 		return kd_watch(b->c->d, b->event, EPOLLIN | EPOLLET, &b->w);
 	return 0;
 }
 
-static int bell_make(struct kd_channel *c, u32 ringer, u32 sleeper)
+static int bell_make(struct kd_channel *c, u32 ringer, u32 sleeper, struct kd_bell **out)
 {
 	struct kd_bell *b = calloc(1, sizeof(*b));
 	int err;
@@ -160,13 +178,24 @@ static int bell_make(struct kd_channel *c, u32 ringer, u32 sleeper)
 	b->ringer = ringer;
 	b->sleeper = sleeper;
 	b->id = ++c->d->last_bell;
-	b->needed = true;
 	INIT_LIST_HEAD(&b->told);
 	list_add_tail(&b->list, &c->bells);
 	err = bell_descriptors(b);
 	if (err)
 		bell_free(b);
+	else
+		*out = b;
 	return err;
+}
+
+static struct kd_bell *bell_find(struct kd_channel *c, u32 ringer, u32 sleeper)
+{
+	struct kd_bell *b;
+
+	list_for_each_entry(b, &c->bells, list)
+		if (b->ringer == ringer && b->sleeper == sleeper)
+			return b;
+	return NULL;
 }
 
 void kd_bells_free(struct kd_channel *c)
@@ -196,17 +225,18 @@ static int add_user(struct users *all, u32 uid)
 	return 0;
 }
 
-static int need(struct kd_channel *c, u32 ringer, u32 sleeper)
+/* @many: we may have to ring it. */
+static int need(struct kd_channel *c, u32 ringer, u32 sleeper, bool many)
 {
-	struct kd_bell *b;
+	struct kd_bell *b = bell_find(c, ringer, sleeper);
+	int err = 0;
 
-	list_for_each_entry(b, &c->bells, list) {
-		if (b->ringer == ringer && b->sleeper == sleeper) {
-			b->needed = true;
-			return 0;
-		}
-	}
-	return bell_make(c, ringer, sleeper);
+	if (!b)
+		err = bell_make(c, ringer, sleeper, &b);
+	if (err)
+		return err;
+	b->needed = true;
+	return many ? bell_map(b) : 0;
 }
 
 static int find_needed(struct kd_channel *c)
@@ -225,12 +255,13 @@ static int find_needed(struct kd_channel *c)
 	}
 	list_for_each_entry(src, &c->sources, channel_list)
 		if (src->copied && src->state == KD_JOINED)
-			err = err ?: need(c, src->user->uid, KD_NODE_UID);
+			err = err ?: need(c, src->user->uid, KD_NODE_UID, false);
 	if (c->nmirrors)
 		err = err ?: add_user(&ring, KD_NODE_UID);
 	for (i = 0; i < ring.n; i++)
 		for (j = 0; j < sleep.n; j++)
-			err = err ?: need(c, ring.uid[i], sleep.uid[j]);
+			err = err ?: need(c, ring.uid[i], sleep.uid[j],
+					  sleep.n > KECHO_RINGS_MAX);
 	return err;
 }
 

@@ -470,6 +470,7 @@ void kd_bells_forget(struct kd_opening *o);
 void kd_bells_free(struct kd_channel *c);
 void kd_bells_reap(struct kd *d);
 void kd_bells_ring(struct kd_channel *c);
+void kd_bells_left(struct kd_source *src);
 bool kd_bell_sleep(struct kd_source *src);
 
 /* look.c, stats.c, attr.c */

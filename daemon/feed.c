@@ -319,7 +319,8 @@ static void look_at_sink(struct kd_sink *k)
 	}
 }
 
-/* A process has rung: what it has read, or written, has passed where somebody waits. */
+/* A process has rung: what it has read, or written, has passed where somebody waits; or it
+ * leaves others to us to be rung. */
 void kd_session_rang(struct kd_session *s)
 {
 	struct kd_opening *o;
@@ -327,8 +328,10 @@ void kd_session_rang(struct kd_session *s)
 	struct kd_sink *k;
 
 	list_for_each_entry(o, &s->openings, session_list) {
-		list_for_each_entry(src, &o->sources, opening_list)
+		list_for_each_entry(src, &o->sources, opening_list) {
 			kd_source_room(src);
+			kd_bells_left(src);
+		}
 		list_for_each_entry(k, &o->sinks, opening_list)
 			look_at_sink(k);
 	}

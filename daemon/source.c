@@ -286,6 +286,7 @@ static void detach(struct kd_source *src)
 	if (!src->o)
 		return;
 	kd_source_counters(src);
+	kd_bells_left(src);
 	kd_slot_give_back(&src->o->s->limits, src->slot);
 	kd_slot_give_back(&src->o->s->gates, src->gate);
 	src->o->nsources -= src->state != KD_MADE;

@@ -45,6 +45,7 @@ void client_lost(struct client *c)
 		ch->client->handle = 0;
 		list_for_each_entry(src, &ch->sources, list)
 			src->handle = 0;
+		client_ring_alone(ch);
 		list_for_each_entry(s, &ch->sinks, list)
 			client_orphan(s);
 	}

@@ -164,6 +164,7 @@ void client_channel_free(struct kecho_channel *ch);
 int client_bell_in(struct kecho_channel *ch, const struct kecho_note_doorbell *n, int fd[2]);
 void client_bells_drop(struct kecho_channel *ch);
 void client_wait_futexes(struct futex_waitv *v, unsigned int n, int left_ms);
+void client_ring_alone(struct kecho_channel *ch);
 
 /* client_join.c */
 int client_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);

@@ -80,12 +80,52 @@ static void ring_all(const struct client_bells *set)
 			ring_bell(set->bell[i]);
 }
 
+/*
+ * Whether the node rings all of other users. It says in our limits that it begins to look
+ * who sleeps: until then it need not be asked again. We have seen some asleep before we look
+ * there, it looks after it has said so; with both fences one of us has seen each of them.
+ */
+static bool leave_to_node(struct kecho_source *s)
+{
+	if (!s->node_rings)
+		return false;
+	atomic_thread_fence(memory_order_seq_cst);
+	if (le64_to_cpu(READ_ONCE(s->slot->rung)) != s->rings)
+		return true;
+	smp_store_release(&s->counters->rings, cpu_to_le64(++s->rings));
+	client_ring(s->ch->k);
+	return true;
+}
+
+/* As ring_all(), but in few system calls, however many users sleep. */
+static void ring_some(struct kecho_source *s, const struct client_bells *set)
+{
+	const struct client_bell *other[KECHO_RINGS_MAX];
+	unsigned int i, others = 0;
+
+	for (i = 0; i < set->n; i++) {
+		const struct client_bell *b = set->bell[i];
+
+		if (likely(!__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED)))
+			continue;
+		if (!b->timer)
+			ring_bell(b);
+		else if (others++ < KECHO_RINGS_MAX)
+			other[others - 1] = b;
+	}
+	if (others <= KECHO_RINGS_MAX)
+		while (others)
+			ring_bell(other[--others]);
+	else if (!leave_to_node(s))
+		ring_all(set);
+}
+
 /* The source's lock is held. The node looks at the counters when it is asked for them. */
 void client_tell(struct kecho_source *s)
 {
 	ke_log_publish(&s->s.log);
 	atomic_thread_fence(memory_order_seq_cst);
-	ring_all(READ_ONCE(s->ch->client->ring));
+	ring_some(s, READ_ONCE(s->ch->client->ring));
 	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.submitted));
 	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
 }
@@ -197,6 +237,20 @@ static void wake_all(struct client_channel *cc, const struct client_bells *set)
 void client_wake(struct kecho_channel *ch)
 {
 	wake_all(ch->client, ch->client->sleep);
+}
+
+/* The node has gone, and what was left to it, perhaps, unrung. The kecho lock is held. */
+void client_ring_alone(struct kecho_channel *ch)
+{
+	struct kecho_source *s;
+
+	list_for_each_entry(s, &ch->sources, list) {
+		lib_lock(&s->lock);
+		s->node_rings = false;
+		lib_unlock(&s->lock);
+	}
+	atomic_thread_fence(memory_order_seq_cst);
+	ring_all(ch->client->ring);
 }
 
 /* ------------------------------------------------------------------ changes */

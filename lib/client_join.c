@@ -199,6 +199,8 @@ static void take_node(struct kecho_source *s, const struct made *m)
 	s->counters = &c->pages->gates[m->gate];
 	s->asked = 0;
 	s->s.frozen = s->ch->client->frozen;
+	s->rings = 0;
+	s->node_rings = true;
 	client_pages_put(s->pages);
 	s->pages = c->pages;
 	atomic_fetch_add(&s->pages->refs, 1);

@@ -151,6 +151,8 @@ struct kecho_source {
 	const struct kecho_limit_slot *slot;
 	struct kecho_gate_slot *counters;
 	struct client_pages *pages;	/* where these are */
+	bool node_rings;	/* if many sleep: it is not gone */
+	u64 rings;		/* times that it was asked to */
 	u32 handle;
 	unsigned int waiting;	/* threads, for room */
 	u32 kick;		/* a futex: these are to look, whatever the node's bell says */

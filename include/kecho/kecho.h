@@ -342,8 +342,8 @@ enum kecho_submit_flags {
 /*
  * kecho_submit - submit an event of @len bytes at @data (0 is allowed).
  * Waits only while the channel is frozen, or the log is full and a `block` sink has not
- * read it; never
- * with KECHO_DONTWAIT. Costs no system call when no sink sleeps.
+ * read it; never with KECHO_DONTWAIT. Costs no system call when no sink sleeps, and few
+ * when any number does, of any number of users.
  * -EAGAIN; -EMSGSIZE: over KECHO_EVENT_MAX; -EPIPE: the source was closed;
  * -ESHUTDOWN: the channel was destroyed.
  */

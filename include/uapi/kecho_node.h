@@ -27,6 +27,7 @@
  *
  * Changelog
  *   1  all of it
+ *      rings in the gates, rung in the limits
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -39,6 +40,7 @@
 #define KECHO_REQUESTS_MAX	64	/* of one process, without an answer yet */
 #define KECHO_NOTES_MAX		4096	/* messages that wait for one process */
 #define KECHO_SLOT_SIZE		64
+#define KECHO_RINGS_MAX		2	/* doorbells of other users that a source rings at once */
 
 enum kecho_cmd {
 	KECHO_CMD_ATTACH = 1,
@@ -95,13 +97,14 @@ struct kecho_attach {
 };
 
 /* A slot of the gates. Of a feed: @pos, @given and @lost; of a sink: its events, their bytes and
- * what it lost, of all feeds; of a source: @events and @bytes that it submitted. */
+ * what it lost, of all feeds; of a source: @events and @bytes that it submitted, and @rings. */
 struct kecho_gate_slot {
 	__le64 pos;		/* read up to here */
 	__le64 events, bytes;
 	__le64 lost;		/* events */
 	__le64 given;		/* all before this was given out, and may still be looked at */
-	__u8 pad[24];
+	__le64 rings;		/* times that it left it to the node to ring others */
+	__u8 pad[16];
 };
 
 /* A slot of the limits: how far one source's log may grow. */
@@ -109,7 +112,8 @@ struct kecho_limit_slot {
 	__le64 limit;		/* loaded for every record, never remembered; ~0: none */
 	__u32 bell;		/* a futex: has changed when the limit has */
 	__le32 stalls;		/* times that a sink was ended as it held the source up */
-	__u8 pad[48];
+	__le64 rung;		/* the `rings` for which the node looks, or has, who sleeps */
+	__u8 pad[40];
 };
 
 struct kecho_ctl_channel_open {
@@ -303,6 +307,11 @@ struct kecho_note_feed_end {
  * is ever read. Who is to ring does so once as soon as all is mapped, for what was
  * published until then. It comes once for each use, and before the feed or answer that
  * makes it needed. GONE: of the whole doorbell, without descriptors.
+ *
+ * If more than KECHO_RINGS_MAX doorbells with TIMER are to be rung for one publication, the
+ * source rings none of them: unless `rings` and `rung` of its slots differ (then the node has
+ * yet to look) it counts `rings` up and rings the node, which rings them. All of it comes
+ * behind what was published, and a full fence behind having seen who sleeps.
  */
 enum kecho_doorbell_use {
 	KECHO_RING = 1,
