@@ -125,7 +125,7 @@ void client_tell(struct kecho_source *s)
 {
 	ke_log_publish(&s->s.log);
 	atomic_thread_fence(memory_order_seq_cst);
-	ring_some(s, READ_ONCE(s->ch->client->ring));
+	ring_some(s, smp_load_acquire(&s->ch->client->ring));
 	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.submitted));
 	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
 }
@@ -261,7 +261,7 @@ static void replace_ring(struct kecho_channel *ch, struct client_bells *ring)
 	struct client_bells *old = ch->client->ring;
 	struct kecho_source *s;
 
-	WRITE_ONCE(ch->client->ring, ring);
+	smp_store_release(&ch->client->ring, ring);
 	list_for_each_entry(s, &ch->sources, list) {
 		lib_lock(&s->lock);
 		lib_unlock(&s->lock);
