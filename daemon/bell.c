@@ -12,14 +12,16 @@
 
 #include <sys/timerfd.h>
 
+/* What a process was told of, in one opening: few, those that its user rings or sleeps on,
+ * however many processes there are. */
 struct kd_told {
-	struct list_head list;
-	struct kd_opening *o;
+	struct kd_told *next;
+	struct kd_bell *b;
 	u32 use;
 };
 
 struct kd_bell {
-	struct list_head list, told;
+	struct list_head list;
 	struct kd_channel *c;
 	u32 ringer, sleeper;
 	u64 id;
@@ -105,17 +107,44 @@ static void nobody(struct kd_watch *w, u32 events)
 	(void)events;
 }
 
+/* Where @o's entry about @b hangs; at its end: it was not told. */
+static struct kd_told **find_told(struct kd_opening *o, const struct kd_bell *b)
+{
+	struct kd_told **at = &o->bells;
+
+	while (*at && (*at)->b != b)
+		at = &(*at)->next;
+	return at;
+}
+
+static void untell(struct kd_told **at)
+{
+	struct kd_told *t = *at;
+
+	*at = t->next;
+	free(t);
+}
+
+/* It is gone, for @o. */
+static void tell_gone(struct kd_opening *o, const struct kd_bell *b)
+{
+	struct kecho_note_doorbell note = { .channel = cpu_to_le32(o->handle),
+					    .use = cpu_to_le32(KECHO_DOORBELL_GONE),
+					    .id = cpu_to_le64(b->id) };
+	struct kd_told **at = find_told(o, b);
+
+	if (!*at)
+		return;
+	kd_note(o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), NULL, 0);
+	untell(at);
+}
+
 static void bell_free(struct kd_bell *b)
 {
-	struct kecho_note_doorbell note = { .use = cpu_to_le32(KECHO_DOORBELL_GONE),
-					    .id = cpu_to_le64(b->id) };
-	struct kd_told *t, *next;
+	struct kd_opening *o;
 
-	list_for_each_entry_safe(t, next, &b->told, list) {
-		note.channel = cpu_to_le32(t->o->handle);
-		kd_note(t->o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), NULL, 0);
-		free(t);
-	}
+	list_for_each_entry(o, &b->c->openings, channel_list)
+		tell_gone(o, b);
 	if (b->page)
 		munmap(b->page, sizeof(*b->page));
 	if (b->memfd >= 0)
@@ -178,7 +207,6 @@ static int bell_make(struct kd_channel *c, u32 ringer, u32 sleeper, struct kd_be
 	b->ringer = ringer;
 	b->sleeper = sleeper;
 	b->id = ++c->d->last_bell;
-	INIT_LIST_HEAD(&b->told);
 	list_add_tail(&b->list, &c->bells);
 	err = bell_descriptors(b);
 	if (err)
@@ -265,20 +293,10 @@ static int find_needed(struct kd_channel *c)
 	return err;
 }
 
-static struct kd_told *told(struct kd_bell *b, const struct kd_opening *o)
-{
-	struct kd_told *t;
-
-	list_for_each_entry(t, &b->told, list)
-		if (t->o == o)
-			return t;
-	return NULL;
-}
-
 static int tell(struct kd_bell *b, struct kd_opening *o)
 {
 	u32 uid = o->s->user->uid, use = 0;
-	struct kd_told *t = told(b, o);
+	struct kd_told *t = *find_told(o, b);
 	int fd[] = { b->memfd, b->event };
 	struct kecho_note_doorbell note = { .channel = cpu_to_le32(o->handle),
 					    .id = cpu_to_le64(b->id) };
@@ -287,21 +305,18 @@ static int tell(struct kd_bell *b, struct kd_opening *o)
 		use |= KECHO_RING;
 	if (o->nsinks && b->sleeper == uid)
 		use |= KECHO_SLEEP;
-	if (!t && use) {
+	if (!use) {
+		tell_gone(o, b);
+		return 0;
+	}
+	if (!t) {
 		t = calloc(1, sizeof(*t));
 		if (!t)
 			return -ENOMEM;
-		t->o = o;
-		list_add_tail(&t->list, &b->told);
+		*t = (struct kd_told){ .next = o->bells, .b = b };
+		o->bells = t;
 	}
-	if (!t)
-		return 0;
-	if (!use) {
-		note.use = cpu_to_le32(KECHO_DOORBELL_GONE);
-		kd_note(o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), NULL, 0);
-		list_del(&t->list);
-		free(t);
-	} else if (use & ~t->use) {
+	if (use & ~t->use) {
 		note.use = cpu_to_le32((use & ~t->use) | (is_timer(b) ? KECHO_DOORBELL_TIMER : 0));
 		kd_note(o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), fd, 2);
 		t->use |= use;
@@ -312,16 +327,8 @@ static int tell(struct kd_bell *b, struct kd_opening *o)
 /* It is closed; its process knows. */
 void kd_bells_forget(struct kd_opening *o)
 {
-	struct kd_bell *b;
-	struct kd_told *t;
-
-	list_for_each_entry(b, &o->c->bells, list) {
-		t = told(b, o);
-		if (t) {
-			list_del(&t->list);
-			free(t);
-		}
-	}
+	while (o->bells)
+		untell(&o->bells);
 }
 
 /* Members have come or gone. On an error there are no new ones. */

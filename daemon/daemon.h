@@ -182,6 +182,7 @@ struct kd_opening {
 	u64 end_ms;		/* destroyed: so long we wait for that; 0: not any more */
 	struct list_head sources, sinks;
 	u32 nsources, nsinks;	/* that have joined */
+	struct kd_told *bells;	/* that its process was told of */
 };
 
 /* The memory of a log, for who reads it. */
