@@ -25,6 +25,7 @@ claim "$build/bench/floor" "$@"
 claim "$build/bench/echo" "$@"
 claim "$build/bench/local" "$@"
 claim "$build/bench/remote" "$@"
+[ ! -x "$build/bench/crowd" ] || claim "$build/bench/crowd" "$@"
 claim "$here/syscalls.sh" "$build"
 claim "$here/callgrind.sh" "$build"
 exit $status
