@@ -283,8 +283,8 @@ static inline int fds_of(pid_t pid)
 	return n;
 }
 
-/* How many of its mappings are kecho's; -1: it is gone. */
-static inline int maps_of(pid_t pid)
+/* How many of its mappings are of memory that is named so; -1: it is gone. */
+static inline int maps_of(pid_t pid, const char *name)
 {
 	char path[64], line[512];
 	FILE *f;
@@ -295,7 +295,7 @@ static inline int maps_of(pid_t pid)
 	if (!f)
 		return -1;
 	while (fgets(line, sizeof(line), f))
-		n += !!strstr(line, "memfd:kecho");
+		n += !!strstr(line, name);
 	fclose(f);
 	return n;
 }

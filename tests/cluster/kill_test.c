@@ -8,6 +8,8 @@
  */
 #include "victim.h"
 
+#define KECHOS	"memfd:kecho"	/* what a process maps for it */
+
 enum {
 	KILLS = 50,
 	KILLS_LONG = 1000,
@@ -191,18 +193,18 @@ static void exchange(pid_t pub, pid_t sub)
 	must(comes_true(READ_ONCE(hall->judge.from[0].seq) > 10), "the standing two talk");
 	fds[0] = fds_of(pub);
 	fds[1] = fds_of(sub);
-	maps[0] = maps_of(pub);
-	maps[1] = maps_of(sub);
+	maps[0] = maps_of(pub, KECHOS);
+	maps[1] = maps_of(sub, KECHOS);
 	there = members();
 	is_eq(there, 2, "members");
 	kill_many(long_run() ? KILLS_LONG : KILLS);
 	ok(comes_true(members() == there), "%ld members, %ld before", members(), there);
 	ok(comes_true(fds_of(pub) == fds[0]), "publisher: %d fds, %d before", fds_of(pub), fds[0]);
 	ok(comes_true(fds_of(sub) == fds[1]), "subscriber: %d fds, %d before", fds_of(sub), fds[1]);
-	ok(comes_true(maps_of(pub) == maps[0]), "publisher: %d maps, %d before", maps_of(pub),
-	   maps[0]);
-	ok(comes_true(maps_of(sub) == maps[1]), "subscriber: %d maps, %d before", maps_of(sub),
-	   maps[1]);
+	ok(comes_true(maps_of(pub, KECHOS) == maps[0]), "publisher: %d maps, %d before",
+	   maps_of(pub, KECHOS), maps[0]);
+	ok(comes_true(maps_of(sub, KECHOS) == maps[1]), "subscriber: %d maps, %d before",
+	   maps_of(sub, KECHOS), maps[1]);
 	WRITE_ONCE(hall->stop, true);
 	ok(comes_true(READ_ONCE(hall->judge.from[0].seq) == READ_ONCE(hall->submitted)),
 	   "%llu of %llu events came", (unsigned long long)hall->judge.from[0].seq,

@@ -246,7 +246,7 @@ static void attack_for(unsigned int seconds, u64 seed)
 
 /* -------------------------------------------------------------------- what is left */
 
-/* What kechod has: a status, descriptors, mappings. */
+/* What kechod has: a status, descriptors, mappings of logs and gates. */
 struct has {
 	struct kecho_ctl_status st;
 	int fds, maps;
@@ -263,7 +263,8 @@ static bool look_at_node(const struct kechod *d, struct has *h)
 		return false;
 	err = raw_call(&r, KECHO_CMD_STATUS, &h->st, sizeof(h->st));
 	h->fds = fds_of(d->pid);
-	h->maps = maps_of(d->pid);
+	/* Doorbells are mapped once they are to be rung for others. */
+	h->maps = maps_of(d->pid, "memfd:kecho-log") + maps_of(d->pid, "memfd:kecho-gates");
 	raw_close(&r);
 	return !err;
 }
