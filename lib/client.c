@@ -35,8 +35,13 @@ void client_lost(struct client *c)
 	if (c->state == CLIENT_LOST)
 		return;
 	c->state = CLIENT_LOST;
-	c->retry_wait_ms = RETRY_MIN_MS;
-	c->retry_ms = lib_deadline(0);
+	/* At once, but for one that had hardly come. */
+	if (lib_deadline(0) >= c->up_ms + RETRY_MAX_MS) {
+		c->retry_wait_ms = RETRY_MIN_MS;
+		c->retry_ms = lib_deadline(0);
+	} else {
+		client_again_later(c);
+	}
 	shutdown(c->sock, SHUT_RDWR);
 	client_fail_calls(c);
 	client_forget_early(c);
@@ -147,6 +152,15 @@ static struct client_pages *map_pages(u32 slots, int gates, int limits)
 	return NULL;
 }
 
+/* No page of it lies behind the end of what is there. */
+static bool are_pages(u32 slots, int fd)
+{
+	struct stat st;
+
+	return slots && !fstat(fd, &st) && st.st_size >= 0 &&
+	       (u64)st.st_size == (u64)slots * KECHO_SLOT_SIZE;
+}
+
 /* Others may ring while it changes: they find the one or the other there. */
 static int take_ring(struct client *c, int fd)
 {
@@ -162,15 +176,19 @@ static int take_ring(struct client *c, int fd)
 
 static int take_attached(struct client *c, const struct kecho_attach *at, struct client_call *call)
 {
+	u32 slots = le32_to_cpu(at->slots);
 	struct client_pages *p;
 	int fd[3];
 	unsigned int i;
 
-	if (le32_to_cpu(at->abi) != KECHO_NODE_ABI || call->nfds != ARRAY_SIZE(fd) || !at->slots)
+	if (le32_to_cpu(at->abi) != KECHO_NODE_ABI)
 		return lib_fail(-EPROTO, "kechod speaks version %u", le32_to_cpu(at->abi));
+	if (call->nfds != ARRAY_SIZE(fd) || !are_pages(slots, call->fd[0]) ||
+	    !are_pages(slots, call->fd[1]) || !client_is_bell(call->fd[2]))
+		return lib_fail(-EPROTO, "kechod's pages, of %u slots", slots);
 	for (i = 0; i < ARRAY_SIZE(fd); i++)
 		fd[i] = client_take_fd(call, i);
-	p = map_pages(le32_to_cpu(at->slots), fd[0], fd[1]);
+	p = map_pages(slots, fd[0], fd[1]);
 	close(fd[0]);
 	close(fd[1]);
 	if (!p || take_ring(c, fd[2])) {

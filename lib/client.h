@@ -83,12 +83,14 @@ struct client {
 	enum client_state state;	/* under the kecho lock, like all below */
 	u32 generation;		/* of nodes, from 1 */
 	u32 serial;
+	u64 up_ms;		/* since then there has been the node of now */
 	u64 retry_ms;		/* when to look for a node again */
 	u32 retry_wait_ms;
 	u64 orphans_ms;		/* until then their sources may come back */
 	struct list_head calls;
 	unsigned int joining;	/* sinks whose handle we don't know yet */
 	struct list_head early;
+	unsigned int nearly;	/* of them */
 	u8 in[KECHO_MSG_MAX + 1];	/* the helper's */
 };
 
@@ -134,6 +136,7 @@ int client_attach(struct client *c);
 
 /* client_rejoin.c */
 void client_rejoin(struct client *c);
+void client_again_later(struct client *c);
 void client_orphan(struct kecho_sink *s);
 void client_orphan_mirrors(struct kecho_sink *s);
 bool client_orphans(struct client *c);
@@ -161,6 +164,7 @@ void client_forget_early(struct client *c);
 /* client_bell.c */
 struct client_channel *client_channel_make(void);
 void client_channel_free(struct kecho_channel *ch);
+bool client_is_bell(int fd);
 int client_bell_in(struct kecho_channel *ch, const struct kecho_note_doorbell *n, int fd[2]);
 void client_bells_drop(struct kecho_channel *ch);
 void client_wait_futexes(struct futex_waitv *v, unsigned int n, int left_ms);

@@ -309,6 +309,25 @@ static struct client_bell *find_bell(const struct client_channel *cc, u64 id)
 	return NULL;
 }
 
+/* Something that can be rung, and without waiting: who has it too may have cleared that.
+ * An eventfd or a timerfd is of no type at all; a broken node might give something else. */
+bool client_is_bell(int fd)
+{
+	struct stat st;
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && !fstat(fd, &st) && !(st.st_mode & S_IFMT) &&
+	       !fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+}
+
+static bool is_doorbell(const int fd[2])
+{
+	struct stat st;
+
+	return !fstat(fd[0], &st) && st.st_size == sizeof(struct kecho_doorbell) &&
+	       client_is_bell(fd[1]);
+}
+
 static struct client_bell *make_bell(const struct kecho_note_doorbell *n, int fd[2])
 {
 	struct client_bell *b = calloc(1, sizeof(*b));
@@ -359,6 +378,8 @@ int client_bell_in(struct kecho_channel *ch, const struct kecho_note_doorbell *n
 	if (use & KECHO_DOORBELL_GONE)
 		return b ? drop_bell(ch, b) : 0;
 	if (!b) {
+		if (!is_doorbell(fd))
+			return -EPROTO;
 		b = make_bell(n, fd);
 		if (!b)
 			return -ENOMEM;

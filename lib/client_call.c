@@ -275,12 +275,12 @@ int client_asked(struct client_call *call, void *arg, size_t size, const char *w
 		 const char *name)
 {
 	if (call->result >= 0 && call->len < size)
-		call->result = -EPROTO;
+		return call->result = lib_fail(-EPROTO, "%s%s: kechod's answer", what, name);
 	if (call->result >= 0) {
 		memcpy(arg, call->body, size);
 		return 0;
 	}
-	if (call->result == -ENOTCONN)
+	if (call->result == -ENOTCONN && !call->body)
 		return lib_fail(-ENOTCONN, "%s%s: kechod is gone", what, name);
 	if (call->body && call->len)
 		return lib_fail_as(call->result, (const char *)call->body);

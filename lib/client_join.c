@@ -45,6 +45,8 @@ static int ask_channel(struct kecho_channel *ch, const char *name, unsigned int 
 	client_call(ch->k->client, call, &req, 1, ch->timeout_ms);
 	err = client_asked(call, &open, sizeof(open), "channel ", name);
 	client_call_end(call);
+	if (!err && !open.channel)
+		err = lib_fail(-EPROTO, "channel '%s': kechod's answer", name);
 	if (err)
 		return err;
 	memcpy(ch->ch.uuid.b, open.uuid, sizeof(ch->ch.uuid.b));
@@ -125,17 +127,18 @@ static int take_made(struct kecho_source *s, const struct kecho_ctl_source_open 
 		     struct made *m)
 {
 	struct client *c = s->ch->k->client;
+	struct stat st;
 
 	m->handle = le32_to_cpu(open->source);
 	m->slot = le32_to_cpu(open->slot);
 	m->gate = le32_to_cpu(open->gate);
 	m->member = le64_to_cpu(open->member);
-	if (m->slot >= c->pages->slots || m->gate >= c->pages->slots ||
+	if (!m->handle || m->slot >= c->pages->slots || m->gate >= c->pages->slots ||
 	    le64_to_cpu(open->log_size) != m->log_size)
 		return -EPROTO;
 	if (m->log)
 		return 0;
-	if (fd < 0)
+	if (fd < 0 || fstat(fd, &st) || (u64)st.st_size != KECHO_LOG_HEADER_SIZE + m->log_size)
 		return -EPROTO;
 	m->log = shared_log_open(fd, m->log_size, PROT_READ | PROT_WRITE);
 	if (m->log)	/* the next node is to have it, perhaps */
@@ -299,7 +302,7 @@ static int take_sink(struct kecho_sink *s, const struct kecho_ctl_sink_open *ope
 
 	s->handle = le32_to_cpu(open->sink);
 	s->m.id = le64_to_cpu(open->member);
-	if (le32_to_cpu(open->gate) >= c->pages->slots ||
+	if (!s->handle || le32_to_cpu(open->gate) >= c->pages->slots ||
 	    le32_to_cpu(open->slot) >= c->pages->slots)
 		return -EPROTO;
 	lib_lock(&s->lock);

@@ -127,9 +127,11 @@ static ssize_t ask_list(struct kecho *k, struct kecho_channel *ch, const struct 
 	struct kvec req = { &list, sizeof(list) };
 	struct client_call call;
 	size_t n = 0;
+	u64 from;
 	int err;
 
 	do {
+		from = le64_to_cpu(list.next);
 		call = (struct client_call){ .cmd = l->cmd,
 					     .handle = ch ? &ch->client->handle : NULL };
 		list.timeout_ms = cpu_to_le32(timeout_ms);
@@ -138,6 +140,10 @@ static ssize_t ask_list(struct kecho *k, struct kecho_channel *ch, const struct 
 		err = client_asked(&call, &list, sizeof(list), l->what, l->name);
 		if (!err)
 			err = take_page(l, &call, &list, &n);
+		/* From no further on it would be asked for for ever. */
+		if (!err && list.more && le64_to_cpu(list.next) <= from)
+			err = lib_fail(-EPROTO, "%s%s: kechod's list has no end", l->what,
+				       l->name);
 		client_call_end(&call);
 	} while (!err && list.more);
 	return err ?: (ssize_t)n;

@@ -88,13 +88,14 @@ static bool goes_on(struct kecho_sink *s, const struct kecho_note_feed *n, const
 static int add_feed(struct client *c, struct kecho_sink *s, const struct kecho_note_feed *n,
 		    int fd)
 {
+	u64 size = le64_to_cpu(n->size), pos = le64_to_cpu(n->pos);
 	u32 slot = le32_to_cpu(n->slot);
-	u64 size = le64_to_cpu(n->size);
 	struct shared_log *log;
 	struct stat st;
 	int err;
 
 	if (!is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX ||
+	    !IS_ALIGNED(pos, KECHO_RECORD_ALIGN) || pos > KE_POSITION_MAX ||
 	    slot >= c->pages->slots || fd < 0 || fstat(fd, &st) ||
 	    (u64)st.st_size != KECHO_LOG_HEADER_SIZE + size)
 		return -EPROTO;
@@ -253,14 +254,18 @@ static const struct {
 
 static int keep(struct client *c, struct client_msg *m)
 {
-	struct client_early *e = calloc(1, sizeof(*e) + m->head.len + 1);
+	struct client_early *e;
 
+	if (c->nearly == KECHO_NOTES_MAX)
+		return -EPROTO;
+	e = calloc(1, sizeof(*e) + m->head.len + 1);
 	if (!e)
 		return -ENOMEM;
 	e->msg = *m;
 	e->msg.body = memcpy(e + 1, m->body, m->head.len + 1);
 	m->nfds = 0;
 	list_add_tail(&e->list, &c->early);
+	c->nearly++;
 	return 0;
 }
 
@@ -281,17 +286,18 @@ static int sink_note(struct client *c, struct client_msg *m, unsigned int i)
 	return err;
 }
 
-static void forget(struct client_early *e)
+static void forget(struct client *c, struct client_early *e)
 {
 	client_msg_close(&e->msg);
 	list_del(&e->list);
 	free(e);
+	c->nearly--;
 }
 
 void client_forget_early(struct client *c)
 {
 	while (!list_empty(&c->early))
-		forget(list_first_entry(&c->early, struct client_early, list));
+		forget(c, list_first_entry(&c->early, struct client_early, list));
 }
 
 /* The kecho lock is held, of both. Notes are kept until the handle of the sink is known. */
@@ -313,7 +319,7 @@ int client_join_end(struct client *c, struct kecho_sink *s)
 		if (!s || le32_to_cpu(handle) != s->handle)
 			continue;
 		err = err ?: sink_note(c, &e->msg, le32_to_cpu(e->msg.head.cmd) - KECHO_NOTE_FEED);
-		forget(e);
+		forget(c, e);
 	}
 	if (!c->joining)
 		client_forget_early(c);

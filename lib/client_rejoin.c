@@ -191,7 +191,7 @@ static int rejoin_all(struct client *c)
 	return 0;
 }
 
-static void again_later(struct client *c)
+void client_again_later(struct client *c)
 {
 	c->retry_ms = lib_deadline(c->retry_wait_ms);
 	c->retry_wait_ms = min(2 * c->retry_wait_ms, (u32)RETRY_MAX_MS);
@@ -239,10 +239,11 @@ void client_rejoin(struct client *c)
 	}
 	if (c->state == CLIENT_REJOINING) {
 		c->state = CLIENT_UP;
+		c->up_ms = lib_deadline(0);
 		c->orphans_ms = lib_deadline(ORPHAN_MS);
 	} else {
 		c->retry_wait_ms = wait_ms;
-		again_later(c);
+		client_again_later(c);
 	}
 	pthread_cond_broadcast(&k->changed);
 	wait_wake(k);

@@ -290,7 +290,7 @@ static inline int attack(const struct kechod *d, u64 seed, enum role role)
 
 	if (!raw_open(&a.r, d))
 		return 0;	/* so many are on their way in already */
-	if (!pick(&a, 30)) {	/* or before it has attached */
+	if (!pick(&a, 8)) {	/* or before it has attached */
 		mutate(&a, &m, pick(&a, 2) ? MSG_VALID : MSG_FIELD);
 		if (send_message(&a, &m, 0))
 			count(MSG_UNATTACHED);

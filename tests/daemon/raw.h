@@ -196,6 +196,19 @@ static inline void raw_free(struct raw_msg *m)
 	free(m);
 }
 
+/* @n descriptors go with the message @h; @control has CMSG_SPACE() for them. */
+static inline void raw_give(struct msghdr *h, void *control, const int *fd, u32 n)
+{
+	struct cmsghdr *c = control;
+
+	if (!n)
+		return;
+	h->msg_control = control;
+	h->msg_controllen = CMSG_SPACE(n * sizeof(int));
+	*c = (struct cmsghdr){ CMSG_LEN(n * sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
+	memcpy(CMSG_DATA(c), fd, n * sizeof(int));
+}
+
 static inline int raw_send(struct raw *r, u32 cmd, const void *body, u32 len, const void *tail,
 			   u32 tail_len)
 {

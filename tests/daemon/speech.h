@@ -245,14 +245,7 @@ static inline bool send_message(struct attacker *a, struct message *m, u32 more)
 	bool sent;
 	u32 i;
 
-	if (m->nfds) {
-		h.msg_control = control.buf;
-		h.msg_controllen = CMSG_SPACE(m->nfds * sizeof(int));
-		control.h.cmsg_level = SOL_SOCKET;
-		control.h.cmsg_type = SCM_RIGHTS;
-		control.h.cmsg_len = CMSG_LEN(m->nfds * sizeof(int));
-		memcpy(CMSG_DATA(&control.h), m->fd, m->nfds * sizeof(int));
-	}
+	raw_give(&h, control.buf, m->fd, m->nfds);
 	sent = sendmsg(a->r.fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
 	for (i = 0; i < m->nfds; i++)
 		close(m->fd[i]);
@@ -271,7 +264,7 @@ static inline enum kind some_kind(struct attacker *a)
 	static const enum kind fatal[] = { MSG_SHORT, MSG_LONG, MSG_LENGTH, MSG_TAIL,
 					   MSG_NO_REQUEST };
 
-	return pick(a, 60) ? kind[pick(a, ARRAY_SIZE(kind))] : fatal[pick(a, ARRAY_SIZE(fatal))];
+	return pick(a, 12) ? kind[pick(a, ARRAY_SIZE(kind))] : fatal[pick(a, ARRAY_SIZE(fatal))];
 }
 
 static inline void speak(struct attacker *a)
