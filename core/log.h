@@ -157,12 +157,13 @@ u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq);
 /*
  * Of a log that somebody else writes, and who may write anything:
  *
- * ke_view_now - the head, and the number of the last event before it. -EAGAIN: its
- * writer is too fast for us just now, or it lies.
+ * ke_view_now - the head, aligned, and the number of the last event before it.
+ * -EAGAIN: its writer is too fast for us just now, or it lies.
  * ke_view_boundary - as ke_log_boundary(): the first that the log names from @pos on,
  * not behind @head.
  * ke_view_retained - as ke_log_retained(), of the records from @from, a boundary, to
- * @head, whose last event is @last. All of it, whatever is written there meanwhile.
+ * @head, whose last event is @last; none if that is more than a log holds. All of it,
+ * whatever is written there meanwhile.
  */
 int ke_view_now(const struct ke_view *v, u64 *head, u64 *seq);
 u64 ke_view_boundary(const struct ke_view *v, u64 pos, u64 head);

@@ -42,26 +42,59 @@ static u64 event_begins(const struct ke_view *v, u64 pos, u64 word)
 	return event_at(v, pos, word);
 }
 
-/* The last event in front of @head, by its records; 0: they don't tell. */
-static u64 walk_to(const struct ke_view *v, u64 head)
+/* The records from @from to @to, both boundaries: *@seq, the number of the last event that
+ * has one there; as it was if none has. False: they are no records. */
+static bool walk(const struct ke_view *v, u64 from, u64 to, u64 *seq)
 {
-	u64 tail = view_word(&v->hdr->tail), from = 0, pos, mark, word, seq = 0;
+	u64 pos, word;
+
+	for (pos = from; pos < to; pos += ke_record_align(ke_record_word_len(word))) {
+		if (!record_at(v, pos, to, &word))
+			return false;
+		*seq = event_at(v, pos, word) ?: *seq;
+	}
+	return true;
+}
+
+/* The last boundary that the log names between @tail and @head. */
+static u64 last_mark(const struct ke_view *v, u64 tail, u64 head)
+{
+	u64 last = tail, mark;
 	u32 i;
 
 	for (i = 0; i < KECHO_LOG_MARKS; i++) {
 		mark = view_word(&v->hdr->mark[i]);
-		if (mark >= from && mark < head && IS_ALIGNED(mark, KECHO_RECORD_ALIGN))
-			from = mark;
+		if (mark > last && mark < head && IS_ALIGNED(mark, KECHO_RECORD_ALIGN))
+			last = mark;
 	}
-	if (from < tail || head - from > v->size)
-		return 0;
-	for (pos = from; pos < head; pos += ke_record_align(ke_record_word_len(word))) {
-		if (!record_at(v, pos, head, &word))
-			return 0;
-		seq = event_at(v, pos, word) ?: seq;
+	return last;
+}
+
+/*
+ * The last event in front of @head, by its records: those from the last mark on, and if
+ * these are pads only, all. A head that is stored has a new event before it; so if there is
+ * none at all, this one is the old head, and *@seq, head_seq, still belongs to it.
+ */
+static int walk_to(const struct ke_view *v, u64 head, u64 *seq)
+{
+	u64 tail = view_word(&v->hdr->tail), from, s = 0;
+
+	if (tail > head || head - tail > v->size ||
+	    !IS_ALIGNED(tail | head, KECHO_RECORD_ALIGN))
+		return -EAGAIN;
+	from = last_mark(v, tail, head);
+	if (!walk(v, from, head, &s))
+		return -EAGAIN;
+	if (!s) {
+		if (!walk(v, tail, from, &s))
+			return -EAGAIN;
+		from = tail;
 	}
 	smp_rmb();
-	return view_word(&v->hdr->tail) <= from ? seq : 0;
+	if (view_word(&v->hdr->tail) > from || (!s && view_word(&v->hdr->head_seq) != *seq))
+		return -EAGAIN;
+	*seq = s ?: *seq;
+	return 0;
 }
 
 /*
@@ -71,26 +104,21 @@ static u64 walk_to(const struct ke_view *v, u64 head)
  */
 int ke_view_now(const struct ke_view *v, u64 *head, u64 *seq)
 {
-	u64 first, h = 0, s;
+	u64 first = 0, h = 0;
 	u32 i;
 
 	for (i = 0; i < KE_NOW_TRIES_MAX; i++) {
 		first = le64_to_cpu(smp_load_acquire(&v->hdr->head_seq));
 		h = le64_to_cpu(smp_load_acquire(&v->hdr->head));
-		s = view_word(&v->hdr->seq);
-		if (s == first) {
-			*head = h;
-			*seq = s;
-			return 0;
-		}
+		if (view_word(&v->hdr->seq) == first)
+			break;
 	}
 	if (!IS_ALIGNED(h, KECHO_RECORD_ALIGN))
 		return -EAGAIN;
-	s = walk_to(v, h);
-	if (!s)
+	if (i == KE_NOW_TRIES_MAX && walk_to(v, h, &first))
 		return -EAGAIN;
 	*head = h;
-	*seq = s;
+	*seq = first;
 	return 0;
 }
 
@@ -111,9 +139,9 @@ u64 ke_view_boundary(const struct ke_view *v, u64 pos, u64 head)
 
 u64 ke_view_retained(const struct ke_view *v, u64 from, u64 head, u64 last, u64 n, u64 *seq)
 {
-	u64 pos, word, s;
+	u64 pos, word, s, end = head - from > v->size ? from : head;
 
-	for (pos = from; pos < head; pos += ke_record_align(ke_record_word_len(word))) {
+	for (pos = from; pos < end; pos += ke_record_align(ke_record_word_len(word))) {
 		if (!record_at(v, pos, head, &word))
 			break;
 		s = event_begins(v, pos, word);

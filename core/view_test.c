@@ -64,6 +64,48 @@ TEST(stopped)
 	fix_free(f);
 }
 
+/* As if its writer had been stopped in the publishing of its last event. */
+static void stopped_in(struct log_fix *f, bool head_stored, u64 head, u64 seq)
+{
+	struct ke_view v = ke_log_view(&f->log);
+	u64 h = 0, s = 0;
+
+	if (!head_stored)
+		f->hdr->head = cpu_to_le64(head);
+	f->hdr->head_seq = cpu_to_le64(seq);
+	is_eq(ke_view_now(&v, &h, &s), 0, "it is read");
+	is_eq(h, head_stored ? f->log.head : head, "the head");
+	is_eq(s, head_stored ? f->log.seq : seq, "and its number");
+	f->hdr->head = cpu_to_le64(f->log.head);
+	f->hdr->head_seq = cpu_to_le64(f->log.seq);
+}
+
+/* In front of it no record tells a number: there is none, or all are pads. */
+TEST(stopped_at_the_first)
+{
+	struct log_fix *f = fix_new(KE_LOG_SIZE_MIN, 4096, 41);
+	u64 head;
+	u32 i;
+
+	must(f, "memory");
+	fill(f, 1);
+	stopped_in(f, false, 4096, 41);
+	stopped_in(f, true, 4096, 41);
+	fill(f, 100);
+	is_eq(ke_log_skip(&f->log, f->log.head + f->log.size), 0, "all is skipped");
+	head = f->log.head;
+	fill(f, 1);
+	stopped_in(f, false, head, f->log.seq - 1);
+	stopped_in(f, true, head, f->log.seq - 1);
+	for (i = 0; i < 4; i++)
+		is_eq(ke_log_skip(&f->log, f->log.head + f->log.size / 16), 0, "a part is");
+	head = f->log.head;
+	fill(f, 1);
+	stopped_in(f, false, head, f->log.seq - 1);
+	stopped_in(f, true, head, f->log.seq - 1);
+	fix_free(f);
+}
+
 /* Where one that looks from outside may begin is where the log itself says. */
 TEST(boundaries)
 {
@@ -97,8 +139,9 @@ TEST(lies)
 	must(f, "memory");
 	v = ke_log_view(&f->log);
 	fill(f, 3000);
-	f->hdr->head_seq = 0;
 	f->hdr->head = cpu_to_le64(f->log.head + 4);
+	is_eq(ke_view_now(&v, &head, &seq), -EAGAIN, "a head between words, with its number");
+	f->hdr->head_seq = 0;
 	is_eq(ke_view_now(&v, &head, &seq), -EAGAIN, "a head between words");
 	f->hdr->head = cpu_to_le64(U64_MAX & ~7ULL);
 	is_eq(ke_view_now(&v, &head, &seq), -EAGAIN, "a head nowhere");
@@ -117,4 +160,21 @@ TEST(lies)
 	fix_free(f);
 }
 
-TESTS(view, now, stopped, boundaries, lies);
+/* A head that has run away since the boundary was found: all in between looks like records. */
+TEST(head_far_away)
+{
+	struct log_fix *f = fix_new(KE_LOG_SIZE_MIN, 0, 0);
+	struct ke_view v;
+	u64 i, seq = 7;
+
+	must(f, "memory");
+	v = ke_log_view(&f->log);
+	for (i = 0; i < f->log.size; i += 8)
+		*(__le64 *)(f->log.ring + i) = cpu_to_le64(8 | (u64)KECHO_RECORD_PAD << 32);
+	is_eq(ke_view_retained(&v, 4096, KE_POSITION_MAX & ~7ULL, 99, 5, &seq),
+	      KE_POSITION_MAX & ~7ULL, "nothing is retained");
+	is_eq(seq, 99, "all that comes is behind it");
+	fix_free(f);
+}
+
+TESTS(view, now, stopped, stopped_at_the_first, boundaries, lies, head_far_away);
