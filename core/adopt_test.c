@@ -1,80 +1,34 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* Nodes that go on as one that died, and the logs that they find. */
+#include "adopt_test.h"
 #include "stream_test.h"
 
-/* What a sink's process keeps when its node dies. */
-struct left {
-	struct ke_contact source_node;
-	u64 source, sink;
-	u32 log;
-	u64 log_size, lost;
-	struct kecho_log_header *hdr;
-	u8 *ring;
-	struct ke_reader reader;
-	u64 seq;
-};
-
-static bool leave(struct tnode *tn, struct left *left)
+static bool leave(struct tnode *tn, struct left *left, u64 *sink)
 {
-	struct feed *f = tn->feeds;
-	struct ke_remote *m = f->rs->remote;
-
-	*left = (struct left){
-		.source_node = m->presence->peer->contact, .source = m->id, .sink = tn->sink.id,
-		.log = m->log, .log_size = m->log_size, .lost = f->rs->lost,
-		.reader = f->r, .seq = f->seq,
-		.hdr = kvzalloc(KECHO_LOG_HEADER_SIZE, GFP_KERNEL),
-		.ring = kvzalloc(m->log_size, GFP_KERNEL),
-	};
-	if (!left->hdr || !left->ring)
+	*sink = tn->sink.id;
+	if (!feed_leave(tn->feeds, left))
 		return false;
-	memcpy(left->hdr, f->hdr, KECHO_LOG_HEADER_SIZE);
-	memcpy(left->ring, f->ring, m->log_size);
-	f->begun = false;	/* its process reads it, not this node any more */
 	node_close(tn);
 	tn->left = tn->failed = tn->ends = 0;	/* that was its own end */
 	return true;
 }
 
 /* The node again, with the channel and its sink, and what it has left of the mirror. */
-static bool go_on(struct world *w, struct left *left, bool gated)
+static bool go_on(struct world *w, struct left *left, u64 sink, bool gated)
 {
 	struct tnode *tn = &w->n[1];
-	struct ke_kept kept = {
-		.contact = left->source_node, .id = left->source, .log = left->log,
-		.log_size = left->log_size, .lost = left->lost,
-		.hdr = left->hdr, .ring = left->ring,
-	};
-	struct feed *f = kvzalloc(sizeof(*f), GFP_KERNEL);
 
-	if (!f)
-		return false;
 	node_make(w, 1);
 	channel_open(tn);
 	memset(&tn->sink, 0, sizeof(tn->sink));
 	tn->sink.owner = tn;
 	tn->sink.role = KE_SINK;
 	tn->sink.policy = gated;
-	tn->sink.id = left->sink;
+	tn->sink.id = sink;
 	tn->has_sink = true;
 	tn->ch.sinks++;
 	tn->ch.gated += gated;
-	if (ke_member_join(&tn->sink, &tn->ch))
-		return false;
-	f->hdr = left->hdr;
-	f->ring = left->ring;
-	f->copy = kvzalloc(KE_RECORD_MAX, GFP_KERNEL);
-	f->rs = ke_channel_adopt(&tn->ch, &kept);
-	tn->feeds = f;
-	if (!f->rs)
-		return false;
-	f->rs->owner = f;
-	f->r = left->reader;
-	f->r.view = f->rs->view;
-	f->r.copy = f->copy;
-	f->seq = left->seq;
-	f->begun = true;
-	return true;
+	return !ke_member_join(&tn->sink, &tn->ch) && feed_adopt(tn, left);
 }
 
 /* Everything breaks when @cut bytes more have moved; node 1 dies, and goes on. */
@@ -82,6 +36,7 @@ static void sink_node_dies(u64 seed, bool gated, u32 cut)
 {
 	struct world *w = stream(seed, gated, 0);
 	struct left left;
+	u64 sink;
 
 	must(w, "nodes");
 	submit_some(w, 30);
@@ -91,9 +46,9 @@ static void sink_node_dies(u64 seed, bool gated, u32 cut)
 	while (w->cut_at && world_step(w))
 		;
 	world_cut(w);
-	must(leave(&w->n[1], &left), "memory");
+	must(leave(&w->n[1], &left, &sink), "memory");
 	submit_some(w, gated ? 1000 : 5);
-	must(go_on(w, &left, gated), "goes on");
+	must(go_on(w, &left, sink, gated), "goes on");
 	ok(world_wait(w, 1500), "quiet");
 	submit_some(w, 30);
 	ok(world_wait(w, 500), "quiet");
@@ -119,14 +74,15 @@ TEST(sink_node_late)
 {
 	struct world *w = stream(7, false, 0);
 	struct left left;
+	u64 sink;
 
 	must(w, "nodes");
 	submit_some(w, 30);
 	ok(world_pump(w), "quiet");
 	world_cut(w);
-	must(leave(&w->n[1], &left), "memory");
+	must(leave(&w->n[1], &left, &sink), "memory");
 	is_eq(submit_some(w, 1000), 1000, "laps");
-	must(go_on(w, &left, false), "goes on");
+	must(go_on(w, &left, sink, false), "goes on");
 	ok(world_wait(w, 1500), "quiet");
 	ok(w->n[1].lost > 0, "some are lost");
 	all_counted(w);
@@ -138,14 +94,15 @@ TEST(sink_node_alone)
 {
 	struct world *w = stream(8, true, 0);
 	struct left left;
+	u64 sink;
 
 	must(w, "nodes");
 	submit_some(w, 10);
 	ok(world_pump(w), "quiet");
 	world_cut(w);
-	must(leave(&w->n[1], &left), "memory");
+	must(leave(&w->n[1], &left, &sink), "memory");
 	node_close(&w->n[0]);
-	must(go_on(w, &left, true), "goes on");
+	must(go_on(w, &left, sink, true), "goes on");
 	ok(world_wait(w, KE_NODE_DEAD_MS - 500), "quiet");
 	is_eq(w->n[1].failed, 0, "it may come back");
 	ok(world_wait(w, 1000), "quiet");

@@ -6,12 +6,18 @@
  * gates that they share. Most frames are nearly good, so that the input gets past
  * the first checks; between them our own side acts, and memory runs out.
  *
+ * Our node may die as well; then another goes on as it, with the mirrors that it left.
+ *
  * The node never crashes, never reads past a frame or a log, never hangs, and frees
  * all.
  */
 #include "says.h"
+#include "adopt_test.h"
 
-enum { OPS_MAX = 300 };
+enum {
+	OPS_MAX = 300,
+	LEFT_MAX = 4,		/* mirrors that outlive their node */
+};
 
 /* ------------------------------------------------------------------- our own side */
 
@@ -194,6 +200,59 @@ static void cut(struct hostile *h, u8 how)
 		ke_peer_dead(p);
 }
 
+static void hang_up(void)
+{
+	struct hostile *h;
+
+	for (h = f.peer; h < f.peer + PEERS; h++)
+		if (h->c)
+			h->c->closed = true;
+	reap();
+}
+
+static u32 leave_mirrors(struct left *left)
+{
+	struct feed *feed;
+	u32 n = 0;
+
+	for (feed = f.tn->has_sink ? f.tn->feeds : NULL; feed && n < LEFT_MAX; feed = feed->next)
+		if (feed->begun && !feed->rs->local && feed_leave(feed, &left[n]))
+			n++;
+	return n;
+}
+
+/* It may have been killed at any instruction: a word of the header isn't what it was to be. */
+static void adopt(struct left *left, u8 how)
+{
+	if (how & 8)
+		((u64 *)left->kept.hdr)[take_u8(&f.in) % (sizeof(*left->kept.hdr) / 8)] =
+			take_u64(&f.in);
+	fail_alloc = how >> 4;
+	if (feed_adopt(f.tn, left))
+		f.mirrors += left->kept.log_size;
+	else
+		left_free(left);
+	fail_alloc = 0;
+}
+
+static void die_and_go_on(u8 how)
+{
+	struct left left[LEFT_MAX];
+	bool has_sink = f.tn->has_sink, gated = f.tn->sink.policy;
+	u32 i, n = leave_mirrors(left);
+
+	leave_channel();
+	hang_up();
+	ke_node_fini(&f.tn->node);
+	node_make(f.w, 0);
+	f.tn->node.house = &fuzz_house;
+	channel_open(f.tn);
+	if (has_sink)
+		check(!sink_open(f.tn, gated, false));
+	for (i = 0; i < n; i++)
+		adopt(&left[i], i ? take_u8(&f.in) : how);
+}
+
 static void drain(struct ke_channel *ch)
 {
 	u32 lag, silent;
@@ -229,6 +288,8 @@ static void act_channel(u8 how)
 		channel_open(f.tn);
 	else if (how & 2)
 		act_whole(take_u8(&f.in));
+	else if (how & 4)
+		die_and_go_on(how);
 	else
 		ke_channel_contact(&f.tn->ch, &contact);
 }
@@ -382,7 +443,6 @@ static void setup(u8 how)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	struct hostile *h;
 	u32 ops;
 	u8 how;
 
@@ -399,10 +459,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	}
 	check(!f.w->lock_faults);
 	leave_channel();
-	for (h = f.peer; h < f.peer + PEERS; h++)
-		if (h->c)
-			h->c->closed = true;
-	reap();
+	hang_up();
 	check(!f.mirrors);
 	world_free(f.w);
 	return 0;

@@ -27,10 +27,11 @@ COVER="-fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping"
 INPUT_MAX=2048
 COVER_MIN=90
 
-# What a target is linked with; fuzz_reader compiles reader.c and view.c itself.
+# What a target is linked with; two compile what they strike at themselves.
 sources() {
 	case $1 in
-	fuzz_reader) echo core/log.c ;;
+	fuzz_reader) echo core/log.c core/view.c ;;
+	fuzz_view) echo core/log.c core/reader.c ;;
 	*) sed 's,^,core/,' core/sources.list ;;
 	esac
 }
@@ -46,6 +47,11 @@ build() { # target, flags, output
 	"$CC" $FLAGS $2 "tests/fuzz/$1.c" $(sources "$1") $WRAP -o "$3"
 }
 
+# Without a prefix, inputs that fail would land in the tree.
+fuzz() { # program, arguments
+	"$@" "-artifact_prefix=$1-" "-max_len=$INPUT_MAX" -timeout=10
+}
+
 run_one() { # target, number
 	if ! build "$1" "$SANITIZE" "$BUILD_DIR/$1" > "$BUILD_DIR/$1.log" 2>&1; then
 		sed 's/^/# /' "$BUILD_DIR/$1.log"
@@ -55,9 +61,8 @@ run_one() { # target, number
 	# new finds go to a copy: running the tests doesn't change the tree
 	rm -rf "$BUILD_DIR/$1.corpus"
 	mkdir -p "$BUILD_DIR/$1.corpus"
-	if ! "$BUILD_DIR/$1" "-max_total_time=$SECONDS_EACH" "-max_len=$INPUT_MAX" -timeout=10 \
-		"-artifact_prefix=$BUILD_DIR/$1-" "$BUILD_DIR/$1.corpus" "$CORPUS/$1" \
-		> "$BUILD_DIR/$1.log" 2>&1; then
+	if ! fuzz "$BUILD_DIR/$1" "-max_total_time=$SECONDS_EACH" \
+		"$BUILD_DIR/$1.corpus" "$CORPUS/$1" > "$BUILD_DIR/$1.log" 2>&1; then
 		tail -n 40 "$BUILD_DIR/$1.log" | sed 's/^/# /'
 		echo "not ok $2 - fuzz/$1: see $BUILD_DIR/$1.log"
 		return 1
@@ -111,8 +116,8 @@ coverage() {
 	rm -f "$BUILD_DIR"/*.profraw
 	for target in $(targets); do
 		build "$target" "$COVER" "$BUILD_DIR/$target.cover"
-		if ! LLVM_PROFILE_FILE="$BUILD_DIR/$target.profraw" \
-			"$BUILD_DIR/$target.cover" -runs=0 "$CORPUS/$target" \
+		export LLVM_PROFILE_FILE="$BUILD_DIR/$target.profraw"
+		if ! fuzz "$BUILD_DIR/$target.cover" -runs=0 "$CORPUS/$target" \
 			> "$BUILD_DIR/$target.log" 2>&1; then
 			tail -n 40 "$BUILD_DIR/$target.log"
 			echo "$target: an input of the corpus fails"
@@ -131,10 +136,9 @@ reduce() {
 		build "$target" "$SANITIZE" "$BUILD_DIR/$target"
 		rm -rf "$BUILD_DIR/$target.corpus" "$BUILD_DIR/$target.small"
 		mkdir -p "$BUILD_DIR/$target.corpus" "$BUILD_DIR/$target.small"
-		"$BUILD_DIR/$target" -max_total_time=60 "-max_len=$INPUT_MAX" \
-			"-artifact_prefix=$BUILD_DIR/$target-" \
+		fuzz "$BUILD_DIR/$target" -max_total_time=60 \
 			"$BUILD_DIR/$target.corpus" "$CORPUS/$target"
-		"$BUILD_DIR/$target" -set_cover_merge=1 -use_counters=0 "-max_len=$INPUT_MAX" \
+		fuzz "$BUILD_DIR/$target" -set_cover_merge=1 -use_counters=0 \
 			"$BUILD_DIR/$target.small" "$CORPUS/$target" "$BUILD_DIR/$target.corpus"
 		find "$CORPUS/$target" -name 'found-*' -exec cp {} "$BUILD_DIR/$target.small" \;
 		rm -rf "${CORPUS:?}/$target"
