@@ -2,7 +2,6 @@
 /*
  * kecho destroy: end a channel for everybody.
  */
-#include "stop.h"
 #include "whole.h"
 
 static const char help[] =
@@ -25,17 +24,7 @@ static const char help[] =
 
 static int destroy_run(int argc, char **argv)
 {
-	struct whole w;
-	int code = whole_parse(&w, argc, argv, false), err;
-
-	if (code)
-		return code;
-	err = whole_open(&w);
-	if (!err)
-		err = kecho_channel_destroy(w.ch, whole_ms(w.timeout_ns));
-	if (!err)
-		whole_tell(&w, "destroyed");
-	return whole_close(&w, err);
+	return whole_run(argc, argv, kecho_channel_destroy, "destroyed");
 }
 
 const struct verb verb_destroy = {

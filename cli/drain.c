@@ -2,7 +2,6 @@
 /*
  * kecho drain: wait until all sinks of a channel have all that was submitted.
  */
-#include "stop.h"
 #include "whole.h"
 
 static const char help[] =
@@ -24,17 +23,7 @@ static const char help[] =
 
 static int drain_run(int argc, char **argv)
 {
-	struct whole w;
-	int code = whole_parse(&w, argc, argv, false), err;
-
-	if (code)
-		return code;
-	err = whole_open(&w);
-	if (!err)
-		err = kecho_channel_drain(w.ch, whole_ms(w.timeout_ns));
-	if (!err)
-		whole_tell(&w, "drained");
-	return whole_close(&w, err);
+	return whole_run(argc, argv, kecho_channel_drain, "drained");
 }
 
 const struct verb verb_drain = {

@@ -16,34 +16,21 @@
 
 enum { OPT_TIMEOUT = 256, OPT_FOR };
 
+/* --for is first: a verb without it begins behind it. */
 static const struct option options[] = {
+	{ "for", required_argument, NULL, OPT_FOR },
 	{ "timeout", required_argument, NULL, OPT_TIMEOUT },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
-	{ "for", required_argument, NULL, OPT_FOR },
 	{ NULL, 0, NULL, 0 },
 };
 
-/* The same without --for, which is last. */
-static const struct option *options_of(bool has_for)
-{
-	static struct option fewer[4];
-	int i;
-
-	if (has_for)
-		return options;
-	for (i = 0; i < 3; i++)
-		fewer[i] = options[i];
-	return fewer;
-}
-
 int whole_parse(struct whole *w, int argc, char **argv, bool has_for)
 {
-	const struct option *known = options_of(has_for);
 	int opt, code = 0;
 
 	*w = (struct whole){ .timeout_ns = TIMEOUT_DEFAULT_NS, .for_ns = FOREVER_NS };
-	while (!code && (opt = getopt_long(argc, argv, "jh", known, NULL)) != -1) {
+	while (!code && (opt = getopt_long(argc, argv, "jh", options + !has_for, NULL)) != -1) {
 		switch (opt) {
 		case OPT_TIMEOUT:
 			code = arg_duration("--timeout", optarg, &w->timeout_ns);
@@ -108,4 +95,19 @@ int whole_tell(const struct whole *w, const char *what)
 		buf_format(&out, "%s is %s\n", w->channel, what);
 	}
 	return out_idle();
+}
+
+int whole_run(int argc, char **argv, whole_call *call, const char *done)
+{
+	struct whole w;
+	int code = whole_parse(&w, argc, argv, false), err;
+
+	if (code)
+		return code;
+	err = whole_open(&w);
+	if (!err)
+		err = call(w.ch, whole_ms(w.timeout_ns));
+	if (!err)
+		whole_tell(&w, done);
+	return whole_close(&w, err);
 }

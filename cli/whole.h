@@ -30,4 +30,8 @@ int whole_close(struct whole *w, int err);
 /* One line: what has happened to the channel. */
 int whole_tell(const struct whole *w, const char *what);
 
+/* All of a verb that is one call, after which the channel is @done. Returns its exit code. */
+typedef int whole_call(struct kecho_channel *ch, int timeout_ms);
+int whole_run(int argc, char **argv, whole_call *call, const char *done);
+
 #endif
