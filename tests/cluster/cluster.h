@@ -264,6 +264,31 @@ static inline u64 stamp_number(const struct kecho_event *ev)
 	return ((const struct stamp *)ev->data)->number;
 }
 
+/* What a sink got of one source, whose events carry their numbers. Who asks for @last from
+ * elsewhere uses READ_ONCE(). */
+struct tally {
+	u64 came, lost, wrong, ends;
+	u64 last;		/* event that was accounted for */
+};
+
+static inline void tally(struct tally *t, const struct kecho_event *ev)
+{
+	if (ev->kind == KECHO_ENDED) {
+		t->ends++;
+		t->wrong += ev->last_seq != t->last;
+		return;
+	}
+	t->wrong += ev->seq != t->last + 1;
+	if (ev->kind == KECHO_LOST) {
+		t->lost += ev->last_seq - ev->seq + 1;
+		WRITE_ONCE(t->last, ev->last_seq);
+		return;
+	}
+	t->wrong += !stamp_good(ev->data, ev->len) || stamp_number(ev) != ev->seq;
+	t->came++;
+	WRITE_ONCE(t->last, ev->seq);
+}
+
 /* ------------------------------------------------------------ under /proc */
 
 /* How many descriptors the process has open; -1: it is gone. */

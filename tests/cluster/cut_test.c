@@ -23,27 +23,8 @@ enum {
 
 static struct hall {
 	bool apart, wired, ready;
-	u64 came, lost, wrong, ends;
-	u64 last;		/* event that was accounted for */
+	struct tally sink;
 } *hall;
-
-static void account(const struct kecho_event *ev)
-{
-	if (ev->kind == KECHO_ENDED) {
-		hall->ends++;
-		hall->wrong += ev->last_seq != hall->last;
-		return;
-	}
-	hall->wrong += ev->seq != hall->last + 1;
-	if (ev->kind == KECHO_LOST) {
-		hall->lost += ev->last_seq - ev->seq + 1;
-		WRITE_ONCE(hall->last, ev->last_seq);
-		return;
-	}
-	hall->wrong += !stamp_good(ev->data, ev->len) || stamp_number(ev) != ev->seq;
-	hall->came++;
-	WRITE_ONCE(hall->last, ev->seq);
-}
 
 static int far_host(void *arg)
 {
@@ -68,7 +49,7 @@ static int far_host(void *arg)
 	WRITE_ONCE(hall->ready, true);
 	for (;;)
 		if (!kecho_read(s, &ev, -1))
-			account(&ev);
+			tally(&hall->sink, &ev);
 }
 
 static bool wire(pid_t far)
@@ -107,17 +88,17 @@ static void cut_under_load(struct kecho *k, unsigned int ms, bool lossless)
 	n = load(s, n, ms);
 	must(!system("ip link set cut0 up"), "healed");
 	n = load(s, n, LOAD_MS);
-	ok(comes_true(READ_ONCE(hall->last) == n), "accounted for %llu of %llu",
-	   (unsigned long long)hall->last, (unsigned long long)n);
-	is_eq(hall->wrong, 0, "gaps, repeats or torn events");
-	is_eq(hall->came + hall->lost, n, "came and lost");
+	ok(comes_true(READ_ONCE(hall->sink.last) == n), "accounted for %llu of %llu",
+	   (unsigned long long)hall->sink.last, (unsigned long long)n);
+	is_eq(hall->sink.wrong, 0, "gaps, repeats or torn events");
+	is_eq(hall->sink.came + hall->sink.lost, n, "came and lost");
 	/* A node that is silent for long has failed, until it is heard again. */
-	ok(hall->ends <= !lossless, "%llu ends", (unsigned long long)hall->ends);
+	ok(hall->sink.ends <= !lossless, "%llu ends", (unsigned long long)hall->sink.ends);
 	if (lossless)
-		is_eq(hall->lost, 0, "lost");
+		is_eq(hall->sink.lost, 0, "lost");
 	pr_info("# cut of %u ms: %llu submitted, %llu came, %llu lost, %llu ends\n", ms,
-		(unsigned long long)n, (unsigned long long)hall->came,
-		(unsigned long long)hall->lost, (unsigned long long)hall->ends);
+		(unsigned long long)n, (unsigned long long)hall->sink.came,
+		(unsigned long long)hall->sink.lost, (unsigned long long)hall->sink.ends);
 }
 
 static void cut(unsigned int ms, bool lossless)

@@ -33,34 +33,16 @@ enum {
 static struct hall {
 	bool apart, wired, ready, stop;
 	u64 submitted; /* the source's */
-	u64 came, lost, wrong, ends, last; /* the sink's */
+	struct tally sink;
 	u64 failed_at, joins; /* as we see the other's member */
 } * hall;
-
-static void account(const struct kecho_event *ev)
-{
-	if (ev->kind == KECHO_ENDED) {
-		hall->ends++;
-		hall->wrong += ev->last_seq != hall->last;
-		return;
-	}
-	hall->wrong += ev->seq != hall->last + 1;
-	if (ev->kind == KECHO_LOST) {
-		hall->lost += ev->last_seq - ev->seq + 1;
-		WRITE_ONCE(hall->last, ev->last_seq);
-		return;
-	}
-	hall->wrong += !stamp_good(ev->data, ev->len) || stamp_number(ev) != ev->seq;
-	hall->came++;
-	WRITE_ONCE(hall->last, ev->seq);
-}
 
 static void read_some(struct kecho_sink *s, int timeout_ms)
 {
 	struct kecho_event ev;
 
 	if (!kecho_read(s, &ev, timeout_ms))
-		account(&ev);
+		tally(&hall->sink, &ev);
 }
 
 /* Whether it did not fail for another reason than a full log. */
@@ -196,18 +178,18 @@ static void all_accounted(struct us *u)
 {
 	u64 until = now_ns() + SOON_MS * 1000000ull;
 
-	while (READ_ONCE(hall->last) != READ_ONCE(hall->submitted) && now_ns() < until) {
+	while (READ_ONCE(hall->sink.last) != READ_ONCE(hall->submitted) && now_ns() < until) {
 		if (u->snk)
 			read_some(u->snk, 10);
 		else
 			sleep_us(1000);
 	}
-	is_eq(hall->last, hall->submitted, "accounted for");
-	is_eq(hall->wrong, 0, "gaps, repeats or torn events");
-	is_eq(hall->came + hall->lost, hall->submitted, "came and lost");
+	is_eq(hall->sink.last, hall->submitted, "accounted for");
+	is_eq(hall->sink.wrong, 0, "gaps, repeats or torn events");
+	is_eq(hall->sink.came + hall->sink.lost, hall->submitted, "came and lost");
 	pr_info("# %llu submitted, %llu came, %llu lost, %llu ends, %llu joins\n",
-		(unsigned long long)hall->submitted, (unsigned long long)hall->came,
-		(unsigned long long)hall->lost, (unsigned long long)hall->ends,
+		(unsigned long long)hall->submitted, (unsigned long long)hall->sink.came,
+		(unsigned long long)hall->sink.lost, (unsigned long long)hall->sink.ends,
 		(unsigned long long)READ_ONCE(hall->joins));
 }
 
@@ -262,10 +244,10 @@ TEST(killed_source)
 	u.other = 0;
 	work(&u, DETECT_BAR_MS + LOAD_MS);
 	noticed(at);
-	is_eq(hall->ends, 1, "one end");
-	is_eq(hall->wrong, 0, "at the last that came");
+	is_eq(hall->sink.ends, 1, "one end");
+	is_eq(hall->sink.wrong, 0, "at the last that came");
 	/* It may have died before it could count the last one. */
-	ok(hall->last <= hall->submitted + 1, "none that was not submitted");
+	ok(hall->sink.last <= hall->submitted + 1, "none that was not submitted");
 out:
 	end(&u);
 }
@@ -286,7 +268,8 @@ static void stopped(int (*other)(void *arg), unsigned int ms, bool fails)
 	WRITE_ONCE(hall->stop, !!u.snk); /* the source has nothing more to say */
 	work(&u, LOAD_MS);
 	if (!fails)
-		ok(!READ_ONCE(hall->failed_at) && !hall->ends && !hall->lost, "nobody has noticed");
+		ok(!READ_ONCE(hall->failed_at) && !hall->sink.ends && !hall->sink.lost,
+		   "nobody has noticed");
 	else
 		ok(READ_ONCE(hall->joins) >= 2, "it has joined again");
 	all_accounted(&u);
@@ -336,7 +319,7 @@ TEST(throttled)
 		goto out;
 	node = node_of_link(&u);
 	begin_ns = now_ns();
-	came = hall->came;
+	came = hall->sink.came;
 	until = begin_ns + SLOW_MS * 1000000ull;
 	while (now_ns() < until) {
 		unsigned int i;
@@ -348,11 +331,12 @@ TEST(throttled)
 		ok(rtt >= 0, "a round trip: %s", kecho_explain());
 		worst = max(worst, rtt);
 	}
-	rate = (hall->came - came) * (EVENT_LEN + 24) * 8.0 / ((now_ns() - begin_ns) / 1e6);
+	rate = (hall->sink.came - came) * (EVENT_LEN + 24) * 8.0 / ((now_ns() - begin_ns) / 1e6);
 	pr_info("# %.0f kbit/s of %d, round trip %.0f ms at most\n", rate, SLOW_KBIT, worst / 1e6);
 	ok(rate >= SLOW_KBIT / 2, "%.0f kbit/s", rate);
 	ok(worst <= PING_BAR_MS * 1000000ll, "%.0f ms", worst / 1e6);
-	ok(!READ_ONCE(hall->failed_at) && !hall->ends && !hall->lost, "nothing has failed");
+	ok(!READ_ONCE(hall->failed_at) && !hall->sink.ends && !hall->sink.lost,
+	   "nothing has failed");
 	ok(net_do(0, "tc qdisc del dev fwa root"), "fast again");
 	all_accounted(&u);
 out:

@@ -74,7 +74,7 @@ static struct pair {
 	u64 waited_ns_max;	/* of one submission */
 	u64 cut_at, heal_at, heal_number;	/* heal_at is 0 while a cut lasts */
 	u64 near_failed_at;
-	u64 came, lost, wrong, last;	/* the far host's */
+	struct tally far;
 	u64 far_failed_at, flow_at, caught_at;
 	struct outage cut[CUTS_MAX];
 } *pairs;
@@ -87,20 +87,11 @@ static void account(struct pair *p, const struct kecho_event *ev)
 {
 	u64 now = now_ns();
 
-	if (ev->kind == KECHO_ENDED) {
-		/* Until it is heard again. */
-		p->wrong += ev->last_seq != p->last || (!ev->failed && !READ_ONCE(p->stop));
+	tally(&p->far, ev);
+	if (ev->kind == KECHO_ENDED)	/* until it is heard again */
+		p->far.wrong += !ev->failed && !READ_ONCE(p->stop);
+	if (ev->kind != KECHO_EVENT)
 		return;
-	}
-	p->wrong += ev->seq != p->last + 1;
-	if (ev->kind == KECHO_LOST) {
-		p->lost += ev->last_seq - ev->seq + 1;
-		WRITE_ONCE(p->last, ev->last_seq);
-		return;
-	}
-	p->wrong += !stamp_good(ev->data, ev->len) || stamp_number(ev) != ev->seq;
-	p->came++;
-	WRITE_ONCE(p->last, ev->seq);
 	if (!smp_load_acquire(&p->heal_at))
 		return;
 	if (!p->flow_at)
@@ -236,7 +227,7 @@ static int cut_all(struct pair *p, struct kecho_channel *ch, unsigned int me)
 	}
 	WRITE_ONCE(p->loaded, true);
 	pthread_join(loader, NULL);
-	if (!bad && !comes_true(READ_ONCE(p->last) == p->submitted))
+	if (!bad && !comes_true(READ_ONCE(p->far.last) == p->submitted))
 		bad = __LINE__;
 	WRITE_ONCE(p->stop, true);
 	return bad;
@@ -363,12 +354,13 @@ static void judge_all(void)
 static void judge_events(const struct pair *p)
 {
 	is_eq(p->failed, 0, "the line of pair %td that failed", p - pairs);
-	is_eq(p->wrong, 0, "pair %td: gaps, repeats or torn events", p - pairs);
-	is_eq(p->lost, 0, "pair %td: lost", p - pairs);
-	is_eq(p->came, p->submitted, "pair %td: each came once", p - pairs);
+	is_eq(p->far.wrong, 0, "pair %td: gaps, repeats or torn events", p - pairs);
+	is_eq(p->far.lost, 0, "pair %td: lost", p - pairs);
+	is_eq(p->far.came, p->submitted, "pair %td: each came once", p - pairs);
 	pr_info("# pair %td: %llu submitted, %llu came, %llu lost, submission took %.1f ms "
 		"at most\n", p - pairs, (unsigned long long)p->submitted,
-		(unsigned long long)p->came, (unsigned long long)p->lost, p->waited_ns_max / 1e6);
+		(unsigned long long)p->far.came, (unsigned long long)p->far.lost,
+		p->waited_ns_max / 1e6);
 }
 
 TEST(outages)
