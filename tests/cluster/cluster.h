@@ -266,12 +266,12 @@ static inline u64 stamp_number(const struct kecho_event *ev)
 
 /* What a sink got of one source, whose events carry their numbers. Who asks for @last from
  * elsewhere uses READ_ONCE(). */
-struct tally {
+struct given {
 	u64 came, lost, wrong, ends;
 	u64 last;		/* event that was accounted for */
 };
 
-static inline void tally(struct tally *t, const struct kecho_event *ev)
+static inline void give(struct given *t, const struct kecho_event *ev)
 {
 	if (ev->kind == KECHO_ENDED) {
 		t->ends++;

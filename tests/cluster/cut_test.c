@@ -23,7 +23,7 @@ enum {
 
 static struct hall {
 	bool apart, wired, ready;
-	struct tally sink;
+	struct given sink;
 } *hall;
 
 static int far_host(void *arg)
@@ -49,7 +49,7 @@ static int far_host(void *arg)
 	WRITE_ONCE(hall->ready, true);
 	for (;;)
 		if (!kecho_read(s, &ev, -1))
-			tally(&hall->sink, &ev);
+			give(&hall->sink, &ev);
 }
 
 static bool wire(pid_t far)

@@ -33,7 +33,7 @@ enum {
 static struct hall {
 	bool apart, wired, ready, stop;
 	u64 submitted; /* the source's */
-	struct tally sink;
+	struct given sink;
 	u64 failed_at, joins; /* as we see the other's member */
 } * hall;
 
@@ -42,7 +42,7 @@ static void read_some(struct kecho_sink *s, int timeout_ms)
 	struct kecho_event ev;
 
 	if (!kecho_read(s, &ev, timeout_ms))
-		tally(&hall->sink, &ev);
+		give(&hall->sink, &ev);
 }
 
 /* Whether it did not fail for another reason than a full log. */

@@ -74,7 +74,7 @@ static struct pair {
 	u64 waited_ns_max;	/* of one submission */
 	u64 cut_at, heal_at, heal_number;	/* heal_at is 0 while a cut lasts */
 	u64 near_failed_at;
-	struct tally far;
+	struct given far;
 	u64 far_failed_at, flow_at, caught_at;
 	struct outage cut[CUTS_MAX];
 } *pairs;
@@ -87,7 +87,7 @@ static void account(struct pair *p, const struct kecho_event *ev)
 {
 	u64 now = now_ns();
 
-	tally(&p->far, ev);
+	give(&p->far, ev);
 	if (ev->kind == KECHO_ENDED)	/* until it is heard again */
 		p->far.wrong += !ev->failed && !READ_ONCE(p->stop);
 	if (ev->kind != KECHO_EVENT)
