@@ -114,10 +114,10 @@ void kd_session_free(struct kd_session *s)
 {
 	kd_waits_drop(s);
 	kd_joins_forget(s);
-	/* Whose node ends in good order has left. */
+	/* Whose node has ended in good order has left; until then processes fail. */
 	while (!list_empty(&s->openings))
 		kd_opening_close(list_first_entry(&s->openings, struct kd_opening, session_list),
-				 !s->d->stop);
+				 s->d->stop < KD_LEAVES);
 	kd_drop_messages(s);
 	if (s->gates.state)
 		kd_user_uncharge(s->user, KD_SESSION_BYTES);
