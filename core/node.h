@@ -436,7 +436,8 @@ void ke_source_end(struct ke_source *s);
 /* The body of that END, in @buf; gives its length. */
 #define KE_END_BODY_MAX 9
 u32 ke_source_end_body(const struct ke_source *s, u8 *buf);
-/* Is all before @pos in the mirrors of other hosts? Else they are asked. */
+/* Is all before @pos in the mirrors of the other hosts that we are linked to? Else they
+ * are asked. */
 bool ke_source_arrived(struct ke_source *s, u64 pos);
 /* Every remote sink has it all. */
 bool ke_source_drained(struct ke_source *s);

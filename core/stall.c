@@ -140,11 +140,11 @@ bool ke_source_arrived(struct ke_source *s, u64 pos)
 	bool all = true;
 
 	list_for_each_entry(ts, &s->streams, source_list) {
-		if (ts->local || ts->acked >= pos)
+		if (ts->local || !ts->peer->link || ts->acked >= pos)
 			continue;
 		all = false;
 		/* They say so in steps, or if they are asked. */
-		if (ts->peer->link && READ_ONCE(ts->sent) >= pos)
+		if (READ_ONCE(ts->sent) >= pos)
 			say_stall(ts, 0, false);
 	}
 	return all;

@@ -274,6 +274,12 @@ int kd_loop(struct kd *d);
 void kd_stop(struct kd *d);
 void kd_stop_look(struct kd *d);
 
+/* Processes go on with the next kechod: those that are attached, or to come. */
+static inline bool kd_is_left(const struct kd *d)
+{
+	return d->nsessions || d->taking_over;
+}
+
 /* user.c */
 struct kd_user *kd_user_get(struct kd *d, uid_t uid);
 void kd_user_put(struct kd_user *u);

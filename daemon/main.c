@@ -276,7 +276,7 @@ static void leave_all(struct kd *d)
 
 static void finish(struct kd *d)
 {
-	bool stays = d->nsessions > 0;
+	bool stays = kd_is_left(d);
 	struct kd_session *s;
 	struct conn *c;
 

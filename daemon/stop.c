@@ -82,7 +82,7 @@ static void leave(struct kd *d)
 	if (d->nclosing)
 		kd_say(LOG_WARNING, "other hosts lack events of %u sources that were closed, after "
 		       "%u ms", d->nclosing, d->conf.stop_ms);
-	if (d->nsessions) {
+	if (kd_is_left(d)) {
 		d->stop = KD_ENDS;
 		return;
 	}

@@ -112,6 +112,12 @@ int kd_take_over_begin(struct kd *d)
 	return new_node(d->keep);
 }
 
+static void not_taken(int dir, const char *name, int err)
+{
+	kd_say(LOG_WARNING, "what %s holds is given up: %s", name, strerror(-err));
+	unlinkat(dir, name, 0);
+}
+
 static void take_channel(struct kd *d, const struct kept_channel *k)
 {
 	struct kd_channel *c;
@@ -146,7 +152,7 @@ static void read_channel(struct kd *d, int dir, const char *name)
 	    n == (ssize_t)(offsetof(struct kept_channel, attrs) + k.attrs_len))
 		take_channel(d, &k);
 	else
-		unlinkat(dir, name, 0);
+		not_taken(dir, name, -EPROTO);
 }
 
 static struct kd_channel *channel_of(struct kd *d, const struct ke_id *uuid)
@@ -166,9 +172,10 @@ static void take_mirror(struct kd *d, int dir, const char *name)
 	struct ke_kept kept = { 0 };
 	struct kd_channel *c;
 	struct kd_log log;
+	int err = kd_log_again(d, &log, dir, name);
 
-	if (kd_log_again(d, &log, dir, name)) {
-		unlinkat(dir, name, 0);
+	if (err) {
+		not_taken(dir, name, err);
 		return;
 	}
 	k = kept_mirror(&log);
@@ -178,9 +185,10 @@ static void take_mirror(struct kd *d, int dir, const char *name)
 					 .log_size = k->log_size, .lost = k->lost };
 		memcpy(kept.name, k->name, sizeof(kept.name) - 1);
 	}
-	if (!c || kd_mirror_again(c, &log, &kept, name)) {
+	err = c ? kd_mirror_again(c, &log, &kept, name) : -ENOENT;
+	if (err) {
 		kd_log_fini(&log);
-		unlinkat(dir, name, 0);
+		not_taken(dir, name, err);
 	}
 }
 

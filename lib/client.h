@@ -20,8 +20,8 @@
 enum client_limits {
 	CALL_MS = 10000,	/* a node that takes longer than it was given is given up */
 	CALL_FDS_MAX = 4,	/* descriptors of one message */
-	RETRY_MIN_MS = 50,	/* between looks for a node; doubles up to */
-	RETRY_MAX_MS = 1000,
+	RETRY_MIN_MS = 20,	/* between looks for a node; doubles up to */
+	RETRY_MAX_MS = 160,	/* so that all are back soon: others wait for them */
 	TAKEN_MS = 1000,	/* until a node that has let a sink go says why */
 	ORPHAN_LOOK_MS = 10,
 	ORPHAN_MS = 2000,	/* from our coming back to that of who shared a log with us */

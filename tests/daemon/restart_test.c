@@ -5,7 +5,8 @@
  * lost for who blocks, nothing is repeated, what `latest` sinks lose is told, no member
  * ends, and all are the members that they were.
  *
- *	on each host	a publisher, a sink that blocks, one that does not
+ *	on each host	a publisher, a sink that blocks, one that does not; the first has
+ *			IPv4, the second IPv6
  */
 #include "../cluster/victim.h"
 #include "raw.h"
@@ -34,7 +35,7 @@ static struct kechod node[HOSTS];
 
 static const char *const options[HOSTS][4] = {
 	{ "listen=127.0.0.1", "registry=" REGISTRY, "name=one" },
-	{ "listen=127.0.0.2", "registry=" REGISTRY, "name=two" },
+	{ "listen=[::1]", "registry=" REGISTRY, "name=two" },
 };
 
 static void stands(void)
