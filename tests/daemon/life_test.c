@@ -3,48 +3,12 @@
  * What is done to a channel as a whole, and to a sink that holds a source up for too long,
  * among processes of one kechod and of two.
  */
-#include "raw.h"
+#include "pair.h"
 
 enum {
 	STALL_MS = 300,
 	CLOCK_MS = 10,	/* a tick of the clock that kechod looks at */
 };
-
-static struct kechod node[2];
-static struct raw a, b;		/* a process of each; @a publishes */
-static int ca, cb;
-
-static bool begin(void)
-{
-	static const char *const options[2][4] = {
-		{ "listen=127.0.0.1:7391", "registry=" REGISTRY, "name=one" },
-		{ "listen=127.0.0.2:7391", "registry=" REGISTRY, "name=two" },
-	};
-	static bool started;
-	static int round;
-	char name[32];
-	int i;
-
-	if (!own_network())
-		return false;
-	for (i = 0; i < 2 && !started; i++)
-		if (!daemon_start(&node[i], options[i]) || !comes_true(daemon_answers(&node[i])))
-			return false;
-	started = true;
-	snprintf(name, sizeof(name), "life%d", round++);
-	if (!raw_open(&a, &node[0]) || !raw_open(&b, &node[1]) || raw_attach(&a) ||
-	    raw_attach(&b))
-		return false;
-	ca = raw_channel(&a, name);
-	cb = raw_channel(&b, name);
-	return ca > 0 && cb > 0;
-}
-
-static void end(void)
-{
-	raw_close(&a);
-	raw_close(&b);
-}
 
 static struct kecho_ctl_channel_wait wait_for(int channel, u32 timeout_ms)
 {

@@ -4,45 +4,9 @@
  * copy and in a mirror, at the pace of the slowest that blocks; and what a process
  * writes that makes no sense ends its source and no link.
  */
-#include "raw.h"
+#include "pair.h"
 
 enum { OTHER_UID = 61235 };
-
-static struct kechod node[2];
-static struct raw a, b;		/* a process of each */
-static int ca, cb;
-static char channel_name[32];
-
-static bool begin(void)
-{
-	static const char *const options[2][4] = {
-		{ "listen=127.0.0.1:7391", "registry=" REGISTRY, "name=one" },
-		{ "listen=127.0.0.2:7391", "registry=" REGISTRY, "name=two" },
-	};
-	static bool started;
-	static int round;
-	int i;
-
-	if (!own_network())
-		return false;
-	for (i = 0; i < 2 && !started; i++)
-		if (!daemon_start(&node[i], options[i]) || !comes_true(daemon_answers(&node[i])))
-			return false;
-	started = true;
-	snprintf(channel_name, sizeof(channel_name), "far%d", round++);
-	if (!raw_open(&a, &node[0]) || !raw_open(&b, &node[1]) || raw_attach(&a) ||
-	    raw_attach(&b))
-		return false;
-	ca = raw_channel(&a, channel_name);
-	cb = raw_channel(&b, channel_name);
-	return ca > 0 && cb > 0;
-}
-
-static void end(void)
-{
-	raw_close(&a);
-	raw_close(&b);
-}
 
 /* Publishes @n events of @len bytes, rings, and gives those that the limit let. */
 static int publish(struct raw_source *s, struct raw_bell *bell, int n, u32 len)
