@@ -160,6 +160,8 @@ int client_note(struct client *c, struct client_msg *m);
 void client_join_begin(struct client *c);
 int client_join_end(struct client *c, struct kecho_sink *s);
 void client_forget_early(struct client *c);
+/* The sink ends, with @error. */
+void client_sink_over(struct kecho_sink *s, int error);
 
 /* client_bell.c */
 struct client_channel *client_channel_make(void);

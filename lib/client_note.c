@@ -115,7 +115,7 @@ static int add_feed(struct client *c, struct kecho_sink *s, const struct kecho_n
 	return err;
 }
 
-static void over(struct kecho_sink *s, int error)
+void client_sink_over(struct kecho_sink *s, int error)
 {
 	lib_lock(&s->lock);
 	s->end_error = error;
@@ -134,7 +134,7 @@ static int feed_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
 		if (err != -ENOMEM)
 			return err;
 		/* Deaf to one source is not what its owner believes it to be. */
-		over(s, err);
+		client_sink_over(s, err);
 	} else if (f) {
 		lib_lock(&s->lock);
 		f->ended = f->told = false;
@@ -218,7 +218,7 @@ static int sink_end_in(struct client *c, struct client_msg *m, struct kecho_sink
 		client_stalled(s);
 	} else {
 		memcpy(s->end_why, why, sizeof(why));
-		over(s, err);
+		client_sink_over(s, err);
 		not_the_nodes(s);
 	}
 	pthread_cond_broadcast(&c->k->changed);

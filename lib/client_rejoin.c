@@ -102,14 +102,6 @@ void client_orphan_mirrors(struct kecho_sink *s)
 
 /* --------------------------------------------------------------- joining again */
 
-static void refuse_sink(struct kecho_sink *s, int err)
-{
-	lib_lock(&s->lock);
-	s->end_error = err;
-	s->disconnected = true;
-	lib_unlock(&s->lock);
-}
-
 static void refuse_source(struct kecho_source *s, int err)
 {
 	lib_lock(&s->lock);
@@ -150,7 +142,7 @@ static int rejoin_members(struct kecho_channel *ch, int err)
 		if (refused == -ENOTCONN)
 			return refused;
 		if (refused)
-			refuse_sink(s, refused);
+			client_sink_over(s, refused);
 	}
 	list_for_each_entry(src, &ch->sources, list) {
 		if (READ_ONCE(src->s.closed))
