@@ -91,7 +91,7 @@ struct client {
 	unsigned int joining;	/* sinks whose handle we don't know yet */
 	struct list_head early;
 	unsigned int nearly;	/* of them */
-	u8 in[KECHO_MSG_MAX + 1];	/* the helper's */
+	u8 in[KECHO_MSG_MAX + 1] __attribute__((aligned(8)));	/* the helper's: a message */
 };
 
 /* A doorbell that the node has told us of. */
