@@ -36,6 +36,7 @@ enum kd_limits {
 	KD_MEMBER_BYTES = 8 << 10,	/* what a member costs beside its log, about */
 	KD_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KD_SESSION_BYTES = 256 << 10,	/* what a process costs before it does anything */
+	KD_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
 	KD_TAKE_OVER_MS = 1000,		/* for processes to come back after a restart */
 	KD_TAKE_OVER_LOOK_MS = 10,
 	KD_NODE_UID = -1,		/* the "user" that kechod itself is for doorbells */

@@ -75,7 +75,7 @@ static bool may_run(const struct kd_join *j)
 	if (j->d->njoins == KD_JOINS_MAX || j->user->joins == KD_USER_JOINS_MAX)
 		return false;
 	list_for_each_entry(other, &j->d->joins, list)
-		if (other->runs && !strcmp(other->name, j->name))
+		if (other->runs && j->name[0] && !strcmp(other->name, j->name))
 			return false;
 	return true;
 }
@@ -278,11 +278,12 @@ int kd_joins_init(struct kd *d)
 	return kd_watch(d, d->joined_rx, EPOLLIN, &d->joined);
 }
 
-/* No more are begun; those that are under way are waited for. */
+/* No more are begun; those that are under way get no answer. */
 void kd_joins_end(struct kd *d)
 {
 	struct kd_join *j, *next;
 
+	ke_reg_abort(d->k.reg);
 	list_for_each_entry_safe(j, next, &d->joins, list) {
 		if (j->runs)
 			pthread_join(j->thread, NULL);

@@ -164,7 +164,7 @@ void kd_source_open_request(const struct kd_request *r)
 	}
 	src->s.retain = le32_to_cpu(in->retain);
 	stall_ms = le32_to_cpu(in->stall_ms) ?: KECHO_STALL_MS_DEFAULT;
-	src->stall_ms = stall_ms == U32_MAX ? 0 : stall_ms;
+	src->stall_ms = stall_ms == U32_MAX ? 0 : max_t(u32, stall_ms, KD_STALL_MIN_MS);
 	out.source = cpu_to_le32(src->handle);
 	out.slot = cpu_to_le32(src->slot);
 	out.gate = cpu_to_le32(src->gate);

@@ -19,12 +19,12 @@ static struct timespec timespec_of(u64 at_ms)
 	return (struct timespec){ .tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000 };
 }
 
-/* Waits for a change, or until then. */
+/* Waits for a change, or until then; not if nobody is to wait any more. */
 static bool wait_until(struct ke_reg *r, u64 at_ms)
 {
 	struct timespec t = timespec_of(at_ms);
 
-	return pthread_cond_timedwait(&r->changed, &r->lock, &t) != ETIMEDOUT;
+	return !r->aborted && pthread_cond_timedwait(&r->changed, &r->lock, &t) != ETIMEDOUT;
 }
 
 static int thread_start(struct ke_reg *r)
@@ -136,6 +136,14 @@ free:
 	return err;
 }
 
+void ke_reg_abort(struct ke_reg *r)
+{
+	pthread_mutex_lock(&r->lock);
+	r->aborted = true;
+	pthread_cond_broadcast(&r->changed);
+	pthread_mutex_unlock(&r->lock);
+}
+
 void ke_reg_close(struct ke_reg *r, bool stays)
 {
 	if (!r)
@@ -182,9 +190,9 @@ static bool request_retry(struct ke_reg *r, struct ke_reg_request *q, u64 until)
 		if (!to_retry(q->status))
 			return true;
 		at = min(until, ke_reg_now_ms() + pause);
-		while (ke_reg_now_ms() < at)
+		while (ke_reg_now_ms() < at && !r->aborted)
 			wait_until(r, at);
-		if (at == until)
+		if (at == until || r->aborted)
 			return false;
 		pause = min_t(u64, 2 * pause, RETRY_MAX_MS);
 	}

@@ -61,6 +61,9 @@ struct ke_reg_news {
 int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contact *self,
 		int bell, unsigned int timeout_ms, char *why, size_t why_size);
 
+/* Calls that are under way, and all further ones, end at once, as if their time were up. */
+void ke_reg_abort(struct ke_reg *r);
+
 /* Withdraws what was joined, unless it @stays for a node that goes on as this one, and ends
  * the thread. No other call may be under way. */
 void ke_reg_close(struct ke_reg *r, bool stays);

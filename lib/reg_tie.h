@@ -69,7 +69,7 @@ struct ke_reg {
 	int epoll;
 	int bell;
 	struct ke_reg_watch wake;
-	bool stop, stays;
+	bool stop, stays, aborted;
 	enum ke_reg_state state;
 	int fatal;		/* why the first dial can't succeed */
 	struct ke_reg_place place;
