@@ -9,6 +9,7 @@
  * each step: its memory is what it has resident, and what is behind the files and memfds
  * that it has open.
  */
+#include "kechod.h"
 #include "measure.h"
 #include "options.h"
 
@@ -57,8 +58,8 @@ static struct hall {
 static unsigned int processes;
 static bool json, judged;
 static unsigned int missed;
-static pid_t kechod, person[PROCESSES];
-static char dir[] = "/dev/shm/kecho-crowd-XXXXXX";
+static struct kechod kechod;
+static pid_t person[PROCESSES];
 
 /* -------------------------------------------------------------------- futexes */
 
@@ -209,71 +210,6 @@ static int people_do(enum step step, unsigned int begin, unsigned int end, unsig
 
 /* ----------------------------------------------------------------------- kechod */
 
-static bool answers(const char *path)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-	bool there;
-
-	snprintf(a.sun_path, sizeof(a.sun_path), "%s", path);
-	there = fd >= 0 && !connect(fd, (struct sockaddr *)&a, sizeof(a));
-	close(fd);
-	return there;
-}
-
-static void run_kechod(const char *path)
-{
-	char run[64], sock[80];
-
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	snprintf(run, sizeof(run), "run=%s", dir);
-	snprintf(sock, sizeof(sock), "socket=%s", path);
-	execl(KECHOD, KECHOD, "-c", "/dev/null", "-o", run, "-o", sock, "-o", "user-memory=8G",
-	      "-o", "user-processes=4096", "-o", "user-channels=4096", "-o", "user-members=4096",
-	      (char *)NULL);
-	fprintf(stderr, "crowd: %s: %s\n", KECHOD, strerror(errno));
-	_exit(127);
-}
-
-static int kechod_start(void)
-{
-	const struct timespec ms = { 0, 1000000 };
-	uint64_t until = measure_now_ns() + STEP_S * MEASURE_NS_PER_S;
-	char path[64];
-
-	if (!mkdtemp(dir))
-		return -errno;
-	snprintf(path, sizeof(path), "%s/kechod.sock", dir);
-	setenv("KECHO", "daemon", 1);
-	setenv("KECHO_SOCKET", path, 1);
-	kechod = fork();
-	if (kechod < 0)
-		return -errno;
-	if (!kechod)
-		run_kechod(path);
-	while (!answers(path)) {
-		if (waitpid(kechod, NULL, WNOHANG) || measure_now_ns() > until)
-			return -ESRCH;
-		nanosleep(&ms, NULL);
-	}
-	return 0;
-}
-
-static int kechod_stop(void)
-{
-	char path[64];
-	int status = -1;
-
-	if (kechod > 0) {
-		kill(kechod, SIGTERM);
-		waitpid(kechod, &status, 0);
-	}
-	snprintf(path, sizeof(path), "%s/kechod.lock", dir);
-	unlink(path);
-	rmdir(dir);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-}
-
 struct footprint {
 	double bytes;
 	unsigned int fds;
@@ -297,7 +233,7 @@ static double open_bytes(unsigned int *fds)
 	double bytes = 0;
 	DIR *d;
 
-	snprintf(path, sizeof(path), "/proc/%d/fd", kechod);
+	snprintf(path, sizeof(path), "/proc/%d/fd", kechod.pid);
 	d = opendir(path);
 	*fds = 0;
 	while (d && (e = readdir(d))) {
@@ -323,7 +259,7 @@ static struct footprint look(void)
 	FILE *f;
 
 	fp.bytes = open_bytes(&fp.fds);
-	snprintf(path, sizeof(path), "/proc/%d/status", kechod);
+	snprintf(path, sizeof(path), "/proc/%d/status", kechod.pid);
 	f = fopen(path, "re");
 	while (f && fgets(line, sizeof(line), f))
 		if (sscanf(line, "RssAnon: %lf", &kb) == 1 || sscanf(line, "VmPTE: %lf", &kb) == 1)
@@ -383,14 +319,14 @@ static void report(const char *name, const char *unit, double value, double bar)
 static int timed(enum step step, const char *name, unsigned int begin, unsigned int end,
 		 unsigned int at_once, unsigned int each)
 {
-	double n = (end - begin) * each, cpu = cpu_ms(kechod);
+	double n = (end - begin) * each, cpu = cpu_ms(kechod.pid);
 	uint64_t start = measure_now_ns();
 	int err = people_do(step, begin, end, at_once);
 
 	if (err)
 		return err;
 	report(name, "per s", n / ((double)(measure_now_ns() - start) / 1e9), 0);
-	report("  each costs kechod", "us CPU", (cpu_ms(kechod) - cpu) * 1e3 / n, 0);
+	report("  each costs kechod", "us CPU", (cpu_ms(kechod.pid) - cpu) * 1e3 / n, 0);
 	return 0;
 }
 
@@ -413,7 +349,7 @@ static int run_until_now(double *ms)
 	unsigned int i;
 
 	for (i = 0; i <= processes; i++) {
-		ms[i] = cpu_ms(i < processes ? person[i] : kechod);
+		ms[i] = cpu_ms(i < processes ? person[i] : kechod.pid);
 		if (ms[i] < 0)
 			return -ESRCH;
 	}
@@ -490,6 +426,10 @@ static void people_end(void)
 
 int main(int argc, char **argv)
 {
+	static const char *const options[] = {
+		"user-memory=8G", "user-processes=4096", "user-channels=4096",
+		"user-members=4096", NULL,
+	};
 	struct options opt;
 	const char *lengthy = getenv("KECHO_LONG");
 	int status = options_parse(&opt, argc, argv, "1,000 processes and channels on a kechod");
@@ -506,17 +446,17 @@ int main(int argc, char **argv)
 	/* A registry of its own. */
 	if (unshare(geteuid() ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWNET))
 		fprintf(stderr, "crowd: no network namespace of its own: %s\n", strerror(errno));
-	err = kechod_start();
-	if (!err)
+	err = kechod_start(&kechod, options);
+	if (!err) {
+		kechod_use(&kechod);
 		err = people_start();
+	}
 	if (!err)
 		err = measure(judged ? IDLE_S : IDLE_QUICK_S);
 	people_end();
 	if (err)
 		fprintf(stderr, "crowd: %s\n", strerror(-err));
-	if (kechod_stop()) {
-		fprintf(stderr, "crowd: kechod failed\n");
+	if (kechod_stop(&kechod))
 		err = -EIO;
-	}
 	return err ? 2 : missed ? 1 : 0;
 }
