@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kecho as a transport. The publisher and each sink are embedded nodes of their
- * own; sinks have the policy `block`, so nothing is ever lost.
+ * kecho as a transport. The publisher and each sink are embedded nodes of their own.
  */
 #ifndef KECHO_BENCH_KECHO_TRANSPORT_H
 #define KECHO_BENCH_KECHO_TRANSPORT_H
