@@ -19,6 +19,7 @@ static const char *const units[] = {
 	[PROBE_BURST_US] = "us",
 	[PROBE_AWAKE_US] = "us",
 	[PROBE_RATE_K] = "k/s",
+	[PROBE_WIRE_B] = "B",
 };
 
 /* The rigs of one claim. */
@@ -54,6 +55,9 @@ static int measure_arm(void *arg, enum measure_arm arm, double *value)
 		err = probe_rate(b->rig[arm], b->effort->rate_ns, c->batch, &v);
 		v /= 1e3;
 		break;
+	case PROBE_WIRE_B:
+		err = probe_wire(b->rig[arm], b->effort->bursts, c->batch, &v);
+		break;
 	}
 	if (!err)
 		*value = v;
@@ -73,20 +77,29 @@ static int bench_stop(struct bench *b)
 	return err;
 }
 
+static int arm_start(struct bench *b, enum measure_arm arm)
+{
+	const struct bench_claim *c = b->claim;
+
+	if (arm == ARM_SUBJECT)
+		return rig_start(&b->rig[arm], c->subject, c->nsinks, b->opt);
+	if (!c->floor)
+		return 0;
+	return rig_start(&b->rig[arm], c->floor, c->floor_sinks ? c->floor_sinks : c->nsinks,
+			 b->opt);
+}
+
 /* Starts new rigs and takes one measurement of each that doesn't count. */
 static int renew(void *arg)
 {
 	struct bench *b = arg;
-	const struct bench_claim *c = b->claim;
 	unsigned int arm;
 	double ignored;
 	int err;
 
 	err = bench_stop(b);
 	for (arm = 0; arm < ARM_COUNT && !err; arm++)
-		if (c->floor || arm == ARM_SUBJECT)
-			err = rig_start(&b->rig[arm], arm == ARM_SUBJECT ? c->subject : c->floor,
-					c->nsinks, b->opt);
+		err = arm_start(b, arm);
 	for (arm = 0; arm < ARM_COUNT && !err; arm++)
 		if (b->rig[arm])
 			err = measure_arm(b, arm, &ignored);

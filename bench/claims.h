@@ -15,6 +15,7 @@ enum probe_kind {
 	PROBE_BURST_US,	/* publisher's CPU per event, sinks asleep when a burst begins */
 	PROBE_AWAKE_US,	/* publisher's CPU per event, nobody asleep */
 	PROBE_RATE_K,	/* thousand events per second and sink */
+	PROBE_WIRE_B,	/* bytes per event that leave the publisher's host */
 };
 
 struct bench_claim {
@@ -26,6 +27,7 @@ struct bench_claim {
 	const struct transport *subject;
 	enum measure_side side;
 	double bar;		/* 0: none, for information */
+	unsigned int floor_sinks;	/* of the floor; 0: as many */
 };
 
 /* claims_run - measure and print all; returns the exit status: 0, 1 if a bar was

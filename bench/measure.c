@@ -80,6 +80,16 @@ int measure_pin(unsigned int cpu)
 	return sched_setaffinity(0, sizeof(one), &one) ? -errno : 0;
 }
 
+int measure_unpin(void)
+{
+	cpu_set_t all;
+	int err = allowed_cpus(&all);
+
+	if (err)
+		return err;
+	return sched_setaffinity(0, sizeof(all), &all) ? -errno : 0;
+}
+
 static int by_value(const void *a, const void *b)
 {
 	double x = *(const double *)a, y = *(const double *)b;

@@ -39,6 +39,9 @@ uint64_t measure_sleeps(void);
  * and round. -errno. */
 int measure_pin(unsigned int cpu);
 
+/* Let the calling thread run on all of those again. -errno. */
+int measure_unpin(void);
+
 /* The p-th part (0 to 1) of @v, nearest rank; sorts @v. @n must not be 0. */
 double measure_percentile(double *v, size_t n, double p);
 

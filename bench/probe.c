@@ -161,3 +161,27 @@ int probe_rate(struct rig *r, uint64_t duration_ns, unsigned int batch, double *
 	*per_s = (double)(r->sent - first) * MEASURE_NS_PER_S / (double)(measure_now_ns() - start);
 	return 0;
 }
+
+int probe_wire(struct rig *r, unsigned int bursts, unsigned int batch, double *bytes)
+{
+	uint64_t before, after, ignored = 0;
+	unsigned int i;
+	int err;
+
+	if (!bursts || !batch || RIG_BURST % batch)
+		return -EINVAL;
+	if (!r->transport->wire)
+		return -EOPNOTSUPP;
+	err = r->transport->wire(r->state, &before);
+	for (i = 0; i < bursts && !err; i++) {
+		err = publish_burst(r, batch, &ignored);
+		if (!err)
+			err = rig_await(r);
+	}
+	if (!err)
+		err = r->transport->wire(r->state, &after);
+	if (err)
+		return err;
+	*bytes = (double)(after - before) / bursts / RIG_BURST;
+	return 0;
+}

@@ -29,4 +29,8 @@ int probe_awake(struct rig *r, unsigned int bursts, unsigned int batch, double *
 /* probe_rate - events per second that reach every sink, RIG_WINDOW in flight. */
 int probe_rate(struct rig *r, uint64_t duration_ns, unsigned int batch, double *per_s);
 
+/* probe_wire - bytes per event that leave the publisher's host, in bursts as those of
+ * probe_burst(). -EOPNOTSUPP: the transport doesn't count them. */
+int probe_wire(struct rig *r, unsigned int bursts, unsigned int batch, double *bytes);
+
 #endif

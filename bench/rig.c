@@ -233,13 +233,16 @@ int rig_start(struct rig **out, const struct transport *t, unsigned int nsinks,
 		err = -errno;
 		goto free_buf;
 	}
-	err = measure_pin(0);
+	/* What prepare() starts runs where we do, or, with the sinks spread, anywhere. */
+	err = r->spread ? measure_unpin() : measure_pin(0);
 	if (err)
 		goto unmap;
 	err = t->prepare(&r->state, nsinks, len);
 	if (err)
 		goto unmap;
-	err = launch(r);
+	err = measure_pin(0);
+	if (!err)
+		err = launch(r);
 	if (err)
 		goto end;
 	*out = r;

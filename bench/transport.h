@@ -16,6 +16,7 @@
 #define KECHO_BENCH_TRANSPORT_H
 
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 #include <sys/uio.h>
 
@@ -38,6 +39,10 @@ struct transport {
 	/* Sleep until there is an event; returns how many it gave, at most @max, or
 	 * -errno. They stay valid until the next call. */
 	ssize_t (*receive)(void *state, struct iovec *events, size_t max);
+
+	/* Bytes that went from the publisher's host to others until now. 0 or -errno;
+	 * NULL: it doesn't count them. */
+	int (*wire)(void *state, uint64_t *bytes);
 
 	void (*release)(void *state);
 };
