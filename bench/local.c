@@ -3,19 +3,14 @@
 #include "claims.h"
 #include "floor.h"
 #include "kecho_transport.h"
+#include "one_host.h"
 
 #define RING .floor = &floor_ring, .subject = &kecho_local
 #define TIMED .floor = &floor_ring, .subject = &kecho_local_timed
 #define ALONE .subject = &kecho_local
 
 static const struct bench_claim claims[] = {
-	{ "p50, us, 1 sink", PROBE_P50_US, 1, 1, RING, AT_MOST, 1.25 },
-	{ "CPU us per event, nobody asleep, 1 sink", PROBE_AWAKE_US, 1, 64, ALONE, AT_MOST, .2 },
-	{ "CPU us per event, nobody asleep, 8 sinks", PROBE_AWAKE_US, 8, 64, ALONE, AT_MOST, .2 },
-	{ "CPU us per event, wake-ups, 8 sinks", PROBE_BURST_US, 8, 1, RING, AT_MOST, 1.1 },
-	{ "k events/s, 8 sinks", PROBE_RATE_K, 8, 1, RING, AT_LEAST, .8 },
-	{ "k events/s, 1 sink", PROBE_RATE_K, 1, 1, RING, AT_LEAST, .8 },
-	{ "p50, us, 8 sinks", PROBE_P50_US, 8, 1, RING, AT_MOST, 0 },
+	ONE_HOST_CLAIMS("", RING, ALONE),
 	{ "CPU us, wake-ups, 8 sinks, vector of 64", PROBE_BURST_US, 8, 64, RING, AT_MOST, 0 },
 	{ "k events/s, 8 sinks, vector of 64", PROBE_RATE_K, 8, 64, RING, AT_LEAST, 0 },
 	{ "k events/s, 8 sinks, with the time", PROBE_RATE_K, 8, 1, TIMED, AT_LEAST, 0 },
