@@ -144,9 +144,10 @@ static void ask(struct conn *c)
 		ke_link_pending(&c->link);
 	if (f.tn->open && ke_channel_synced(ch) && ke_channel_acked(ch))
 		ke_channel_started(ch);
-	if (f.tn->has_src)
-		check(ke_source_drained(&f.tn->src) ==
-		      ke_source_arrived(&f.tn->src, f.tn->src.log.head));
+	if (f.tn->has_src && ke_source_drained(&f.tn->src))
+		check(ke_source_arrived(&f.tn->src, f.tn->src.log.head));
+	else if (f.tn->has_src)
+		ke_source_arrived(&f.tn->src, f.tn->src.log.head);
 }
 
 /* The application may write to its own log as it likes: our node reads it. */
