@@ -202,4 +202,57 @@ TEST(restart)
 		is_eq(daemon_stop(&node[h]), 0, "the end");
 }
 
-TESTS(restart, restart);
+/* ------------------------------------------------- who does not come back in time */
+
+static bool stands_still(void)
+{
+	u64 before = READ_ONCE(hall->submitted[0]);
+
+	sleep_us(QUIET_MS * 1000);
+	return before && READ_ONCE(hall->submitted[0]) == before;
+}
+
+/*
+ * A sink that blocks is stopped when its kechod dies. The next one gives it up, so the source
+ * goes on; what the sink may be reading in place is overwritten then, and it must see that
+ * it has ended, whenever it runs again, and what it has lost.
+ */
+TEST(stopped)
+{
+	const struct judge *j;
+	u64 before;
+	pid_t sink, pub;
+	int status;
+
+	if (!own_network())
+		skip("no network namespace of its own");
+	hall = shared(sizeof(*hall));
+	memset(&node[0], 0, sizeof(node[0]));
+	must(hall && started(0), "a kechod");
+	setenv("KECHO", "daemon", 1);
+	setenv("KECHO_SOCKET", node[0].socket, 1);
+	j = &hall->block[0];
+	sink = spawn(block, (void *)0);
+	must(comes_true(READ_ONCE(hall->stand) == 1), "a sink");
+	pub = spawn(publisher, (void *)0);
+	must(comes_true(READ_ONCE(j->from[0].seq)), "it reads");
+	kill(sink, SIGSTOP);
+	must(comes_true(stands_still()), "its source waits for it");
+	kill(node[0].pid, SIGKILL);
+	waitpid(node[0].pid, &status, 0);
+	must(started(0), "the next one");
+	before = READ_ONCE(hall->submitted[0]);
+	ok(comes_true(READ_ONCE(hall->submitted[0]) > before + 3 * RAW_LOG / EVENT_LEN),
+	   "the source goes on, and laps it");
+	kill(sink, SIGCONT);
+	is_eq(ends(sink), 1, "the sink ends");
+	is_eq(j->wrong, 0, "it was given nothing wrong: %s", j->first_wrong);
+	ok(j->lost > 0, "and told what it lost");
+	ok(READ_ONCE(hall->submitted[0]) >= j->events + j->lost, "%llu of %llu and %llu lost",
+	   (unsigned long long)j->events, (unsigned long long)hall->submitted[0],
+	   (unsigned long long)j->lost);
+	put_down(pub);
+	is_eq(daemon_stop(&node[0]), 0, "the end");
+}
+
+TESTS(restart, restart, stopped);
