@@ -19,11 +19,14 @@ enum {
 	AWAY_MAX_US = 300000,	/* until it is started again */
 	THERE_MIN_US = 250000,	/* until the next one ends */
 	PACE_US = 200,
-	EVENT_LEN = 256,
+	SLOW_US = 1000,
+	LEN_MIN = 64,
+	LEN_MAX = 448,
+	LAPS = 3 * KECHO_LOG_SIZE_DEFAULT / LEN_MIN,	/* events that are no less */
 };
 
 static struct hall {
-	bool stop;
+	bool stop, hurry;
 	u64 submitted[HOSTS], slowest_ns[HOSTS];
 	u64 first_id[HOSTS], last_id[HOSTS];
 	bool done[HOSTS];
@@ -47,17 +50,19 @@ static int publisher(void *arg)
 {
 	unsigned int h = (unsigned int)(uintptr_t)arg;
 	struct kecho_channel *ch = join("restart");
-	u64 buf[EVENT_LEN / sizeof(u64)], begun;
+	u64 buf[LEN_MAX / sizeof(u64)], begun;
 	struct kecho_source *s;
+	size_t len;
 
 	if (!ch || kecho_source_open(ch, NULL, &s))
 		return 1;
 	hall->first_id[h] = kecho_source_id(s);
 	stands();
 	while (!READ_ONCE(hall->stop)) {
-		stamp_write(buf, sizeof(buf), hall->submitted[h] + 1);
+		len = LEN_MIN + rand() % (LEN_MAX - LEN_MIN);
+		stamp_write(buf, len, hall->submitted[h] + 1);
 		begun = now_ns();
-		if (kecho_submit(s, buf, sizeof(buf), 0))
+		if (kecho_submit(s, buf, len, 0))
 			return 1;
 		hall->slowest_ns[h] = max(hall->slowest_ns[h], now_ns() - begun);
 		WRITE_ONCE(hall->submitted[h], hall->submitted[h] + 1);
@@ -87,6 +92,25 @@ static int subscribe(enum kecho_policy policy, struct judge *j)
 static int block(void *arg)
 {
 	return subscribe(KECHO_BLOCK, &hall->block[(uintptr_t)arg]);
+}
+
+/* It has always something to read, until it is to read that in a hurry. */
+static int slow_block(void *arg)
+{
+	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
+	struct kecho_channel *ch = join("restart");
+	struct kecho_event ev;
+	struct kecho_sink *s;
+
+	if (!ch || kecho_sink_open(ch, &opt, &s))
+		return 1;
+	stands();
+	while (!kecho_read(s, &ev, -1)) {
+		judge(arg, &ev);
+		if (!READ_ONCE(hall->hurry))
+			sleep_us(SLOW_US);
+	}
+	return 1;
 }
 
 static int latest(void *arg)
@@ -219,7 +243,7 @@ static bool stands_still(void)
  */
 TEST(stopped)
 {
-	const struct judge *j;
+	struct judge *j;
 	u64 before;
 	pid_t sink, pub;
 	int status;
@@ -232,7 +256,7 @@ TEST(stopped)
 	setenv("KECHO", "daemon", 1);
 	setenv("KECHO_SOCKET", node[0].socket, 1);
 	j = &hall->block[0];
-	sink = spawn(block, (void *)0);
+	sink = spawn(slow_block, j);
 	must(comes_true(READ_ONCE(hall->stand) == 1), "a sink");
 	pub = spawn(publisher, (void *)0);
 	must(comes_true(READ_ONCE(j->from[0].seq)), "it reads");
@@ -242,8 +266,9 @@ TEST(stopped)
 	waitpid(node[0].pid, &status, 0);
 	must(started(0), "the next one");
 	before = READ_ONCE(hall->submitted[0]);
-	ok(comes_true(READ_ONCE(hall->submitted[0]) > before + 3 * RAW_LOG / EVENT_LEN),
+	ok(comes_true(READ_ONCE(hall->submitted[0]) > before + LAPS),
 	   "the source goes on, and laps it");
+	WRITE_ONCE(hall->hurry, true);
 	kill(sink, SIGCONT);
 	is_eq(ends(sink), 1, "the sink ends");
 	is_eq(j->wrong, 0, "it was given nothing wrong: %s", j->first_wrong);
