@@ -38,17 +38,42 @@ static bool is_timer(const struct kd_bell *b)
 	return b->ringer != b->sleeper && b->sleeper != (u32)KD_NODE_UID;
 }
 
-/* All that @ringer rings and other users sleep on. */
-static void ring(struct kd_channel *c, u32 ringer)
+static int bell_map(struct kd_bell *b)
+{
+	if (b->page)
+		return 0;
+	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
+	if (b->page != MAP_FAILED)
+		return 0;
+	b->page = NULL;
+	return -ENOMEM;
+}
+
+static void bell_unmap(struct kd_bell *b)
+{
+	if (b->page)
+		munmap(b->page, sizeof(*b->page));
+	b->page = NULL;
+}
+
+/* All that @ringer rings and other users sleep on; an error: not all. */
+static int ring(struct kd_channel *c, u32 ringer)
 {
 	static const struct itimerspec soon = { .it_value.tv_nsec = 1 };
 	struct kd_bell *b;
+	int err = 0;
 
 	atomic_thread_fence(memory_order_seq_cst);
-	list_for_each_entry(b, &c->bells, list)
-		if (b->ringer == ringer && is_timer(b) && b->page &&
-		    __atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED) && doorbell_wake(b->page))
+	list_for_each_entry(b, &c->bells, list) {
+		if (b->ringer != ringer || !is_timer(b))
+			continue;
+		if (bell_map(b))
+			err = -ENOMEM;
+		else if (__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED) &&
+			 doorbell_wake(b->page))
 			timerfd_settime(b->event, 0, &soon, NULL);
+	}
+	return err;
 }
 
 void kd_bells_ring(struct kd_channel *c)
@@ -57,7 +82,7 @@ void kd_bells_ring(struct kd_channel *c)
 }
 
 /* Its process has left others to us, perhaps. That we look is said before we do: for who
- * falls asleep later it asks again. */
+ * falls asleep later it asks again. Without us it rings them itself. */
 void kd_bells_left(struct kd_source *src)
 {
 	struct kecho_limit_slot *limit = kd_limit_slot(src);
@@ -66,7 +91,8 @@ void kd_bells_left(struct kd_source *src)
 	if (rings == limit->rung)
 		return;
 	WRITE_ONCE(limit->rung, rings);
-	ring(src->c, src->user->uid);
+	if (ring(src->c, src->user->uid))
+		kd_session_cut(src->o->s, "there is no memory to wake others for it");
 }
 
 static void copy_all(struct kd_bell *b)
@@ -145,8 +171,7 @@ static void bell_free(struct kd_bell *b)
 
 	list_for_each_entry(o, &b->c->openings, channel_list)
 		tell_gone(o, b);
-	if (b->page)
-		munmap(b->page, sizeof(*b->page));
+	bell_unmap(b);
 	if (b->memfd >= 0)
 		close(b->memfd);
 	if (b->event >= 0) {
@@ -165,17 +190,6 @@ void kd_bells_reap(struct kd *d)
 	list_for_each_entry_safe(b, next, &d->dead_bells, list)
 		free(b);
 	INIT_LIST_HEAD(&d->dead_bells);
-}
-
-static int bell_map(struct kd_bell *b)
-{
-	if (b->page)
-		return 0;
-	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, b->memfd, 0);
-	if (b->page != MAP_FAILED)
-		return 0;
-	b->page = NULL;
-	return -ENOMEM;
 }
 
 static int bell_descriptors(struct kd_bell *b)
@@ -253,18 +267,26 @@ static int add_user(struct users *all, u32 uid)
 	return 0;
 }
 
-/* @many: we may have to ring it. */
-static int need(struct kd_channel *c, u32 ringer, u32 sleeper, bool many)
+static int need(struct kd_channel *c, u32 ringer, u32 sleeper)
 {
 	struct kd_bell *b = bell_find(c, ringer, sleeper);
 	int err = 0;
 
 	if (!b)
 		err = bell_make(c, ringer, sleeper, &b);
-	if (err)
-		return err;
-	b->needed = true;
-	return many ? bell_map(b) : 0;
+	if (!err)
+		b->needed = true;
+	return err;
+}
+
+/* So few sleep that nobody leaves them to us any more. */
+static void unmap_others(struct kd_channel *c)
+{
+	struct kd_bell *b;
+
+	list_for_each_entry(b, &c->bells, list)
+		if (is_timer(b) && b->ringer != (u32)KD_NODE_UID)
+			bell_unmap(b);
 }
 
 static int find_needed(struct kd_channel *c)
@@ -283,13 +305,14 @@ static int find_needed(struct kd_channel *c)
 	}
 	list_for_each_entry(src, &c->sources, channel_list)
 		if (src->copied && src->state == KD_JOINED)
-			err = err ?: need(c, src->user->uid, KD_NODE_UID, false);
+			err = err ?: need(c, src->user->uid, KD_NODE_UID);
 	if (c->nmirrors)
 		err = err ?: add_user(&ring, KD_NODE_UID);
 	for (i = 0; i < ring.n; i++)
 		for (j = 0; j < sleep.n; j++)
-			err = err ?: need(c, ring.uid[i], sleep.uid[j],
-					  sleep.n > KECHO_RINGS_MAX);
+			err = err ?: need(c, ring.uid[i], sleep.uid[j]);
+	if (sleep.n <= KECHO_RINGS_MAX)
+		unmap_others(c);
 	return err;
 }
 
