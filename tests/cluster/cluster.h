@@ -30,6 +30,7 @@ enum {
 	SOON_MS = 10000,	/* longer than anything takes that works */
 	QUIET_MS = 50,		/* so long nothing may come */
 	STEP_US = 500,		/* between two looks at what another process does */
+	DIRS_MAX = 16,		/* of kechods of one test program */
 };
 
 #define REGISTRY	"127.0.0.1:7390"
@@ -129,6 +130,36 @@ static inline pid_t spawn(int (*fn)(void *arg), void *arg)
 	_exit(fn(arg));
 }
 
+/* -------------------------------------------------------- directories of kechods */
+
+static char made_dir[DIRS_MAX][32];
+static unsigned int nmade_dirs;
+
+/* With the files in them, which a kechod keeps for the next one. */
+static inline void remove_dirs(void)
+{
+	struct dirent *e;
+	DIR *d;
+
+	for (; nmade_dirs; nmade_dirs--) {
+		d = opendir(made_dir[nmade_dirs - 1]);
+		while (d && (e = readdir(d)))
+			unlinkat(dirfd(d), e->d_name, 0);
+		if (d)
+			closedir(d);
+		rmdir(made_dir[nmade_dirs - 1]);
+	}
+}
+
+/* @dir as of mkdtemp(); it is there for as long as the test program is. */
+static inline bool make_dir(char *dir)
+{
+	if (nmade_dirs == DIRS_MAX || (!nmade_dirs && atexit(remove_dirs)) || !mkdtemp(dir))
+		return false;
+	snprintf(made_dir[nmade_dirs++], sizeof(made_dir[0]), "%s", dir);
+	return !chmod(dir, 0755);
+}
+
 static inline bool listens(const char *path)
 {
 	struct sockaddr_un a = { .sun_family = AF_UNIX };
@@ -157,15 +188,10 @@ static int run_daemon(void *socket)
 
 static inline void end_daemon(void)
 {
-	char socket[64];
-
 	if (daemon_pid > 0) {
 		kill(daemon_pid, SIGTERM);
 		waitpid(daemon_pid, NULL, 0);
 	}
-	snprintf(socket, sizeof(socket), "%s/kechod.sock", daemon_dir);
-	unlink(socket);
-	rmdir(daemon_dir);
 }
 
 static inline bool start_daemon(void)
@@ -185,7 +211,7 @@ static inline bool own_daemon(void)
 		return !setenv("KECHO", "embedded", 1);
 	if (daemon_pid)
 		return true;
-	if (!getenv("KECHOD") || !mkdtemp(daemon_dir) || chmod(daemon_dir, 0755))
+	if (!getenv("KECHOD") || !make_dir(daemon_dir))
 		return false;
 	snprintf(socket, sizeof(socket), "%s/kechod.sock", daemon_dir);
 	setenv("KECHO_SOCKET", socket, 1);

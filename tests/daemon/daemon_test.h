@@ -51,9 +51,8 @@ static inline bool daemon_start(struct kechod *d, const char *const *options)
 
 	if (!d->dir[0]) {
 		strcpy(d->dir, "/tmp/kechod-XXXXXX");
-		if (!mkdtemp(d->dir))
+		if (!make_dir(d->dir))
 			return false;
-		chmod(d->dir, 0755);
 		if (d->uid && chown(d->dir, d->uid, d->uid))
 			return false;
 	}
@@ -110,15 +109,11 @@ static inline void show_log(const struct kechod *d)
 /* Its exit status, as ends(). What it said is shown if that is bad. */
 static inline int daemon_ends(struct kechod *d)
 {
-	char path[96];
 	int status = ends(d->pid);
 
 	if (status)
 		show_log(d);
 	unlink(d->log);
-	snprintf(path, sizeof(path), "%s/kechod.lock", d->dir);
-	unlink(path);
-	rmdir(d->dir);
 	return status;
 }
 

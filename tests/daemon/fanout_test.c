@@ -148,6 +148,7 @@ static bool stage(void)
 	if (!hall)
 		return false;
 	memset(hall, 0, sizeof(*hall));
+	node = (struct kechod){ 0 };
 	nsleepers = 0;
 	return true;
 }
