@@ -110,7 +110,7 @@ static void fail_peer(struct ke_peer *p)
 	struct ke_remote *m;
 
 	p->failed = true;
-	ke_peer_drop_streams(p);
+	ke_peer_fail_streams(p);
 	list_for_each_entry(pr, &p->presences, peer_list) {
 		list_for_each_entry(m, &pr->remotes, list) {
 			ke_remote_tell(m, KE_FAILED);

@@ -479,6 +479,10 @@ int ke_meet_in(struct ke_presence *pr, struct ke_in *in);
 void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state);
 void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state);
 void ke_peer_drop_streams(struct ke_peer *p);
+/* The same of one that counts as dead, though its process may be alive. */
+void ke_peer_fail_streams(struct ke_peer *p);
+/* Of a stream on this host; under the source's lock. */
+void ke_tstream_take_gate(struct ke_tstream *ts);
 void ke_peer_stale_streams(struct ke_peer *p);
 /* The peer has answered the MEMBER of @id; or is not in the channel any more. */
 void ke_channel_unwanted(struct ke_channel *ch, const struct ke_peer *p, u64 id);

@@ -208,6 +208,24 @@ void ke_peer_drop_streams(struct ke_peer *p)
 	peer_streams(p, drop_stream);
 }
 
+/* Who reads in place may only stand still: it must see that nobody waits for it. */
+static void fail_stream(struct ke_tstream *ts)
+{
+	const struct ke_house *h = peer_house(ts->peer);
+
+	if (ts->local && ts->gated) {
+		h->source_lock(ts->source);
+		ke_tstream_take_gate(ts);
+		h->source_unlock(ts->source);
+	}
+	drop_stream(ts);
+}
+
+void ke_peer_fail_streams(struct ke_peer *p)
+{
+	peer_streams(p, fail_stream);
+}
+
 static void set_stale(struct ke_tstream *ts)
 {
 	ts->stale = true;
