@@ -220,29 +220,31 @@ int kd_feed_source(struct kd_sink *k, struct kd_source *src, bool from_start)
 	return 0;
 }
 
+static struct kd_feed *feed_of_mirror(struct kd_sink *k, struct kd_mirror *m, int *err)
+{
+	struct kd_feed *f = feed_make(k, &m->feeds, err);
+
+	if (f)
+		f->mirror = m;
+	return f;
+}
+
 int kd_feed_mirror_again(struct kd_sink *k, struct kd_mirror *m)
 {
-	struct kd_feed *f;
 	int err;
+	struct kd_feed *f = feed_of_mirror(k, m, &err);
 
-	f = feed_make(k, &m->feeds, &err);
-	if (!f)
-		return err;
-	f->mirror = m;
-	return begin_again(f);
+	return f ? begin_again(f) : err;
 }
 
 int kd_feed_mirror(struct kd_sink *k, struct kd_mirror *m, u64 pos, u64 seq)
 {
-	struct kd_feed *f;
 	int err;
+	struct kd_feed *f = feed_of_mirror(k, m, &err);
 
-	f = feed_make(k, &m->feeds, &err);
-	if (!f)
-		return err;
-	f->mirror = m;
-	begin_feed(f, pos, seq, pos);
-	return 0;
+	if (f)
+		begin_feed(f, pos, seq, pos);
+	return f ? 0 : err;
 }
 
 /* The stream that had broken goes on. */

@@ -77,6 +77,38 @@ static inline void judge(struct judge *j, const struct kecho_event *ev)
 	WRITE_ONCE(j->from[i].seq, ev->kind == KECHO_LOST ? ev->last_seq : ev->seq);
 }
 
+/*
+ * A process that is a sink of @channel, and judges what it is given until it ends. *@stand
+ * counts when it is there; it lets @pause_us go by between events while *@slow.
+ */
+struct judging {
+	enum kecho_policy policy;
+	struct judge *judge;
+	u32 *stand;
+	const bool *slow;	/* may be NULL */
+	unsigned int pause_us;
+};
+
+static inline struct kecho_channel *join(const char *channel);
+
+static inline int judge_all(const char *channel, const struct judging *g)
+{
+	struct kecho_sink_options opt = { .policy = g->policy };
+	struct kecho_channel *ch = join(channel);
+	struct kecho_event ev;
+	struct kecho_sink *s;
+
+	if (!ch || kecho_sink_open(ch, &opt, &s))
+		return 1;
+	__atomic_fetch_add(g->stand, 1, __ATOMIC_SEQ_CST);
+	while (!kecho_read(s, &ev, -1)) {
+		judge(g->judge, &ev);
+		if (g->slow && READ_ONCE(*g->slow))
+			sleep_us(g->pause_us);
+	}
+	return 1;
+}
+
 /* ------------------------------------------------- when members come and go */
 
 struct sighting {

@@ -26,7 +26,8 @@ enum {
 };
 
 static struct hall {
-	bool stop, hurry;
+	bool stop;
+	bool slow;	/* the sinks: so that there is always something to read */
 	u64 submitted[HOSTS], slowest_ns[HOSTS];
 	u64 first_id[HOSTS], last_id[HOSTS];
 	bool done[HOSTS];
@@ -74,48 +75,22 @@ static int publisher(void *arg)
 		pause();
 }
 
-static int subscribe(enum kecho_policy policy, struct judge *j)
+static int sink(enum kecho_policy policy, struct judge *j)
 {
-	struct kecho_sink_options opt = { .policy = policy };
-	struct kecho_channel *ch = join("restart");
-	struct kecho_event ev;
-	struct kecho_sink *s;
+	struct judging g = { .policy = policy, .judge = j, .stand = &hall->stand,
+			     .slow = &hall->slow, .pause_us = SLOW_US };
 
-	if (!ch || kecho_sink_open(ch, &opt, &s))
-		return 1;
-	stands();
-	while (!kecho_read(s, &ev, -1))
-		judge(j, &ev);
-	return 1;
+	return judge_all("restart", &g);
 }
 
 static int block(void *arg)
 {
-	return subscribe(KECHO_BLOCK, &hall->block[(uintptr_t)arg]);
-}
-
-/* It has always something to read, until it is to read that in a hurry. */
-static int slow_block(void *arg)
-{
-	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
-	struct kecho_channel *ch = join("restart");
-	struct kecho_event ev;
-	struct kecho_sink *s;
-
-	if (!ch || kecho_sink_open(ch, &opt, &s))
-		return 1;
-	stands();
-	while (!kecho_read(s, &ev, -1)) {
-		judge(arg, &ev);
-		if (!READ_ONCE(hall->hurry))
-			sleep_us(SLOW_US);
-	}
-	return 1;
+	return sink(KECHO_BLOCK, &hall->block[(uintptr_t)arg]);
 }
 
 static int latest(void *arg)
 {
-	return subscribe(KECHO_LATEST, &hall->latest[(uintptr_t)arg]);
+	return sink(KECHO_LATEST, &hall->latest[(uintptr_t)arg]);
 }
 
 static bool started(unsigned int h)
@@ -245,7 +220,7 @@ TEST(stopped)
 {
 	struct judge *j;
 	u64 before;
-	pid_t sink, pub;
+	pid_t reader, pub;
 	int status;
 
 	if (!own_network())
@@ -256,11 +231,12 @@ TEST(stopped)
 	setenv("KECHO", "daemon", 1);
 	setenv("KECHO_SOCKET", node[0].socket, 1);
 	j = &hall->block[0];
-	sink = spawn(slow_block, j);
+	hall->slow = true;
+	reader = spawn(block, (void *)0);
 	must(comes_true(READ_ONCE(hall->stand) == 1), "a sink");
 	pub = spawn(publisher, (void *)0);
 	must(comes_true(READ_ONCE(j->from[0].seq)), "it reads");
-	kill(sink, SIGSTOP);
+	kill(reader, SIGSTOP);
 	must(comes_true(stands_still()), "its source waits for it");
 	kill(node[0].pid, SIGKILL);
 	waitpid(node[0].pid, &status, 0);
@@ -268,9 +244,9 @@ TEST(stopped)
 	before = READ_ONCE(hall->submitted[0]);
 	ok(comes_true(READ_ONCE(hall->submitted[0]) > before + LAPS),
 	   "the source goes on, and laps it");
-	WRITE_ONCE(hall->hurry, true);
-	kill(sink, SIGCONT);
-	is_eq(ends(sink), 1, "the sink ends");
+	WRITE_ONCE(hall->slow, false);
+	kill(reader, SIGCONT);
+	is_eq(ends(reader), 1, "the sink ends");
 	is_eq(j->wrong, 0, "it was given nothing wrong: %s", j->first_wrong);
 	ok(j->lost > 0, "and told what it lost");
 	ok(READ_ONCE(hall->submitted[0]) >= j->events + j->lost, "%llu of %llu and %llu lost",

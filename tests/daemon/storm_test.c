@@ -85,33 +85,21 @@ static int publisher(void *arg)
 		pause();
 }
 
-static int subscribe(unsigned int c, enum kecho_policy policy, struct judge *j)
+static int subscriber(void *arg, enum kecho_policy policy, struct judge *j)
 {
-	struct kecho_sink_options opt = { .policy = policy };
-	struct kecho_channel *ch = join(channel[c]);
-	struct kecho_event ev;
-	struct kecho_sink *s;
+	struct judging g = { .policy = policy, .judge = j, .stand = &hall->stand };
 
-	if (!ch || kecho_sink_open(ch, &opt, &s))
-		return 1;
-	stands();
-	while (!kecho_read(s, &ev, -1))
-		judge(j, &ev);
-	return 1;
+	return judge_all(channel[(uintptr_t)arg], &g);
 }
 
 static int subscriber_block(void *arg)
 {
-	unsigned int c = (unsigned int)(uintptr_t)arg;
-
-	return subscribe(c, KECHO_BLOCK, &hall->block[c]);
+	return subscriber(arg, KECHO_BLOCK, &hall->block[(uintptr_t)arg]);
 }
 
 static int subscriber_latest(void *arg)
 {
-	unsigned int c = (unsigned int)(uintptr_t)arg;
-
-	return subscribe(c, KECHO_LATEST, &hall->latest[c]);
+	return subscriber(arg, KECHO_LATEST, &hall->latest[(uintptr_t)arg]);
 }
 
 static int observer(void *arg)
