@@ -32,7 +32,8 @@ static void pass_door(void)
 /* The library's: in a thread that is patient no futex is given up. */
 __attribute__((no_sanitize("address", "undefined"))) long syscall(long number, ...)
 {
-	static long (*real)(long number, ...);
+	static void *found;	/* by any thread, the same */
+	long (*real)(long number, ...) = __atomic_load_n(&found, __ATOMIC_RELAXED);
 	long arg[6];
 	va_list ap;
 	int i;
@@ -41,8 +42,10 @@ __attribute__((no_sanitize("address", "undefined"))) long syscall(long number, .
 	for (i = 0; i < 6; i++)
 		arg[i] = va_arg(ap, long);
 	va_end(ap);
-	if (!real)
+	if (!real) {
 		real = (long (*)(long, ...))dlsym(RTLD_NEXT, "syscall");
+		__atomic_store_n(&found, (void *)real, __ATOMIC_RELAXED);
+	}
 	if (patient && (number == SYS_futex_waitv ||
 			(number == SYS_futex && (arg[1] & FUTEX_CMD_MASK) == FUTEX_WAIT))) {
 		pass_door();
