@@ -233,7 +233,7 @@ static bool any_to_come(struct kd *d)
 			alive = is_alive(k->pid);
 		pid = k->pid;
 		if (!alive)
-			k->state = KEEP_FREE;
+			kd_keep_forget(d, k);
 		any |= alive;
 	}
 	return any;
@@ -267,7 +267,7 @@ static void give_up(struct kd *d)
 			continue;
 		if (k->role == KE_SINK && k->limits[0] && !k->limits[sizeof(k->limits) - 1])
 			end_member(d, k);
-		k->state = KEEP_FREE;
+		kd_keep_forget(d, k);
 		n++;
 	}
 	if (n)

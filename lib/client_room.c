@@ -92,7 +92,7 @@ static void wait_for_bells(const struct kecho_source *s, const struct kecho_limi
 	client_wait_futexes(v, ARRAY_SIZE(v), ROOM_LOOK_MS);
 }
 
-/* Who waits is to look again: the source is thawed, closed or has another log, which was
+/* Who waits is to look again: the source is thawed, closed or has another node, which was
  * done under its lock. */
 void client_room_wake(struct kecho_source *s)
 {
