@@ -152,8 +152,7 @@ struct ke_remote *ke_remote_make(struct ke_presence *pr, u64 id)
 static bool bad_member(const struct ke_remote *m)
 {
 	if (m->role == KE_SOURCE)
-		return !is_power_of_2(m->log_size) || m->log_size < KE_LOG_SIZE_MIN ||
-		       m->log_size > KE_LOG_SIZE_MAX || !m->log;
+		return !ke_log_size_fits(m->log_size) || !m->log;
 	return m->role != KE_SINK || m->policy > 2;
 }
 

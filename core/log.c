@@ -46,11 +46,6 @@ static void show_head(struct kecho_log_header *hdr, u64 head, u64 seq)
 	smp_store_release(&hdr->head_seq, cpu_to_le64(seq));
 }
 
-static bool bad_size(u64 size)
-{
-	return !is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX;
-}
-
 int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size, u64 pos,
 		u64 seq)
 {
@@ -61,7 +56,7 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 	BUILD_BUG_ON(sizeof(struct kecho_frame) != KECHO_FRAME_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_doorbell) != 64);
 
-	if (bad_size(size))
+	if (!ke_log_size_fits(size))
 		return -EINVAL;
 	if (!IS_ALIGNED(pos, KECHO_RECORD_ALIGN) || pos > KE_POSITION_MAX)
 		return -EINVAL;
@@ -106,7 +101,7 @@ int ke_log_adopt(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u
 	struct ke_view v = { .hdr = hdr, .ring = ring, .size = size };
 	u64 head, seq, tail;
 
-	if (bad_size(size))
+	if (!ke_log_size_fits(size))
 		return -EINVAL;
 	if (hdr->magic != cpu_to_le64(KECHO_LOG_MAGIC) || hdr->size != cpu_to_le64(size) ||
 	    ke_view_now(&v, &head, &seq))

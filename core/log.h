@@ -73,6 +73,11 @@ static inline u64 ke_record_size(const struct ke_event_info *info, u64 len)
 	return size;
 }
 
+static inline bool ke_log_size_fits(u64 size)
+{
+	return is_power_of_2(size) && size >= KE_LOG_SIZE_MIN && size <= KE_LOG_SIZE_MAX;
+}
+
 static inline u32 ke_record_max(u64 log_size)
 {
 	return min_t(u64, KE_RECORD_MAX, log_size / KE_RECORDS_PER_LOG_MIN);

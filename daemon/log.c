@@ -131,7 +131,7 @@ int kd_log_again(struct kd *d, struct kd_log *l, int dir, const char *file)
 		err = -errno;
 	} else if (S_ISREG(st.st_mode) && st.st_size > KECHO_LOG_HEADER_SIZE) {
 		size = st.st_size - KECHO_LOG_HEADER_SIZE;
-		if (is_power_of_2(size) && size >= KE_LOG_SIZE_MIN && size <= KE_LOG_SIZE_MAX)
+		if (ke_log_size_fits(size))
 			err = log_map(d, l, size, rw, true);
 	}
 	close(rw);

@@ -138,7 +138,7 @@ void kd_source_open_request(const struct kd_request *r)
 		kd_refuse(r, -EBADF, "no channel %u of this process", le32_to_cpu(in->channel));
 		return;
 	}
-	if (!is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX) {
+	if (!ke_log_size_fits(size)) {
 		kd_refuse(r, -EINVAL, "source of '%s': a log of %llu bytes", o->c->ch.name, size);
 		return;
 	}

@@ -94,9 +94,8 @@ static int add_feed(struct client *c, struct kecho_sink *s, const struct kecho_n
 	struct stat st;
 	int err;
 
-	if (!is_power_of_2(size) || size < KE_LOG_SIZE_MIN || size > KE_LOG_SIZE_MAX ||
-	    !IS_ALIGNED(pos, KECHO_RECORD_ALIGN) || pos > KE_POSITION_MAX ||
-	    slot >= c->pages->slots || fd < 0 || fstat(fd, &st) ||
+	if (!ke_log_size_fits(size) || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN) ||
+	    pos > KE_POSITION_MAX || slot >= c->pages->slots || fd < 0 || fstat(fd, &st) ||
 	    (u64)st.st_size != KECHO_LOG_HEADER_SIZE + size)
 		return -EPROTO;
 	if (goes_on(s, n, &st, &c->pages->gates[slot])) {
