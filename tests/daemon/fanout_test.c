@@ -8,6 +8,7 @@
  */
 #include "raw.h"
 
+#include <linux/futex.h>
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 
@@ -182,32 +183,31 @@ static bool own_got(u32 n)
 	return true;
 }
 
-/* In which system call its first thread is; -1: in none. */
-static int inside(pid_t pid)
+/* Whether its first thread is inside that system call, with @second as its second argument. */
+static bool inside(pid_t pid, long call, long second)
 {
 	char path[64];
-	int nr = -1;
+	long nr = -1, arg = -1;
 	FILE *f;
 
 	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
 	f = fopen(path, "re");
-	if (!f || fscanf(f, "%d", &nr) != 1)
+	if (!f || fscanf(f, "%ld %*x %lx", &nr, (unsigned long *)&arg) != 2)
 		nr = -1;
 	if (f)
 		fclose(f);
-	return nr;
+	return nr == call && arg == second;
 }
 
+/* At a doorbell, which is shared, or in poll() of one descriptor: not at a lock. */
 static bool all_asleep(void)
 {
-	unsigned int i;
-	int nr;
+	const struct sleeper *z;
 
-	for (i = 0; i < nsleepers; i++) {
-		nr = inside(hall->sleeper[i].pid);
-		if (hall->sleeper[i].polls ? nr != SYS_poll : nr != SYS_futex)
+	for (z = hall->sleeper; z < hall->sleeper + nsleepers; z++)
+		if (!(z->polls ? inside(z->pid, SYS_poll, 1) :
+				 inside(z->pid, SYS_futex, FUTEX_WAIT)))
 			return false;
-	}
 	return true;
 }
 
@@ -334,6 +334,7 @@ TEST(node_stands_still)
 	if (ok(begin(false) && comes_true(all_asleep()), "all sleep")) {
 		kill(node.pid, SIGSTOP);
 		waitpid(node.pid, &status, WUNTRACED);
+		ok(comes_true(all_asleep()), "also those that it rang before");
 		WRITE_ONCE(hall->submit, 2);
 		ok(comes_true(own_got(2)), "of the own user");
 		sleep_us(QUIET_MS * 1000);
