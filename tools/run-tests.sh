@@ -8,6 +8,10 @@
 # A tree that cannot be built is a failed test, as are those of
 # tools/tap-result.awk. Tests of the suite `long` run if KECHO_LONG is 1. The
 # full output of each test is kept in TREE/test-logs.
+#
+# Each test is alone on a network of its own, if this user may make one. Then the
+# trees behind the first run side by side, one on each CPU: the first, where times
+# are judged, has the machine to itself.
 
 set -u
 
@@ -19,9 +23,13 @@ passed=0
 failed=0
 skipped=0
 running=
+beside=
 
 # The test is a process group of its own, which an interrupt doesn't reach.
-trap '[ -z "$running" ] || kill "$running"; exit 130' HUP INT TERM
+trap 'kill $running $beside 2>/dev/null; exit 130' HUP INT TERM
+
+alone="unshare -n sh -c 'ip link set lo up && exec \"\$@\"' --"
+eval "$alone true" 2>/dev/null || alone=
 
 export KECHO_PANIC_ON_WARN=1
 export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
@@ -82,18 +90,53 @@ run_tree()
 		tap=0
 		[ "$protocol" != tap ] || tap=1
 		suite=${suites%%,*}
-		run "$tree/$suite/$name" "$logs/$suite-$name" "$limit" $tap "$wrap $command"
+		run "$tree/$suite/$name" "$logs/$suite-$name" "$limit" $tap "$alone $wrap $command"
 	done <"$logs/list"
+}
+
+# A tree whose numbers go to a file.
+run_beside()
+{
+	trap '[ -z "$running" ] || kill "$running"; exit 130' HUP INT TERM
+	passed=0
+	failed=0
+	skipped=0
+	run_tree "$1"
+	echo "$passed $failed $skipped" >"$2"
+}
+
+# All trees but the first, no more at a time than there are CPUs.
+run_rest()
+{
+	counts=$(mktemp -d) || exit 2
+	n=0
+	for other; do
+		echo "0 1 0" >"$counts/$n"
+		run_beside "$other" "$counts/$n" &
+		beside="$beside $!"
+		n=$((n + 1))
+		[ -n "$alone" ] && [ $((n % $(nproc))) != 0 ] || wait
+	done
+	wait
+	while read -r p f s; do
+		passed=$((passed + p))
+		failed=$((failed + f))
+		skipped=$((skipped + s))
+	done <<-END
+	$(cat "$counts"/*)
+	END
+	rm -r "$counts"
 }
 
 if [ "$1" = -s ]; then
 	only=$2
 	shift 2
 fi
-for tree; do
-	run_tree "$tree"
-	"$root/tools/give-back.sh" "$tree"
-done
+run_tree "$1"
+tree=$1
+shift
+[ $# = 0 ] || run_rest "$@"
+"$root/tools/give-back.sh" "$tree" "$@"
 [ $skipped = 0 ] || echo "$skipped skipped"
 echo "$passed passed, $failed failed"
 [ $failed = 0 ] && [ $passed -gt 0 ]

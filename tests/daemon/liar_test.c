@@ -11,7 +11,7 @@
 enum {
 	SLOTS = 4096,
 	MOST_S = 30,		/* for all that a process asks of a liar */
-	ROUNDS = 60, ROUNDS_LONG = 2000,
+	ROUNDS = 20, ROUNDS_LONG = 2000,
 };
 
 enum lie {
