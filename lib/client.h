@@ -81,6 +81,7 @@ struct client {
 	u32 sock_generation;	/* the same: of whose node it is */
 	struct client_pages *pages;
 	enum client_state state;	/* under the kecho lock, like all below */
+	bool rejoining;		/* the helper goes through the lists, whatever the state */
 	u32 generation;		/* of nodes, from 1 */
 	u32 serial;
 	u64 up_ms;		/* since then there has been the node of now */

@@ -20,11 +20,12 @@ static bool lock_joined(struct kecho *k, u32 generation)
 	return k->client->state != CLIENT_LOST && k->client->generation == generation;
 }
 
-/* Locks. The helper is not joining anything anew. Gives the node's generation. */
+/* Locks. The helper is not joining anything anew, nor about to stop it because the node that
+ * it did it with has gone. Gives the node's generation. */
 static u32 lock_leaving(struct kecho *k)
 {
 	pthread_mutex_lock(&k->lock);
-	while (k->client->state == CLIENT_REJOINING)
+	while (k->client->rejoining)
 		lib_wait(k, lib_deadline(CALL_MS));
 	return k->client->generation;
 }

@@ -204,6 +204,7 @@ static void begin(struct client *c, int fd)
 	struct kecho_channel *ch;
 
 	c->state = CLIENT_REJOINING;
+	c->rejoining = true;
 	c->generation++;
 	use_socket(c, fd);
 	list_for_each_entry(ch, &c->k->channels, list) {
@@ -237,6 +238,7 @@ void client_rejoin(struct client *c)
 		c->retry_wait_ms = wait_ms;
 		client_again_later(c);
 	}
+	c->rejoining = false;
 	pthread_cond_broadcast(&k->changed);
 	wait_wake(k);
 	pthread_mutex_unlock(&k->lock);

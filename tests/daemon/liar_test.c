@@ -13,6 +13,7 @@ enum {
 	SLOTS = 4096,
 	MOST_S = 120,		/* for all that a process asks of a liar: some 10 s a call */
 	ROUNDS = 20, ROUNDS_LONG = 2000, SEED = 40,
+	COMINGS = 40, STAY_US = 50000, LATE_US = 10000,
 };
 
 enum lie {
@@ -22,8 +23,8 @@ enum lie {
 	ATTACH_HANGUP, ATTACH_VERSION, RESULT_POSITIVE, RESULT_ABSURD,
 	/* of what follows */
 	CHANNEL_NO_HANDLE, CHANNEL_HANGUP, SOURCE_SLOT, SOURCE_GATE, SOURCE_SIZE, SOURCE_SMALL,
-	SOURCE_NO_LOG, SOURCE_NO_HANDLE, SOURCE_HANGUP, LIST_ENDLESS, LIST_TOO_LONG,
-	LIST_ENTRIES_SHORT, UNASKED, OTHER_COMMAND,
+	SOURCE_NO_LOG, SOURCE_NO_HANDLE, SOURCE_HANGUP, SOURCE_HANGUP_LATE,
+	LIST_ENDLESS, LIST_TOO_LONG, LIST_ENTRIES_SHORT, UNASKED, OTHER_COMMAND,
 	/* in notes: nobody waits for those */
 	FEED_SIZE, FEED_POS, FEED_POS_FAR, FEED_SLOT, FEED_NO_LOG, FEED_SMALL, BELL_SMALL,
 	BELL_PIPE, BELL_FILE, NOTE_SHORT, SINK_GATE, NOTES_MANY, SINK_ENDS,
@@ -278,7 +279,8 @@ static bool hangs_up(u32 cmd)
 		return !pick(60);
 	return (node.lie == ATTACH_HANGUP && cmd == KECHO_CMD_ATTACH) ||
 	       (node.lie == CHANNEL_HANGUP && cmd == KECHO_CMD_CHANNEL_OPEN) ||
-	       (node.lie == SOURCE_HANGUP && cmd == KECHO_CMD_SOURCE_READY);
+	       (cmd == KECHO_CMD_SOURCE_READY &&
+		(node.lie == SOURCE_HANGUP || node.lie == SOURCE_HANGUP_LATE));
 }
 
 /* One request; false: it hangs up. */
@@ -286,8 +288,10 @@ static bool answer(const struct kecho_msg *m, const void *body)
 {
 	u32 serial = m->serial + (node.lie == UNASKED && m->cmd == KECHO_CMD_CHANNEL_OPEN);
 
-	if (hangs_up(m->cmd))
+	if (hangs_up(m->cmd)) {
+		sleep_us(node.lie == SOURCE_HANGUP_LATE ? LATE_US : 0);
 		return false;
+	}
 	if (serial != m->serial || (node.lie == OTHER_COMMAND && m->cmd == KECHO_CMD_MEMBERS))
 		say(m->cmd + 1, serial, 0, body, m->len, NULL, 0);
 	else if (m->cmd == KECHO_CMD_ATTACH)
@@ -415,15 +419,35 @@ static int use(void *arg)
 	return 0;
 }
 
+/* Sources that go at any instant of their being joined with the next node. */
+static int come_and_go(void *arg)
+{
+	struct outcome *o = arg;
+	struct kecho_channel *ch;
+	struct kecho_source *s;
+	struct kecho *k;
+	int i;
+
+	o->open = kecho_open(&k, NULL) ?: kecho_channel_open(k, "told", NULL, &ch);
+	for (i = 0; !o->open && !o->source && i < COMINGS; i++) {
+		o->source = kecho_source_open(ch, NULL, &s);
+		sleep_us(pick(STAY_US));
+		kecho_source_close(s);
+	}
+	explain(o, o->open ?: o->source);
+	kecho_close(k);
+	return 0;
+}
+
 /* It ends by itself, in good order, in time. */
-static bool survives(struct outcome *o)
+static bool survives(int (*process)(void *), struct outcome *o)
 {
 	u64 until = now_ns() + MOST_S * 1000000000ull;
 	int status = -1;
 	pid_t pid;
 
 	memset(o, 0, sizeof(*o));
-	pid = spawn(use, o);
+	pid = spawn(process, o);
 	while (waitpid(pid, &status, WNOHANG) == 0 && now_ns() < until)
 		sleep_us(STEP_US);
 	if (status == -1)
@@ -438,7 +462,7 @@ TEST(honest)
 	struct outcome *o = shared(sizeof(*o));
 
 	must(o && own_network() && liar_start(NONE, 0), "a node");
-	ok(survives(o), "a process");
+	ok(survives(use, o), "a process");
 	is_eq(o->open | o->channel | o->source | o->sink, 0, "gets all: %s", o->why);
 	is_eq(o->members, 1, "is told who is there");
 	is_eq(o->read, -ETIMEDOUT, "and reads all that there is");
@@ -506,13 +530,24 @@ TEST(one_lie)
 	must(o && own_network(), "a network");
 	for (i = 0; i < ARRAY_SIZE(lies); i++) {
 		must(liar_start(lies[i].lie, 0), "a node");
-		ok(survives(o), "%s: the process ends in good order", lies[i].what);
+		ok(survives(use, o), "%s: the process ends in good order", lies[i].what);
 		got = *(int *)((u8 *)o + lies[i].at);
 		is_eq(got, lies[i].err, "%s: %s", lies[i].what, o->why);
 		ok(strstr(o->why, lies[i].names), "%s: '%s' names %s", lies[i].what, o->why,
 		   lies[i].names);
 		liar_stop();
 	}
+	munmap(o, sizeof(*o));
+}
+
+TEST(hangs_up_again)
+{
+	struct outcome *o = shared(sizeof(*o));
+
+	must(o && own_network() && liar_start(SOURCE_HANGUP_LATE, SEED), "a node");
+	ok(survives(come_and_go, o), "the process ends in good order");
+	is_eq(o->open | o->source, 0, "and gets all: %s", o->why);
+	liar_stop();
 	munmap(o, sizeof(*o));
 }
 
@@ -527,7 +562,7 @@ TEST(lies_at_random)
 	must(o && own_network(), "a network");
 	for (i = 0; i < n; i++) {
 		must(liar_start(RANDOM, seed + i), "a node");
-		ok(survives(o), "seed %llu: the process ends in good order: %s",
+		ok(survives(use, o), "seed %llu: the process ends in good order: %s",
 		   (unsigned long long)seed + i, o->why);
 		all += !o->open && !o->channel && !o->source && !o->sink;
 		liar_stop();
@@ -536,4 +571,4 @@ TEST(lies_at_random)
 	munmap(o, sizeof(*o));
 }
 
-TESTS(liar, honest, one_lie, lies_at_random);
+TESTS(liar, honest, one_lie, hangs_up_again, lies_at_random);
