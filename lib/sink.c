@@ -21,8 +21,7 @@ static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho
 	s->pollfd = s->pending = -1;
 	INIT_LIST_HEAD(&s->feeds);
 	s->copy = s->m.policy == KECHO_BLOCK ? NULL : aligned_alloc(64, KE_RECORD_MAX);
-	if ((s->copy || s->m.policy == KECHO_BLOCK) &&
-	    !(opt && attrs_load(&s->m.attrs, opt->attrs, opt->nattrs)))
+	if (s->copy || s->m.policy == KECHO_BLOCK)
 		return s;
 	sink_free(s);
 	return NULL;
@@ -59,7 +58,9 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	s = make_sink(ch, opt);
 	if (!s)
 		return lib_fail(-ENOMEM, "sink of '%s'", ch->ch.name);
-	err = k->attach->sink_join(s);
+	err = opt ? attrs_load(&s->m.attrs, opt->attrs, opt->nattrs) : 0;
+	if (!err)
+		err = k->attach->sink_join(s);
 	if (err)
 		sink_free(s);
 	else

@@ -28,10 +28,7 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 	s->s.retain = ch->retain;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
 	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
-	if (!(opt && attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs)))
-		return s;
-	source_free(s);
-	return NULL;
+	return s;
 }
 
 void source_free(struct kecho_source *s)
@@ -61,7 +58,9 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	s = make_source(ch, opt);
 	if (!s)
 		return lib_fail(-ENOMEM, "source of '%s'", ch->ch.name);
-	err = k->attach->source_join(s, size);
+	err = opt ? attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs) : 0;
+	if (!err)
+		err = k->attach->source_join(s, size);
 	if (err)
 		source_free(s);
 	else

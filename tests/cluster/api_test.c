@@ -163,6 +163,35 @@ TEST(attributes)
 	pair_end(&p);
 }
 
+/* What a member is born with is refused as what is set later. */
+TEST(attributes_at_birth)
+{
+	static const char large[KECHO_ATTR_VALUE_MAX + 1];
+	struct kecho_attr a[] = { { "zone", kecho_string("north") },
+				  { "large", kecho_bytes(large, sizeof(large)) },
+				  { "a b", kecho_i64(1) } };
+	struct kecho_source_options src = { .attrs = a, .nattrs = 2 };
+	struct kecho_sink_options snk = { .attrs = a + 2, .nattrs = 1 };
+	struct kecho_value v;
+	struct pair p = {};
+	char buf[16];
+
+	ARENA();
+	if (pair_open(&p, "birth", NULL)) {
+		is_eq(kecho_source_open(p.ch[0], &src, &p.src), -E2BIG, "too large a value");
+		ok(strstr(kecho_explain(), "large"), "named: %s", kecho_explain());
+		is_eq(kecho_sink_open(p.ch[0], &snk, &p.snk), -EINVAL, "no name");
+		ok(strstr(kecho_explain(), "a b"), "named: %s", kecho_explain());
+		src.nattrs = 1;
+		is_eq(kecho_source_open(p.ch[0], &src, &p.src), 0, "%s", kecho_explain());
+		ok(comes_true(!kecho_member_get(p.ch[1], kecho_source_id(p.src), "zone", &v, buf,
+						sizeof(buf)) &&
+			      v.len == 5 && !memcmp(v.data, "north", 5)),
+		   "zone");
+	}
+	pair_end(&p);
+}
+
 static unsigned int changes[KECHO_FAILED + 1];
 
 static void on_member(void *arg, const struct kecho_member *m)
@@ -524,7 +553,7 @@ TEST(close_drains)
 	pair_end(&p);
 }
 
-TESTS(api, order_of_all_ways, too_large, attributes, watch, channel_names_and_flags,
-      retained_for_late_sinks, block_and_dontwait, latest_counts_losses, disconnect_ends,
-      descriptor, callbacks, fork_has_no_part, one_reader_at_a_time,
-      silent_connection, read_vector, close_drains);
+TESTS(api, order_of_all_ways, too_large, attributes, attributes_at_birth, watch,
+      channel_names_and_flags, retained_for_late_sinks,
+      block_and_dontwait, latest_counts_losses, disconnect_ends, descriptor, callbacks,
+      fork_has_no_part, one_reader_at_a_time, silent_connection, read_vector, close_drains);
