@@ -7,6 +7,8 @@
  */
 #include "internal.h"
 
+enum { CHANNELS_FIRST = 256 };	/* that there is room for at first */
+
 static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
 		      u64 lag)
 {
@@ -218,14 +220,32 @@ int64_t embedded_ping(struct kecho *k, uint64_t node, int timeout_ms)
 	return rtt;
 }
 
+/* All that the registry has, in memory that is the caller's. */
+static ssize_t list_all(struct kecho *k, struct ke_reg_info **info)
+{
+	size_t room = CHANNELS_FIRST;
+	ssize_t n;
+
+	for (;; room *= 2) {
+		*info = calloc(room, sizeof(**info));
+		if (!*info)
+			return lib_fail(-ENOMEM, "the registry's channels");
+		n = ke_reg_list(k->reg, *info, room, k->timeout_ms);
+		if (n >= 0 && (size_t)n < room)
+			return n;
+		free(*info);
+		if (n < 0)
+			return lib_fail(n, "the registry does not answer");
+	}
+}
+
 ssize_t embedded_channels(struct kecho *k, struct kecho_channel_info *c, size_t max)
 {
-	struct ke_reg_info *info = calloc(max + 1, sizeof(*info));
-	ssize_t n, i;
+	struct ke_reg_info *info;
+	ssize_t n = list_all(k, &info), i;
 
-	if (!info)
-		return -ENOMEM;
-	n = ke_reg_list(k->reg, info, max, k->timeout_ms);
+	if (n < 0)
+		return n;
 	for (i = 0; i < n && (size_t)i < max; i++) {
 		strscpy(c[i].name, info[i].name, sizeof(c[i].name));
 		memcpy(c[i].uuid, info[i].uuid.b, sizeof(c[i].uuid));
@@ -233,5 +253,5 @@ ssize_t embedded_channels(struct kecho *k, struct kecho_channel_info *c, size_t 
 		c[i].other = info[i].other;
 	}
 	free(info);
-	return n < 0 ? lib_fail(n, "the registry does not answer") : n;
+	return n;
 }

@@ -249,6 +249,26 @@ TEST(channel_names_and_flags)
 	pair_end(&p);
 }
 
+TEST(more_channels_than_room)
+{
+	struct kecho_channel_info c[2] = {};
+	struct kecho_channel *ch;
+	struct kecho *k = NULL;
+	char name[16];
+	int i;
+
+	ARENA();
+	is_eq(kecho_open(&k, NULL), 0, "%s", kecho_explain());
+	for (i = 0; i < 300; i++) {
+		snprintf(name, sizeof(name), "channel-%d", i);
+		must(!kecho_channel_open(k, name, NULL, &ch), "%s", kecho_explain());
+	}
+	is_eq(kecho_channels(k, c, 2), i, "how many there are");
+	is_eq(kecho_channels(k, NULL, 0), i, "without any");
+	ok(!strncmp(c[1].name, "channel-", 8), "one of them is %s", c[1].name);
+	kecho_close(k);
+}
+
 TEST(retained_for_late_sinks)
 {
 	struct kecho_channel_options opt = { .retain = 3 };
@@ -554,6 +574,6 @@ TEST(close_drains)
 }
 
 TESTS(api, order_of_all_ways, too_large, attributes, attributes_at_birth, watch,
-      channel_names_and_flags, retained_for_late_sinks,
+      channel_names_and_flags, more_channels_than_room, retained_for_late_sinks,
       block_and_dontwait, latest_counts_losses, disconnect_ends, descriptor, callbacks,
       fork_has_no_part, one_reader_at_a_time, silent_connection, read_vector, close_drains);
