@@ -13,13 +13,16 @@
  *   Errors    Functions return 0 or a count, or -errno. On an error no output
  *             was touched. kecho_explain() has a sentence about the last error
  *             of the calling thread.
- *             A process that is attached to kechod gets two more from any call that
- *             asks it: -ENOTCONN, it has gone; -EPERM, it does not allow that.
+ *             A process that is attached to kechod gets more from any call that asks
+ *             it: -ENOTCONN, it has gone; -EACCES, the channel's mode, or -EPERM, its
+ *             configuration does not allow that; -ENOSPC, this user has all that it
+ *             grants; -EPROTO, its answer makes no sense.
  *   Threads   Every function may be called from any thread. One sink is read by
  *             one thread at a time (a second gets -EBUSY); a source may be used
  *             by many threads.
  *   Blocking  A function blocks only where its comment says so. None may be
- *             called from a signal handler.
+ *             called from a signal handler. An object is not used any more, by no
+ *             thread, once its close was called.
  *   fork      A child has no part in its parent's objects: every call in it
  *             but kecho_close() says -EBADF; it may open its own.
  *   Times     Names end in their unit. A timeout of -1 waits for ever, 0 not
@@ -111,7 +114,7 @@ struct kecho_options {
  * May block for opt->timeout_ms while the registry is sought, or kechod does not answer.
  * -EADDRNOTAVAIL, -EADDRINUSE: listen; -EINVAL: an option that does not parse, or
  * advertise without listen;
- * -EHOSTUNREACH: no registry; -EACCES: the registry belongs to another user;
+ * -ETIMEDOUT: no registry answers; -EACCES: it belongs to another user;
  * -ENOENT, -ECONNREFUSED: KECHO says daemon, and there is none; -ENOTCONN: it went away;
  * -EPROTO: it speaks another version; -ENOMEM, -EMFILE.
  */
@@ -119,7 +122,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt);
 
 /*
  * kecho_close - detach: closes what is still open, waits for what lingers (see
- * kecho_source_options.linger_ms), ends its threads. @k may be NULL.
+ * kecho_source_options.linger_ms), ends its threads. @k may be NULL. Not from a callback.
  */
 void kecho_close(struct kecho *k);
 
@@ -143,16 +146,20 @@ struct kecho_channel_options {
  * Blocks until every node of the channel that answers knows of this one. One that can
  * neither be dialled nor dials within 2 s is not waited for; kecho_links() shows it, and it
  * is tried for on.
- * -EINVAL: an empty or too long name, or a byte in it below 0x21 or '*';
+ * -EINVAL: an empty or too long name, or a byte in it below 0x21, 0x7f or '*';
  * -ENOENT, -EEXIST: see the flags; -EBUSY: this process has it open already, whatever
- * the flags; -ENOSPC: it has 4096 channels open, or knows 4096 other nodes;
+ * the flags; -ENOSPC: it has 4096 channels open, or knows 4096 other nodes, or the registry
+ * is full; -ESHUTDOWN: it was destroyed meanwhile; -ENOMEM;
  * -EPROTONOSUPPORT: a node of it speaks no version of the protocol that this one does;
  * -ETIMEDOUT: the registry does not answer, or waits for the channel's nodes.
  */
 int kecho_channel_open(struct kecho *k, const char *name,
 		       const struct kecho_channel_options *opt, struct kecho_channel **out);
-/* Closes the channel with its sources and sinks. @ch may be NULL. */
+/* Closes the channel with its sources and sinks; blocks as long as those linger. @ch may
+ * be NULL. Not from a callback. */
 void kecho_channel_close(struct kecho_channel *ch);
+/* Its name, which lives as long as the channel is open, and what tells it from all other
+ * channels, also from those that had the name before. */
 const char *kecho_channel_name(const struct kecho_channel *ch);
 void kecho_channel_uuid(const struct kecho_channel *ch, uint8_t uuid[16]);
 
@@ -186,7 +193,7 @@ int kecho_channel_other(struct kecho_channel *ch, uint8_t uuid[16]);
  * holds it; -ESHUTDOWN: it was destroyed.
  */
 int kecho_channel_freeze(struct kecho_channel *ch, int timeout_ms);
-/* Doesn't block. -EINVAL: this node doesn't hold it. */
+/* kecho_channel_thaw - hold it no more. Doesn't block. -EINVAL: this node doesn't hold it. */
 int kecho_channel_thaw(struct kecho_channel *ch);
 
 /*
@@ -248,8 +255,9 @@ struct kecho_attr {
 
 /*
  * Set a live attribute; every node of the channel (for a node: of all its
- * channels) sees the new value soon. None blocks. -E2BIG: value or set too large;
- * -EINVAL: name.
+ * channels) sees the new value soon. None blocks, but for kechod. -E2BIG: value, or
+ * the set (8192 bytes, encoded), too large; -EINVAL: name or kind; -ENOMEM; -EPERM: of
+ * kechod's node, or named kecho.*, which only nodes set.
  */
 int kecho_node_set(struct kecho *k, const char *name, struct kecho_value v);
 int kecho_channel_set(struct kecho_channel *ch, const char *name, struct kecho_value v);
@@ -260,7 +268,8 @@ int kecho_sink_set(struct kecho_sink *s, const char *name, struct kecho_value v)
  * kecho_channel_get, kecho_member_get - read an attribute of the channel, or of
  * a member by its id; "node.NAME" is the attribute NAME of the member's node.
  * @buf takes a string's or bytes' value (cut at @size) and v->data points there.
- * -ENOENT: no such member or attribute.
+ * Members that have left are known as long as a sink here reads their events.
+ * -ENOENT: no such member or attribute (kecho_explain() says nothing of it).
  */
 int kecho_channel_get(struct kecho_channel *ch, const char *name, struct kecho_value *v,
 		      void *buf, size_t size);
@@ -305,7 +314,7 @@ typedef void (*kecho_member_fn)(void *arg, const struct kecho_member *m);
  */
 int kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
 
-/* kecho_members - up to @max members now; returns how many there are. */
+/* kecho_members - up to @max members now; returns how many there are, maybe more. */
 ssize_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
 
 /* ------------------------------------------------------------------- sources */
@@ -326,12 +335,16 @@ struct kecho_source_options {
 
 /*
  * kecho_source_open - become a source. Blocks until every sink that is in the
- * channel now will see this source's first event (5 s at most). -EINVAL: the log's size;
- * -ENOSPC: this process has 4096 sources and sinks; -ENOMEM.
+ * channel now will see this source's first event (5 s at most). -EINVAL: the log's size, or
+ * an attribute; -E2BIG: an attribute; -ENOSPC: this process has 4096 sources and sinks;
+ * -ESHUTDOWN: the channel was destroyed; -ENOMEM.
  */
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
 		      struct kecho_source **out);
+/* Leaves; blocks for linger_ms at most. Sinks read its log to the end. Threads that submit
+ * get -EPIPE. @s may be NULL. */
 void kecho_source_close(struct kecho_source *s);
+/* The id that its events carry. */
 uint64_t kecho_source_id(const struct kecho_source *s);
 
 enum kecho_submit_flags {
@@ -341,11 +354,13 @@ enum kecho_submit_flags {
 
 /*
  * kecho_submit - submit an event of @len bytes at @data (0 is allowed).
- * Waits only while the channel is frozen, or the log is full and a `block` sink has not
- * read it; never with KECHO_DONTWAIT. Costs no system call when no sink sleeps, and few
+ * @data is copied. Waits only while the channel is frozen, the log is full and a `block`
+ * sink has not read it, or another thread's event goes in piece by piece; never with
+ * KECHO_DONTWAIT. Costs no system call when no sink sleeps, and few
  * when any number does, of any number of users.
- * -EAGAIN; -EMSGSIZE: over KECHO_EVENT_MAX; -EPIPE: the source was closed;
- * -ESHUTDOWN: the channel was destroyed.
+ * -EAGAIN; -EMSGSIZE: over KECHO_EVENT_MAX, or with KECHO_DONTWAIT and a `block` sink over
+ * the log's size; -ENOBUFS: see kecho_reserve(); -EPIPE: the source was closed;
+ * -ESHUTDOWN: the channel was destroyed; -EPROTO: kechod found its log broken.
  */
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
 
@@ -358,17 +373,21 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, 
 			    unsigned int flags);
 
 /* kecho_submit_attrs - the same for one event with attributes of its own.
- * -E2BIG: over KECHO_EVENT_ATTRS_MAX encoded. */
+ * -E2BIG: over KECHO_EVENT_ATTRS_MAX encoded; -EINVAL: a name or kind; -ENOMEM. */
 int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags);
 
 /*
  * kecho_reserve, kecho_commit, kecho_abort - write an event in place.
- * kecho_reserve() gives @len bytes in the log itself (at most
- * KECHO_EVENT_WHOLE_MAX, -EMSGSIZE over it); kecho_commit() publishes the first
- * @len of them, kecho_abort() none. Each reservation takes its place in the
- * order when it is made: later ones are seen only after it is committed or
- * aborted. At most 64 at a time (-ENOBUFS).
+ * kecho_reserve() gives @len bytes in the log itself, aligned to 8, which hold anything
+ * (a record is at most 64 KiB and an eighth of the log, 24 bytes of it not yours; -EMSGSIZE
+ * over that), and waits as kecho_submit() does;
+ * kecho_commit() publishes the first @len of them, kecho_abort() none; neither blocks, and
+ * either may come from another thread. Each reservation takes its place in the order when
+ * it is made: what is later is seen only after it is committed or aborted. So from the
+ * oldest open one on there are at most 64 reservations and events, no more than the log
+ * holds (-ENOBUFS). kecho_commit() says -EMSGSIZE over what was reserved, which stays so,
+ * and -EINVAL of what is no open reservation. Else the errors of kecho_submit().
  */
 struct kecho_reservation {
 	void *data;
@@ -404,8 +423,8 @@ struct kecho_event {
 	size_t attrs_len;
 };
 
-/* Called in the thread that runs kecho_run(), never concurrently for one sink. May
- * submit; may not close its sink. */
+/* Called in the thread that runs kecho_run(), never concurrently for one sink, with no lock
+ * held. May submit; may not close its sink. */
 typedef void (*kecho_event_fn)(void *arg, const struct kecho_event *ev);
 
 struct kecho_sink_options {
@@ -420,12 +439,16 @@ struct kecho_sink_options {
 /*
  * kecho_sink_open - become a sink. Blocks until every source that is in the
  * channel now sends to it (5 s at most): what they submit later is seen. -EINVAL: the
- * policy; -ENOSPC: this process has 4096 sources and sinks; -EPROTONOSUPPORT: a node of
- * the channel shares logs of a layout that is unknown here; -ENOMEM.
+ * policy, or an attribute; -E2BIG: an attribute; -ENOSPC: this process has 4096 sources and
+ * sinks; -EPROTONOSUPPORT: a node of the channel shares logs of a layout that is unknown
+ * here; -EPERM: kechod allows this user no `block`; -ESHUTDOWN: the channel was destroyed;
+ * -ENOMEM.
  */
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);
+/* Leaves; doesn't block. No thread may be reading it. @s may be NULL. */
 void kecho_sink_close(struct kecho_sink *s);
+/* Its id as a member. */
 uint64_t kecho_sink_id(const struct kecho_sink *s);
 
 /*
@@ -433,7 +456,8 @@ uint64_t kecho_sink_id(const struct kecho_sink *s);
  * Returns 0; -EAGAIN: nothing (timeout 0); -ETIMEDOUT; -EPIPE: a `disconnect` sink
  * was too slow and has ended, or a `block` sink was ended as it stalled a source (what
  * it was given last is not to be trusted then: the log went on); -ESHUTDOWN: the
- * channel was destroyed, and all was read; -EBUSY: another thread reads this sink.
+ * channel was destroyed, and all was read; -EBUSY: another thread reads this sink;
+ * -ENOSPC: kechod had no room for one more log of another host, and the sink has ended.
  */
 int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
 
@@ -450,26 +474,29 @@ ssize_t kecho_read_vector(struct kecho_sink *s, struct kecho_event *ev, size_t m
 /*
  * kecho_sink_fd - a descriptor that polls readable while kecho_read(…, 0) may
  * return something; when it finds nothing, the descriptor is quiet until something
- * comes. It belongs to the sink; only poll it.
+ * comes. It belongs to the sink; only poll it. -EMFILE, -ENFILE, -ENOMEM.
  */
 int kecho_sink_fd(struct kecho_sink *s);
 
-/* kecho_event_get - an event's attribute by name. -ENOENT. */
+/* kecho_event_get - an event's attribute by name; v->data lives as the event's. -ENOENT. */
 int kecho_event_get(const struct kecho_event *ev, const char *name, struct kecho_value *v);
 
 /*
  * kecho_run - wait up to @timeout_ms for events and call the callbacks of this
- * node's sinks until none is left. Returns how many events it delivered.
- * kecho_run_fd() polls readable when kecho_run(k, 0) has something to do.
+ * node's sinks until none is left. Returns how many events, losses and ends it delivered,
+ * 0 when the time is up. Of a sink that ended for being too slow comes no more; kecho_read()
+ * says why. kecho_run_fd() polls readable when kecho_run(k, 0) has something to do; it
+ * belongs to @k. -EMFILE, -ENFILE, -ENOMEM.
  */
 ssize_t kecho_run(struct kecho *k, int timeout_ms);
 int kecho_run_fd(struct kecho *k);
 
 /* ------------------------------------------------------------------- to look */
 
+/* Since it was opened; neither call below blocks. */
 struct kecho_source_stats {
 	uint64_t submitted, bytes;
-	uint64_t waited;	/* submissions that had to wait for a `block` sink */
+	uint64_t waited;	/* submissions that had to wait, for a `block` sink or a thaw */
 	uint64_t refused;	/* -EAGAIN */
 	uint64_t stalled;	/* times that `block` sinks were to end as they held it up */
 };
@@ -492,8 +519,8 @@ struct kecho_member_stats {
 };
 /*
  * kecho_channel_stats - ask every node of the channel for its members' counters.
- * Waits up to @timeout_ms for the answers; returns how many members answered
- * (all, also past @max).
+ * Waits up to @timeout_ms (-1: 5 s) for the answers; who gives none is missing. Returns how
+ * many members answered (all, also past @max). -EBUSY: another thread asks.
  */
 ssize_t kecho_channel_stats(struct kecho_channel *ch, struct kecho_member_stats *st, size_t max,
 			    int timeout_ms);
@@ -516,11 +543,12 @@ struct kecho_link_info {
 	 * memory in an unknown layout. Told for a minute after it was last tried. */
 	int refused;
 };
+/* kecho_links - up to @max links, also those that are down; returns how many there are. */
 ssize_t kecho_links(struct kecho *k, struct kecho_link_info *l, size_t max);
 
 /*
  * kecho_ping - one round trip to the node @node (kecho_link_info.node), in
- * nanoseconds. Waits up to @timeout_ms. -ENOTCONN: no such link; -ETIMEDOUT.
+ * nanoseconds. Waits up to @timeout_ms (-1: 5 s). -ENOTCONN: no such link; -ETIMEDOUT.
  */
 int64_t kecho_ping(struct kecho *k, uint64_t node, int timeout_ms);
 
@@ -532,8 +560,8 @@ struct kecho_channel_info {
 	int other;		/* not found by its name, which a channel before it in the
 				 * list has: see kecho_channel_other() */
 };
-/* kecho_channels - the channels of the registry, with those that claim the name of
- * another. Waits for its answer. */
+/* kecho_channels - up to @max channels of the registry, with those that claim the name of
+ * another; returns how many there are. Waits for its answer, as kecho_open(): -ETIMEDOUT. */
 ssize_t kecho_channels(struct kecho *k, struct kecho_channel_info *c, size_t max);
 
 #ifdef __cplusplus

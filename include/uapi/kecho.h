@@ -119,7 +119,7 @@ enum kecho_frame_type {
 	KECHO_FRAME_MEMBER = 20,	/* a member of mine, whole */
 	KECHO_FRAME_MEMBER_GONE = 21,
 	KECHO_FRAME_MEMBER_ACK = 22,
-	KECHO_FRAME_ATTR = 23,		/* one attribute of my node or channel */
+	KECHO_FRAME_ATTR = 23,		/* all attributes of my node or channel */
 	KECHO_FRAME_SHARE = 24,		/* descriptors for a node of the same host */
 	KECHO_FRAME_STAT = 25,		/* tell me your members' counters */
 	KECHO_FRAME_STATS = 26,
