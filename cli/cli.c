@@ -19,6 +19,10 @@ static const struct verb *speaking_verb;
 const char help_environment[] =
 	"\n"
 	"Environment:\n"
+	"  KECHO           daemon: attach to kechod, only; embedded: be a node, only\n"
+	"                  (default: kechod, if it runs and neither KECHO_LISTEN nor\n"
+	"                  KECHO_REGISTRY is set)\n"
+	"  KECHO_SOCKET    kechod's socket (default: /run/kecho/kechod.sock)\n"
 	"  KECHO_LISTEN    ADDR[:PORT] of this host where other hosts reach this node\n"
 	"                  by TCP (default: none, only this host does)\n"
 	"  KECHO_ADVERTISE ADDR[:PORT] where others reach that, if it is another one\n"

@@ -23,6 +23,12 @@ export PKG_CONFIG_LIBDIR=${pc%/*} PKG_CONFIG_SYSROOT_DIR=$DESTDIR
 is "$(pkg-config --modversion libkecho)" "$("$kecho" --version | awk '{ print $NF }')" \
 	"pkg-config knows the version"
 
+functions=$(nm -D --defined-only "$lib/libkecho.so" | sed -n 's/.* T \(kecho_[a-z0-9_]*\).*/\1/p')
+pages=$(dirname "$(find "$DESTDIR" -name libkecho.3)")
+is "$(for function in $functions; do
+	[ -e "$pages/$function.3" ] && echo "$function"
+done)" "${functions:-none}" "each function has its page"
+
 ch=$(channel hello)
 awk '/^    #include <kecho/, /^    }/' "$root/README.md" | cut -c 5- >"$dir/readme.c"
 [ "$(grep -c . "$dir/readme.c")" -le $lines_max ]
