@@ -79,7 +79,7 @@ struct kd {
 	struct list_head waits, over;	/* answers that are due; that are due now */
 	struct list_head joins;	/* that wait for a thread */
 	unsigned int njoins, nsessions;
-	u64 last_log, last_bell, last_ping_ns, memory;
+	u64 last_bell, last_ping_ns, memory;
 	struct kd_keep *keep;	/* keep.c; NULL: nothing is kept any more */
 	bool taking_over, holds;
 	bool leaving;		/* to the next kechod */
@@ -188,7 +188,7 @@ struct kd_opening {
 
 /* The memory of a log, for who reads it. */
 struct kd_log {
-	u64 id, size;
+	u64 size;
 	int fd;			/* read-only */
 	void *map;
 };
@@ -302,6 +302,7 @@ void kd_slot_give_back(struct kd_slots *sl, u32 slot);
 void kd_slot_lend(struct kd_slots *sl, u32 slot);
 struct kecho_gate_slot *kd_gate(const struct kd_session *s, u32 slot);
 int kd_gate_take(struct kd_session *s, u64 pos, u32 *slot);
+void kd_run_path(const struct kd *d, char *path, size_t size, const char *file);
 int kd_run_file(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
 		int *rw, int *ro);
 void kd_run_file_remove(const struct kd *d, const char *file);
@@ -385,11 +386,11 @@ void kd_channel_close_request(const struct kd_request *r);
 
 /* log.c */
 void kd_log_init(struct kd_log *l);
-int kd_log_make(struct kd *d, struct kd_log *l, u64 size, int *memfd);
+int kd_log_make(struct kd_log *l, u64 size, int *memfd);
 int kd_log_seal(struct kd_log *l, int memfd);
-int kd_log_take(struct kd *d, struct kd_log *l, u64 size, int memfd);
+int kd_log_take(struct kd_log *l, u64 size, int memfd);
 int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size, char *file, size_t file_size);
-int kd_log_again(struct kd *d, struct kd_log *l, int dir, const char *file);
+int kd_log_again(struct kd_log *l, int dir, const char *file);
 void kd_log_fini(struct kd_log *l);
 struct ke_view kd_log_view(const struct kd_log *l);
 

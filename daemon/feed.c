@@ -106,7 +106,6 @@ static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 	struct kecho_note_feed note = {
 		.sink = cpu_to_le32(f->sink->handle),
 		.feed = cpu_to_le32(f->id),
-		.log = cpu_to_le64(log->id),
 		.size = cpu_to_le64(log->size),
 		.pos = cpu_to_le64(pos),
 		.seq = cpu_to_le64(seq),

@@ -114,7 +114,7 @@ static void channel_path(const struct kd_channel *c, char *path, size_t size)
 
 	for (i = 0; i < (int)sizeof(c->ch.uuid.b); i++)
 		n += snprintf(name + n, sizeof(name) - n, "%02x", b[i]);
-	path_of(c->d, path, size, name);
+	kd_run_path(c->d, path, size, name);
 }
 
 static int write_whole(const char *path, const void *data, size_t len)
@@ -147,7 +147,7 @@ void kd_keep_channel(struct kd_channel *c)
 	if (k.attrs_len)
 		memcpy(k.attrs, c->ch.attrs.buf, k.attrs_len);
 	channel_path(c, path, sizeof(path));
-	path_of(c->d, fresh, sizeof(fresh), "fresh");
+	kd_run_path(c->d, fresh, sizeof(fresh), "fresh");
 	err = write_whole(fresh, &k, offsetof(struct kept_channel, attrs) + k.attrs_len);
 	if (!err && rename(fresh, path))
 		err = -errno;

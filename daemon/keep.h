@@ -51,11 +51,6 @@ struct kept_mirror {
 	u32 log, pad;
 };
 
-static inline void path_of(const struct kd *d, char *path, size_t size, const char *name)
-{
-	snprintf(path, size, "%s/%s", d->conf.run, name);
-}
-
 static inline struct kept_mirror *kept_mirror(const struct kd_log *l)
 {
 	BUILD_BUG_ON(sizeof(struct kecho_log_header) > KEPT_AT);

@@ -23,7 +23,7 @@ void kd_log_init(struct kd_log *l)
 	l->fd = -1;
 }
 
-static int log_map(struct kd *d, struct kd_log *l, u64 size, int fd, bool writable)
+static int log_map(struct kd_log *l, u64 size, int fd, bool writable)
 {
 	void *p = mmap(NULL, KECHO_LOG_HEADER_SIZE + size,
 		       writable ? PROT_READ | PROT_WRITE : PROT_READ, MAP_SHARED, fd, 0);
@@ -32,12 +32,11 @@ static int log_map(struct kd *d, struct kd_log *l, u64 size, int fd, bool writab
 		return -errno;
 	l->map = p;
 	l->size = size;
-	l->id = ++d->last_log;
 	return 0;
 }
 
 /* A source's, of @size bytes; *@memfd is what its process maps. */
-int kd_log_make(struct kd *d, struct kd_log *l, u64 size, int *memfd)
+int kd_log_make(struct kd_log *l, u64 size, int *memfd)
 {
 	char path[32];
 	int err;
@@ -53,7 +52,7 @@ int kd_log_make(struct kd *d, struct kd_log *l, u64 size, int *memfd)
 	/* Nor does anybody get a descriptor for writing by the name of this one. */
 	if (l->fd < 0 || fchmod(*memfd, 0400))
 		goto close_memfd;
-	err = log_map(d, l, size, l->fd, false);
+	err = log_map(l, size, l->fd, false);
 	if (!err)
 		return 0;
 	errno = -err;
@@ -78,7 +77,7 @@ int kd_log_seal(struct kd_log *l, int memfd)
 
 /* One that was made and sealed by the kechod before us. Seals are looked at first: only
  * memory has them, and of that no answer has to be waited for. */
-int kd_log_take(struct kd *d, struct kd_log *l, u64 size, int memfd)
+int kd_log_take(struct kd_log *l, u64 size, int memfd)
 {
 	int seals = fcntl(memfd, F_GET_SEALS), err;
 	struct stat st;
@@ -92,7 +91,7 @@ int kd_log_take(struct kd *d, struct kd_log *l, u64 size, int memfd)
 	l->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (l->fd < 0)
 		return -errno;
-	err = log_map(d, l, size, l->fd, false);
+	err = log_map(l, size, l->fd, false);
 	if (err)
 		kd_log_fini(l);
 	return err;
@@ -107,7 +106,7 @@ int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size, char *file, size_t f
 		return err;
 	err = -posix_fallocate(rw, 0, KECHO_LOG_HEADER_SIZE + size);
 	if (!err)
-		err = log_map(d, l, size, rw, true);
+		err = log_map(l, size, rw, true);
 	close(rw);
 	if (!err)
 		return 0;
@@ -117,7 +116,7 @@ int kd_log_mirror(struct kd *d, struct kd_log *l, u64 size, char *file, size_t f
 }
 
 /* A mirror that the kechod before us has left. */
-int kd_log_again(struct kd *d, struct kd_log *l, int dir, const char *file)
+int kd_log_again(struct kd_log *l, int dir, const char *file)
 {
 	int rw = openat(dir, file, O_RDWR | O_CLOEXEC | O_NOFOLLOW), err = -EPROTO;
 	struct stat st;
@@ -132,7 +131,7 @@ int kd_log_again(struct kd *d, struct kd_log *l, int dir, const char *file)
 	} else if (S_ISREG(st.st_mode) && st.st_size > KECHO_LOG_HEADER_SIZE) {
 		size = st.st_size - KECHO_LOG_HEADER_SIZE;
 		if (ke_log_size_fits(size))
-			err = log_map(d, l, size, rw, true);
+			err = log_map(l, size, rw, true);
 	}
 	close(rw);
 	if (err)

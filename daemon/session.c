@@ -230,7 +230,7 @@ int kd_lock_run(struct kd *d)
 {
 	char path[128];
 
-	snprintf(path, sizeof(path), "%s/kechod.lock", d->conf.run);
+	kd_run_path(d, path, sizeof(path), "kechod.lock");
 	d->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (d->lock_fd < 0) {
 		kd_say(LOG_ERR, "cannot open %s: %m", path);

@@ -11,6 +11,11 @@
  */
 #include "daemon.h"
 
+void kd_run_path(const struct kd *d, char *path, size_t size, const char *file)
+{
+	snprintf(path, size, "%s/%s", d->conf.run, file);
+}
+
 /* A new file of the run directory, of @size bytes: @prefix and what is put into @file
  * behind it. *@ro is the same, to be read only. */
 int kd_run_file(const char *run, const char *prefix, char *file, size_t file_size, u64 size,
@@ -41,7 +46,7 @@ void kd_run_file_remove(const struct kd *d, const char *file)
 {
 	char path[160];
 
-	snprintf(path, sizeof(path), "%s/%s", d->conf.run, file);
+	kd_run_path(d, path, sizeof(path), file);
 	if (d->keep && *file)
 		unlink(path);
 }

@@ -72,14 +72,14 @@ static int source_log(struct kd_source *src, const struct kd_request *r, u64 siz
 
 	src->held = KE_NO_LIMIT;
 	if (!in->again)
-		return kd_log_make(d, &src->log, size, &src->memfd);
+		return kd_log_make(&src->log, size, &src->memfd);
 	src->again = true;
 	if (d->holds)
 		src->held = le64_to_cpu(in->limit);
 	src->kept = kd_keep_find(r->s, src->o->c, KE_SOURCE, le64_to_cpu(in->member));
 	if (src->kept)
 		src->s.member.id = le64_to_cpu(in->member);
-	return r->fd >= 0 ? kd_log_take(d, &src->log, size, r->fd) : -EBADF;
+	return r->fd >= 0 ? kd_log_take(&src->log, size, r->fd) : -EBADF;
 }
 
 static struct kd_source *source_make(struct kd_opening *o, const struct kd_request *r, u64 size,

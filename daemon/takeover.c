@@ -82,7 +82,7 @@ int kd_take_over_begin(struct kd *d)
 	char path[160];
 	int fd, err = 0;
 
-	path_of(d, path, sizeof(path), "node");
+	kd_run_path(d, path, sizeof(path), "node");
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0)
 		return -errno;
@@ -172,7 +172,7 @@ static void take_mirror(struct kd *d, int dir, const char *name)
 	struct ke_kept kept = { 0 };
 	struct kd_channel *c;
 	struct kd_log log;
-	int err = kd_log_again(d, &log, dir, name);
+	int err = kd_log_again(&log, dir, name);
 
 	if (err) {
 		not_taken(dir, name, err);
@@ -246,7 +246,7 @@ static void end_member(const struct kd *d, const struct kd_kept *k)
 	char path[160];
 	int fd;
 
-	path_of(d, path, sizeof(path), k->limits);
+	kd_run_path(d, path, sizeof(path), k->limits);
 	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return;

@@ -278,7 +278,6 @@ struct kecho_ctl_ping {
 struct kecho_note_feed {
 	__le32 sink;
 	__le32 feed;		/* of the sink; never reused while it is open */
-	__le64 log;		/* names the log's memory: feeds of one log have the same */
 	__le64 size;
 	__le64 pos, seq;	/* the first record's position; the event before it */
 	__le64 member;		/* the source */

@@ -214,7 +214,7 @@ static void tell_bell(u32 channel)
 
 static void tell_feed(u32 sink)
 {
-	struct kecho_note_feed n = { .sink = sink, .feed = ++node.handle, .log = 9, .slot = 2,
+	struct kecho_note_feed n = { .sink = sink, .feed = ++node.handle, .slot = 2,
 				     .size = RAW_LOG, .member = 78, .mine = 1 };
 	int fd = node.lie == FEED_SMALL ? memory(4096) : a_log();
 
