@@ -12,7 +12,7 @@ columns_max=100
 function_lines_max=70
 file_lines_max=600
 shim_lines_max=1500
-folders="include core kernel lib daemon cli sim services bench demo tests tools"
+folders="include core kernel lib daemon cli sim services bench demo examples tests tools"
 core_only="core"
 
 number=0
