@@ -14,7 +14,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench scale fuzz install uninstall help clean
+.PHONY: all demo check check-long core-kernel style bench scale fuzz install uninstall deb help clean
 
 all:
 	@$(deps) build
@@ -63,6 +63,10 @@ install:
 uninstall:
 	@DESTDIR='$(DESTDIR)' PREFIX='$(PREFIX)' $(tools)/install.sh -u build
 
+deb:
+	@$(deps) deb
+	@$(tools)/build-deb.sh build/deb
+
 clean:
 	rm -rf $(TREES)
 
@@ -78,4 +82,5 @@ help:
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
 	@echo "make install      into PREFIX ($(PREFIX)) and its LIBDIR ($(LIBDIR)), under DESTDIR"
 	@echo "make uninstall    what was installed in PREFIX, under DESTDIR"
+	@echo "make deb          Debian's packages, in build/deb/"
 	@echo "make clean        remove the build trees"
