@@ -50,6 +50,7 @@ enum lib_limits {
 	FDS_QUEUED_MAX = 16,	/* descriptors that came before the frame they belong to */
 	FDS_PER_SHARE = 2,
 	DOORBELLS_MAX = 16,	/* of one channel on one host */
+	TELL_PARTS = 4,		/* of a log: a part of an event that is told of at once */
 	ROOM_LOOK_MS = 100,	/* a blocked submitter looks at its gates itself */
 	HELPER_PARKED_TICKS = 50,
 	LINGER_MS = 2000,

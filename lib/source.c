@@ -304,11 +304,16 @@ static inline int put_record(struct kecho_source *s, const struct ke_event_info 
 	return err;
 }
 
+/*
+ * Others begin with an event when a part of the log is full of it, so that `latest` sinks
+ * can keep up with one that is larger than the log; they aren't woken for each piece. Who
+ * waits for room tells them too, and the caller of the last.
+ */
 static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, const u8 *data,
 			  size_t len, u32 piece)
 {
+	size_t at, untold = 0;
 	u64 seq = 0;
-	size_t at;
 	u32 n;
 	int err = 0;
 
@@ -318,7 +323,11 @@ static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, con
 		info.frag_offset = at;
 		err = put_record(s, &info, data + at, n, 0, &seq);
 		info.attrs_len = 0;
+		untold += n;
+		if (untold < s->s.log.size / TELL_PARTS || at + n == len)
+			continue;
 		source_tell(s);
+		untold = 0;
 	}
 	return err;
 }
