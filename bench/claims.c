@@ -35,6 +35,8 @@ static int measure_arm(void *arg, enum measure_arm arm, double *value)
 	struct bench *b = arg;
 	const struct bench_claim *c = b->claim;
 	struct probe_latency latency = { 0 };
+	struct probe_rate rate = { 0 };
+	struct probe_cpu cpu = { 0 };
 	double v = 0;
 	int err = 0;
 
@@ -44,16 +46,16 @@ static int measure_arm(void *arg, enum measure_arm arm, double *value)
 		v = latency.p50_ns / 1e3;
 		break;
 	case PROBE_BURST_US:
-		err = probe_burst(b->rig[arm], b->effort->bursts, c->batch, &v);
-		v /= 1e3;
+		err = probe_burst(b->rig[arm], b->effort->bursts, c->batch, &cpu);
+		v = cpu.publisher_ns / 1e3;
 		break;
 	case PROBE_AWAKE_US:
 		err = probe_awake(b->rig[arm], b->effort->bursts, c->batch, &v);
 		v /= 1e3;
 		break;
 	case PROBE_RATE_K:
-		err = probe_rate(b->rig[arm], b->effort->rate_ns, c->batch, &v);
-		v /= 1e3;
+		err = probe_rate(b->rig[arm], b->effort->rate_ns, c->batch, &rate);
+		v = rate.per_s / 1e3;
 		break;
 	case PROBE_WIRE_B:
 		err = probe_wire(b->rig[arm], b->effort->bursts, c->batch, &v);

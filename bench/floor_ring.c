@@ -27,6 +27,8 @@
 #include <unistd.h>
 
 #define RING_SLOTS	1024u	/* a power of two */
+#define RING_BYTES	(4u << 20)	/* larger events have fewer slots, */
+#define RING_SLOTS_MIN	64u	/* but so many */
 
 struct ring_page {
 	_Alignas(64) _Atomic uint64_t head;	/* records published */
@@ -41,14 +43,14 @@ struct ring_page {
 struct ring {
 	struct ring_page *page;
 	size_t map_size, len, stride;
-	unsigned int nsinks, sink;
+	unsigned int nsinks, sink, slots;
 	uint64_t head, room_until;	/* the publisher's */
 	uint64_t pos;			/* a sink's: up to where it gave records out */
 };
 
 static unsigned char *slot(const struct ring *r, uint64_t n)
 {
-	return r->page->slots + (n & (RING_SLOTS - 1)) * r->stride;
+	return r->page->slots + (n & (r->slots - 1)) * r->stride;
 }
 
 static int ring_prepare(void **state, unsigned int nsinks, size_t len)
@@ -61,8 +63,11 @@ static int ring_prepare(void **state, unsigned int nsinks, size_t len)
 	r->nsinks = nsinks;
 	r->len = len;
 	r->stride = (len + 7) & ~(size_t)7;
-	r->map_size = sizeof(*r->page) + RING_SLOTS * r->stride;
-	r->room_until = RING_SLOTS;
+	r->slots = RING_SLOTS;
+	while (r->slots > RING_SLOTS_MIN && r->slots * r->stride > RING_BYTES)
+		r->slots /= 2;
+	r->map_size = sizeof(*r->page) + r->slots * r->stride;
+	r->room_until = r->slots;
 	fd = memfd_create("ring", MFD_CLOEXEC);
 	if (fd < 0) {
 		err = -errno;
@@ -114,7 +119,7 @@ static unsigned char *ring_claim(struct ring *r)
 			if (pos < min)
 				min = pos;
 		}
-		r->room_until = min + RING_SLOTS;
+		r->room_until = min + r->slots;
 		if (r->head == r->room_until)
 			sched_yield();
 	}
@@ -139,7 +144,7 @@ static int ring_publish(void *state, const struct iovec *events, size_t n)
 	struct ring *r = state;
 	size_t i;
 
-	if (n > RING_SLOTS)
+	if (n > r->slots)
 		return -EINVAL;
 	for (i = 0; i < n; i++) {
 		/* The claim would wait for sinks that don't know of the batch yet. */

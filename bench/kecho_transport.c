@@ -2,15 +2,13 @@
 /* kecho as a transport; see kecho_transport.h. */
 #include "kecho_transport.h"
 #include "end.h"
+#include "hosts.h"
 
 #include <kecho/kecho.h>
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-
-#define PUBLISHER_HOST	"127.0.0.1"
-#define SINK_HOST_FIRST	2	/* sink i is on 127.0.0.(i + 2) */
 
 struct node {
 	struct end end;
@@ -42,7 +40,8 @@ static int remote_prepare(void **state, unsigned int nsinks, size_t len)
 	if (err)
 		return err;
 	n = made;
-	snprintf(n->registry, sizeof(n->registry), PUBLISHER_HOST ":%d", port);
+	snprintf(n->registry, sizeof(n->registry), "%s:%d", hosts_address(HOST_PUBLISHER),
+		 port);
 	*state = n;
 	return 0;
 }
@@ -64,7 +63,7 @@ static int kecho_attach(void *state, unsigned int sink)
 	struct kecho_options opt;
 	char host[16];
 
-	snprintf(host, sizeof(host), "127.0.0.%u", (sink + SINK_HOST_FIRST) & 0xff);
+	hosts_sink_address(sink, host, sizeof(host));
 	opt = options_of(n, host);
 	return end_open_sink(&n->end, &opt);
 }
@@ -72,7 +71,7 @@ static int kecho_attach(void *state, unsigned int sink)
 static int kecho_connect(void *state)
 {
 	struct node *n = state;
-	struct kecho_options opt = options_of(n, PUBLISHER_HOST);
+	struct kecho_options opt = options_of(n, hosts_address(HOST_PUBLISHER));
 
 	return end_open_source(&n->end, &opt);
 }

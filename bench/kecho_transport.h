@@ -11,7 +11,7 @@
 extern const struct transport kecho_local;
 extern const struct transport kecho_local_timed;	/* events say when they were submitted */
 
-/* Each on a host of its own, 127.0.0.1, 127.0.0.2 …: TCP. */
+/* Each on a host of its own, 127.0.0.1, 127.0.0.2 …, or on the two of hosts.h: TCP. */
 extern const struct transport kecho_remote;
 
 #endif

@@ -2,7 +2,9 @@
 /* kecho through kechod as a transport; see kechod_transport.h. */
 #include "kechod_transport.h"
 #include "end.h"
+#include "hosts.h"
 #include "kechod.h"
+#include "measure.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -24,26 +26,38 @@ static void stop_all(struct hosts *h)
 		kechod_stop(&h->kechod[--h->n]);
 }
 
+static void host_address(unsigned int host, char *address, size_t size)
+{
+	if (host)
+		hosts_sink_address(0, address, size);
+	else
+		snprintf(address, size, "%s", hosts_address(HOST_PUBLISHER));
+}
+
 /* The first serves the registry, which is the rig's own: no other node is met there. */
 static int start_all(struct hosts *h, unsigned int n)
 {
-	char listen[32], registry[40];
+	char address[16], listen[32], registry[40];
 	const char *options[] = { registry, listen, NULL };
 	int err, port = end_free_port();
 
 	if (port < 0)
 		return port;
-	snprintf(registry, sizeof(registry), "registry=127.0.0.1:%d", port);
+	snprintf(registry, sizeof(registry), "registry=%s:%d", hosts_address(HOST_PUBLISHER),
+		 port);
 	while (h->n < n) {
-		snprintf(listen, sizeof(listen), "listen=127.0.0.%u", h->n + 1);
-		err = kechod_start(&h->kechod[h->n], options);
+		host_address(h->n, address, sizeof(address));
+		snprintf(listen, sizeof(listen), "listen=%s", address);
+		err = hosts_enter(h->n);
+		if (!err)
+			err = kechod_start(&h->kechod[h->n], options);
 		if (err) {
 			stop_all(h);
 			return err;
 		}
 		h->n++;
 	}
-	return 0;
+	return hosts_enter(HOST_PUBLISHER);
 }
 
 static int prepare(void **state, unsigned int nhosts)
@@ -94,6 +108,23 @@ static int kechod_connect(void *state)
 	return end_open_source(&h->end, NULL);
 }
 
+static int kechod_cpu(void *state, uint64_t *ns)
+{
+	struct hosts *h = state;
+	uint64_t one, sum = 0;
+	unsigned int i;
+	int err;
+
+	for (i = 0; i < h->n; i++) {
+		err = measure_cpu_of(h->kechod[i].pid, &one);
+		if (err)
+			return err;
+		sum += one;
+	}
+	*ns = sum;
+	return 0;
+}
+
 static void kechod_release(void *state)
 {
 	struct hosts *h = state;
@@ -110,6 +141,7 @@ const struct transport kechod_local = {
 	.connect = kechod_connect,
 	.publish = end_publish,
 	.receive = end_receive,
+	.broker_cpu = kechod_cpu,
 	.release = kechod_release,
 };
 
@@ -121,5 +153,6 @@ const struct transport kechod_remote = {
 	.publish = end_publish,
 	.receive = end_receive,
 	.wire = end_wire,
+	.broker_cpu = kechod_cpu,
 	.release = kechod_release,
 };

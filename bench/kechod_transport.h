@@ -12,7 +12,8 @@
 /* All attached to one kechod: kechod is not on the way of an event. */
 extern const struct transport kechod_local;
 
-/* The publisher attached to the kechod of 127.0.0.1, all sinks to that of 127.0.0.2. */
+/* The publisher attached to the kechod of 127.0.0.1, all sinks to that of 127.0.0.2; or
+ * of the hosts of hosts.h. */
 extern const struct transport kechod_remote;
 
 #endif

@@ -40,6 +40,20 @@ uint64_t measure_process_cpu_ns(void)
 	return clock_ns(CLOCK_PROCESS_CPUTIME_ID);
 }
 
+int measure_cpu_of(pid_t pid, uint64_t *ns)
+{
+	struct timespec ts;
+	clockid_t id;
+	int err = clock_getcpuclockid(pid, &id);
+
+	if (err)
+		return -err;
+	if (clock_gettime(id, &ts))
+		return -errno;
+	*ns = (uint64_t)ts.tv_sec * MEASURE_NS_PER_S + (uint64_t)ts.tv_nsec;
+	return 0;
+}
+
 uint64_t measure_sleeps(void)
 {
 	struct rusage ru;
@@ -169,14 +183,20 @@ static int take_pair(const struct claim *c, unsigned int pair, struct rounds *r)
 	return 0;
 }
 
-static struct interval ratio_of(const double *a, const double *b, unsigned int n, unsigned int step)
+static struct interval ratio_of(const double *a, const double *b, size_t n, unsigned int step)
 {
 	double v[MEASURE_PAIRS_MAX];
-	unsigned int i;
+	size_t i;
 
+	assert(n && n <= MEASURE_PAIRS_MAX);
 	for (i = 0; i < n; i++)
 		v[i] = a[i * step] / b[i * step];
 	return measure_median(v, n);
+}
+
+struct interval measure_ratio(const double *a, const double *b, size_t n)
+{
+	return ratio_of(a, b, n, 1);
 }
 
 static void summarise(const struct claim *c, struct rounds *r, struct comparison *out)

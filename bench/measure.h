@@ -22,6 +22,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <sys/types.h>
 
 #define MEASURE_PAIRS_MIN	24
 #define MEASURE_PAIRS_MAX	480
@@ -31,6 +32,9 @@
 uint64_t measure_now_ns(void);
 uint64_t measure_thread_cpu_ns(void);
 uint64_t measure_process_cpu_ns(void);
+
+/* CPU time of another process. -errno. */
+int measure_cpu_of(pid_t pid, uint64_t *ns);
 
 /* How often the calling process gave up its CPU to wait. */
 uint64_t measure_sleeps(void);
@@ -56,6 +60,10 @@ struct interval measure_median(double *v, size_t n);
 enum measure_arm { ARM_FLOOR, ARM_CONTROL, ARM_SUBJECT, ARM_COUNT };
 enum measure_side { AT_MOST, AT_LEAST };
 enum measure_verdict { VERDICT_MET, VERDICT_NOT_DECIDED, VERDICT_MISSED, VERDICT_NONE };
+
+/* The median of the pairwise ratios of @a to @b with its interval; @n is at most
+ * MEASURE_PAIRS_MAX and not 0. */
+struct interval measure_ratio(const double *a, const double *b, size_t n);
 
 /* What is claimed, and how to take one measurement of an arm. */
 struct claim {

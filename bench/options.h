@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #define OPTIONS_SIZE_MIN	32	/* bytes of an event */
-#define OPTIONS_SIZE_MAX	4096
+#define OPTIONS_SIZE_MAX	65536
 
 struct options {
 	bool quick;	/* shorter rounds, for a look */

@@ -37,9 +37,12 @@ static int gather(struct rig *r, struct probe_latency *out)
 	for (i = 0; i < r->nsinks; i++)
 		for (j = 0; j < r->board->sink[i].nsamples; j++)
 			v[n++] = r->board->sink[i].sample_ns[j];
-	out->p50_ns = measure_percentile(v, n, 0.5);
+	if (n) {
+		out->p50_ns = measure_percentile(v, n, 0.5);
+		out->p99_ns = measure_percentile(v, n, 0.99);
+	}
 	free(v);
-	return 0;
+	return n ? 0 : -ENODATA;
 }
 
 int probe_latency(struct rig *r, unsigned int count, struct probe_latency *out)
@@ -93,14 +96,24 @@ static int publish_burst(struct rig *r, unsigned int batch, uint64_t *cpu_ns)
 	return 0;
 }
 
-int probe_burst(struct rig *r, unsigned int bursts, unsigned int batch, double *cpu_ns)
+static int broker_cpu(struct rig *r, uint64_t *ns)
 {
-	uint64_t others = others_cpu_ns(), mine = 0;
+	*ns = 0;
+	return r->transport->broker_cpu ? r->transport->broker_cpu(r->state, ns) : 0;
+}
+
+int probe_burst(struct rig *r, unsigned int bursts, unsigned int batch, struct probe_cpu *out)
+{
+	uint64_t others, mine = 0, before, after;
 	unsigned int i;
 	int err;
 
 	if (!bursts || !batch || RIG_BURST % batch)
 		return -EINVAL;
+	err = broker_cpu(r, &before);
+	if (err)
+		return err;
+	others = others_cpu_ns();
 	for (i = 0; i < bursts; i++) {
 		rig_settle();
 		err = publish_burst(r, batch, &mine);
@@ -110,7 +123,11 @@ int probe_burst(struct rig *r, unsigned int bursts, unsigned int batch, double *
 			return err;
 	}
 	others = others_cpu_ns() - others;
-	*cpu_ns = (double)(mine + others) / bursts / RIG_BURST;
+	err = broker_cpu(r, &after);
+	if (err)
+		return err;
+	out->publisher_ns = (double)(mine + others) / bursts / RIG_BURST;
+	out->broker_ns = (double)(after - before) / bursts / RIG_BURST;
 	return 0;
 }
 
@@ -138,9 +155,10 @@ int probe_awake(struct rig *r, unsigned int bursts, unsigned int batch, double *
 	return 0;
 }
 
-int probe_rate(struct rig *r, uint64_t duration_ns, unsigned int batch, double *per_s)
+int probe_rate(struct rig *r, uint64_t duration_ns, unsigned int batch, struct probe_rate *out)
 {
-	uint64_t first = r->sent, start = measure_now_ns();
+	uint64_t first = r->sent, start = measure_now_ns(), lost = rig_lost(r);
+	double sent, missed;
 	unsigned int i;
 	int err;
 
@@ -158,7 +176,10 @@ int probe_rate(struct rig *r, uint64_t duration_ns, unsigned int batch, double *
 	err = rig_await(r);
 	if (err)
 		return err;
-	*per_s = (double)(r->sent - first) * MEASURE_NS_PER_S / (double)(measure_now_ns() - start);
+	sent = (double)(r->sent - first);
+	missed = (double)(rig_lost(r) - lost) / r->nsinks;
+	out->per_s = (sent - missed) * MEASURE_NS_PER_S / (double)(measure_now_ns() - start);
+	out->lost = missed / sent;
 	return 0;
 }
 

@@ -16,6 +16,7 @@
 
 #define SETTLE_NS	20000	/* for a sink that has its event to fall asleep */
 #define POLLS_PER_CHECK	4096	/* of the board, between looks at the children */
+#define NUDGE_NS	20000000	/* without progress, before a lossy transport is nudged */
 
 static int fork_sink(struct rig *r, unsigned int i)
 {
@@ -87,10 +88,43 @@ static uint64_t slowest(const struct rig *r)
 	return min;
 }
 
+uint64_t rig_lost(const struct rig *r)
+{
+	uint64_t sum = 0;
+	unsigned int i;
+
+	for (i = 0; i < r->nsinks; i++)
+		sum += r->board->sink[i].lost;
+	return sum;
+}
+
+/* A wait for sinks: since when, and since when there was no progress. */
+struct wait {
+	uint64_t start_ns, still_ns, seen;
+};
+
+/* A look at a wait that takes long; @kind is what shows a sink what it lost. */
+static int look(struct rig *r, struct wait *w, enum event_kind kind)
+{
+	uint64_t now = measure_now_ns(), at = slowest(r);
+	int err = 0;
+
+	if (!w->start_ns)
+		w->start_ns = now;
+	if (!w->still_ns || at != w->seen)
+		w->still_ns = now;
+	w->seen = at;
+	if (r->transport->lossy && now - w->still_ns > NUDGE_NS) {
+		w->still_ns = now;
+		err = rig_publish(r, kind, 1);
+	}
+	return err ? err : check_sinks(r, w->start_ns);
+}
+
 /* Wait until every sink has @count events. Yields: sinks on this CPU must run. */
 static int await_count(struct rig *r, uint64_t count)
 {
-	uint64_t start_ns = 0;
+	struct wait w = { 0 };
 	unsigned int polls = 0;
 	int err;
 
@@ -98,9 +132,7 @@ static int await_count(struct rig *r, uint64_t count)
 		sched_yield();
 		if (++polls % POLLS_PER_CHECK)
 			continue;
-		if (!start_ns)
-			start_ns = measure_now_ns();
-		err = check_sinks(r, start_ns);
+		err = look(r, &w, EVENT_NUDGE);
 		if (err)
 			return err;
 	}
@@ -118,8 +150,8 @@ int rig_await_room(struct rig *r, unsigned int n)
 
 	if (r->sent + n <= r->room_until)
 		return 0;
-	err = r->sent + n > RIG_WINDOW ? await_count(r, r->sent + n - RIG_WINDOW) : 0;
-	r->room_until = slowest(r) + RIG_WINDOW;
+	err = r->sent + n > r->window ? await_count(r, r->sent + n - r->window) : 0;
+	r->room_until = slowest(r) + r->window;
 	return err;
 }
 
@@ -223,6 +255,7 @@ int rig_start(struct rig **out, const struct transport *t, unsigned int nsinks,
 	r->transport = t;
 	r->nsinks = nsinks;
 	r->len = len;
+	r->window = len * RIG_WINDOW > RIG_WINDOW_BYTES ? RIG_WINDOW_BYTES / len : RIG_WINDOW;
 	r->spread = opt->spread;
 	err = alloc_events(r);
 	if (err)
@@ -265,13 +298,13 @@ fail:
 /* Wait until every sink's process has ended by itself; end those that don't. */
 static int await_end(struct rig *r)
 {
-	uint64_t start_ns = measure_now_ns();
+	struct wait w = { 0 };
 	unsigned int i;
 	int err;
 
 	for (i = 0; i < r->nsinks; i++) {
 		while (r->pid[i]) {
-			err = check_sinks(r, start_ns);
+			err = look(r, &w, EVENT_STOP);
 			if (err) {
 				end_sinks(r);
 				return err;

@@ -8,7 +8,9 @@
  * what is measured; with options.spread sink i is on the CPU i + 1, counted round
  * and round. Sinks report on the board (sink.h), which the publisher polls between
  * events, never while it publishes, so the side channel costs neither side a
- * wake-up. Each sink checks that the events' sequence has no hole.
+ * wake-up. Each sink checks that the events' sequence has no hole, or counts what a
+ * lossy transport lost. That one's last events may be the lost ones: when nothing has
+ * come for a while it gets an event more, which shows them.
  */
 #ifndef KECHO_BENCH_RIG_H
 #define KECHO_BENCH_RIG_H
@@ -17,7 +19,8 @@
 #include "sink.h"
 #include "transport.h"
 
-#define RIG_WINDOW	1024	/* events in flight to the slowest sink */
+#define RIG_WINDOW	1024	/* events in flight to the slowest sink, at most; */
+#define RIG_WINDOW_BYTES (4u << 20)	/* and of at most so many bytes */
 #define RIG_BURST	64	/* events of one rig_publish() */
 #define RIG_STALL_S	10	/* without progress: a failure, not a slow machine */
 
@@ -28,6 +31,7 @@ struct rig {
 	unsigned int nsinks;
 	pid_t pid[TRANSPORT_SINKS_MAX];	/* 0: none, or gone */
 	uint64_t sent, room_until;	/* events; the window's far end */
+	unsigned int window;		/* events */
 	size_t len;
 	bool spread;
 	bool broken;			/* a sink failed or stands still */
@@ -51,6 +55,9 @@ int rig_await(struct rig *r);
 
 /* rig_await_room - wait until @n more events are within the window. */
 int rig_await_room(struct rig *r, unsigned int n);
+
+/* rig_lost - events that sinks have missed until now, over all sinks. */
+uint64_t rig_lost(const struct rig *r);
 
 /* rig_settle - give sinks that have their events the time to fall asleep. */
 void rig_settle(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* A sink of the rig, in its own process; see sink.h. */
 #include "sink.h"
+#include "hosts.h"
 #include "measure.h"
 
 #include <errno.h>
@@ -44,16 +45,27 @@ static void hold(struct sink *s)
 	s->received--;
 }
 
+static int check_sequence(struct sink *s, uint64_t seq)
+{
+	if (seq < s->received || (seq > s->received && !s->transport->lossy))
+		return -EPROTO;
+	s->report->lost += seq - s->received;
+	s->received = seq;
+	return 0;
+}
+
 /* Returns 1 at the end of all, 0, or -EPROTO. */
 static int take_event(struct sink *s, const struct iovec *iov)
 {
 	struct event ev;
+	int err;
 
 	if (iov->iov_len < sizeof(ev))
 		return -EPROTO;
 	memcpy(&ev, iov->iov_base, sizeof(ev));
-	if (ev.seq != s->received)
-		return -EPROTO;
+	err = check_sequence(s, ev.seq);
+	if (err)
+		return err;
 	switch (ev.kind) {
 	case EVENT_TIMED:
 		take_sample(s->report, measure_now_ns() - ev.stamp_ns);
@@ -99,6 +111,10 @@ int sink_main(struct sink *s)
 	if (getppid() != s->publisher)
 		return 1;	/* it died before that */
 	err = measure_pin(s->cpu);
+	if (err)
+		goto fail;
+	step = "go to its host";
+	err = hosts_enter(HOST_SINKS);
 	if (err)
 		goto fail;
 	step = "attach";

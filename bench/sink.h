@@ -19,6 +19,7 @@ enum event_kind {
 	EVENT_TIMED,	/* take the latency */
 	EVENT_MARK,	/* note how often you slept */
 	EVENT_HOLD,	/* be busy elsewhere until the hold is lifted */
+	EVENT_NUDGE,	/* see what you lost */
 	EVENT_STOP,
 };
 
@@ -33,9 +34,9 @@ struct event {
 enum sink_state { SINK_STARTING, SINK_READY, SINK_FAILED };
 
 struct sink_report {
-	_Alignas(64) _Atomic uint64_t received;
+	_Alignas(64) _Atomic uint64_t received;	/* and lost: up to where it is */
 	_Atomic uint32_t state;
-	uint64_t sleeps;
+	uint64_t sleeps, lost;
 	uint32_t nsamples;
 	uint32_t sample_ns[SINK_SAMPLES_MAX];
 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* TCP connections of the baselines; see stream.h. */
 #include "stream.h"
+#include "hosts.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +28,7 @@ int stream_listen(struct stream *s, unsigned int nsinks)
 	if (fd < 0)
 		return -errno;
 	s->addr = (struct sockaddr_in){ .sin_family = AF_INET };
-	s->addr.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	inet_pton(AF_INET, hosts_address(HOST_PUBLISHER), &s->addr.sin_addr);
 	/* accept() takes its time limit from the receive timeout. */
 	if (bind(fd, (struct sockaddr *)&s->addr, size) || listen(fd, (int)nsinks) ||
 	    getsockname(fd, (struct sockaddr *)&s->addr, &size) ||

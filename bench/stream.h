@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * TCP connections from one publisher to its sinks over loopback, as the TCP
+ * TCP connections from one publisher to its sinks, over loopback or between hosts, as the TCP
  * floor and the ECho baseline use them: the publisher accepts, each sink
  * connects, Nagle's algorithm is off.
  */

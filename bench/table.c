@@ -28,19 +28,20 @@ struct cell {
 static int take_round(struct rig *r, const struct effort *e, unsigned int batch, struct cell *c)
 {
 	struct probe_latency latency;
-	double cpu_ns, per_s;
+	struct probe_rate rate;
+	struct probe_cpu cpu;
 	int err;
 
 	err = probe_latency(r, e->events, &latency);
 	if (!err)
-		err = probe_burst(r, e->bursts, batch, &cpu_ns);
+		err = probe_burst(r, e->bursts, batch, &cpu);
 	if (!err)
-		err = probe_rate(r, e->rate_ns, batch, &per_s);
+		err = probe_rate(r, e->rate_ns, batch, &rate);
 	if (err)
 		return err;
 	c->value[TABLE_P50_US] = latency.p50_ns / 1e3;
-	c->value[TABLE_CPU_US] = cpu_ns / 1e3;
-	c->value[TABLE_RATE_K] = per_s / 1e3;
+	c->value[TABLE_CPU_US] = cpu.publisher_ns / 1e3;
+	c->value[TABLE_RATE_K] = rate.per_s / 1e3;
 	c->asleep = latency.asleep;
 	return 0;
 }
@@ -136,9 +137,10 @@ static void print_head(const struct options *opt)
 	printf("%zu B events, sinks in processes of their own, %s.\n", opt->len,
 	       opt->spread ? "on all CPUs in turn" : "all on one CPU");
 	printf("p50: one-way, one event in flight, sinks asleep. CPU: of the publisher per event\n"
-	       "in bursts of %d. Rate: per second and sink, %d events in flight. In parentheses\n"
-	       "the number known from before, then ! if this one is over %.1f times worse,\n"
-	       "+ if it is as much better.\n\n", RIG_BURST, RIG_WINDOW, TABLE_TOLERANCE);
+	       "in bursts of %d. Rate: per second and sink, %d events in flight, but %u MiB\n"
+	       "at most. In parentheses the number known from before, then ! if this one is over\n"
+	       "%.1f times worse, + if it is as much better.\n\n",
+	       RIG_BURST, RIG_WINDOW, RIG_WINDOW_BYTES >> 20, TABLE_TOLERANCE);
 	printf("%-26s %5s  %-18s  %-18s  %s\n", "transport", "sinks", "p50 us", "CPU us",
 	       "k events/s");
 }

@@ -10,11 +10,12 @@
  *
  * All events of a run have the same length, agreed on in prepare(), so a floor
  * carries nothing but payload. A transport may block for room; it need not
- * bound what is in flight, the rig never has more than RIG_WINDOW events there.
+ * bound what is in flight, the rig never has more than its window there (rig.h).
  */
 #ifndef KECHO_BENCH_TRANSPORT_H
 #define KECHO_BENCH_TRANSPORT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -26,6 +27,7 @@
 
 struct transport {
 	const char *name;
+	bool lossy;	/* it may lose events: a hole in their sequence is counted, no error */
 
 	/* 0 or -errno; on an error *@state is not touched. */
 	int (*prepare)(void **state, unsigned int nsinks, size_t len);
@@ -43,6 +45,10 @@ struct transport {
 	/* Bytes that went from the publisher's host to others until now. 0 or -errno;
 	 * NULL: it doesn't count them. */
 	int (*wire)(void *state, uint64_t *bytes);
+
+	/* CPU time until now of the processes between the publisher and the sinks. 0 or
+	 * -errno; NULL: there are none. */
+	int (*broker_cpu)(void *state, uint64_t *ns);
 
 	void (*release)(void *state);
 };

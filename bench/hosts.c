@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: MIT */
+/* The hosts of a run; see hosts.h. */
+#include "hosts.h"
+#include "../demo/rtnl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <net/if.h>
+#include <net/route.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <unistd.h>
+
+#define HOSTS_MAX	2
+#define LOOPBACK_FIRST	2	/* sink i is on 127.0.0.(i + 2) */
+/* Of two ends with one index the kernel may let a wire that comes up wait for a second. */
+#define ETH0_INDEX	10
+
+static const char *const addresses[HOSTS_MAX] = { "10.98.0.1", "10.98.0.2" };
+
+static unsigned int made;
+static int ns[HOSTS_MAX] = { -1, -1 };
+
+static int explain(const char *what, int err)
+{
+	fprintf(stderr, "hosts: %s: %s\n", what, strerror(-err));
+	return err;
+}
+
+/* Programs that join a multicast group ask for a route to it. */
+static int allow_multicast(const char *device)
+{
+	struct sockaddr_in group = { .sin_family = AF_INET }, mask = group;
+	struct rtentry route = { .rt_flags = RTF_UP, .rt_dev = (char *)device };
+	struct ifreq req = { 0 };
+	int err = 0, fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -errno;
+	group.sin_addr.s_addr = htonl(0xe0000000);
+	mask.sin_addr.s_addr = htonl(0xf0000000);
+	memcpy(&route.rt_dst, &group, sizeof(group));
+	memcpy(&route.rt_genmask, &mask, sizeof(mask));
+	snprintf(req.ifr_name, sizeof(req.ifr_name), "%s", device);
+	if (ioctl(fd, SIOCGIFFLAGS, &req))
+		err = -errno;
+	req.ifr_flags |= IFF_MULTICAST;
+	if (!err && (ioctl(fd, SIOCSIFFLAGS, &req) || ioctl(fd, SIOCADDRT, &route)))
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+/* A new namespace, in which the caller is on return, and a netlink socket in it. */
+static int new_host(int *host_ns, int *rtnl)
+{
+	int err;
+
+	if (unshare(CLONE_NEWNET))
+		return -errno;
+	*host_ns = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	if (*host_ns < 0)
+		return -errno;
+	*rtnl = rtnl_open();
+	err = *rtnl < 0 ? *rtnl : rtnl_set_up(*rtnl, "lo", true);
+	return err;
+}
+
+static int plug(unsigned int host, int rtnl)
+{
+	struct in_addr addr;
+	int err = hosts_enter(host);
+
+	inet_pton(AF_INET, addresses[host], &addr);
+	if (!err)
+		err = rtnl_add_address(rtnl, ETH0_INDEX + (int)host, addr, 24);
+	if (!err)
+		err = rtnl_set_up(rtnl, "eth0", true);
+	return err ? err : allow_multicast("eth0");
+}
+
+static int make_pair(void)
+{
+	int rtnl[HOSTS_MAX] = { -1, -1 }, err;
+	unsigned int i;
+
+	err = new_host(&ns[HOST_PUBLISHER], &rtnl[0]);
+	if (!err)
+		err = new_host(&ns[HOST_SINKS], &rtnl[1]);
+	if (!err)
+		err = rtnl_add_veth(rtnl[0], "eth0", ETH0_INDEX, 0, "eth0", ETH0_INDEX + 1,
+				    ns[HOST_SINKS]);
+	made = HOSTS_MAX;
+	for (i = HOSTS_MAX; i-- && !err;)
+		err = plug(i, rtnl[i]);
+	for (i = 0; i < HOSTS_MAX; i++)
+		if (rtnl[i] >= 0)
+			close(rtnl[i]);
+	return err;
+}
+
+static int make_single(void)
+{
+	int rtnl, err = new_host(&ns[HOST_PUBLISHER], &rtnl);
+
+	if (err)
+		return err;
+	close(rtnl);
+	made = 1;
+	return allow_multicast("lo");
+}
+
+int hosts_own_folder(const char *path)
+{
+	return mount("tmpfs", path, "tmpfs", 0, "mode=1777") ? explain(path, -errno) : 0;
+}
+
+static int own_mounts(void)
+{
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+		return explain("mounts of its own", -errno);
+	return hosts_own_folder("/dev/shm");
+}
+
+int hosts_make(unsigned int n)
+{
+	int err;
+
+	if (!n || n > HOSTS_MAX || made)
+		return -EINVAL;
+	if (geteuid() && unshare(CLONE_NEWUSER))
+		return explain("a user namespace, since this is not root", -errno);
+	err = own_mounts();
+	if (err)
+		return err;
+	err = n == 1 ? make_single() : make_pair();
+	return err ? explain("network namespaces", err) : 0;
+}
+
+int hosts_enter(unsigned int host)
+{
+	if (made < HOSTS_MAX)
+		return 0;
+	return setns(ns[host], CLONE_NEWNET) ? -errno : 0;
+}
+
+const char *hosts_address(unsigned int host)
+{
+	return made < HOSTS_MAX ? "127.0.0.1" : addresses[host];
+}
+
+void hosts_sink_address(unsigned int i, char *address, size_t size)
+{
+	if (made < HOSTS_MAX)
+		snprintf(address, size, "127.0.0.%u", (i + LOOPBACK_FIRST) & 0xff);
+	else
+		snprintf(address, size, "%s", addresses[HOST_SINKS]);
+}
