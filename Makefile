@@ -8,13 +8,15 @@ PREFIX ?= /usr/local
 LIBDIR ?= lib
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+# Options of bench/peers: what is measured with any stays out of docs.
+PEERS ?=
 TREES = build build-asan build-tsan
 
 tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench scale fuzz install uninstall deb help clean
+.PHONY: all demo check check-long core-kernel style bench bench-peers scale fuzz install uninstall deb help clean
 
 all:
 	@$(deps) build
@@ -45,6 +47,11 @@ bench:
 	@$(deps) bench
 	@$(tools)/build.sh build
 	@bench/run.sh build
+
+bench-peers:
+	@$(deps) bench-peers
+	@$(tools)/build.sh build -Dpeers=true
+	@bench/peers/peers.py build/bench/peers $(if $(PEERS),build/bench $(PEERS),docs)
 
 scale:
 	@$(deps) build
@@ -78,6 +85,7 @@ help:
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
+	@echo "make bench-peers  kecho beside ZeroMQ, DDS, NATS and others: docs/peers.md; 15 minutes"
 	@echo "make scale        simulate 10 to 1,000 nodes, and write docs/scale.md's figures"
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
 	@echo "make install      into PREFIX ($(PREFIX)) and its LIBDIR ($(LIBDIR)), under DESTDIR"
