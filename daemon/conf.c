@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * The configuration: a file of `key = value` lines below [kechod], see docs/daemon.md.
+ * The configuration: a file of `key = value` lines below [kechod], see kechod.conf(5).
  * A key that is not known, or a value that is none, is an error, not a default.
  */
 #include "daemon.h"

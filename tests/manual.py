@@ -103,6 +103,20 @@ def astray(page):
             yield f"{page.path.name} refers to {name}({section})"
 
 
+def check_documents():
+    """The README leads to each document, and documents to files that are there."""
+    readme = (ROOT / "README.md").read_text()
+    documents = sorted((ROOT / "docs").glob("*.md"))
+    found = [f"docs/{path.name} is not in the README" for path in documents
+             if f"docs/{path.name}" not in readme]
+    for path in [ROOT / "README.md"] + documents:
+        names = re.findall(r"\]\(([^):#]+)\)|`((?:docs/)?[\w-]+\.md)`", path.read_text())
+        for name in {a or b for a, b in names}:
+            if not (path.parent / name).exists() and not (ROOT / name).exists():
+                found.append(f"{path.name} refers to {name}")
+    return found
+
+
 # ------------------------------------------------------------------- the header
 
 def plain(text):
@@ -193,19 +207,38 @@ def unnamed():
              for name, fields in header_structs() if not any(fields <= n for n in named)])
 
 
-def compiles(page):
-    code, inside = [], False
+def compiles(where, code):
+    if not code:
+        return [f"{where} has no example"]
+    out = run("cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
+              "-fsyntax-only", "-I", ROOT / "include", "-x", "c", "-",
+              text=INCLUDES + code)
+    return [f"{where}: {line}" for line in out.stdout.splitlines()] if out.returncode else []
+
+
+def page_code(page):
+    code, inside = "", False
     for line in page.part("EXAMPLES"):
         if line.startswith((".Bd", ".Ed")):
             inside = line.startswith(".Bd")
         elif inside:
-            code.append(line.replace(r"\e", "\\"))
-    if not code:
-        return [f"{page.path.name} has no example"]
-    out = run("cc", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-Wno-unused-function",
-              "-fsyntax-only", "-I", ROOT / "include", "-x", "c", "-",
-              text=INCLUDES + "\n".join(code) + "\n")
-    return out.stdout.splitlines() if out.returncode else []
+            code += line.replace(r"\e", "\\") + "\n"
+    return code
+
+
+def document_code(name):
+    return "".join(re.findall(r"^```c\b[^\n]*\n(.*?)^```$", (ROOT / "docs" / name).read_text(),
+                              re.M | re.S))
+
+
+def check_code():
+    found = compiles("from-others.md", document_code("from-others.md"))
+    for page in library:
+        found += compiles(page.path.name, page_code(page))
+    hello = (ROOT / "examples/hello.c").read_text()
+    if document_code("tutorial.md") not in hello:
+        found.append("tutorial.md: its program is not examples/hello.c")
+    return found
 
 
 # ----------------------------------------------------------------- the commands
@@ -276,13 +309,14 @@ def main():
     for page in pages:
         result(f"{page.path.name} renders", lint(page))
     result("pages refer to pages that exist", [x for page in pages for x in astray(page)])
+    result("documents are in the README, and refer to files that exist", check_documents())
     result("each prototype of the header is in one page", check_prototypes())
     functions = {name for name in header_prototypes() if "(*" not in name}
     inline = set(re.findall(r"^static inline .*?(kecho_\w+)\(", HEADER.read_text(), re.M))
     result("the header declares what the library exports",
            differ("a function", exported(lib), functions - inline, "the header"))
     result("each constant and all fields of each struct are in a page", unnamed())
-    result("examples compile", [x for page in library for x in compiles(page)])
+    result("examples compile", check_code())
     for verb in verbs(kecho):
         result(f"kecho {verb} has the options of its page", check_verb(kecho, verb))
     result("kechod has the options of its page", check_kechod(kechod))
