@@ -249,19 +249,11 @@ void member_describe(const struct ke_remote *m, struct kecho_member *out)
 static void member(struct ke_remote *m)
 {
 	struct kecho_channel *ch = m->presence->channel->owner;
-	struct notice *n;
-	u64 one = 1;
+	struct kecho_member out;
 
 	pthread_cond_broadcast(&ch->k->changed);
-	if (!ch->watch)
-		return;
-	n = calloc(1, sizeof(*n));
-	if (!n)
-		return;
-	member_describe(m, &n->m);
-	list_add_tail(&n->list, &ch->notices);
-	if (write(ch->k->wake, &one, sizeof(one)) < 0)
-		return;
+	member_describe(m, &out);
+	watch_tell(ch, &out);
 }
 
 static void changed(void *house)

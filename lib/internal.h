@@ -369,6 +369,9 @@ void embedded_sink_leave(struct kecho_sink *s);
 /* members.c */
 ssize_t embedded_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
 int embedded_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+void watch_tell(struct kecho_channel *ch, const struct kecho_member *m);
+void watch_tell_own(struct kecho_channel *ch, const struct ke_member *m,
+		    enum kecho_member_state state);
 bool find_gone(struct kecho_channel *ch, uint64_t id, const struct ke_attrs **own,
 	       const struct ke_attrs **node);
 int embedded_set(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,

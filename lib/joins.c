@@ -75,6 +75,25 @@ void embedded_channel_leave(struct kecho_channel *ch)
 	pthread_mutex_unlock(&k->lock);
 }
 
+/* One of ours is in the channel; who watches that one hears of it too. The kecho lock is
+ * held. */
+static int join(struct ke_member *m, struct kecho_channel *ch)
+{
+	int err = ke_member_join(m, &ch->ch);
+
+	if (!err && !ch->ch.ended)
+		watch_tell_own(ch, m, KECHO_JOINED);
+	return err;
+}
+
+/* It may never have come in. That the members of a destroyed channel left was told then. */
+static void leave(struct ke_member *m, struct kecho_channel *ch)
+{
+	if (!list_empty(&m->list) && !ch->ch.ended)
+		watch_tell_own(ch, m, KECHO_LEFT);
+	ke_member_leave(m);
+}
+
 /* ------------------------------------------------------------------- sources */
 
 static int feed_own_sinks(struct kecho_source *s)
@@ -101,9 +120,9 @@ int embedded_source_join(struct kecho_source *s, size_t size)
 	ke_log_init(&s->s.log, s->log->map, (char *)s->log->map + KECHO_LOG_HEADER_SIZE, size,
 		    0, 0);
 	ke_source_init(&s->s, &k->node);
-	err = ke_member_join(&s->s.member, &ch->ch);
+	err = join(&s->s.member, ch);
 	if (err) {
-		ke_member_leave(&s->s.member);
+		leave(&s->s.member, ch);
 		pthread_mutex_unlock(&k->lock);
 		return lib_fail(err, "source of '%s': %d members are here, the most there can be",
 				ch->ch.name, KE_MEMBERS_MAX);
@@ -169,7 +188,7 @@ void embedded_source_leave(struct kecho_source *s)
 		;
 	end_own_feeds(s);
 	ke_source_fini(&s->s);
-	ke_member_leave(&s->s.member);
+	leave(&s->s.member, s->ch);
 	list_del(&s->list);
 	wait_wake(k);
 	pthread_mutex_unlock(&k->lock);
@@ -226,7 +245,7 @@ int embedded_sink_join(struct kecho_sink *s)
 	fed = feed_own_sources(s);
 	/* Who sees the member may submit at once: the subscription goes first. */
 	err = fed ?: ke_channel_subscribe(&ch->ch, s->retained);
-	joined = ke_member_join(&s->m, &ch->ch);
+	joined = join(&s->m, ch);
 	err = err ?: joined;
 	if (!err) {
 		channel_wait(ch, sink_started, JOIN_MS);
@@ -245,7 +264,7 @@ void embedded_sink_leave(struct kecho_sink *s)
 	struct kecho *k = ch->k;
 
 	pthread_mutex_lock(&k->lock);
-	ke_member_leave(&s->m);
+	leave(&s->m, ch);
 	lib_lock(&s->lock);
 	list_del(&s->list);
 	if (!s->stalled) {

@@ -135,7 +135,10 @@ void life_destroyed(struct ke_channel *c)
 {
 	struct kecho_channel *ch = c->owner;
 	struct kecho_source *s;
+	struct ke_member *m;
 
+	list_for_each_entry(m, &c->members, list)
+		watch_tell_own(ch, m, KECHO_LEFT);
 	list_for_each_entry(s, &ch->sources, list)
 		source_end(s);
 	if (ch->k->reg)

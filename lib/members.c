@@ -76,6 +76,29 @@ static void notice_member(void *arg, const struct kecho_member *m)
 	list_add_tail(&n->list, &ch->notices);
 }
 
+/* The watcher is to hear of it; the kecho lock is held. */
+void watch_tell(struct kecho_channel *ch, const struct kecho_member *m)
+{
+	u64 one = 1;
+
+	if (!ch->watch)
+		return;
+	notice_member(ch, m);
+	if (write(ch->k->wake, &one, sizeof(one)) < 0)
+		return;		/* full: the helper has yet to look */
+}
+
+/* The same, of one of our own that is in the channel. */
+void watch_tell_own(struct kecho_channel *ch, const struct ke_member *m,
+		    enum kecho_member_state state)
+{
+	struct kecho_member out;
+
+	describe_own(ch->k, m, &out);
+	out.state = state;
+	watch_tell(ch, &out);
+}
+
 int embedded_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg)
 {
 	struct kecho *k = ch->k;
