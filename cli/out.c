@@ -3,8 +3,10 @@
  * Standard output.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli.h"
@@ -16,6 +18,7 @@ struct buf out;
 
 static int error;
 static int each = -1;	/* write at each item: -1: not known yet */
+static bool gather;
 
 void out_line_buffered(void)
 {
@@ -35,7 +38,12 @@ static void wait_writable(void)
 	poll(&p, 1, -1);
 }
 
-int out_idle(void)
+void out_gather(void)
+{
+	gather = true;
+}
+
+static int write_all(void)
 {
 	size_t done = 0;
 	ssize_t n;
@@ -50,6 +58,43 @@ int out_idle(void)
 			error = -errno;
 	}
 	buf_reset(&out);
+	return error;
+}
+
+int out_idle(void)
+{
+	return gather ? error : write_all();
+}
+
+/* A pipe that polls writable takes PIPE_BUF bytes at once, and files whatever they get. */
+static size_t piece_bytes(void)
+{
+	struct stat st;
+
+	return !fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode) ? OUT_FLUSH : PIPE_BUF;
+}
+
+int out_try(void)
+{
+	size_t piece = piece_bytes(), done = 0, some;
+	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	ssize_t n;
+
+	while (!error && done < out.len && poll(&p, 1, 0) == 1) {
+		some = out.len - done < piece ? out.len - done : piece;
+		n = write(STDOUT_FILENO, out.p + done, some);
+		if (n >= 0)
+			done += n;
+		else if (errno == EAGAIN)
+			break;
+		else if (errno != EINTR)
+			error = -errno;
+	}
+	if (done)
+		memmove(out.p, out.p + done, out.len - done);
+	out.len -= done;
+	if (error)
+		buf_reset(&out);
 	return error;
 }
 
@@ -70,7 +115,7 @@ void out_gone(void)
 
 int out_end(int code)
 {
-	int err = out_idle();
+	int err = write_all();
 
 	buf_free(&out);
 	if (!err)

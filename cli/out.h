@@ -21,6 +21,10 @@ void out_line_buffered(void);
 void out_text(const char *s);
 int out_item(void);
 int out_idle(void);
+/* For a verb that has to go on while its reader does not: after out_gather() the above
+ * two only add up, and out_try() writes what standard output takes at once. */
+void out_gather(void);
+int out_try(void);
 /* poll() said that nobody reads standard output any more. */
 void out_gone(void);
 /* Write all that is there; the exit code that @code becomes by it. */
