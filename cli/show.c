@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `kecho sub` prints.
+ * What `kecho sub` and `kecho tap` print.
  */
 #include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "cli.h"
@@ -13,7 +15,8 @@
 #include "show.h"
 #include "stop.h"
 
-#define HEX_ROW	16	/* bytes on a line of a dump */
+#define HEX_ROW		16	/* bytes on a line of a dump */
+#define NOTICE_MAX	512	/* bytes of a line about what is no event */
 
 static int64_t latency_ns(const struct kecho_event *ev)
 {
@@ -127,6 +130,22 @@ static void hex_row(const unsigned char *p, size_t at, size_t len)
 	buf_str(&out, "|\n");
 }
 
+/* The payload as value_text() has strings: a terminal gets nothing that steers it. */
+static void event_line(struct show *s, const struct kecho_event *ev)
+{
+	struct kecho_value payload = { KECHO_STRING, 0, ev->data, ev->len };
+	char time[FORMAT_MAX];
+
+	buf_format(&out, "%s %016" PRIx64 " %" PRIu64 " %zu bytes",
+		   ev->time_ns ? format_clock(time, ev->time_ns) : "-", ev->source, ev->seq,
+		   ev->len);
+	attrs_text(s, ev);
+	if (ev->len)
+		buf_str(&out, ": ");
+	value_text(&out, &payload);
+	buf_char(&out, '\n');
+}
+
 static void event_hex(struct show *s, const struct kecho_event *ev)
 {
 	char time[FORMAT_MAX], late[FORMAT_MAX];
@@ -142,19 +161,33 @@ static void event_hex(struct show *s, const struct kecho_event *ev)
 		hex_row(ev->data, at, ev->len);
 }
 
+/* What came before it is to be seen before it. */
+__attribute__((format(printf, 2, 3))) static int notice(const struct show *s, const char *fmt, ...)
+{
+	char text[NOTICE_MAX], time[FORMAT_MAX];
+	va_list ap;
+	int err;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (s->notices) {
+		buf_format(&out, "%s %s\n", format_clock(time, real_ns()), text);
+		return out_item();
+	}
+	err = out_idle();
+	complain("%s", text);
+	return err;
+}
+
 static int show_lost(struct show *s, const struct kecho_event *ev)
 {
 	struct json j = { .b = &out };
 	uint64_t count = ev->last_seq - ev->seq + 1;
 
-	if (s->mode != SHOW_JSON) {
-		/* What came before the loss is to be seen before it. */
-		int err = out_idle();
-
-		complain("lost %" PRIu64 " events, %" PRIu64 " to %" PRIu64 ", of source %016"
-			 PRIx64, count, ev->seq, ev->last_seq, ev->source);
-		return err;
-	}
+	if (s->mode != SHOW_JSON)
+		return notice(s, "lost %" PRIu64 " events, %" PRIu64 " to %" PRIu64
+			      ", of source %016" PRIx64, count, ev->seq, ev->last_seq, ev->source);
 	json_object(&j);
 	json_str(&j, "event", "lost");
 	json_id(&j, "source", ev->source);
@@ -170,13 +203,9 @@ static int show_ended(struct show *s, const struct kecho_event *ev)
 {
 	struct json j = { .b = &out };
 
-	if (s->mode != SHOW_JSON) {
-		int err = out_idle();
-
-		complain("source %016" PRIx64 " %s; its last event was %" PRIu64, ev->source,
-			 ev->failed ? "failed" : "left", ev->last_seq);
-		return err;
-	}
+	if (s->mode != SHOW_JSON)
+		return notice(s, "source %016" PRIx64 " %s; its last event was %" PRIu64,
+			      ev->source, ev->failed ? "failed" : "left", ev->last_seq);
 	json_object(&j);
 	json_str(&j, "event", "ended");
 	json_id(&j, "source", ev->source);
@@ -197,6 +226,8 @@ int show_event(struct show *s, const struct kecho_event *ev)
 		event_json(s, ev);
 	else if (s->mode == SHOW_HEX)
 		event_hex(s, ev);
+	else if (s->mode == SHOW_LINE)
+		event_line(s, ev);
 	else
 		event_text(s, ev);
 	return out_item();
@@ -207,14 +238,10 @@ int show_member(struct show *s, const struct kecho_member *m)
 	char node[KECHO_ATTR_VALUE_MAX + 1];
 	struct json j = { .b = &out };
 
-	if (s->mode != SHOW_JSON) {
-		int err = out_idle();
-
-		complain("%s %016" PRIx64 " of node %s %s%s", role_name(m->role), m->id,
-			 member_node_name(s->ch, m->id, node, sizeof(node)),
-			 state_name(m->state), m->mine ? " (this command)" : "");
-		return err;
-	}
+	if (s->mode != SHOW_JSON)
+		return notice(s, "%s %016" PRIx64 " of node %s %s%s", role_name(m->role), m->id,
+			      member_node_name(s->ch, m->id, node, sizeof(node)),
+			      state_name(m->state), m->mine ? " (this command)" : "");
 	json_object(&j);
 	json_str(&j, "event", state_name(m->state));
 	member_json(&j, s->ch, m, &s->source_attrs);

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What `kecho sub` prints: events as their bytes, as JSON or as a hex dump; losses,
- * ends and members in JSON between them, otherwise on stderr in their place.
+ * What `kecho sub` and `kecho tap` print: events as their bytes, as a line about each, as
+ * JSON or as a hex dump; losses, ends and members in their place: in JSON between the
+ * events, with @notices as lines between them, otherwise on stderr.
  */
 #ifndef SHOW_H
 #define SHOW_H
+
+#include <stdbool.h>
 
 #include <kecho/kecho.h>
 
 #include "args.h"
 
-enum show_mode { SHOW_TEXT, SHOW_JSON, SHOW_HEX };
+enum show_mode { SHOW_TEXT, SHOW_LINE, SHOW_JSON, SHOW_HEX };
 
 struct show {
 	enum show_mode mode;
 	char separator;			/* behind an event in SHOW_TEXT */
+	bool notices;			/* what is no event is a line of stdout too */
 	struct kecho_channel *ch;
 	struct names event_attrs;	/* of each event that are shown */
 	struct names source_attrs;	/* of its source */
