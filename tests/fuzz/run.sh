@@ -8,8 +8,8 @@
 #					they are under COVER_MIN % of a file
 #	tests/fuzz/run.sh reduce	fuzz into the corpus for a minute, keep it small
 #
-# Every file of core reads what others wrote. What is named found-* in the corpus has
-# once failed, and stays.
+# Every file of core reads what others wrote, and so does a part of the command. What is
+# named found-* in the corpus has once failed, and stays.
 #
 # BUILD_DIR (default: build/fuzz) takes what is built and what crashes.
 # CC is clang, with libFuzzer.
@@ -27,11 +27,16 @@ COVER="-fsanitize=fuzzer -fprofile-instr-generate -fcoverage-mapping"
 INPUT_MAX=2048
 COVER_MIN=90
 
-# What a target is linked with; two compile what they strike at themselves.
+# What a target is linked with; two compile what they strike at themselves, and one has a
+# file of the command to read.
 sources() {
 	case $1 in
 	fuzz_reader) echo core/log.c core/view.c ;;
 	fuzz_view) echo core/log.c core/reader.c ;;
+	fuzz_recording)
+		echo cli/buf.c cli/crc32c.c cli/recording.c cli/recording_read.c \
+			cli/recording_write.c
+		;;
 	*) sed 's,^,core/,' core/sources.list ;;
 	esac
 }
