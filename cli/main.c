@@ -13,9 +13,10 @@
 static const struct verb *const verbs[] = {
 	&verb_pub, &verb_sub, &verb_ls, &verb_stat, &verb_ping, &verb_perf,
 	&verb_freeze, &verb_drain, &verb_destroy, &verb_node,
-	&verb_tap,
+	&verb_tap, &verb_record, &verb_replay,
 };
-#define ALL_VERBS	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node and tap"
+#define ALL_VERBS	\
+	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node, tap, record and replay"
 #define VERBS	(sizeof(verbs) / sizeof(verbs[0]))
 
 static const char overview[] =

@@ -24,11 +24,11 @@ is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
 run --help
 is "$code:$err" 0: "--help"
-for verb in pub sub ls stat ping perf freeze drain destroy node tap; do
+for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay; do
 	has "$out" "^  $verb " "--help lists $verb"
 done
 
-for verb in pub sub ls stat ping perf freeze drain destroy node tap; do
+for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay; do
 	run help $verb
 	is "$code:$err" 0: "help $verb"
 	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
@@ -57,6 +57,12 @@ refused "freeze without a channel" 'which channel' freeze
 refused "drain takes no --for" 'for' drain --for 1s x
 refused "a timeout that is too long" 'over an hour' destroy --timeout 2h x
 refused "an id that is none" "'12' is not an id" tap --source 12 x
+refused "record without a file" 'which file' record x
+refused "record of a channel twice" "'x' is there twice" record x x file
+refused "replay without a file" 'which file' replay
+refused "replay into two channels" "what is 'c' for" replay a b c
+refused "a wrong speed" "'0' is not a number from" replay --speed 0 x
+refused "JSON of nothing" 'goes with --check' replay --json x
 refused "two channels" "not also 'b'" sub a b
 refused "a wrong policy" "'slow' is not latest" sub --policy slow x
 refused "a wrong count" "'-1' is not a whole number" sub --count -1 x
