@@ -12,7 +12,7 @@
 enum {
 	SLOTS = 4096,
 	MOST_S = 120,		/* for all that a process asks of a liar: some 10 s a call */
-	ROUNDS = 20, ROUNDS_LONG = 2000, SEED = 40,
+	ROUNDS = 20, ROUNDS_LONG = 300, SEED = 40,
 	COMINGS = 40, STAY_US = 50000, LATE_US = 10000,
 };
 
