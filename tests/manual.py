@@ -270,6 +270,19 @@ def check_verb(kecho, verb):
     return found
 
 
+def check_json(verb):
+    """Of its own files and of those that print for it: each key of what they print."""
+    more = {"ls": ["members"], "sub": ["show", "members"], "freeze": ["whole"],
+            "drain": ["whole"], "destroy": ["whole"]}
+    files = set((ROOT / "cli").glob(f"{verb}*.c"))
+    files |= {ROOT / "cli" / f"{name}.c" for name in more.get(verb, [])}
+    keys = set(re.findall(r'\bjson_[a-z0-9_]+\([^,()"]+, "(\w+)"',
+                          "".join(path.read_text() for path in files)))
+    page = by_name.get(f"kecho-{verb}(1)")
+    words = set(re.findall(r"\w+", "\n".join(page.lines))) if page else set()
+    return [f"{page.path.name if page else verb}: no word of {key}" for key in sorted(keys - words)]
+
+
 def check_kechod(kechod):
     page = by_name["kechod(8)"]
     said = run(kechod, "-h").stdout
@@ -319,6 +332,7 @@ def main():
     result("examples compile", check_code())
     for verb in verbs(kecho):
         result(f"kecho {verb} has the options of its page", check_verb(kecho, verb))
+        result(f"kecho {verb} has the JSON of its page", check_json(verb))
     result("kechod has the options of its page", check_kechod(kechod))
     result("kechod.conf has the keys of its page", check_keys())
     result("the environment is that of kecho.1", check_variables())
