@@ -48,6 +48,11 @@ int links_get(struct kecho *k, struct links *ls)
 	return 0;
 }
 
+const char *link_state(const struct kecho_link_info *l)
+{
+	return l->refused ? "refused" : l->up ? "up" : "down";
+}
+
 const char *link_trouble(const struct kecho_link_info *l)
 {
 	if (l->refused)

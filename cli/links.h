@@ -18,6 +18,7 @@ struct links {
 int links_get(struct kecho *k, struct links *ls);
 void links_free(struct links *ls);
 
+const char *link_state(const struct kecho_link_info *l);
 /* Why a link is down. */
 const char *link_trouble(const struct kecho_link_info *l);
 /* Complains of each node that cannot be reached. */
