@@ -61,10 +61,10 @@ void json_key(struct json *j, const char *key)
 	json_key_n(j, key, strlen(key));
 }
 
-/* Bytes of the UTF-8 character at @s, or 0 if there is none. */
-static size_t utf8_length(const unsigned char *s, size_t len)
+size_t utf8_length(const void *at, size_t len)
 {
 	unsigned char low = 0x80, high = 0xbf;
+	const unsigned char *s = at;
 	size_t need;
 
 	if (s[0] < 0x80)

@@ -40,6 +40,8 @@ void json_bool(struct json *j, const char *key, bool v);
 void json_id(struct json *j, const char *key, uint64_t id);
 void json_null(struct json *j, const char *key);
 
+/* Bytes of the UTF-8 character at @s, of @len that there are (1 at least); 0: it is none. */
+size_t utf8_length(const void *s, size_t len);
 bool utf8_valid(const void *s, size_t len);
 
 #endif

@@ -13,10 +13,11 @@
 static const struct verb *const verbs[] = {
 	&verb_pub, &verb_sub, &verb_ls, &verb_stat, &verb_ping, &verb_perf,
 	&verb_freeze, &verb_drain, &verb_destroy, &verb_node,
-	&verb_tap, &verb_record, &verb_replay,
+	&verb_tap, &verb_record, &verb_replay, &verb_graph,
 };
 #define ALL_VERBS	\
-	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node, tap, record and replay"
+	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node, tap, record, replay " \
+	"and graph"
 #define VERBS	(sizeof(verbs) / sizeof(verbs[0]))
 
 static const char overview[] =

@@ -24,11 +24,11 @@ is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
 run --help
 is "$code:$err" 0: "--help"
-for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay; do
+for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph; do
 	has "$out" "^  $verb " "--help lists $verb"
 done
 
-for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay; do
+for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph; do
 	run help $verb
 	is "$code:$err" 0: "help $verb"
 	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
@@ -64,6 +64,7 @@ refused "replay into two channels" "what is 'c' for" replay a b c
 refused "a wrong speed" "'0' is not a number from" replay --speed 0 x
 refused "JSON of nothing" 'goes with --check' replay --json x
 refused "two channels" "not also 'b'" sub a b
+refused "graph: a wrong interval" 'is not a duration' graph --interval often
 refused "a wrong policy" "'slow' is not latest" sub --policy slow x
 refused "a wrong count" "'-1' is not a whole number" sub --count -1 x
 refused "a count that overflows" 'not between' sub --count 99999999999999999999 x
