@@ -3,6 +3,7 @@
  * How verbs complain, explain themselves, attach and open channels.
  */
 #include <errno.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -82,6 +83,17 @@ int usage_error(const char *fmt, ...)
 	vcomplain(fmt, ap);
 	va_end(ap);
 	return usage_hint();
+}
+
+int run_verb(const struct verb *v, int argc, char **argv)
+{
+	int code;
+
+	/* A reader of stdout that goes away must not make this member fail: it leaves. */
+	signal(SIGPIPE, SIG_IGN);
+	complain_as(argv, v);
+	code = v->run(argc, argv);
+	return code == EXIT_HELP ? print_help(v) : code;
 }
 
 int print_help(const struct verb *v)

@@ -27,7 +27,7 @@ struct verb {
 	const char *name;
 	const char *summary;
 	const char *help;
-	int (*run)(int argc, char **argv);
+	int (*run)(int argc, char **argv);	/* NULL: it is a program of its own */
 };
 
 extern const struct verb verb_pub, verb_sub, verb_ls, verb_stat, verb_ping, verb_perf;
@@ -48,6 +48,9 @@ int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 /* getopt_long() has complained already: say where the help is; EXIT_USAGE. */
 int usage_hint(void);
+
+/* All that main() of a verb's own program has to do: its exit code. */
+int run_verb(const struct verb *v, int argc, char **argv);
 
 /* Prints the help of the running verb; returns EXIT_OK. */
 int print_help(const struct verb *v);

@@ -2,22 +2,27 @@
 /*
  * kecho: the command. Finds the verb and runs it.
  */
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "cli.h"
 #include "out.h"
+#include "program.h"
+
+static const struct verb verb_metrics = {
+	.name = "metrics",
+	.summary = "what this node knows as OpenMetrics, printed or by HTTP",
+};
 
 static const struct verb *const verbs[] = {
 	&verb_pub, &verb_sub, &verb_ls, &verb_stat, &verb_ping, &verb_perf,
 	&verb_freeze, &verb_drain, &verb_destroy, &verb_node,
-	&verb_tap, &verb_record, &verb_replay, &verb_graph,
+	&verb_tap, &verb_record, &verb_replay, &verb_graph, &verb_metrics,
 };
 #define ALL_VERBS	\
-	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node, tap, record, replay " \
-	"and graph"
+	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node, tap, record, replay, " \
+	"graph and metrics"
 #define VERBS	(sizeof(verbs) / sizeof(verbs[0]))
 
 static const char overview[] =
@@ -76,16 +81,17 @@ static int help(int argc, char **argv)
 		return out_end(EXIT_OK);
 	}
 	v = find_verb(argv[0]);
-	return v ? print_help(v) : no_such_verb(argv[0]);
+	if (!v)
+		return no_such_verb(argv[0]);
+	if (!v->run)
+		return program_become(v, (char *[]){ argv[0], (char *)"--help", NULL });
+	return print_help(v);
 }
 
 int main(int argc, char **argv)
 {
 	const struct verb *v;
-	int code;
 
-	/* A reader of stdout that goes away must not make this member fail: it leaves. */
-	signal(SIGPIPE, SIG_IGN);
 	if (argc < 2)
 		return usage_error("which verb? There are " ALL_VERBS);
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
@@ -97,7 +103,5 @@ int main(int argc, char **argv)
 	v = find_verb(argv[1]);
 	if (!v)
 		return no_such_verb(argv[1]);
-	complain_as(argv + 1, v);
-	code = v->run(argc - 1, argv + 1);
-	return code == EXIT_HELP ? print_help(v) : code;
+	return v->run ? run_verb(v, argc - 1, argv + 1) : program_become(v, argv + 1);
 }

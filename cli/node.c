@@ -1,25 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * kecho node: the node of this host, which processes attach to. It is asked on its
- * socket, without attaching.
+ * kecho node: the node of this host, which processes attach to.
  */
-#include <errno.h>
 #include <getopt.h>
 #include <inttypes.h>
-#include <poll.h>
 #include <stdbool.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "cli.h"
 #include "json.h"
 #include "out.h"
-#include "uapi/kecho_node.h"
-
-#define ANSWER_MS	5000
+#include "status.h"
 
 static const char help[] =
 	"Usage: kecho node status [OPTION...]\n"
@@ -43,55 +34,6 @@ static const struct option options[] = {
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
 };
-
-static const char *socket_path(void)
-{
-	const char *path = getenv("KECHO_SOCKET");
-
-	return path && *path ? path : KECHO_NODE_SOCKET;
-}
-
-static int dial(void)
-{
-	struct sockaddr_un a = { .sun_family = AF_UNIX };
-	const char *path = socket_path();
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0);
-
-	if (strlen(path) >= sizeof(a.sun_path)) {
-		complain("KECHO_SOCKET: '%.40s…' is too long a name", path);
-	} else if (fd >= 0) {
-		strcpy(a.sun_path, path);
-		if (!connect(fd, (struct sockaddr *)&a, sizeof(a)))
-			return fd;
-		complain("no node answers on %s: %s", path, strerror(errno));
-	}
-	if (fd >= 0)
-		close(fd);
-	return -1;
-}
-
-/* Returns 0, or -1 after complaining. */
-static int ask(int fd, struct kecho_ctl_status *st)
-{
-	struct {
-		struct kecho_msg msg;
-		struct kecho_ctl_status st;
-	} m = { .msg = { .cmd = KECHO_CMD_STATUS, .serial = 1, .len = sizeof(m.st) } };
-	struct pollfd p = { .fd = fd, .events = POLLIN };
-	ssize_t n = send(fd, &m, sizeof(m), MSG_NOSIGNAL);
-
-	if (n == (ssize_t)sizeof(m) && poll(&p, 1, ANSWER_MS) == 0) {
-		complain("the node on %s does not answer", socket_path());
-		return -1;
-	}
-	n = n < 0 ? n : recv(fd, &m, sizeof(m), MSG_DONTWAIT);
-	if (n != (ssize_t)sizeof(m) || m.msg.result) {
-		complain("the node on %s gives no status", socket_path());
-		return -1;
-	}
-	*st = m.st;
-	return 0;
-}
 
 static void print_text(const struct kecho_ctl_status *st)
 {
@@ -135,17 +77,9 @@ static void print_json(const struct kecho_ctl_status *st)
 static int status(bool json)
 {
 	struct kecho_ctl_status st;
-	int fd = dial(), err;
 
-	if (fd < 0)
+	if (status_get(&st, false))
 		return EXIT_ERROR;
-	err = ask(fd, &st);
-	close(fd);
-	if (err)
-		return EXIT_ERROR;
-	/* What a node says of itself ends somewhere. */
-	st.version[sizeof(st.version) - 1] = st.name[sizeof(st.name) - 1] = 0;
-	st.listen[sizeof(st.listen) - 1] = st.registry[sizeof(st.registry) - 1] = 0;
 	if (json)
 		print_json(&st);
 	else

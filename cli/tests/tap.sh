@@ -48,6 +48,21 @@ has() { # TEXT PATTERN DESCRIPTION
 	grep -q -e "$2" <<<"$1" || printf '# no %q in %q\n' "$2" "$1"
 }
 
+# The claims of another program: `ok - DESCRIPTION` or `not ok - DESCRIPTION` a line,
+# between comments. It has nothing to say on stderr.
+claims_of() { # COMMAND…
+	local line
+
+	while IFS= read -r line; do
+		case $line in
+		'ok - '*) claim 0 "${line#* - }" ;;
+		'not ok - '*) claim 1 "${line#* - }" ;;
+		*) echo "$line" ;;
+		esac
+	done < <("$@" 2>"$dir/claims.err")
+	is "$(<"$dir/claims.err")" "" "$(basename "$1") has no complaints"
+}
+
 skip() { # DESCRIPTION REASON
 	claims=$((claims + 1))
 	echo "ok $claims - $1 # SKIP $2"

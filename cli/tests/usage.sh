@@ -24,11 +24,11 @@ is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
 run --help
 is "$code:$err" 0: "--help"
-for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph; do
+for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics; do
 	has "$out" "^  $verb " "--help lists $verb"
 done
 
-for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph; do
+for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics; do
 	run help $verb
 	is "$code:$err" 0: "help $verb"
 	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
@@ -65,6 +65,8 @@ refused "a wrong speed" "'0' is not a number from" replay --speed 0 x
 refused "JSON of nothing" 'goes with --check' replay --json x
 refused "two channels" "not also 'b'" sub a b
 refused "graph: a wrong interval" 'is not a duration' graph --interval often
+refused "metrics of a channel" "'x' is one word too many" metrics x
+refused "metrics at no address" "'localhost' is not ADDR" metrics --listen localhost
 refused "a wrong policy" "'slow' is not latest" sub --policy slow x
 refused "a wrong count" "'-1' is not a whole number" sub --count -1 x
 refused "a count that overflows" 'not between' sub --count 99999999999999999999 x
@@ -80,6 +82,11 @@ refused "a size without room" 'not between' perf --sizes 8
 refused "perf of nothing" "'run' is neither" perf run x
 refused "perf pub without a channel" 'which channel' perf pub
 refused "reports without an interval" 'takes an --interval' stat --interval 0 --count 2
+
+cp "$kecho" "$dir/kecho"
+kecho=$dir/kecho run metrics
+is "$code:$out" 1: "a verb's program that is not there: exit code 1"
+has "$err" "kecho metrics: cannot run .*/kecho-metrics: No such file" "and is named"
 
 "$kecho" --help >/dev/full 2>"$dir/err"
 is $? 1 "a full disk is an error"
