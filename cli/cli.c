@@ -16,6 +16,7 @@
 
 static char speaker[32] = "kecho";
 static const struct verb *speaking_verb;
+static void (*listener)(const char *line);
 
 const char help_environment[] =
 	"\n"
@@ -46,16 +47,27 @@ static void vcomplain(const char *fmt, va_list ap)
 	ssize_t written;
 
 	n = snprintf(line, sizeof(line), "%s: ", speaker);
-	room = (int)sizeof(line) - n - 1;
+	room = (int)sizeof(line) - n - 2;
 	errno = saved;
 	n += vsnprintf(line + n, room, fmt, ap);
-	if (n > (int)sizeof(line) - 2)
-		n = sizeof(line) - 2;
+	if (n > (int)sizeof(line) - 3)
+		n = sizeof(line) - 3;
 	line[n++] = '\n';
+	line[n] = '\0';
+	if (listener) {
+		listener(line);
+		errno = saved;
+		return;
+	}
 	/* One write, so lines of several processes do not mix. */
 	written = write(STDERR_FILENO, line, n);
 	(void)written;
 	errno = saved;
+}
+
+void complain_with(void (*say)(const char *line))
+{
+	listener = say;
 }
 
 void complain(const char *fmt, ...)

@@ -46,6 +46,9 @@ void complain(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* The same, and where the help is; returns EXIT_USAGE. */
 int usage_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* Complaints of the running verb go to @say, with their line end; NULL: to stderr again. */
+void complain_with(void (*say)(const char *line));
+
 /* getopt_long() has complained already: say where the help is; EXIT_USAGE. */
 int usage_hint(void);
 

@@ -15,14 +15,20 @@ static const struct verb verb_metrics = {
 	.summary = "what this node knows as OpenMetrics, printed or by HTTP",
 };
 
+static const struct verb verb_top = {
+	.name = "top",
+	.summary = "channels, members and links, live on the terminal",
+};
+
 static const struct verb *const verbs[] = {
 	&verb_pub, &verb_sub, &verb_ls, &verb_stat, &verb_ping, &verb_perf,
 	&verb_freeze, &verb_drain, &verb_destroy, &verb_node,
 	&verb_tap, &verb_record, &verb_replay, &verb_graph, &verb_metrics,
+	&verb_top,
 };
 #define ALL_VERBS	\
 	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node, tap, record, replay, " \
-	"graph and metrics"
+	"graph, metrics and top"
 #define VERBS	(sizeof(verbs) / sizeof(verbs[0]))
 
 static const char overview[] =

@@ -22,13 +22,14 @@ refused() { # DESCRIPTION PATTERN ARGUMENT…
 run --version
 is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
+verbs="pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics top"
 run --help
 is "$code:$err" 0: "--help"
-for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics; do
+for verb in $verbs; do
 	has "$out" "^  $verb " "--help lists $verb"
 done
 
-for verb in pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics; do
+for verb in $verbs; do
 	run help $verb
 	is "$code:$err" 0: "help $verb"
 	for part in "^Usage: kecho $verb" '^Examples:' '^Exit codes:' KECHO_LISTEN \
@@ -65,6 +66,8 @@ refused "a wrong speed" "'0' is not a number from" replay --speed 0 x
 refused "JSON of nothing" 'goes with --check' replay --json x
 refused "two channels" "not also 'b'" sub a b
 refused "graph: a wrong interval" 'is not a duration' graph --interval often
+refused "top: an interval that is too short" 'is under 100ms' top --interval 1ms
+refused "top: a wrong order" "'size' is not name" top --sort size
 refused "metrics of a channel" "'x' is one word too many" metrics x
 refused "metrics at no address" "'localhost' is not ADDR" metrics --listen localhost
 refused "a wrong policy" "'slow' is not latest" sub --policy slow x
