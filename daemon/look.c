@@ -5,6 +5,7 @@
  * entries.
  */
 #include "daemon.h"
+#include "probe.h"
 
 void kd_entries_add(struct kd_entries *e, const void *entry)
 {
@@ -147,6 +148,8 @@ void kd_tell_remote(struct ke_remote *m)
 	struct kd_opening *o;
 
 	c->d->changed = true;
+	if (m->state != KE_JOINED)
+		PROBE(member_gone, c->ch.name, m->id, m->state);
 	list_for_each_entry(o, &c->openings, channel_list)
 		if (o->watch)
 			tell(o, &out);
@@ -158,6 +161,12 @@ void kd_tell_member(struct kd_channel *c, const struct ke_member *m, u8 state)
 	struct kecho_ctl_member out;
 	struct kd_opening *o;
 
+	if (state == KECHO_JOINED)
+		PROBE(join, c->ch.name, m->id, m->role);
+	else if (state == KECHO_LEFT)
+		PROBE(leave, c->ch.name, m->id, m->role);
+	else
+		PROBE(member_gone, c->ch.name, m->id, state);
 	if (c->ch.ended)	/* they have all left, which CHANNEL_END says */
 		return;
 	list_for_each_entry(o, &c->openings, channel_list) {

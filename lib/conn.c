@@ -8,6 +8,7 @@
  * that open, by a pidfd.
  */
 #include "internal.h"
+#include "probe.h"
 
 #include "address.h"
 
@@ -270,14 +271,37 @@ static ssize_t receive_some(struct conn *c)
 	return syscall(SYS_recvmsg, c->fd, &m, MSG_DONTWAIT);
 }
 
+/* If the hello came it is known whose link this is. */
+static void note_greeting(struct conn *c)
+{
+	const struct ke_peer *p = c->link.peer;
+
+	if (!p || c->closing)
+		return;
+	memcpy(&c->greeted, p->contact.node.b, sizeof(c->greeted));
+	PROBE(link_up, c->greeted, p->name);
+}
+
+static void note_end(struct conn *c)
+{
+	if (c->greeted)
+		PROBE(link_down, c->greeted);
+	c->greeted = 0;
+}
+
 /* What a receive gave, or -1 and @err, goes to the link. */
 static ssize_t received(struct conn *c, ssize_t n, int err)
 {
+	int bad;
+
 	if (n < 0)
 		return err == EINTR ? -EAGAIN : -err;
 	if (!n)
 		return -ECONNRESET;
-	return ke_link_rx_done(&c->link, n) ?: n;
+	bad = ke_link_rx_done(&c->link, n);
+	if (unlikely(!c->greeted))
+		note_greeting(c);
+	return bad ?: n;
 }
 
 static ssize_t receive(struct conn *c)
@@ -344,6 +368,7 @@ void conn_close(struct conn *c)
 	if (c->closing)
 		return;
 	c->closing = true;
+	note_end(c);
 	if (c->open)
 		epoll_ctl(c->link.local ? c->k->ep : c->k->io, EPOLL_CTL_DEL, c->fd, NULL);
 	if (c->pidfd >= 0)
@@ -404,6 +429,7 @@ void conn_died(struct conn *c)
 
 static void free_conn(struct conn *c)
 {
+	note_end(c);
 	atomic_fetch_add(&c->k->reaped, 1);
 	while (!list_empty(&c->outgoing))
 		fds_sent(c);

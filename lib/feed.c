@@ -9,6 +9,7 @@
  * other node, in steps of an eighth of the log, and before it sleeps.
  */
 #include "internal.h"
+#include "probe.h"
 
 static bool gated(const struct kecho_sink *s)
 {
@@ -375,6 +376,7 @@ static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct
 		s->stats.lost += item->last - item->seq + 1;
 		__atomic_fetch_add(&s->ch->k->node.losses, 1, __ATOMIC_RELAXED);
 		s->disconnected |= s->m.policy == KECHO_DISCONNECT;
+		PROBE(lost, s->m.id, f->member, item->seq, item->last);
 		return 1;
 	}
 	*ev = (struct kecho_event){
@@ -384,6 +386,7 @@ static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct
 	};
 	s->stats.received++;
 	s->stats.bytes += item->len;
+	PROBE(read, s->m.id, f->member, item->seq, item->len);
 	return 1;
 }
 
@@ -477,6 +480,7 @@ static unsigned int tell_cut(struct kecho_sink *s, struct feed *f, struct kecho_
 		return 0;
 	*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,
 				    .seq = f->reader.seq + 1, .last_seq = f->last_seq };
+	PROBE(lost, s->m.id, f->member, ev->seq, ev->last_seq);
 	f->reader.seq = f->last_seq;
 	return 1;
 }

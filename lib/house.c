@@ -3,6 +3,7 @@
  * What core asks of its house, answered by the embedded one.
  */
 #include "internal.h"
+#include "probe.h"
 
 #include <sys/random.h>
 
@@ -253,6 +254,8 @@ static void member(struct ke_remote *m)
 
 	pthread_cond_broadcast(&ch->k->changed);
 	member_describe(m, &out);
+	if (m->state != KE_JOINED)
+		PROBE(member_gone, ch->ch.name, m->id, m->state);
 	watch_tell(ch, &out);
 }
 

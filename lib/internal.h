@@ -86,6 +86,7 @@ struct conn {
 	bool open;		/* link.h's part is alive */
 	bool connecting, closing, want_out;
 	bool receiving;		/* a leader sleeps in the receive */
+	u64 greeted;		/* the node that it leads to; 0: not known, or over */
 	atomic_bool blocked;	/* the socket is full */
 	struct ke_id target;	/* whom we dialled, or whose link was lost */
 	int dial_err;

@@ -11,6 +11,7 @@
  * that its source has can write. A reader believes the seals, not the sender.
  */
 #include "internal.h"
+#include "probe.h"
 
 #include <linux/futex.h>
 #include <sys/syscall.h>
@@ -374,6 +375,7 @@ bool doorbell_wake(struct kecho_doorbell *d)
 	u32 who = __atomic_exchange_n(&d->waiters, 0, __ATOMIC_SEQ_CST);
 
 	__atomic_fetch_add(&d->futex, 1, __ATOMIC_SEQ_CST);
+	PROBE(ring, d, who);
 	if (who & KECHO_WAIT_FUTEX)
 		syscall(SYS_futex, &d->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
 	return who & KECHO_WAIT_POLL;

@@ -3,6 +3,7 @@
  * Sinks: opening, reading, polling, callbacks.
  */
 #include "internal.h"
+#include "probe.h"
 
 static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho_sink_options *opt)
 {
@@ -61,17 +62,20 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	err = opt ? attrs_load(&s->m.attrs, opt->attrs, opt->nattrs) : 0;
 	if (!err)
 		err = k->attach->sink_join(s);
-	if (err)
+	if (err) {
 		sink_free(s);
-	else
-		*out = s;
-	return err;
+		return err;
+	}
+	PROBE(join, ch->ch.name, s->m.id, KECHO_SINK);
+	*out = s;
+	return 0;
 }
 
 void kecho_sink_close(struct kecho_sink *s)
 {
 	if (!s || lib_forked(s->ch->k))
 		return;
+	PROBE(leave, s->ch->ch.name, s->m.id, KECHO_SINK);
 	s->ch->k->attach->sink_leave(s);
 	sink_free(s);
 }

@@ -7,6 +7,7 @@
  * link is being sent on, its sender takes ours along.
  */
 #include "internal.h"
+#include "probe.h"
 
 /* As core has it, where 0 is never. */
 static u32 stall_limit(int stall_ms)
@@ -61,11 +62,13 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	err = opt ? attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs) : 0;
 	if (!err)
 		err = k->attach->source_join(s, size);
-	if (err)
+	if (err) {
 		source_free(s);
-	else
-		*out = s;
-	return err;
+		return err;
+	}
+	PROBE(join, ch->ch.name, s->s.member.id, KECHO_SOURCE);
+	*out = s;
+	return 0;
 }
 
 /* Those that wait in a submission are told -EPIPE; until they are out it stays. */
@@ -91,6 +94,7 @@ void kecho_source_close(struct kecho_source *s)
 {
 	if (!s || lib_forked(s->ch->k))
 		return;
+	PROBE(leave, s->ch->ch.name, s->s.member.id, KECHO_SOURCE);
 	s->ch->k->attach->source_leave(s);
 	see_out(s);
 	source_free(s);
@@ -291,8 +295,8 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 	return 0;
 }
 
-static inline int put_record(struct kecho_source *s, const struct ke_event_info *info,
-			     const void *data, u32 len, unsigned int flags, u64 *seq)
+static __always_inline int put_record(struct kecho_source *s, const struct ke_event_info *info,
+				      const void *data, u32 len, unsigned int flags, u64 *seq)
 {
 	int err;
 
@@ -310,10 +314,9 @@ static inline int put_record(struct kecho_source *s, const struct ke_event_info 
  * waits for room tells them too, and the caller of the last.
  */
 static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, const u8 *data,
-			  size_t len, u32 piece)
+			  size_t len, u32 piece, u64 *seq)
 {
 	size_t at, untold = 0;
-	u64 seq = 0;
 	u32 n;
 	int err = 0;
 
@@ -321,7 +324,7 @@ static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, con
 	for (at = 0; at < len && !err; at += n) {
 		n = min_t(size_t, piece, len - at);
 		info.frag_offset = at;
-		err = put_record(s, &info, data + at, n, 0, &seq);
+		err = put_record(s, &info, data + at, n, 0, seq);
 		info.attrs_len = 0;
 		untold += n;
 		if (untold < s->s.log.size / TELL_PARTS || at + n == len)
@@ -334,7 +337,7 @@ static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, con
 
 /* An event that is larger than a record. Nobody else appends between its pieces. */
 static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, const u8 *data,
-		      size_t len, unsigned int flags)
+		      size_t len, unsigned int flags, u64 *seq)
 {
 	u32 piece = ke_payload_max(s->s.log.size) - 64 - KE_EVENT_ATTRS_MAX;
 	u64 all = len + (len / piece + 1) * 64;
@@ -352,7 +355,7 @@ static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, 
 			return err;
 	}
 	s->s.in_pieces = true;
-	err = put_all_pieces(s, *info, data, len, piece);
+	err = put_all_pieces(s, *info, data, len, piece, seq);
 	s->s.in_pieces = false;
 	pthread_cond_broadcast(&s->ch->k->changed);
 	return err;
@@ -391,8 +394,9 @@ static inline int begin(struct kecho_source *s, unsigned int flags)
 						"going in piece by piece", s->ch->ch.name);
 }
 
-static inline int put_event(struct kecho_source *s, struct ke_event_info *info, const void *data,
-			    size_t len, unsigned int flags)
+/* Inline, as what it calls: the note of the probe looks large to compilers. */
+static __always_inline int put_event(struct kecho_source *s, struct ke_event_info *info,
+				     const void *data, size_t len, unsigned int flags)
 {
 	u64 seq = 0;
 	int err;
@@ -403,10 +407,11 @@ static inline int put_event(struct kecho_source *s, struct ke_event_info *info, 
 	if (likely(ke_record_size(info, len) <= s->s.log.record_max))
 		err = put_record(s, info, data, len, flags, &seq);
 	else
-		err = put_pieces(s, info, data, len, flags);
+		err = put_pieces(s, info, data, len, flags, &seq);
 	if (!err) {
 		s->stats.submitted++;
 		s->stats.bytes += len;
+		PROBE(submit, s->s.member.id, len, seq);
 	}
 	return err;
 }
@@ -505,6 +510,7 @@ int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len
 	if (!err) {
 		s->stats.submitted++;
 		s->stats.bytes += len;
+		PROBE(submit, s->s.member.id, len, (u64)0);
 	}
 	tell_and_unlock(s);
 	return err;
