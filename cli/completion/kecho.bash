@@ -14,11 +14,12 @@ _kecho_from_help() {
 		want == "verbs" && on { print $1 }
 		/^Verbs:/ { on = 1 }
 
+		function is_operand(s) { return s ~ /^\[?[A-Z]+(\.\.\.)?\]?$/ && s !~ /OPTION/ }
 		(want == "words" || want == "operands") && !NF { exit }
 		want == "words" || want == "operands" {
 			first = $1 == "Usage:" ? 4 : 3
 			for (i = first; i <= NF; i++)
-				if (want == "words" ? i == first && $i ~ /^[a-z]+$/ : $i ~ /^\[?[A-Z]+\]?$/)
+				if (want == "words" ? i == first && $i ~ /^[a-z]+$/ : is_operand($i))
 					print $i
 		}
 

@@ -88,6 +88,8 @@ is "$(bash_offers shout '')" "" "bash: nothing behind what is no verb"
 printf 'Usage: kecho copy [OPTION...] FILE\n\n  -o, --out FILE  there\n' >"$dir/help"
 is "$(_kecho_from_help value -o <"$dir/help")" FILE "a file as a value is known"
 is "$(_kecho_from_help operands <"$dir/help")" FILE "a file as an operand is known"
+printf 'Usage: kecho see [OPTION...] [CHANNEL...]\n\n' >"$dir/help"
+is "$(_kecho_from_help operands <"$dir/help")" '[CHANNEL...]' "several operands are known"
 
 # The name of a channel is others' text.
 cd "$dir" || exit
