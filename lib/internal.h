@@ -49,7 +49,7 @@ enum lib_limits {
 	WHY_MAX = 224,		/* bytes of a node's sentence that is kept */
 	FDS_QUEUED_MAX = 16,	/* descriptors that came before the frame they belong to */
 	FDS_PER_SHARE = 2,
-	DOORBELLS_MAX = 16,	/* of one channel on one host */
+	DOORBELLS_MAX = 1024,	/* of one channel on one host */
 	TELL_PARTS = 4,		/* of a log: a part of an event that is told of at once */
 	ROOM_LOOK_MS = 100,	/* a blocked submitter looks at its gates itself */
 	HELPER_PARKED_TICKS = 50,
@@ -202,7 +202,7 @@ struct kecho_channel {
 	struct kecho *k;
 	struct list_head sources, sinks;
 	unsigned int retain, timeout_ms;
-	struct doorbell bells[DOORBELLS_MAX];	/* [0] is the one that we sleep on */
+	struct doorbell *bells;	/* DOORBELLS_MAX; [0] is the one that we sleep on, and share */
 	atomic_uint nbells;
 	kecho_member_fn watch;
 	void *watch_arg;

@@ -154,15 +154,16 @@ void share_gates(struct conn *c)
 
 void share_doorbell(struct conn *c, struct kecho_channel *ch)
 {
-	struct doorbell *b = &ch->bells[0];
-	int fd[] = { b->memfd, b->eventfd };
 	u8 buf[16];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	int fd[2];
 
 	if (!atomic_load(&ch->nbells))
 		return;
+	fd[0] = ch->bells[0].memfd;
+	fd[1] = ch->bells[0].eventfd;
 	ke_put_u8(&o, SHARE_DOORBELL);
-	ke_put_u64(&o, b->id);
+	ke_put_u64(&o, ch->bells[0].id);
 	share(c, ch->ch.index, &o, fd, 2);
 }
 
@@ -216,13 +217,19 @@ static bool gates_in(struct conn *c)
 	return c->gates;
 }
 
+/* Those who submit look at the ones that are there meanwhile. */
 static int add_doorbell(struct kecho_channel *ch, uint64_t id, int memfd, int eventfd)
 {
 	unsigned int n = atomic_load(&ch->nbells);
-	struct doorbell *b = &ch->bells[n];
+	struct doorbell *b;
 
 	if (n == DOORBELLS_MAX)
 		return -ENOSPC;
+	if (!ch->bells)
+		ch->bells = calloc(DOORBELLS_MAX, sizeof(*ch->bells));
+	if (!ch->bells)
+		return -ENOMEM;
+	b = &ch->bells[n];
 	b->page = shared_map(memfd, sizeof(*b->page), PROT_READ | PROT_WRITE);
 	if (!b->page)
 		return -ENOMEM;
@@ -233,14 +240,20 @@ static int add_doorbell(struct kecho_channel *ch, uint64_t id, int memfd, int ev
 		struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
 
 		epoll_ctl(ch->k->io, EPOLL_CTL_ADD, eventfd, &ev);
+	} else {
+		close(memfd);
+		b->memfd = -1;
 	}
 	atomic_store(&ch->nbells, n + 1);
 	return 0;
 }
 
+/* Sinks that sleep on one that is not rung would sleep for ever: without room for it there
+ * can be no link. */
 static bool doorbell_in(struct conn *c, struct kecho_channel *ch, uint64_t id)
 {
 	unsigned int i, n;
+	bool known;
 	int fd[2];
 
 	if (!take_fds(c, fd, 2))
@@ -248,12 +261,13 @@ static bool doorbell_in(struct conn *c, struct kecho_channel *ch, uint64_t id)
 	n = ch ? atomic_load(&ch->nbells) : 0;
 	for (i = 0; i < n && ch->bells[i].id != id; i++)
 		;
-	if (ch && i == n && size_sealed(fd[0], sizeof(struct kecho_doorbell)) &&
+	known = !ch || i < n;
+	if (!known && size_sealed(fd[0], sizeof(struct kecho_doorbell)) &&
 	    !add_doorbell(ch, id, fd[0], fd[1]))
 		return true;
 	close(fd[0]);
 	close(fd[1]);
-	return true;
+	return known;
 }
 
 static bool log_in(struct conn *c, u32 log)
@@ -355,9 +369,12 @@ void doorbells_close(struct kecho_channel *ch)
 
 	for (i = 0; i < n; i++) {
 		munmap(ch->bells[i].page, sizeof(struct kecho_doorbell));
-		close(ch->bells[i].memfd);
 		close(ch->bells[i].eventfd);
 	}
+	if (n)
+		close(ch->bells[0].memfd);
+	free(ch->bells);
+	ch->bells = NULL;
 }
 
 void doorbell_ring(struct kecho_channel *ch)

@@ -291,15 +291,16 @@ static bool only_doorbells(struct kecho *k, struct kecho_channel *ch)
 
 static void sleep_futex(struct kecho_channel *ch, bool (*ready)(void *), void *arg, u64 deadline)
 {
-	struct kecho_doorbell *d = ch->bells[0].page;
 	int left = left_ms(deadline);
 	struct timespec t = { left / 1000, left % 1000 * 1000000 };
+	struct kecho_doorbell *d;
 	u32 seen;
 
 	if (ch->client) {
 		client_sleep(ch, ready, arg, left);
 		return;
 	}
+	d = ch->bells[0].page;
 	seen = __atomic_load_n(&d->futex, __ATOMIC_ACQUIRE);
 	sleep_on(ch, KECHO_WAIT_FUTEX);
 	if (!ready(arg))

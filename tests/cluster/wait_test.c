@@ -212,5 +212,71 @@ TEST(closed_under_submitters)
 	kecho_close(k);
 }
 
+/* Who knows of no other's doorbell makes its own; so each of those that come at the same
+ * moment may have one, and has to be woken by it. */
+#ifdef SANITIZED
+enum { CROWD = 20 };
+#else
+enum { CROWD = 60 };
+#endif
+
+struct crowd {
+	unsigned int here, sinks, woken;
+	int begin[2];	/* a pipe that ends when all are to begin */
+};
+
+static int one_of_the_crowd(void *arg)
+{
+	struct crowd *c = arg;
+	struct kecho_channel *ch;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	struct kecho *k;
+	char none;
+
+	close(c->begin[1]);
+	if (kecho_open(&k, NULL) || kecho_channel_open(k, "crowd", NULL, &ch))
+		return 1;
+	__atomic_fetch_add(&c->here, 1, __ATOMIC_SEQ_CST);
+	if (read(c->begin[0], &none, 1) || kecho_sink_open(ch, NULL, &s))
+		return 2;
+	__atomic_fetch_add(&c->sinks, 1, __ATOMIC_SEQ_CST);
+	if (kecho_read(s, &ev, -1))
+		return 3;
+	__atomic_fetch_add(&c->woken, 1, __ATOMIC_SEQ_CST);
+	kecho_close(k);
+	return 0;
+}
+
+TEST(each_of_a_crowd_is_woken)
+{
+	struct crowd *c = shared(sizeof(*c));
+	struct kecho_channel *ch;
+	struct kecho_source *src;
+	struct kecho *k = NULL;
+	pid_t pid[CROWD];
+	unsigned int i;
+
+	ARENA();
+	must(!pipe(c->begin), "a pipe");
+	for (i = 0; i < CROWD; i++)
+		pid[i] = spawn(one_of_the_crowd, c);
+	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "crowd", NULL, &ch) &&
+	     !kecho_source_open(ch, NULL, &src), "%s", kecho_explain());
+	ok(comes_true(READ_ONCE(c->here) == CROWD), "%u are here", c->here);
+	close(c->begin[1]);
+	ok(comes_true(READ_ONCE(c->sinks) == CROWD), "%u are sinks", c->sinks);
+	put(src, "wake up");
+	ok(comes_true(READ_ONCE(c->woken) == CROWD), "%u are woken", c->woken);
+	for (i = 0; i < CROWD; i++) {
+		if (c->woken == CROWD)
+			is_eq(ends(pid[i]), 0, "it has read");
+		else
+			put_down(pid[i]);
+	}
+	close(c->begin[0]);
+	kecho_close(k);
+}
+
 TESTS(wait, leader_and_followers, sleeper_is_interrupted, slowest_sink_goes,
-      closed_under_submitters);
+      closed_under_submitters, each_of_a_crowd_is_woken);
