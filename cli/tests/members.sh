@@ -44,8 +44,8 @@ until_true five_submitted
 claim $? "stat counts 5 events"
 is "$("$kecho" sub --retained --count 3 --timeout 10s "$ch" | tr '\n' ' ')" "3 4 5 " \
 	"--retained: the last 3 of 5"
-start "$dir/got" "$dir/err2" "$kecho" sub --count 1 --timeout 10s "$ch"
-until_true joined "$ch" sink 1
+start "$dir/got" "$dir/err2" "$kecho" sub --members --count 1 --timeout 10s "$ch"
+until_true grep -q . "$dir/err2"	# members are told when it gets what comes
 echo 6 >&3
 code_of "$pid"
 is "$(<"$dir/got")" 6 "without --retained: only what comes"
