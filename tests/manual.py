@@ -273,7 +273,7 @@ def check_verb(kecho, verb):
 def check_json(verb):
     """Of its own files and of those that print for it: each key of what they print."""
     more = {"ls": ["members"], "sub": ["show", "members"], "freeze": ["whole"],
-            "drain": ["whole"], "destroy": ["whole"]}
+            "drain": ["whole"], "destroy": ["whole"], "stat": ["sight_json"]}
     files = set((ROOT / "cli").glob(f"{verb}*.c"))
     files |= {ROOT / "cli" / f"{name}.c" for name in more.get(verb, [])}
     keys = set(re.findall(r'\bjson_[a-z0-9_]+\([^,()"]+, "(\w+)"',
