@@ -11,31 +11,23 @@
 #include <string.h>
 
 #include "dot.h"
+#include "escape.h"
 #include "format.h"
-#include "json.h"
 #include "members.h"
 
 #define INK		"#6b7280"
 #define CHANNEL_INK	"#0e7490"
 #define TROUBLE_INK	"#dc2626"
 
+/* In a label `&` begins a character of HTML. */
 static void label_text(struct buf *b, const char *s)
 {
-	size_t len = strlen(s), n;
-
-	for (; len; s += n, len -= n) {
-		n = utf8_length(s, len);
-		if (!n) {
-			n = 1;
-			buf_str(b, "\xef\xbf\xbd");
-		} else if (*s == '\n') {
-			buf_str(b, "\\n");
-		} else if (*s == '&') {
+	for (size_t n; *s; s += n) {
+		n = strcspn(s, "&");
+		escape(b, s, n);
+		if (s[n] == '&') {
 			buf_str(b, "&amp;");
-		} else {
-			if (*s == '"' || *s == '\\')
-				buf_char(b, '\\');
-			buf_add(b, s, n);
+			n++;
 		}
 	}
 }

@@ -235,7 +235,8 @@ static void node(struct buf *b, const struct kecho_ctl_status *st)
 	metric_u64(b, &info, l, 4, 1);
 	number(b, "kecho_node_uptime_seconds", "seconds", "Since kechod began.",
 	       st->uptime_ms / 1000);
-	number(b, "kecho_node_processes", "processes", "Attached to it.", st->processes);
+	number(b, "kecho_node_processes", "processes", "Connected to it, with who asks.",
+	       st->processes);
 	number(b, "kecho_node_channels", "channels", "That it has open.", st->channels);
 	number(b, "kecho_node_sources", "sources", "Of its processes.", st->sources);
 	number(b, "kecho_node_sinks", "sinks", "Of its processes.", st->sinks);
@@ -243,6 +244,10 @@ static void node(struct buf *b, const struct kecho_ctl_status *st)
 	number(b, "kecho_node_links", "links", "That are up.", st->links);
 	number(b, "kecho_node_memory_bytes", "bytes", "What its users are charged for, in all.",
 	       st->memory_bytes);
+	number(b, "kecho_node_user_memory_bytes", "bytes", "What the user who asks is charged for.",
+	       st->user_memory_bytes);
+	number(b, "kecho_node_user_memory_max_bytes", "bytes", "What each user may have.",
+	       st->user_memory_max);
 }
 
 void metrics_text(struct buf *b, const struct sight *s, const struct kecho_ctl_status *st)

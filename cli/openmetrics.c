@@ -5,27 +5,8 @@
 #include <inttypes.h>
 #include <string.h>
 
-#include "json.h"
+#include "escape.h"
 #include "openmetrics.h"
-
-static void escaped(struct buf *b, const char *s)
-{
-	size_t len = strlen(s), n;
-
-	for (; len; s += n, len -= n) {
-		n = utf8_length(s, len);
-		if (!n) {
-			n = 1;
-			buf_str(b, "\xef\xbf\xbd");
-		} else if (*s == '\n') {
-			buf_str(b, "\\n");
-		} else {
-			if (*s == '"' || *s == '\\')
-				buf_char(b, '\\');
-			buf_add(b, s, n);
-		}
-	}
-}
 
 void metric_family(struct buf *b, const struct metric *m)
 {
@@ -35,7 +16,7 @@ void metric_family(struct buf *b, const struct metric *m)
 	if (m->unit)
 		buf_format(b, "# UNIT %s %s\n", m->name, m->unit);
 	buf_format(b, "# HELP %s ", m->name);
-	escaped(b, m->help);
+	escape(b, m->help, strlen(m->help));
 	buf_char(b, '\n');
 }
 
@@ -46,7 +27,7 @@ static void sample(struct buf *b, const struct metric *m, const struct label *l,
 	buf_format(b, "%s%s", m->name, suffixes[m->type]);
 	for (unsigned int i = 0; i < n; i++) {
 		buf_format(b, "%c%s=\"", i ? ',' : '{', l[i].name);
-		escaped(b, l[i].value);
+		escape(b, l[i].value, strlen(l[i].value));
 		buf_char(b, '"');
 	}
 	buf_str(b, n ? "} " : " ");

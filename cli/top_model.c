@@ -36,36 +36,51 @@ static struct top_channel sum(const struct sighted *c)
 	return t;
 }
 
-/* Down: the larger number is first. */
+/* What a row is ordered by, and among equals of a kind: the losses ever. */
+struct figures {
+	double by[TOP_SORTS];
+	double lost;
+};
+
+static struct figures of_channel(const struct top_channel *c)
+{
+	return (struct figures){
+		.by = { [TOP_MEMBERS] = c->sources + c->sinks, [TOP_EVENTS] = c->events_per_s,
+			[TOP_BYTES] = c->bytes_per_s, [TOP_LAG] = c->lag_bytes,
+			[TOP_LOST] = c->lost_per_s },
+		.lost = c->lost,
+	};
+}
+
+/* Sources come first if it is by members. */
+static struct figures of_member(const struct rated *r)
+{
+	return (struct figures){
+		.by = { [TOP_MEMBERS] = r->now.member.role == KECHO_SOURCE,
+			[TOP_EVENTS] = r->events_per_s, [TOP_BYTES] = r->bytes_per_s,
+			[TOP_LAG] = r->now.lag_bytes, [TOP_LOST] = r->lost_per_s },
+		.lost = r->now.lost,
+	};
+}
+
+/* The larger number is first. */
 static int down(double a, double b)
 {
 	return (a < b) - (a > b);
 }
 
-static int compare_channels(const void *a, const void *b, void *arg)
+static int compare(struct figures a, struct figures b, enum top_sort sort)
+{
+	int order = down(a.by[sort], b.by[sort]);
+
+	return order || sort != TOP_LOST ? order : down(a.lost, b.lost);
+}
+
+static int compare_channels(const void *a, const void *b, void *sort)
 {
 	const struct top_channel *x = a, *y = b;
-	int order = 0;
+	int order = compare(of_channel(x), of_channel(y), *(enum top_sort *)sort);
 
-	switch (*(enum top_sort *)arg) {
-	case TOP_MEMBERS:
-		order = down(x->sources + x->sinks, y->sources + y->sinks);
-		break;
-	case TOP_EVENTS:
-		order = down(x->events_per_s, y->events_per_s);
-		break;
-	case TOP_BYTES:
-		order = down(x->bytes_per_s, y->bytes_per_s);
-		break;
-	case TOP_LAG:
-		order = down(x->lag_bytes, y->lag_bytes);
-		break;
-	case TOP_LOST:
-		order = down(x->lost_per_s, y->lost_per_s) ?: down(x->lost, y->lost);
-		break;
-	default:
-		break;
-	}
 	order = order ?: strcmp(x->c->name, y->c->name);
 	return order ?: memcmp(x->c->uuid, y->c->uuid, sizeof(x->c->uuid));
 }
@@ -83,31 +98,12 @@ size_t top_channels(const struct sight *s, enum top_sort sort, struct top_channe
 	return n;
 }
 
-static int compare_members(const void *a, const void *b, void *arg)
+static int compare_members(const void *a, const void *b, void *sort)
 {
 	const struct rated *x = *(const struct rated *const *)a;
 	const struct rated *y = *(const struct rated *const *)b;
-	int order = 0;
+	int order = compare(of_member(x), of_member(y), *(enum top_sort *)sort);
 
-	switch (*(enum top_sort *)arg) {
-	case TOP_MEMBERS:
-		order = (int)x->now.member.role - (int)y->now.member.role;
-		break;
-	case TOP_EVENTS:
-		order = down(x->events_per_s, y->events_per_s);
-		break;
-	case TOP_BYTES:
-		order = down(x->bytes_per_s, y->bytes_per_s);
-		break;
-	case TOP_LAG:
-		order = down(x->now.lag_bytes, y->now.lag_bytes);
-		break;
-	case TOP_LOST:
-		order = down(x->lost_per_s, y->lost_per_s) ?: down(x->now.lost, y->now.lost);
-		break;
-	default:
-		break;
-	}
 	order = order ?: strcmp(x->now.node_name, y->now.node_name);
 	return order ?: (x->now.member.id > y->now.member.id) -
 			(x->now.member.id < y->now.member.id);

@@ -3,6 +3,7 @@
 # metrics: the text, strictly read, and the server, with clients of all kinds.
 here=$(dirname "$0")
 . "$here/tap.sh"
+kechod=${2:?which kechod?}
 
 ch=$(channel 'me"tr\ics-größe')
 start "$dir/got" "$dir/err" env KECHO_NODE='be"ta\' "$kecho" sub --policy block "$ch"
@@ -85,4 +86,36 @@ kill -TERM "$serve"
 code_of "$serve"
 is $? 0 "SIGTERM ends it in good order"
 is "$(wc -l <"$dir/serve")" 1 "it had nothing else to say"
+
+# Attached to kechod there is more, and nothing less.
+mkdir "$dir/run"
+start /dev/null "$dir/kechod.err" "$kechod" -c /dev/null -o "run=$dir/run" \
+	-o "socket=$dir/run/sock" -o name=node
+node=$pid
+export KECHO=daemon KECHO_SOCKET=$dir/run/sock
+until_true "$kecho" node status >/dev/null 2>&1
+ch=$(channel daemon)
+start "$dir/got" "$dir/err" "$kecho" sub "$ch"
+sub=$pid
+until_true joined "$ch" sink 1
+"$kecho" metrics >"$dir/text" 2>"$dir/err"
+is "$?:$(<"$dir/err")" 0: "metrics with kechod"
+"$here/openmetrics.py" <"$dir/text" >"$dir/json"
+claim $? "it is OpenMetrics"
+python3 -c "
+import json, sys
+f = json.load(open(sys.argv[1]))
+def one(name):
+    return f['kecho_node_' + name]['samples'][0]['value']
+sink, = f['kecho_sink_events']['samples']
+assert sink['labels']['channel'] == sys.argv[2] and sink['labels']['node_name'] == 'node', sink
+assert f['kecho_node']['samples'][0]['labels']['name'] == 'node', f
+assert one('processes') >= 2 and one('sinks') == 1 and one('sources') == 0, f
+assert 0 < one('user_memory_bytes') <= one('memory_bytes') < one('user_memory_max_bytes'), f
+assert 0 <= one('uptime_seconds') < 600, f
+" "$dir/json" "$ch"
+claim $? "with kechod's processes, members and memory"
+kill "$sub" "$node"
+code_of "$node"
+is $? 0 "kechod ends"
 finish
