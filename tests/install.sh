@@ -70,4 +70,31 @@ is $? 0 "uninstall"
 is "$(find "$DESTDIR" 2>/dev/null)" "" "it leaves nothing"
 "$root/tools/install.sh" -u "$tree" >"$dir/out" 2>&1
 is $? 1 "there is nothing to uninstall any more"
+
+# The same from a tree with another prefix and without DESTDIR, beside what is there.
+# Its programs are those that were built: only where they go is another.
+unset DESTDIR PKG_CONFIG_LIBDIR PKG_CONFIG_SYSROOT_DIR
+export PREFIX="$dir/odd place/of: kecho"
+odd=$dir/odd-tree
+meson setup --prefix "$PREFIX" --libdir lib/odd "$odd" "$root" >"$dir/out" 2>&1
+is $? 0 "a prefix with blanks"
+meson introspect --targets "$odd" | python3 -c '
+import json, os, shutil, sys
+tree, odd = sys.argv[1:]
+for file in (f for t in json.load(sys.stdin) if t["installed"] for f in t["filename"]):
+    if not os.path.exists(file):
+        shutil.copy2(os.path.join(tree, os.path.relpath(file, odd)), file)
+' "$2" "$odd"
+mkdir -p "$PREFIX/bin"
+echo theirs >"$PREFIX/bin/other"
+odd=$(realpath --relative-to "$root" "$odd")
+"$root/tools/install.sh" "$odd" >"$dir/out" 2>&1
+is $? 0 "install there"
+is "$("$PREFIX/bin/kecho" --version)" "$("$kecho" --version)" "it is there"
+is "$(cd "$PREFIX" && find . -name libkecho.so)" ./lib/odd/libkecho.so \
+	"the library is where LIBDIR says"
+"$root/tools/install.sh" -u "$odd" >"$dir/out" 2>&1
+is $? 0 "uninstall there"
+is "$(cd "$PREFIX" && find . ! -type d)" ./bin/other "it leaves what is others', and nothing else"
+is "$(cd "$PREFIX" && find . -type d | xargs)" ". ./bin" "and no folder"
 finish
