@@ -29,7 +29,7 @@ struct kd_join {
 	unsigned int ncontacts;
 	struct ke_reg_info *info;
 	ssize_t ninfo;
-	char why[160];
+	char why[KE_REG_WHY_MAX];
 };
 
 static void ask_names(struct kd_join *j)

@@ -205,7 +205,7 @@ static int make_node(struct kd *d)
 static int open_registry(struct kd *d)
 {
 	struct kecho *k = &d->k;
-	char why[160];
+	char why[KE_REG_WHY_MAX];
 	int err = ke_reg_open(&k->reg, text_or_null(d->conf.registry), &k->node.self, k->wake,
 			      d->conf.timeout_ms, why, sizeof(why));
 

@@ -168,7 +168,7 @@ int embedded_open(struct kecho *k, const struct kecho_options *opt)
 	const char *advertise = option(opt ? opt->advertise : NULL, "KECHO_ADVERTISE");
 	const char *registry = option(opt ? opt->registry : NULL, "KECHO_REGISTRY");
 	const char *name = option(opt ? opt->name : NULL, "KECHO_NODE");
-	char why[160];
+	char why[KE_REG_WHY_MAX];
 	int err;
 
 	k->attach = &embedded;

@@ -5,7 +5,7 @@
  */
 #include "internal.h"
 
-static _Thread_local char explanation[256];
+static _Thread_local char explanation[512];
 
 atomic_uint lib_fork_generation;
 

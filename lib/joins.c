@@ -22,7 +22,7 @@ int embedded_channel_join(struct kecho_channel *ch, const char *name, unsigned i
 	unsigned int n = KE_CONTACTS_MAX, i, reg_flags = 0;
 	struct kecho *k = ch->k;
 	struct ke_id uuid;
-	char why[160];
+	char why[KE_REG_WHY_MAX];
 	int err;
 
 	reg_flags |= flags & KECHO_EXISTING ? KE_REG_EXISTING : 0;

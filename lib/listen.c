@@ -58,16 +58,24 @@ static int any_address(const char *listen, const char *registry, uint16_t port,
 	static const char which[] = "listen: '%s' is every address of this host%s%s: "
 				    "advertise must say which others reach";
 	struct sockaddr_storage to;
+	bool parsed = false;
+	unsigned int i;
 	socklen_t len;
+	char at[64];
 
 	if (!registry)
 		return lib_fail(-EINVAL, which, listen, ", and there is no registry's", "");
-	if (address_parse(registry, &to, &len))
-		return lib_fail(-EINVAL, "registry: '%s' is no ADDR:PORT", registry);
-	if (address_towards(&to, len, port, a))
-		return lib_fail(-EADDRNOTAVAIL, which, listen,
-				", and none leads to the registry ", registry);
-	return 0;
+	for (i = 0; ke_reg_place_of(registry, i, at, sizeof(at)); i++) {
+		if (address_parse(at, &to, &len))
+			continue;
+		parsed = true;
+		if (!address_towards(&to, len, port, a))
+			return 0;
+	}
+	if (!parsed)
+		return lib_fail(-EINVAL, "registry: no ADDR:PORT is in '%s'", registry);
+	return lib_fail(-EADDRNOTAVAIL, which, listen, ", and none leads to the registry ",
+			registry);
 }
 
 int listen_tcp(struct kecho *k, const char *listen, const char *advertise, const char *registry)

@@ -52,6 +52,7 @@ static void reg_free(struct ke_reg *r)
 		ke_reg_stream_close(&r->stream);
 	ke_reg_server_free(r->server);
 	ke_reg_watch_close(r->epoll, &r->connecting);
+	ke_reg_place_fini(&r->place);
 	ke_reg_watch_close(r->epoll, &r->wake);
 	if (r->epoll >= 0)
 		close(r->epoll);
@@ -120,7 +121,7 @@ int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contac
 	if (!ke_reg_up(r)) {
 		err = r->fatal ?: -ETIMEDOUT;
 		snprintf(why, why_size, "%s", r->why);
-		if (!r->why[0])
+		if (!r->why[0] && !ke_reg_etcd_trouble(&r->place.etcd, why, why_size))
 			snprintf(why, why_size, "registry %s: no answer within %u ms",
 				 r->place.name, timeout_ms);
 	}
@@ -231,14 +232,16 @@ static int errno_of(int status)
 static void explain_silence(const struct ke_reg *r, const struct ke_reg_request *q,
 			    unsigned int timeout_ms, char *why, size_t size)
 {
-	pid_t pid = r->state == KE_REG_CLIENT && !r->place.tcp ?
+	pid_t pid = r->state == KE_REG_CLIENT && !ke_reg_place_leases(&r->place) ?
 			    ke_reg_peer_pid(r->stream.sock.fd) : 0;
-	char whose[48] = "";
+	char whose[48] = "", trouble[sizeof(r->why)];
 
 	if (pid > 0)
 		snprintf(whose, sizeof(whose), ", process %d (stopped?),", pid);
+	if (!ke_reg_etcd_trouble(&r->place.etcd, trouble, sizeof(trouble)))
+		strcpy(trouble, r->why);
 	snprintf(why, size, "channel %s: the registry at %s%s gave no answer within %u ms%s%s",
-		 q->name, r->place.name, whose, timeout_ms, r->why[0] ? "; " : "", r->why);
+		 q->name, r->place.name, whose, timeout_ms, trouble[0] ? "; " : "", trouble);
 }
 
 static void explain(const struct ke_reg *r, const struct ke_reg_request *q, unsigned int timeout_ms,
@@ -260,7 +263,9 @@ static void explain(const struct ke_reg *r, const struct ke_reg_request *q, unsi
 		explain_silence(r, q, timeout_ms, why, size);
 		return;
 	}
-	if (q->status < (int)ARRAY_SIZE(reasons) && reasons[q->status])
+	if (q->status == KE_ETCD_REFUSED)
+		reason = r->why;
+	else if (q->status < (int)ARRAY_SIZE(reasons) && reasons[q->status])
 		reason = reasons[q->status];
 	snprintf(why, size, "channel %s: %s", q->name, reason);
 }

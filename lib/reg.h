@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A process's tie to the registry: always a client of it, and its server too if
- * this process was elected.
+ * this process was elected. With etcd the server is a thread beside it, which keeps
+ * the table in etcd for all.
  *
  * One thread per tie does all of the work; it sleeps when there is none. On the
- * Unix transport nothing wakes it but requests, on TCP it renews the leases of
+ * Unix transport nothing wakes it but requests, on TCP and with etcd it renews the leases of
  * what this process has published. Whoever binds the registry's address is its
  * server; when the server dies, the ties see the hang-up, race to bind, and
  * publish anew what they have joined. What the registry answers then is news for
@@ -26,6 +27,8 @@
 #include "id.h"
 
 struct ke_reg;
+
+enum { KE_REG_WHY_MAX = 384 };	/* bytes of a sentence, with its end */
 
 enum ke_reg_join_flags {
 	KE_REG_EXISTING = 1 << 0,	/* never create: -ENOENT */
@@ -54,12 +57,16 @@ struct ke_reg_news {
 /*
  * Finds or becomes the registry. @bell is an eventfd that rings when there is news,
  * or -1. @address is NULL for the one of this user in
- * this network namespace, or "ADDR:PORT" ("[ADDR]:PORT") for TCP. On an error
- * @why gets a sentence: -EINVAL an address that is none, -EACCES other users
- * hold all the places, -ETIMEDOUT, or what the system said.
+ * this network namespace, "ADDR:PORT" ("[ADDR]:PORT") for TCP, or
+ * "etcd:URL[,URL...]". On an error @why gets a sentence: -EINVAL an address that
+ * is none, -EACCES other users hold all the places, or etcd refuses this one,
+ * -ELIBACC, -ELIBBAD what is needed for etcd, -ETIMEDOUT, or what the system said.
  */
 int ke_reg_open(struct ke_reg **out, const char *address, const struct ke_contact *self,
 		int bell, unsigned int timeout_ms, char *why, size_t why_size);
+
+/* ke_reg_place_of - the @i-th "HOST:PORT" of an address; false: there are no more of them. */
+bool ke_reg_place_of(const char *address, unsigned int i, char *to, size_t size);
 
 /* Calls that are under way, and all further ones, end at once, as if their time were up. */
 void ke_reg_abort(struct ke_reg *r);

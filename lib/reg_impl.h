@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the tie to the registry is built on: where it may be (reg_place.c), a
- * connection to or from it (reg_stream.c), and serving it (reg_server.c). All run
- * in the tie's thread, under its lock.
+ * What the tie to the registry is built on: where it may be (reg_place.c, and
+ * reg_etcd.c for etcd), a connection to or from it (reg_stream.c), and serving it
+ * (reg_server.c). All run in the tie's thread, under its lock.
  */
 #ifndef KECHO_REG_IMPL_H
 #define KECHO_REG_IMPL_H
 
 #include <sys/socket.h>
 
+#include "etcd/etcd.h"
 #include "registry.h"
 
 enum {
@@ -67,9 +68,15 @@ static inline bool ke_reg_stream_busy(const struct ke_reg_stream *s)
 	return s->tx;
 }
 
+struct ke_reg_etcd {
+	const struct ke_etcd_table *table;	/* NULL: it isn't etcd */
+	struct ke_etcd *bridge;
+};
+
 /* Where the registry may be. */
 struct ke_reg_place {
 	bool tcp;
+	struct ke_reg_etcd etcd;
 	char name[KE_ADDRESS_MAX + 32];	/* for messages */
 	struct sockaddr_storage addr;	/* TCP */
 	socklen_t addr_len;
@@ -83,6 +90,13 @@ enum ke_reg_dialled {
 };
 
 int ke_reg_place_init(struct ke_reg_place *p, const char *address, char *why, size_t size);
+/* After all that was dialled is closed. */
+void ke_reg_place_fini(struct ke_reg_place *p);
+/* Contacts have to be renewed there. */
+static inline bool ke_reg_place_leases(const struct ke_reg_place *p)
+{
+	return p->tcp || p->etcd.table;
+}
 /*
  * One try to connect, or to become the server. Gives an enum ke_reg_dialled or
  * an error: -EAGAIN is one of a race, the others say in @why what is wrong.
@@ -90,6 +104,8 @@ int ke_reg_place_init(struct ke_reg_place *p, const char *address, char *why, si
 int ke_reg_place_dial(struct ke_reg_place *p, int *fd, int *pidfd, char *why, size_t size);
 /* The end of KE_REG_CONNECTING; takes over @fd. */
 int ke_reg_place_connected(struct ke_reg_place *p, int *fd, char *why, size_t size);
+/* What was dialled, and has been closed, hung up: if it knows why it says so in @why. */
+void ke_reg_place_lost(struct ke_reg_place *p, char *why, size_t size);
 /* How long the server of this place should create nothing. */
 u32 ke_reg_place_grace_ms(const struct ke_reg_place *p, const struct ke_id *self);
 /*
@@ -100,6 +116,19 @@ u32 ke_reg_place_grace_ms(const struct ke_reg_place *p, const struct ke_id *self
 int ke_reg_peer(int fd, int *pidfd);
 /* The process at the other end of a Unix socket; 0: it isn't seen from here. */
 pid_t ke_reg_peer_pid(int fd);
+
+/* "etcd:" and what it needs; see etcd/etcd.h. -ELIBACC, -ELIBBAD: etcd.so. */
+bool ke_reg_is_etcd(const char *address);
+int ke_reg_etcd_open(struct ke_reg_etcd *e, const char *address, char *why, size_t size);
+void ke_reg_etcd_close(struct ke_reg_etcd *e);
+/* As ke_reg_place_dial() and ..._connected(), which is due when the socket can be read. */
+int ke_reg_etcd_dial(struct ke_reg_etcd *e, int *fd, char *why, size_t size);
+int ke_reg_etcd_connected(struct ke_reg_etcd *e, int *fd, char *why, size_t size);
+/* The socket is closed, or its bridge has hung up: waits for the end of the bridge. An
+ * error, with @why: that was its own. */
+int ke_reg_etcd_over(struct ke_reg_etcd *e, char *why, size_t size);
+/* What keeps etcd from answering, if that is known. */
+bool ke_reg_etcd_trouble(const struct ke_reg_etcd *e, char *why, size_t size);
 
 struct ke_reg_server;
 

@@ -77,6 +77,11 @@ static int parse(const char *address, struct ke_reg_place *p)
 int ke_reg_place_init(struct ke_reg_place *p, const char *address, char *why, size_t size)
 {
 	*p = (struct ke_reg_place){ .tcp = address };
+	if (ke_reg_is_etcd(address)) {
+		p->tcp = false;
+		strcpy(p->name, "etcd");
+		return ke_reg_etcd_open(&p->etcd, address, why, size);
+	}
 	if (!address) {
 		snprintf(p->name, sizeof(p->name), "@kecho/%u/registry", geteuid());
 		return 0;
@@ -87,6 +92,17 @@ int ke_reg_place_init(struct ke_reg_place *p, const char *address, char *why, si
 	snprintf(why, size, "registry address \"%s\": not ADDR:PORT or [ADDR]:PORT in digits",
 		 p->name);
 	return -EINVAL;
+}
+
+void ke_reg_place_fini(struct ke_reg_place *p)
+{
+	ke_reg_etcd_close(&p->etcd);
+}
+
+void ke_reg_place_lost(struct ke_reg_place *p, char *why, size_t size)
+{
+	if (p->etcd.table)
+		ke_reg_etcd_over(&p->etcd, why, size);
 }
 
 static socklen_t unix_address(struct sockaddr_un *un, unsigned int k)
@@ -305,6 +321,8 @@ int ke_reg_place_connected(struct ke_reg_place *p, int *fd, char *why, size_t si
 	socklen_t len = sizeof(int);
 	int err = 0;
 
+	if (p->etcd.table)
+		return ke_reg_etcd_connected(&p->etcd, fd, why, size);
 	if (getsockopt(*fd, SOL_SOCKET, SO_ERROR, &err, &len))
 		err = errno;
 	return tcp_finish(p, fd, -err, why, size);
@@ -315,6 +333,8 @@ int ke_reg_place_dial(struct ke_reg_place *p, int *fd, int *pidfd, char *why, si
 	int err = 0;
 
 	*pidfd = -1;
+	if (p->etcd.table)
+		return ke_reg_etcd_dial(&p->etcd, fd, why, size);
 	if (!p->tcp)
 		return unix_dial(p, fd, pidfd, why, size);
 	*fd = stream_socket(p->addr.ss_family);

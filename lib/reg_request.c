@@ -276,6 +276,8 @@ int ke_reg_reply(struct ke_reg *r, struct ke_reg_request *q, const u8 *body, u32
 		else if (type == KECHO_FRAME_REG_LIST)
 			take_list(q, &in);
 	}
+	if (status == KE_ETCD_REFUSED)
+		ke_get_str(&in, r->why, sizeof(r->why));
 	if (in.bad)
 		return -EPROTO;
 	q->status = status;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The tie to the registry over TCP: addresses, grace, leases, death of servers. */
-#include "reg_test.h"
+#include "reg_rules.h"
 
 #define TCP_ADDRESS "127.0.0.1:7411"
 
@@ -36,23 +36,10 @@ TEST(ipv6)
 	nodes_end(n, 2);
 }
 
-/* A contact whose process hangs goes with its lease, and comes back with it. */
 TEST(leases)
 {
-	struct node n[3] = {};
-
 	ARENA();
-	if (nodes_open(n, 3, TCP_ADDRESS)) {
-		join(&n[0], "x");
-		join(&n[1], "x");
-		join(&n[2], "x");
-		node_stop(&n[2]);
-		comes_to(&n[0], "x", 1);
-		kill(n[2].pid, SIGCONT);
-		comes_to(&n[0], "x", 2);
-		comes_to(&n[1], "x", 2);
-	}
-	nodes_end(n, 3);
+	rule_leases(TCP_ADDRESS);
 }
 
 /* Who publishes again is told who is there. */
@@ -79,50 +66,10 @@ TEST(news)
 	nodes_end(n, 3);
 }
 
-/* Takes news until there is this. */
-static bool is_told(struct node *n, const char *name, bool named)
-{
-	while (!call(n, NEWS, "", 0, LONG_MS))
-		if (!strcmp(n->r.news.name, name) && n->r.news.named == named)
-			return true;
-	return false;
-}
-
-/*
- * A channel's only node stands still for so long that its name is given away. It is told,
- * as is who looks at the list; and has the name again when the other channel is over.
- */
 TEST(two_of_a_name)
 {
-	struct node n[3] = {};
-	struct ke_id first;
-
 	ARENA();
-	if (nodes_open(n, 3, TCP_ADDRESS)) {
-		join(&n[1], "also");
-		is_eq(join(&n[1], "x"), 0, "%s", n[1].r.why);
-		first = n[1].r.uuid;
-		node_stop(&n[1]);
-		comes_to(&n[2], "x", 0);
-		is_eq(join(&n[2], "x"), 0, "%s", n[2].r.why);
-		ok(ke_id_cmp(&n[2].r.uuid, &first), "another channel");
-		is_eq(n[2].r.n, 0, "alone");
-		kill(n[1].pid, SIGCONT);
-		ok(is_told(&n[1], "x", false), "it is told");
-		ok(!ke_id_cmp(&n[1].r.news.uuid, &first), "that its channel");
-		ok(!ke_id_cmp(&n[1].r.news.other, &n[2].r.uuid), "is this one now");
-		call(&n[0], LIST, "", 0, LONG_MS);
-		is_eq(n[0].r.value, 3, "also, and twice x");
-		is_str(n[0].r.info[2].name, "x", "the one that nobody finds last");
-		ok(!ke_id_cmp(&n[0].r.info[2].uuid, &first), "which is the first's");
-		ok(n[0].r.info[2].other && !n[0].r.info[0].other, "and marked");
-		call(&n[2], LEAVE, "x", 0, 0);
-		ok(is_told(&n[1], "x", true), "it is told");
-		ok(n[1].r.news.contact, "that it has it again");
-		is_eq(join(&n[0], "x"), 0, "%s", n[0].r.why);
-		ok(!ke_id_cmp(&n[0].r.uuid, &first), "it has");
-	}
-	nodes_end(n, 3);
+	rule_two_of_a_name(TCP_ADDRESS);
 }
 
 TEST(addresses)

@@ -5,7 +5,7 @@
  */
 #include <sys/un.h>
 
-#include "reg_test.h"
+#include "reg_rules.h"
 #include "uapi/kecho.h"
 
 enum {
@@ -59,71 +59,20 @@ static bool hung_up(int fd)
 
 TEST(joins)
 {
-	struct node n[3] = {};
-	struct ke_id uuid;
-
 	ARENA();
-	if (nodes_open(n, 3, "")) {
-		is_eq(join(&n[0], "x"), 0, "%s", n[0].r.why);
-		is_eq(n[0].r.n, 0, "alone");
-		uuid = n[0].r.uuid;
-		is_eq(join(&n[1], "x"), 0, "%s", n[1].r.why);
-		is_eq(n[1].r.n, 1, "the first");
-		is_eq(n[1].r.contacts[0].incarnation, 1, "it is");
-		is_str(n[1].r.contacts[0].address, "192.0.2.1:1", "where it is");
-		ok(!ke_id_cmp(&n[1].r.uuid, &uuid), "the same channel");
-		is_eq(join(&n[2], "x"), 0, "%s", n[2].r.why);
-		is_eq(n[2].r.n, 2, "both");
-		is_eq(join(&n[2], "y"), 0, "%s", n[2].r.why);
-		ok(ke_id_cmp(&n[2].r.uuid, &uuid), "another channel");
-	}
-	nodes_end(n, 3);
+	rule_joins("");
 }
 
 TEST(flags)
 {
-	struct node n[2] = {};
-	char name[KE_NAME_MAX + 2];
-
 	ARENA();
-	memset(name, 'n', sizeof(name) - 1);
-	name[sizeof(name) - 1] = 0;
-	if (nodes_open(n, 2, "")) {
-		is_eq(call(&n[1], JOIN, "x", KE_REG_EXISTING, LONG_MS), -ENOENT, "none");
-		is_str(n[1].r.why, "channel x: it does not exist", "why");
-		is_eq(call(&n[1], LOOKUP, "x", 0, LONG_MS), -ENOENT, "none");
-		is_eq(call(&n[1], JOIN, "x", KE_REG_EXCLUSIVE, LONG_MS), 0, "new");
-		is_eq(call(&n[0], JOIN, "x", KE_REG_EXCLUSIVE, LONG_MS), -EEXIST, "not new");
-		is_str(n[0].r.why, "channel x: it exists already", "why");
-		is_eq(call(&n[0], JOIN, "x", KE_REG_EXISTING, LONG_MS), 0, "there");
-		is_eq(call(&n[0], JOIN, name, 0, LONG_MS), -EINVAL, "too long");
-		is_eq(call(&n[0], JOIN, "", 0, LONG_MS), -EINVAL, "empty");
-		is_eq(call(&n[0], JOIN, "a b", 0, LONG_MS), -EINVAL, "a space");
-		/* Who leaves as the last one leaves nothing to repair. */
-		call(&n[0], LEAVE, "x", 0, 0);
-		call(&n[1], LEAVE, "x", 0, 0);
-		is_eq(call(&n[1], JOIN, "x", KE_REG_EXCLUSIVE, LONG_MS), 0, "new again");
-	}
-	nodes_end(n, 2);
+	rule_flags("");
 }
 
 TEST(room_for_another_contact)
 {
-	struct node n[4] = {};
-	unsigned int i;
-
 	ARENA();
-	if (nodes_open(n, 4, "")) {
-		for (i = 0; i < 4; i++)
-			is_eq(join(&n[i], "x"), 0, "%s", n[i].r.why);
-		is_eq(n[3].r.n, 3, "the fourth is none");
-		call(&n[1], LEAVE, "x", 0, 0);
-		comes_to(&n[3], "x", 2);
-		call(&n[3], REPAIR, "x", 0, 0);
-		comes_to(&n[1], "x", 3);
-		call(&n[3], REPAIR, "nowhere", 0, 0);
-	}
-	nodes_end(n, 4);
+	rule_room("");
 }
 
 TEST(server_killed)
@@ -202,21 +151,8 @@ end:
 
 TEST(repair)
 {
-	struct node n[2] = {};
-	struct ke_id uuid;
-
 	ARENA();
-	if (nodes_open(n, 2, "")) {
-		join(&n[1], "x");
-		uuid = n[1].r.uuid;
-		node_end(&n[1], SIGKILL);
-		comes_to(&n[0], "x", 0);
-		is_eq(call(&n[0], JOIN, "x", 0, 100), -ETIMEDOUT, "others may be there");
-		ok(strstr(n[0].r.why, "last contact"), "%s", n[0].r.why);
-		is_eq(join(&n[0], "x"), 0, "after the lease");
-		ok(ke_id_cmp(&n[0].r.uuid, &uuid), "another channel");
-	}
-	nodes_end(n, 2);
+	rule_repair("");
 }
 
 TEST(grace)

@@ -13,7 +13,7 @@ static bool renews(const struct ke_reg *r)
 {
 	struct ke_reg_joined *j;
 
-	if (!r->place.tcp || !ke_reg_up(r))
+	if (!ke_reg_place_leases(&r->place) || !ke_reg_up(r))
 		return false;
 	list_for_each_entry(j, &r->joined, list)
 		if (j->contact)
@@ -47,6 +47,7 @@ static void link_down(struct ke_reg *r, int err)
 
 	trouble(r, "lost", err);
 	ke_reg_stream_close(&r->stream);
+	ke_reg_place_lost(&r->place, r->why, sizeof(r->why));
 	list_for_each_entry_safe(q, next, &r->requests, list) {
 		q->sent = false;
 		if (q->owned || q == &r->renew)
@@ -124,11 +125,14 @@ static void dialled(struct ke_reg *r, int got, int fd, int pidfd)
 
 	if (got == KE_REG_CONNECTING) {
 		r->connecting.fd = fd;
-		err = ke_reg_watch_add(r->epoll, &r->connecting, EPOLLOUT);
+		err = ke_reg_watch_add(r->epoll, &r->connecting,
+				       r->place.etcd.table ? EPOLLIN : EPOLLOUT);
 		if (err)
 			ke_reg_watch_close(r->epoll, &r->connecting);
 		r->state = KE_REG_DIALLING;
-		r->connect_by = ke_reg_now_ms() + KE_LINK_SILENT_MS;
+		/* The bridge to etcd asks on by itself. */
+		r->connect_by = r->place.etcd.table ? KE_REGISTRY_NEVER :
+						      ke_reg_now_ms() + KE_LINK_SILENT_MS;
 	} else if (got == KE_REG_CONNECTED) {
 		err = ke_reg_stream_open(&r->stream, r->epoll, fd, pidfd, KECHO_FRAME_BODY_MAX);
 		if (!err)

@@ -89,7 +89,7 @@ struct ke_reg {
 	struct ke_reg_request renew;
 	struct ke_reg_told told[KE_REG_TOLD_MAX];	/* that nobody has taken yet */
 	unsigned int ntold;
-	char why[256];		/* the last trouble with the registry */
+	char why[KE_REG_WHY_MAX];	/* the last trouble with the registry */
 };
 
 static inline bool ke_reg_up(const struct ke_reg *r)

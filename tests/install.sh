@@ -29,6 +29,11 @@ is "$(for function in $functions; do
 	[ -e "$pages/$function.3" ] && echo "$function"
 done)" "${functions:-none}" "each function has its page"
 
+# What is loaded when the registry is etcd lies where the library looks.
+so=$(find "$DESTDIR" -name etcd.so)
+[ -n "$so" ] && grep -qF "${so#"$DESTDIR"}" "$lib"/libkecho.so
+claim $? "etcd.so is where libkecho looks for it"
+
 ch=$(channel hello)
 awk '/^    #include <kecho/, /^    }/' "$root/README.md" | cut -c 5- >"$dir/readme.c"
 [ "$(grep -c . "$dir/readme.c")" -le $lines_max ]

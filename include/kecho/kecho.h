@@ -95,9 +95,13 @@ struct kecho_options {
 	 * another address, such as that of a router that translates. Without PORT: the
 	 * one of listen. */
 	const char *advertise;
-	/* KECHO_REGISTRY: "ADDR:PORT" of the registry. Default: one per user and
-	 * network namespace, on a Unix socket, served by the user's first node.
-	 * A node that can bind ADDR:PORT serves it when nobody does. */
+	/* KECHO_REGISTRY: where the registry is. Default: one per user and network
+	 * namespace, on a Unix socket, served by the user's first node.
+	 * "ADDR:PORT": a node that can bind that serves it when nobody does.
+	 * "etcd:URL[,URL...]", each "http://HOST:PORT" or https: it is kept in etcd,
+	 * of which up to 8 members are named here. ETCDCTL_CACERT, ETCDCTL_CERT,
+	 * ETCDCTL_KEY, ETCDCTL_USER and ETCDCTL_PASSWORD say how etcd is reached, as
+	 * for etcdctl. See docs/registry.md. */
 	const char *registry;
 	/* KECHO_NODE: a name for people; the node attribute "name". Default: the
 	 * host's name. */
@@ -110,11 +114,13 @@ struct kecho_options {
 /*
  * kecho_open - attach this process.
  * @opt may be NULL. Starts two threads that sleep unless there is work: a helper, and
- * (in a process that is a node) one for the registry.
+ * (in a process that is a node) one for the registry; with etcd one more.
  * May block for opt->timeout_ms while the registry is sought, or kechod does not answer.
  * -EADDRNOTAVAIL, -EADDRINUSE: listen; -EINVAL: an option that does not parse, or
  * advertise without listen;
- * -ETIMEDOUT: no registry answers; -EACCES: it belongs to another user;
+ * -ETIMEDOUT: no registry answers; -EACCES: it belongs to another user, or etcd does not
+ * let this one in; -ELIBACC, -ELIBBAD: what is needed for etcd is not installed, or is of
+ * another version;
  * -ENOENT, -ECONNREFUSED: KECHO says daemon, and there is none; -ENOTCONN: it went away;
  * -EPROTO: it speaks another version; -ENOMEM, -EMFILE.
  */
