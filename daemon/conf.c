@@ -109,6 +109,22 @@ static int set_ms(unsigned int *to, const char *value, unsigned int least)
 	return err;
 }
 
+/* How etcd is reached is read from the environment by who needs it. -ENOKEY: another key. */
+static int set_etcd(const char *key, const char *value)
+{
+	static const char *const keys[][2] = {
+		{ "etcd-cacert", "ETCDCTL_CACERT" }, { "etcd-cert", "ETCDCTL_CERT" },
+		{ "etcd-key", "ETCDCTL_KEY" }, { "etcd-user", "ETCDCTL_USER" },
+		{ "etcd-password", "ETCDCTL_PASSWORD" },
+	};
+	size_t i;
+
+	for (i = 0; i < ARRAY_SIZE(keys); i++)
+		if (!strcmp(key, keys[i][0]))
+			return setenv(keys[i][1], value, 1) ? -errno : 0;
+	return -ENOKEY;
+}
+
 int kd_conf_set(struct kd_conf *c, const char *key, const char *value)
 {
 	if (!strcmp(key, "socket"))
@@ -137,7 +153,7 @@ int kd_conf_set(struct kd_conf *c, const char *key, const char *value)
 		return set_ms(&c->stop_ms, value, 0);
 	if (!strcmp(key, "block"))
 		return set_block(c, value);
-	return -ENOKEY;
+	return set_etcd(key, value);
 }
 
 struct reading {

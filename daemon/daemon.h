@@ -50,7 +50,7 @@ enum kd_block { KD_BLOCK_ALL, KD_BLOCK_GROUP, KD_BLOCK_OWNER };
 
 struct kd_conf {
 	char socket[108], run[96];
-	char listen[64], advertise[64], registry[64], name[64];
+	char listen[64], advertise[64], registry[512], name[64];
 	u64 user_memory;
 	unsigned int user_processes, user_channels, user_members;
 	enum kd_block block;

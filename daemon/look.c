@@ -368,6 +368,7 @@ void kd_status_request(const struct kd_request *r)
 	strscpy(st.version, KECHO_VERSION, sizeof(st.version));
 	strscpy(st.name, d->k.node.name, sizeof(st.name));
 	strscpy(st.listen, d->k.node.self.address, sizeof(st.listen));
-	strscpy(st.registry, d->conf.registry, sizeof(st.registry));
+	if (strscpy(st.registry, d->conf.registry, sizeof(st.registry)) < 0)
+		strcpy(st.registry + sizeof(st.registry) - 4, "...");
 	kd_answer(r, &st);
 }
