@@ -22,7 +22,7 @@ enum {
 	BUSY_BAR_MS = 6000,	/* two of them, beside those of other clusters */
 	SHORT_MS = 1000,	/* a join that is to fail */
 	INSTANT_US = 20000,	/* a member dies within this of the joins */
-	CONTACT_GONE_MS = 5000,	/* two leases and more, for a busy machine and etcd's own half second */
+	CONTACT_GONE_MS = 5000,	/* a lease, and as much for a busy machine and etcd */
 	ROUNDS_LONG = 20,
 	JOINS_LONG = 1000,
 	KILL_EVERY_MS = 10000,
