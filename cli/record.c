@@ -85,7 +85,6 @@ struct record {
 
 	struct tape tape;
 	uint64_t began_ns;		/* now_ns() */
-	uint64_t events, lost, bytes;
 	bool ended;			/* some source has */
 	bool done;
 	int code;
@@ -242,17 +241,11 @@ static void take_event(struct record *rec, unsigned int channel, const struct ke
 
 	introduce(rec, channel, ev->source);
 	put(rec, &it);
-	if (ev->kind == KECHO_LOST)
-		rec->lost += ev->last_seq - ev->seq + 1;
 	if (ev->kind == KECHO_ENDED) {
 		known_drop(&rec->track[channel].sources, ev->source);
 		rec->ended = true;
 	}
-	if (ev->kind != KECHO_EVENT)
-		return;
-	rec->events++;
-	rec->bytes += ev->len;
-	if (!--rec->left)
+	if (ev->kind == KECHO_EVENT && !--rec->left)
 		finish(rec, EXIT_OK);
 }
 
@@ -338,9 +331,7 @@ static void run_sinks(struct record *rec)
 	}
 	if (rec->code != EXIT_OK)
 		return;
-	end.total.events = rec->events;
-	end.total.lost = rec->lost;
-	end.total.bytes = rec->bytes;
+	end.total = rec->tape.total;
 	put(rec, &end);
 	if (tape_write(&rec->tape))
 		rec->code = EXIT_ERROR;
@@ -432,8 +423,8 @@ static int record_run(int argc, char **argv)
 	if (err)
 		return out_end(EXIT_ERROR);
 	buf_format(&out, "%" PRIu64 " events, %" PRIu64 " lost, %" PRIu64 " bytes in '%s'\n",
-		   rec.events, rec.lost, rec.bytes, rec.tape.path);
-	if (rec.code == EXIT_OK && rec.strict && rec.lost)
+		   rec.tape.total.events, rec.tape.total.lost, rec.tape.total.bytes, rec.tape.path);
+	if (rec.code == EXIT_OK && rec.strict && rec.tape.total.lost)
 		rec.code = EXIT_LOST;
 	return out_end(rec.code);
 }

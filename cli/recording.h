@@ -123,6 +123,10 @@ struct recording_channel {
 	char name[KECHO_NAME_MAX + 1];
 };
 
+struct recording_total {
+	uint64_t events, lost, bytes;
+};
+
 /* A record, taken apart. Pointers live until the next one is read. */
 struct recording_item {
 	enum recording_kind kind;
@@ -142,9 +146,7 @@ struct recording_item {
 			size_t label_len;
 		} member;
 		struct kecho_event event;	/* EVENT, LOST, ENDED */
-		struct {		/* END */
-			uint64_t events, lost, bytes;
-		} total;
+		struct recording_total total;	/* END */
 	};
 };
 

@@ -119,6 +119,17 @@ int tape_open(struct tape *t, bool append, uint64_t sync_ns)
 	return err;
 }
 
+/* Adds one @times to the total. */
+static void count(struct tape *t, const struct recording_item *it, int times)
+{
+	if (it->kind == RECORDING_EVENT) {
+		t->total.events += times;
+		t->total.bytes += times * it->event.len;
+	} else if (it->kind == RECORDING_LOST) {
+		t->total.lost += times * (it->event.last_seq - it->event.seq + 1);
+	}
+}
+
 /* Of each source one range: all that was read of it and is not in the file. */
 static void complain_missing(struct tape *t)
 {
@@ -132,6 +143,7 @@ static void complain_missing(struct tape *t)
 	while (recording_pending(&t->w, &from, &it)) {
 		if (it.kind != RECORDING_EVENT && it.kind != RECORDING_LOST)
 			continue;
+		count(t, &it, -1);
 		for (i = 0; i < n; i++)
 			if (m[i].source == it.event.source && m[i].channel == it.channel)
 				break;
@@ -169,6 +181,11 @@ int tape_put(struct tape *t, const struct recording_item *it)
 	if (t->err)
 		return t->err;
 	recording_put(&t->w, it);
+	count(t, it, 1);
+	/* A source is named just before its first event, which was read already: were this
+	 * written and failed, that event would not be among those that are told as missing. */
+	if (it->kind == RECORDING_MEMBER)
+		return 0;
 	return t->w.pending.len >= TAPE_WRITE ? tape_write(t) : 0;
 }
 

@@ -15,6 +15,7 @@ struct tape {
 	int fd;
 	int err;		/* the first; then nothing is written any more */
 	struct recording_writer w;
+	struct recording_total total;	/* what was put, but for what is missing */
 	struct syncer syncer;
 };
 

@@ -271,6 +271,8 @@ has "$(<"$dir/rec.err")" "cannot write '$file': No space left on device; it has 
 events=$(check events)
 what="events $((events + 1)) to [0-9]* of source [0-9a-f]* in channel '$ch', and all that follow"
 has "$(<"$dir/rec.err")" "missing in '$file': $what" "full disk: it names what is missing"
+has "$(<"$dir/rec.out")" "^$events events, 0 lost, $(check bytes) bytes in '$file'$" \
+	"full disk: it counts what is there"
 is "$(check damages):$(check torn_bytes):$(check cut_off)" 0:0:1 \
 	"full disk: the file is good to its last event"
 mount -o remount,size=8M "$dir/disk"
