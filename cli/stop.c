@@ -17,6 +17,7 @@
 
 static volatile sig_atomic_t stop_flag;
 static int stop_event = -1;
+static void (*farewell)(void);
 
 void stop_now(void)
 {
@@ -30,11 +31,19 @@ void stop_now(void)
 	errno = saved;
 }
 
+/* The second one ends this process as it returns, for then it is no longer blocked. */
 static void on_stop(int sig)
 {
-	(void)sig;
-	signal(SIGINT, SIG_DFL);
-	signal(SIGTERM, SIG_DFL);
+	static volatile sig_atomic_t asked;
+
+	if (asked) {
+		if (farewell)
+			farewell();
+		signal(sig, SIG_DFL);
+		raise(sig);
+		return;
+	}
+	asked = 1;
 	stop_now();
 	alarm(STOP_GRACE_S);
 }
@@ -43,10 +52,13 @@ static void on_alarm(int sig)
 {
 	static const char text[] =
 		"kecho: somebody does not read: not everything was delivered before the end\n";
-	ssize_t n = write(STDERR_FILENO, text, sizeof(text) - 1);
+	ssize_t n;
 
-	(void)n;
 	(void)sig;
+	if (farewell)
+		farewell();
+	n = write(STDERR_FILENO, text, sizeof(text) - 1);
+	(void)n;
 	_exit(EXIT_ERROR);
 }
 
@@ -75,6 +87,11 @@ int stop_init(void)
 	handle(SIGINT);
 	handle(SIGTERM);
 	return 0;
+}
+
+void stop_with(void (*fn)(void))
+{
+	farewell = fn;
 }
 
 bool stopped(void)

@@ -23,6 +23,10 @@ int stop_fd(void);
 /* Ask as a signal would. */
 void stop_now(void);
 
+/* What is to be done before this process is ended without its verb having come to its
+ * end; NULL: nothing. Runs in a signal's handler. */
+void stop_with(void (*fn)(void));
+
 /* Sleep until @deadline_ns of now_ns() or until stopped; returns stopped(). */
 bool stop_wait_until(uint64_t deadline_ns);
 

@@ -5,7 +5,8 @@
  * said on stderr stands in the last line until the next look.
  *
  * The terminal is given back before anything is closed, and also if the program exits
- * from within. The handlers of stop.c are there before ncurses, which leaves them alone.
+ * from within, or is ended during a look that takes its time. The handlers of stop.c are
+ * there before ncurses, which leaves them alone.
  */
 #include <errno.h>
 #include <langinfo.h>
@@ -23,6 +24,7 @@
 #include "format.h"
 #include "json.h"
 #include "stop.h"
+#include "terminal.h"
 #include "top.h"
 #include "top_text.h"
 
@@ -48,9 +50,18 @@ static char complaint[256];	/* since the last look */
 
 static void restore(void)
 {
-	if (on)
-		endwin();
+	endwin();
+	stop_with(NULL);
 	on = false;
+}
+
+/* The program exits from within: for want of memory, and the last complaint says so. */
+static void leave(void)
+{
+	if (!on)
+		return;
+	restore();
+	dprintf(STDERR_FILENO, "%s\n", complaint);
 }
 
 static void note_complaint(const char *line)
@@ -349,12 +360,15 @@ static int begin(void)
 	/* Its codeset, and no more: numbers stay as they are everywhere. */
 	setlocale(LC_CTYPE, "");
 	set_escdelay(ESCAPE_MS);
+	terminal_keep();
 	if (!newterm(NULL, stdout, stdin)) {
 		complain("the terminal type '%s' is not known", getenv("TERM") ?: "");
 		return -ENOTTY;
 	}
 	on = true;
-	atexit(restore);
+	atexit(leave);
+	terminal_learn();
+	stop_with(terminal_give_back);
 	cbreak();
 	noecho();
 	nonl();

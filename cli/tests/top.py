@@ -185,7 +185,7 @@ row = r"^ +1 +1 +[1-9][\d.k]* +[\d.]+ KiB .*  " + re.escape(channel) + "$"
 t = Terminal(channel)
 claim(t.until(r"^kecho top: 1 channels", r"^ SRC SINK  EVENTS/S", row), "a channel with its rate")
 claim(t.screen.alternate, "on a screen of its own")
-claim(t.until(r"^up +[\d.]+ us .* alpha$", r"q: end$"), "the links, and the keys")
+claim(t.until(r"^up +[\d.]+ [um]s .* alpha$", r"q: end$"), "the links, and the keys")
 t.key(b"\r")
 claim(t.until(r"^kecho top: .*, 2 members", r"^[0-9a-f]{16} source +[1-9].* alpha$",
               r"^[0-9a-f]{16} block +[1-9].* beta$", r"^up .* beta$"),
@@ -211,6 +211,15 @@ for number in (signal.SIGTERM, signal.SIGINT):
     t.until(row)
     os.kill(t.pid, number)
     claim(t.end() == (0, True), f"{number.name} ends it, and the terminal is as it was")
+
+# Both come at once, as two do during a look that takes its time.
+t = Terminal()
+t.until(row)
+for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+    os.kill(t.pid, number)
+code, good = t.end()
+claim(code in (-signal.SIGINT, -signal.SIGTERM) and good,
+      "a second signal ends it at once, and the terminal is as it was")
 
 t = Terminal(term="no-such-terminal")
 code, good = t.end()
