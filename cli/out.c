@@ -3,6 +3,7 @@
  * Standard output.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <string.h>
@@ -19,6 +20,7 @@ struct buf out;
 static int error;
 static int each = -1;	/* write at each item: -1: not known yet */
 static bool gather;
+static int try_fd = STDOUT_FILENO;	/* where out_try() writes */
 
 void out_line_buffered(void)
 {
@@ -38,9 +40,17 @@ static void wait_writable(void)
 	poll(&p, 1, -1);
 }
 
+/* A terminal that has room for some bytes has its writer wait for the others. That does not
+ * happen to a description of our own, for which we may say so; all others share theirs. */
 void out_gather(void)
 {
+	int fd = -1;
+
 	gather = true;
+	if (isatty(STDOUT_FILENO))
+		fd = open("/proc/self/fd/1", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd >= 0)
+		try_fd = fd;
 }
 
 static int write_all(void)
@@ -71,18 +81,18 @@ static size_t piece_bytes(void)
 {
 	struct stat st;
 
-	return !fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode) ? OUT_FLUSH : PIPE_BUF;
+	return !fstat(try_fd, &st) && S_ISREG(st.st_mode) ? OUT_FLUSH : PIPE_BUF;
 }
 
 int out_try(void)
 {
 	size_t piece = piece_bytes(), done = 0, some;
-	struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+	struct pollfd p = { .fd = try_fd, .events = POLLOUT };
 	ssize_t n;
 
 	while (!error && done < out.len && poll(&p, 1, 0) == 1) {
 		some = out.len - done < piece ? out.len - done : piece;
-		n = write(STDOUT_FILENO, out.p + done, some);
+		n = write(try_fd, out.p + done, some);
 		if (n >= 0)
 			done += n;
 		else if (errno == EAGAIN)

@@ -250,8 +250,9 @@ static void wait_look(struct tap *t)
 {
 	struct pollfd fds[] = {
 		{ .fd = stop_fd(), .events = POLLIN },
-		/* What is ready at once all the time would have this never sleep. */
-		{ .fd = STDOUT_FILENO, .events = out.len ? POLLOUT : 0 },
+		/* Whether its reader has gone. Not POLLOUT: a terminal may say so all the time,
+		 * and take nothing. */
+		{ .fd = STDOUT_FILENO },
 	};
 
 	poll(fds, 2, TAP_LOOK_MS);

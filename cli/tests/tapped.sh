@@ -186,6 +186,26 @@ code_of "$reader"
 has "$(<"$dir/read")" '"event":"lost"' "it tells what it lost"
 accounted "$dir/read" 120000 "stuck and stopped"
 
+# A terminal that takes nothing, which says that it would.
+cat >"$dir/terminal.py" <<'END'
+import os, pty, sys
+master, slave = pty.openpty()
+os.set_inheritable(master, True)
+os.dup2(slave, 1)
+os.execv(sys.argv[1], sys.argv[1:])
+END
+ch=$(channel terminal)
+start /dev/null "$dir/all.err" "$kecho" pub --wait-sinks 1000 "$ch"
+until_true is_there "$ch"
+start /dev/null "$dir/tap.err" python3 "$dir/terminal.py" "$kecho" tap --hex "$ch"
+tap=$pid
+until_true joined "$ch" sink 1
+"$kecho" pub --linger 0 "$ch" <"$dir/many"
+"$kecho" drain --timeout 5s "$ch" >"$dir/out" 2>"$dir/err"
+is "$?:$(<"$dir/err")" 0: "a terminal that nobody reads: the channel is drained"
+kill -KILL "$tap"
+wait "$tap" 2>/dev/null
+
 # The same with kechod.
 mkdir "$dir/run"
 start /dev/null "$dir/kechod.err" "$kechod" -c /dev/null -o "run=$dir/run" \
