@@ -137,11 +137,13 @@ def times(path):
     return [at - t[0] for at in t]
 
 was, got = times(sys.argv[1]), times(sys.argv[2])
-late = sorted(b - a for a, b in zip(was, got))
+late = [b - a for a, b in zip(was, got)]
 print('# late by %d us at least, %d us p50, %d us at most'
-      % (late[0] / 1e3, late[50] / 1e3, late[-1] / 1e3))
-# As late as the first is early; what is late once must not make all that follows late.
-assert -10000000 < late[50] < 10000000, late
+      % (min(late) / 1e3, sorted(late)[50] / 1e3, max(late) / 1e3))
+# Any may be late on a busy machine, but not all: what is late once, or a clock that goes
+# wrong, must not make all that follows late or early.
+for part in range(4):
+    assert min(late[25 * part:25 * part + 25]) - min(late) < 20000000, late
 END
 python3 "$dir/times.py" "$dir/was" "$dir/got"
 claim $? "its events come at their times"

@@ -13,20 +13,21 @@ pub=$pid
 until_true lines_in "$dir/got" 3
 claim $? "events flow"
 
-out=$("$kecho" top --interval 300ms)
+out=$("$kecho" top)
 is $? 0 "top, not on a terminal"
 has "$out" '^ SRC SINK  *EVENTS/S .* CHANNEL$' "a table of channels"
 has "$out" "^   1    1  *[0-9.]* .*  $ch$" "with ours"
 has "$out" '^STATE .* NODE$' "a table of links"
 has "$out" '^up .* alpha$' "with that to the source's node"
-"$kecho" top --interval 300ms --json "$ch" >"$dir/json"
+"$kecho" top --json "$ch" >"$dir/json"
 is $? 0 "top --json"
 python3 -c "
 import json, sys
 t = json.load(open(sys.argv[1]))
 c, = t['channels']
 assert c['channel'] == sys.argv[2] and c['sources'] == c['sinks'] == 1, c
-assert 20 < c['events_per_s'] < 400 and c['bytes_per_s'] > 1000, c
+# 200, but that a busy machine makes it fewer, or others catch up.
+assert 0 < c['events_per_s'] < 1000 and c['bytes_per_s'] > 10 * c['events_per_s'], c
 assert c['lost'] == 0 and c['silent'] == 0 and c['lag_bytes'] >= 0, c
 assert {m['node_name'] for m in c['members']} == {'alpha', 'beta'}, c
 assert {l['name'] for l in t['links']} >= {'alpha', 'beta'}, t
