@@ -16,7 +16,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench bench-peers scale fuzz install uninstall deb help clean
+.PHONY: all demo check check-long core-kernel style bench bench-peers scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -74,8 +74,15 @@ deb:
 	@$(deps) deb
 	@$(tools)/build-deb.sh build/deb
 
+# Not below build, whose files are given back to the tree's owner.
+newcomer: deb
+	@$(deps) newcomer
+	@tests/newcomer/base.sh build-newcomer/base
+	@tests/newcomer/run.py build-newcomer/base build/deb docs/tutorial.md
+	@tests/newcomer/unit.sh build-newcomer/base build/deb build-newcomer
+
 clean:
-	rm -rf $(TREES)
+	rm -rf $(TREES) build-newcomer
 
 help:
 	@echo "make              build the library and the commands, in build/"
@@ -91,4 +98,5 @@ help:
 	@echo "make install      into PREFIX ($(PREFIX)) and its LIBDIR ($(LIBDIR)), under DESTDIR"
 	@echo "make uninstall    what was installed in PREFIX, under DESTDIR"
 	@echo "make deb          Debian's packages, in build/deb/"
+	@echo "make newcomer     the tutorial and kechod's unit, on fresh Debians; as root"
 	@echo "make clean        remove the build trees"
