@@ -31,12 +31,17 @@ int program_become(const struct verb *v, char **argv)
 	char folder[PATH_MAX], path[PATH_MAX + 64];
 
 	complain_as(argv, v);
-	if (!own_folder(folder, sizeof(folder))) {
+	if (own_folder(folder, sizeof(folder))) {
+		errno = ENOENT;
+	} else {
 		snprintf(path, sizeof(path), "%s/kecho-%s", folder, v->name);
 		execv(path, argv);
 	}
-	snprintf(path, sizeof(path), LIBEXECDIR "/kecho-%s", v->name);
-	execv(path, argv);
+	/* One that is there and cannot be run is not passed over for another. */
+	if (errno == ENOENT) {
+		snprintf(path, sizeof(path), LIBEXECDIR "/kecho-%s", v->name);
+		execv(path, argv);
+	}
 	complain("cannot run %s: %s", path, strerror(errno));
 	return EXIT_ERROR;
 }
