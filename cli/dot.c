@@ -149,9 +149,9 @@ static bool has_members(const struct sight *s, uint64_t node)
 /* A node that stands by itself. */
 static void lone_node(struct buf *b, uint64_t id, const char *name)
 {
-	buf_format(b, "\t\"n%016" PRIx64 "\" [label=\"", id);
-	label_text(b, name[0] ? name : "?");
-	buf_str(b, "\"];\n");
+	buf_format(b, "\t\"n%016" PRIx64 "\" [label=", id);
+	dot_string(b, name[0] ? name : "?");
+	buf_str(b, "];\n");
 }
 
 /* Among nodes that have nothing to do with the channels that were asked for, none. */
