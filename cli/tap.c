@@ -237,11 +237,12 @@ static bool take_events(struct tap *t)
 	return !err;
 }
 
+/* What is not printed now waits in the roster, which is limited, and says what it missed. */
 static void take_members(struct tap *t)
 {
 	struct kecho_member m;
 
-	while (!t->done && roster_next(t->roster, &m))
+	while (!t->done && out.len < TAP_BEHIND_MAX && roster_next(t->roster, &m))
 		show_member(&t->show, &m);
 }
 
