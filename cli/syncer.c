@@ -17,7 +17,10 @@ static void sync_now(struct syncer *s)
 	int err;
 
 	pthread_mutex_unlock(&s->lock);
-	err = fdatasync(s->fd) ? -errno : 0;
+	/* On some file systems a signal ends it, and it has not failed then. */
+	do
+		err = fdatasync(s->fd) ? -errno : 0;
+	while (err == -EINTR);
 	pthread_mutex_lock(&s->lock);
 	if (!err && !s->err)
 		s->synced = wrote;
