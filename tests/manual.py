@@ -82,7 +82,7 @@ class Page:
         for line in self.lines:
             if line.startswith(f".It {macro} "):
                 words = re.split(r"[ ,]+", line.split(" ", 2)[2])
-                found |= {w for w in words if re.fullmatch(r"[\w.-]+", w)}
+                found |= {w for w in words if w != macro and re.fullmatch(r"[\w.-]+", w)}
         return found
 
 
@@ -291,7 +291,8 @@ def check_kechod(kechod):
 
 
 def check_keys():
-    keys = set(re.findall(r'strcmp\(key, "([^"]+)"', (ROOT / "daemon/conf.c").read_text()))
+    code = (ROOT / "daemon/conf.c").read_text()
+    keys = set(re.findall(r'(?:strcmp\(key, |\{ )"([a-z-]+)"', code))
     sample = set(re.findall(r"^# (\S+) = ", (ROOT / "daemon/kechod.conf").read_text(), re.M))
     page = by_name["kechod.conf(5)"]
     return (differ("a key", keys, page.tags("Cm"), page.path.name) +
@@ -299,9 +300,11 @@ def check_keys():
 
 
 def check_variables():
-    code = "".join(path.read_text() for folder in ("lib", "daemon", "cli")
-                   for path in sorted((ROOT / folder).glob("*.c")))
-    read = set(re.findall(r'(?:getenv|option)\([^;"]*"(KECHO(?:_[A-Z]+)*)"', code))
+    code = "".join(path.read_text() for folder in ("lib", "lib/etcd", "daemon", "cli")
+                   for path in sorted((ROOT / folder).glob("*.c"))
+                   if not path.stem.endswith("_test"))
+    read = set(re.findall(r'(?:getenv|option|take_text|take_file)\([^;"]*'
+                          r'"((?:KECHO|ETCDCTL)(?:_[A-Z]+)*)"', code))
     return differ("a variable", read, by_name["kecho(1)"].tags("Ev"), "kecho.1")
 
 
