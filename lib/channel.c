@@ -63,8 +63,6 @@ int kecho_channel_open(struct kecho *k, const char *name,
 
 void kecho_channel_close(struct kecho_channel *ch)
 {
-	struct notice *n, *next;
-
 	if (!ch || lib_forked(ch->k))
 		return;
 	kecho_channel_watch(ch, NULL, NULL);
@@ -73,8 +71,6 @@ void kecho_channel_close(struct kecho_channel *ch)
 	while (!list_empty(&ch->sinks))
 		kecho_sink_close(list_first_entry(&ch->sinks, struct kecho_sink, list));
 	ch->k->attach->channel_leave(ch);
-	list_for_each_entry_safe(n, next, &ch->notices, list)
-		free(n);
 	free(ch);
 }
 

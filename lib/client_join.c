@@ -196,7 +196,7 @@ static void take_node(struct kecho_source *s, const struct made *m)
 	struct client *c = s->ch->k->client;
 
 	s->handle = m->handle;
-	s->s.member.id = m->member;
+	WRITE_ONCE(s->s.member.id, m->member);
 	if (s->slot)
 		s->s.stalls += le32_to_cpu(READ_ONCE(s->slot->stalls));
 	s->slot = &c->pages->limits[m->slot];
@@ -302,11 +302,11 @@ static int take_sink(struct kecho_sink *s, const struct kecho_ctl_sink_open *ope
 	struct client *c = s->ch->k->client;
 
 	s->handle = le32_to_cpu(open->sink);
-	s->m.id = le64_to_cpu(open->member);
 	if (!s->handle || le32_to_cpu(open->gate) >= c->pages->slots ||
 	    le32_to_cpu(open->slot) >= c->pages->slots)
 		return -EPROTO;
 	lib_lock(&s->lock);
+	WRITE_ONCE(s->m.id, le64_to_cpu(open->member));
 	s->kept = &c->pages->limits[le32_to_cpu(open->slot)];
 	client_pages_put(s->pages);
 	s->pages = c->pages;

@@ -279,17 +279,10 @@ int client_ask_watch(struct kecho_channel *ch, bool on)
 /* What was said for the watcher of until now is of no concern to the next. */
 static void end_watch(struct kecho_channel *ch)
 {
-	bool inside = pthread_equal(pthread_self(), ch->k->helper);
 	struct notice *n, *next;
 
 	pthread_mutex_lock(&ch->k->lock);
-	ch->watch = NULL;
-	while (ch->in_watch && !inside)
-		pthread_cond_wait(&ch->k->changed, &ch->k->lock);
-	list_for_each_entry_safe(n, next, &ch->notices, list) {
-		list_del(&n->list);
-		free(n);
-	}
+	notices_end(ch);
 	list_for_each_entry_safe(n, next, &ch->client->known, list) {
 		list_del(&n->list);
 		free(n);

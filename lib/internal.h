@@ -449,6 +449,7 @@ void wait_wake(struct kecho *k);
 void wait_arm(struct kecho *k);
 void *helper_main(void *arg);
 void io_run(struct kecho *k, int timeout_ms);
+void notices_end(struct kecho_channel *ch);
 void notices_run(struct kecho *k);
 
 /* names.c */

@@ -102,14 +102,12 @@ void watch_tell_own(struct kecho_channel *ch, const struct ke_member *m,
 int embedded_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg)
 {
 	struct kecho *k = ch->k;
-	bool inside = pthread_equal(pthread_self(), k->helper);
 	u64 one = 1;
 
 	pthread_mutex_lock(&k->lock);
+	notices_end(ch);
 	ch->watch = fn;
 	ch->watch_arg = arg;
-	while (ch->in_watch && !inside)
-		pthread_cond_wait(&k->changed, &k->lock);
 	if (fn)
 		each_member(ch, notice_member, ch);
 	pthread_mutex_unlock(&k->lock);

@@ -61,8 +61,9 @@ bool ke_reg_place_of(const char *address, unsigned int i, char *to, size_t size)
 		address += strlen(PREFIX);
 	for (; i; i--) {
 		address = strchr(address, ',');
-		if (!address++)
+		if (!address)
 			return false;
+		address++;
 	}
 	scheme = strstr(address, "://");
 	len = strcspn(address, ",");

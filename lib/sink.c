@@ -66,7 +66,7 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 		sink_free(s);
 		return err;
 	}
-	PROBE(join, ch->ch.name, s->m.id, KECHO_SINK);
+	PROBE(join, ch->ch.name, kecho_sink_id(s), KECHO_SINK);
 	*out = s;
 	return 0;
 }
@@ -75,14 +75,14 @@ void kecho_sink_close(struct kecho_sink *s)
 {
 	if (!s || lib_forked(s->ch->k))
 		return;
-	PROBE(leave, s->ch->ch.name, s->m.id, KECHO_SINK);
+	PROBE(leave, s->ch->ch.name, kecho_sink_id(s), KECHO_SINK);
 	s->ch->k->attach->sink_leave(s);
 	sink_free(s);
 }
 
 uint64_t kecho_sink_id(const struct kecho_sink *s)
 {
-	return s->m.id;
+	return READ_ONCE(s->m.id);	/* the next kechod may give another */
 }
 
 static void drop_told(struct kecho_sink *s)

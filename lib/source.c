@@ -66,7 +66,7 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 		source_free(s);
 		return err;
 	}
-	PROBE(join, ch->ch.name, s->s.member.id, KECHO_SOURCE);
+	PROBE(join, ch->ch.name, kecho_source_id(s), KECHO_SOURCE);
 	*out = s;
 	return 0;
 }
@@ -94,7 +94,7 @@ void kecho_source_close(struct kecho_source *s)
 {
 	if (!s || lib_forked(s->ch->k))
 		return;
-	PROBE(leave, s->ch->ch.name, s->s.member.id, KECHO_SOURCE);
+	PROBE(leave, s->ch->ch.name, kecho_source_id(s), KECHO_SOURCE);
 	s->ch->k->attach->source_leave(s);
 	see_out(s);
 	source_free(s);
@@ -102,7 +102,7 @@ void kecho_source_close(struct kecho_source *s)
 
 uint64_t kecho_source_id(const struct kecho_source *s)
 {
-	return s->s.member.id;
+	return READ_ONCE(s->s.member.id);
 }
 
 /* ---------------------------------------------------------------- submitting */

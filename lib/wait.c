@@ -351,6 +351,22 @@ static void run_notices(struct kecho *k, struct kecho_channel *ch)
 	pthread_cond_broadcast(&k->changed);
 }
 
+/* Nobody watches any more, and nobody is about to be told: what was to be is dropped. The
+ * kecho lock is held. */
+void notices_end(struct kecho_channel *ch)
+{
+	bool inside = pthread_equal(pthread_self(), ch->k->helper);
+	struct notice *n, *next;
+
+	ch->watch = NULL;
+	while (ch->in_watch && !inside)
+		pthread_cond_wait(&ch->k->changed, &ch->k->lock);
+	list_for_each_entry_safe(n, next, &ch->notices, list) {
+		list_del(&n->list);
+		free(n);
+	}
+}
+
 /* The kecho lock is held; callbacks run without it, and may change the list. */
 void notices_run(struct kecho *k)
 {

@@ -22,6 +22,7 @@ replay() { # FILE SUB-OPTIONS REPLAY-OPTION…
 	"$kecho" replay --wait-sinks 1 "$@" "$from" "$ch" >"$dir/out" 2>"$dir/err"
 	code=$?
 	[ "$code" = 0 ] && { code_of "$sub" || code="sub: $?"; }
+	[ "$code" = 0 ] || sed 's/^/# /' "$dir/err" "$dir/sub.err"
 	kill "$sub" 2>/dev/null
 }
 
