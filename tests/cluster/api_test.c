@@ -228,30 +228,6 @@ TEST(watch)
 	pair_end(&p);
 }
 
-/* Nobody is told of a channel that is no more, however much there was to tell. */
-TEST(close_while_told)
-{
-	struct kecho *k = NULL, *other = NULL;
-	struct kecho_channel *ch;
-	struct kecho_source *s;
-	int i;
-
-	ARENA();
-	must(!kecho_open(&k, NULL) && !kecho_open(&other, NULL) &&
-		     !kecho_channel_open(other, "told", NULL, &ch),
-	     "%s", kecho_explain());
-	for (i = 0; i < 200; i++)
-		must(!kecho_source_open(ch, NULL, &s), "%s", kecho_explain());
-	for (i = 0; i < 100; i++) {
-		must(!kecho_channel_open(k, "told", NULL, &ch) &&
-			     !kecho_channel_watch(ch, on_member, NULL),
-		     "round %d: %s", i, kecho_explain());
-		kecho_channel_close(ch);
-	}
-	kecho_close(k);
-	kecho_close(other);
-}
-
 TEST(channel_names_and_flags)
 {
 	struct kecho_channel_options existing = { .flags = KECHO_EXISTING };
@@ -605,6 +581,6 @@ TEST(close_drains)
 }
 
 TESTS(api, order_of_all_ways, too_large, attributes, attributes_at_birth, watch,
-      close_while_told, channel_names_and_flags, more_channels_than_room, retained_for_late_sinks,
+      channel_names_and_flags, more_channels_than_room, retained_for_late_sinks,
       block_and_dontwait, latest_counts_losses, disconnect_ends, descriptor, callbacks,
       fork_has_no_part, one_reader_at_a_time, silent_connection, read_vector, close_drains);

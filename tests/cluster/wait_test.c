@@ -278,5 +278,35 @@ TEST(each_of_a_crowd_is_woken)
 	kecho_close(k);
 }
 
+static void on_member(void *arg, const struct kecho_member *m)
+{
+	__atomic_fetch_add((unsigned int *)arg, m->state == KECHO_JOINED, __ATOMIC_RELAXED);
+}
+
+/* Nobody is told of a channel that is no more, however much there was to tell. */
+TEST(closed_while_told)
+{
+	struct kecho *k = NULL, *other = NULL;
+	struct kecho_channel *ch;
+	struct kecho_source *s;
+	unsigned int told = 0;
+	int i;
+
+	ARENA();
+	must(!kecho_open(&k, NULL) && !kecho_open(&other, NULL) &&
+		     !kecho_channel_open(other, "told", NULL, &ch),
+	     "%s", kecho_explain());
+	for (i = 0; i < 200; i++)
+		must(!kecho_source_open(ch, NULL, &s), "%s", kecho_explain());
+	for (i = 0; i < 100; i++) {
+		must(!kecho_channel_open(k, "told", NULL, &ch) &&
+			     !kecho_channel_watch(ch, on_member, &told),
+		     "round %d: %s", i, kecho_explain());
+		kecho_channel_close(ch);
+	}
+	kecho_close(k);
+	kecho_close(other);
+}
+
 TESTS(wait, leader_and_followers, sleeper_is_interrupted, slowest_sink_goes,
-      closed_under_submitters, each_of_a_crowd_is_woken);
+      closed_under_submitters, closed_while_told, each_of_a_crowd_is_woken);
