@@ -118,7 +118,7 @@ void client_sink_over(struct kecho_sink *s, int error)
 {
 	lib_lock(&s->lock);
 	s->end_error = error;
-	s->disconnected = true;
+	smp_store_release(&s->disconnected, true);
 	lib_unlock(&s->lock);
 }
 
@@ -179,7 +179,7 @@ static void not_the_nodes(struct kecho_sink *s)
 
 	lib_lock(&s->lock);
 	s->handle = 0;
-	s->taken = false;
+	WRITE_ONCE(s->taken, false);
 	s->counters = NULL;
 	s->kept = NULL;
 	list_for_each_entry(f, &s->feeds, list) {

@@ -462,7 +462,7 @@ static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct 
 	f->gone = gone;
 	f->failed = failed;
 	f->told = false;
-	s->taken = true;
+	WRITE_ONCE(s->taken, true);
 	return 0;
 }
 

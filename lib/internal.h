@@ -171,7 +171,8 @@ struct kecho_sink {
 	struct lib_lock lock;
 	struct list_head feeds;
 	unsigned int budget;	/* events that the first feed still may give in a row */
-	bool retained, disconnected, reading;
+	bool retained, reading;
+	bool disconnected;	/* it has ended; the reader looks without the lock, as at `taken` */
 	bool stalled;		/* it held up a source, and reads no logs any more */
 	bool taken;		/* a source did not wait for it: it is to be ended */
 	bool says;		/* somebody hears what it has read */

@@ -167,9 +167,9 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 	for (;; n = next_events(s, ev, max)) {
 		if (n)
 			return n;
-		if (s->disconnected)
+		if (smp_load_acquire(&s->disconnected))
 			return over(s);
-		if (s->taken)
+		if (READ_ONCE(s->taken))
 			continue;
 		if (feeds_shut(s))
 			return refuse_read(s, -ESHUTDOWN, "the channel was destroyed");

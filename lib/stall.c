@@ -60,12 +60,12 @@ void stall_cut(struct kecho_sink *s)
 
 	lib_lock(&s->lock);
 	s->stalled = true;
-	s->taken = false;
+	WRITE_ONCE(s->taken, false);
 	list_for_each_entry(f, &s->feeds, list) {
 		cut(s, f);
 		more |= !f->told;
 	}
-	s->disconnected = !more;
+	smp_store_release(&s->disconnected, !more);
 	lib_unlock(&s->lock);
 }
 
@@ -90,7 +90,7 @@ void stall_end(struct kecho_sink *s)
 /* The thread that reads @s has found that its gate was taken away. No lock is held. */
 bool stall_taken(struct kecho_sink *s)
 {
-	if (likely(!s->taken))
+	if (likely(!READ_ONCE(s->taken)))
 		return false;
 	pthread_mutex_lock(&s->ch->k->lock);
 	if (s->ch->client)
