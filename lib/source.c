@@ -129,17 +129,18 @@ void source_tell(struct kecho_source *s)
 			conn_kick(ts->link->owner);
 }
 
-/* A frozen channel waits for what had begun: it may be done now. No lock is held. */
-static void settle(struct kecho_source *s)
+/* A frozen channel waits for what had begun: it may be done now. No lock is held, and the
+ * source may be gone. */
+static void settle(struct kecho_channel *ch)
 {
-	struct kecho *k = s->ch->k;
+	struct kecho *k = ch->k;
 
-	if (s->slot) {
+	if (ch->client) {
 		client_settle(k);
 		return;
 	}
 	pthread_mutex_lock(&k->lock);
-	ke_channel_settle(&s->ch->ch);
+	ke_channel_settle(&ch->ch);
 	pthread_cond_broadcast(&k->changed);
 	pthread_mutex_unlock(&k->lock);
 }
@@ -155,7 +156,7 @@ static void tell_and_unlock(struct kecho_source *s)
 		source_tell(s);
 		lib_unlock(&s->lock);
 		if (frozen)
-			settle(s);
+			settle(ch);
 		return;
 	}
 	ke_log_publish(&s->s.log);
