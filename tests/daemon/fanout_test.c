@@ -183,14 +183,14 @@ static bool own_got(u32 n)
 	return true;
 }
 
-/* Whether its first thread is inside that system call, with @second as its second argument. */
-static bool inside(pid_t pid, long call, long second)
+/* Whether thread @tid is inside that system call, with @second as its second argument. */
+static bool inside(pid_t tid, long call, long second)
 {
 	char path[64];
 	long nr = -1, arg = -1;
 	FILE *f;
 
-	snprintf(path, sizeof(path), "/proc/%d/syscall", pid);
+	snprintf(path, sizeof(path), "/proc/%d/syscall", tid);
 	f = fopen(path, "re");
 	if (!f || fscanf(f, "%ld %*x %lx", &nr, (unsigned long *)&arg) != 2)
 		nr = -1;
@@ -364,6 +364,17 @@ static pid_t helper_of(pid_t pid)
 	return tid;
 }
 
+/* At their socket and what wakes them. */
+static bool helpers_wait(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < nsleepers; i++)
+		if (!inside(helper_of(hall->sleeper[i].pid), SYS_poll, 2))
+			return false;
+	return true;
+}
+
 static bool hold(pid_t tid)
 {
 	return tid && !ptrace(PTRACE_SEIZE, tid, 0, 0) && !ptrace(PTRACE_INTERRUPT, tid, 0, 0) &&
@@ -376,27 +387,30 @@ static void let_go(pid_t tid)
 }
 
 /* Nobody learns that it has died until the submitter's helper runs again: who sleeps is
- * woken by the submitter then, and by nobody else. */
+ * woken by the submitter then, and by nobody else. When all were woken once and their helpers
+ * wait for more, they have heard of the doorbell. */
 static void leave_to_the_dead(void)
 {
 	pid_t helper = helper_of(submitter_pid);
 	unsigned int i, held = 0;
 	siginfo_t dead;
 
+	WRITE_ONCE(hall->submit, 1);
+	must(comes_true(others_got(1) && all_asleep() && helpers_wait()), "all have woken once");
 	for (i = 0; i < nsleepers; i++)
 		held += hold(helper_of(hall->sleeper[i].pid));
 	must(hold(helper) && held == nsleepers, "helpers stand still");
 	kill(node.pid, SIGKILL);
 	must(!waitid(P_PID, node.pid, &dead, WEXITED | WNOWAIT), "kechod is dead");
-	WRITE_ONCE(hall->submit, 1);
-	ok(comes_true(smp_load_acquire(&hall->submitted) == 1), "submitted");
-	sleep_us(QUIET_MS * 1000);
-	ok(others_got(0), "nobody rings");
-	let_go(helper);
-	ok(comes_true(others_got(1)), "it rings as it learns of it");
-	ok(comes_true(all_asleep()), "all sleep");
 	WRITE_ONCE(hall->submit, 2);
-	ok(comes_true(others_got(2)), "and from then on");
+	ok(comes_true(smp_load_acquire(&hall->submitted) == 2), "submitted");
+	sleep_us(QUIET_MS * 1000);
+	ok(others_got(1), "nobody rings");
+	let_go(helper);
+	ok(comes_true(others_got(2)), "it rings as it learns of it");
+	ok(comes_true(all_asleep()), "all sleep");
+	WRITE_ONCE(hall->submit, 3);
+	ok(comes_true(others_got(3)), "and from then on");
 	for (i = 0; i < nsleepers; i++)
 		let_go(helper_of(hall->sleeper[i].pid));
 }
