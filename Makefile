@@ -88,7 +88,7 @@ help:
 	@echo "make              build the library and the commands, in build/"
 	@echo "make demo         three hosts, live kernel events, a cut link; under a minute"
 	@echo "make check        all tests, plain and under the sanitizers, and in a kernel"
-	@echo "make check-long   the same and those that take long"
+	@echo "make check-long   the same with full counts in the plain tree; two hours"
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"

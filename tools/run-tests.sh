@@ -6,8 +6,9 @@
 # with an error if anything failed or nothing passed.
 #
 # A tree that cannot be built is a failed test, as are those of
-# tools/tap-result.awk. Tests of the suite `long` run if KECHO_LONG is 1. The
-# full output of each test is kept in TREE/test-logs.
+# tools/tap-result.awk. If KECHO_LONG is 1 the first tree runs the suite `long` too,
+# and the full counts of all others. The full output of each test is kept in
+# TREE/test-logs.
 #
 # Each test is alone on a network of its own, if this user may make one. Then the
 # trees behind the first run side by side, one on each CPU: the first, where times
@@ -94,9 +95,11 @@ run_tree()
 	done <"$logs/list"
 }
 
-# A tree whose numbers go to a file.
+# A tree whose numbers go to a file, with the short counts: under a sanitizer the full
+# ones take hours, and fuzzers have one of their own.
 run_beside()
 {
+	export KECHO_LONG=0
 	trap '[ -z "$running" ] || kill "$running"; exit 130' HUP INT TERM
 	passed=0
 	failed=0
