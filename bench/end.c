@@ -14,6 +14,7 @@
 
 #define READ_MAX	64	/* events of one read */
 #define LINKS_MAX	16
+#define EVENTS_PER_LOG	8
 
 static int explain(const char *what, int err)
 {
@@ -21,7 +22,7 @@ static int explain(const char *what, int err)
 	return err;
 }
 
-void end_init(struct end *e)
+void end_init(struct end *e, size_t len)
 {
 	static unsigned int count;
 
@@ -30,6 +31,9 @@ void end_init(struct end *e)
 	unsetenv("KECHO_REGISTRY");
 	setenv("KECHO", "embedded", 1);
 	snprintf(e->channel_name, sizeof(e->channel_name), "bench-%d-%u", (int)getpid(), count++);
+	e->log_size = KECHO_LOG_SIZE_DEFAULT;
+	while (e->log_size < EVENTS_PER_LOG * len)
+		e->log_size *= 2;
 }
 
 int end_free_port(void)
@@ -62,11 +66,12 @@ static int join(struct end *e, const struct kecho_options *opt)
 
 int end_open_source(struct end *e, const struct kecho_options *opt)
 {
+	struct kecho_source_options source = { .log_size = e->log_size };
 	int err = join(e, opt);
 
 	if (err)
 		return err;
-	err = kecho_source_open(e->channel, NULL, &e->source);
+	err = kecho_source_open(e->channel, &source, &e->source);
 	return err ? explain("open a source", err) : 0;
 }
 

@@ -18,6 +18,7 @@ struct kecho_options;
 
 struct end {
 	char channel_name[64];
+	size_t log_size;
 	struct kecho *kecho;
 	struct kecho_channel *channel;
 	struct kecho_source *source;
@@ -25,8 +26,9 @@ struct end {
 };
 
 /* end_init - what sinks inherit: the name of a channel that nobody else has. What is
- * measured doesn't depend on the caller's environment from here on. */
-void end_init(struct end *e);
+ * measured doesn't depend on the caller's environment from here on. The log is large enough
+ * for events of @len bytes to be one piece. */
+void end_init(struct end *e, size_t len);
 
 /* @opt as for kecho_open(). */
 int end_open_source(struct end *e, const struct kecho_options *opt);

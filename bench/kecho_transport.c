@@ -20,10 +20,9 @@ static int local_prepare(void **state, unsigned int nsinks, size_t len)
 	struct node *n = calloc(1, sizeof(*n));
 
 	(void)nsinks;
-	(void)len;
 	if (!n)
 		return -ENOMEM;
-	end_init(&n->end);
+	end_init(&n->end, len);
 	*state = n;
 	return 0;
 }

@@ -60,14 +60,14 @@ static int start_all(struct hosts *h, unsigned int n)
 	return hosts_enter(HOST_PUBLISHER);
 }
 
-static int prepare(void **state, unsigned int nhosts)
+static int prepare(void **state, unsigned int nhosts, size_t len)
 {
 	struct hosts *h = calloc(1, sizeof(*h));
 	int err;
 
 	if (!h)
 		return -ENOMEM;
-	end_init(&h->end);
+	end_init(&h->end, len);
 	err = start_all(h, nhosts);
 	if (err)
 		free(h);
@@ -79,15 +79,13 @@ static int prepare(void **state, unsigned int nhosts)
 static int local_prepare(void **state, unsigned int nsinks, size_t len)
 {
 	(void)nsinks;
-	(void)len;
-	return prepare(state, 1);
+	return prepare(state, 1, len);
 }
 
 static int remote_prepare(void **state, unsigned int nsinks, size_t len)
 {
 	(void)nsinks;
-	(void)len;
-	return prepare(state, HOSTS_MAX);
+	return prepare(state, HOSTS_MAX, len);
 }
 
 static int kechod_attach(void *state, unsigned int sink)

@@ -9,7 +9,9 @@ enum ke_limits {
 	/* the log */
 	KE_LOG_SIZE_MIN = 64 << 10,
 	KE_LOG_SIZE_MAX = 64 << 20,
-	KE_RECORD_MAX = 64 << 10,	/* or an eighth of the log, whichever is less */
+	/* 64 KiB of payload, or an eighth of the log, and what may be around it */
+	KE_RECORD_MAX = 66 << 10,
+	KE_RECORD_EXTRA = 2 << 10,
 	KE_RECORDS_PER_LOG_MIN = 8,
 	KE_RESERVATIONS_MAX = 64,
 	KE_RESYNC_TRIES_MAX = 8,	/* of a lapped reader, per call */
@@ -24,7 +26,7 @@ enum ke_limits {
 	KE_ATTRS_MAX = 8192,		/* one object's attributes, encoded */
 
 	/* links */
-	KE_PIECE_MAX = 64 << 10,	/* payload of a DATA frame */
+	KE_PIECE_MAX = KE_RECORD_MAX,	/* payload of a DATA frame: a record fits */
 	KE_CONTROL_MAX = 4 << 20,	/* control bytes waiting to be sent on one link */
 	KE_ADDRESS_MAX = 63,
 	KE_LINK_NAME_MAX = 63,

@@ -80,7 +80,7 @@ static inline bool ke_log_size_fits(u64 size)
 
 static inline u32 ke_record_max(u64 log_size)
 {
-	return min_t(u64, KE_RECORD_MAX, log_size / KE_RECORDS_PER_LOG_MIN);
+	return min_t(u64, KE_RECORD_MAX, log_size / KE_RECORDS_PER_LOG_MIN + KE_RECORD_EXTRA);
 }
 
 /* Payload bytes of the largest record without sections in a log of @log_size. */

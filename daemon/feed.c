@@ -5,7 +5,7 @@
  *
  * A gate is set before its place in the log is chosen: the limit that follows from it
  * is stored, then a full fence, and only then the log's head is read. A source that
- * had seen no limit yet is at most one record further, which is an eighth of a log.
+ * had seen no limit yet is at most one record further, which is an eighth of a log and 2 KiB.
  *
  * A sink that was there before us goes on where it was in a log that it had; we do not
  * know where. Its gate stands where no sink can be behind it until its process says more.

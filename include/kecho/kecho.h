@@ -53,7 +53,7 @@ extern "C" {
 /* Limits that a caller can meet. */
 #define KECHO_NAME_MAX		127	/* bytes of a channel's or an attribute's name */
 #define KECHO_EVENT_MAX		(16u << 20)	/* bytes of an event */
-#define KECHO_EVENT_WHOLE_MAX	32744	/* larger ones travel in pieces; most that kecho_reserve()
+#define KECHO_EVENT_WHOLE_MAX	34792	/* larger ones travel in pieces; most that kecho_reserve()
 					 * gives with a log of the default size */
 #define KECHO_EVENT_ATTRS_MAX	1024	/* bytes of an event's attributes, encoded */
 #define KECHO_ATTR_VALUE_MAX	1024	/* bytes of one attribute's value */
@@ -326,7 +326,9 @@ ssize_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t m
 /* ------------------------------------------------------------------- sources */
 
 struct kecho_source_options {
-	size_t log_size;	/* bytes, a power of two; 0: KECHO_LOG_SIZE_DEFAULT */
+	/* Bytes, a power of two; 0: KECHO_LOG_SIZE_DEFAULT. Events of up to an eighth of it,
+	 * and 64 KiB, are read where they lie; larger ones are copied at the sink. */
+	size_t log_size;
 	/* How long kecho_source_close() waits for remote and blocking sinks to have
 	 * everything, in milliseconds; 0: 2000; -1: not at all. */
 	int linger_ms;
@@ -386,8 +388,8 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 /*
  * kecho_reserve, kecho_commit, kecho_abort - write an event in place.
  * kecho_reserve() gives @len bytes in the log itself, aligned to 8, which hold anything
- * (a record is at most 64 KiB and an eighth of the log, 24 bytes of it not yours; -EMSGSIZE
- * over that), and waits as kecho_submit() does;
+ * (a record is at most 66 KiB, and an eighth of the log and 2 KiB, 24 bytes of it not yours;
+ * -EMSGSIZE over that), and waits as kecho_submit() does;
  * kecho_commit() publishes the first @len of them, kecho_abort() none; neither blocks, and
  * either may come from another thread. Each reservation takes its place in the order when
  * it is made: what is later is seen only after it is committed or aborted. So from the

@@ -7,7 +7,8 @@
  *
  * Changelog
  *   1  records, log header, doorbell, frames, hello with a range of versions
- *      head_seq in the log header; END and MEMBER_GONE may say that a member has failed
+ *      head_seq in the log header; END and MEMBER_GONE may say that a member has failed;
+ *      a record and a frame's body have up to 66 KiB
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -161,6 +162,6 @@ struct kecho_frame {
 };
 
 #define KECHO_FRAME_HEADER_SIZE	24
-#define KECHO_FRAME_BODY_MAX	65536
+#define KECHO_FRAME_BODY_MAX	67584
 
 #endif

@@ -26,7 +26,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { VALUES_MAX = 256, FRAME_MAX = 65536 + 24 };
+enum { VALUES_MAX = 256, FRAME_MAX = 67584 + 24 };
 
 enum mark { MARK_NONE, MARK_LEN, MARK_ANY, MARK_VALUE, MARK_STRING };
 

@@ -13,7 +13,7 @@
 -- be is an expert's item, and never an error of the script.
 
 local HEADER = 24
-local BODY_MAX = 65536
+local BODY_MAX = 67584
 local OPTIONAL = 128	-- frames of types from here on are skipped by who doesn't know them
 local RECORD = 24	-- the header of a record
 local PAD = 1	-- kind of a record
