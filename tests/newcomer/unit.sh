@@ -13,7 +13,7 @@ debs=$2
 dir=$3
 tree=$dir/guest
 image=$dir/guest.ext4
-limit_s=280
+limit_s=900
 kernel=$(ls /boot/vmlinuz-6.1.* | sort -V | tail -n 1)
 initrd=/boot/initrd.img-${kernel#*vmlinuz-}
 
