@@ -25,6 +25,12 @@ enum ke_limits {
 	KE_ATTR_VALUE_MAX = 1024,
 	KE_ATTRS_MAX = 8192,		/* one object's attributes, encoded */
 
+	/* types of events */
+	KE_TYPE_SIZE_MAX = 64 << 10,	/* of the struct */
+	KE_TYPE_FIELDS_MAX = 512,
+	KE_FIELD_NAME_MAX = 255,
+	KE_TYPE_NAMES_MAX = 16 << 10,	/* of all fields, together */
+
 	/* links */
 	KE_PIECE_MAX = KE_RECORD_MAX,	/* payload of a DATA frame: a record fits */
 	KE_CONTROL_MAX = 4 << 20,	/* control bytes waiting to be sent on one link */

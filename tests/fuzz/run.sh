@@ -33,6 +33,7 @@ sources() {
 	case $1 in
 	fuzz_reader) echo core/log.c core/view.c ;;
 	fuzz_view) echo core/log.c core/reader.c ;;
+	fuzz_type) echo core/type.c core/match.c ;;
 	fuzz_recording)
 		echo cli/buf.c cli/crc32c.c cli/recording.c cli/recording_read.c \
 			cli/recording_write.c
