@@ -44,6 +44,17 @@ enum ke_limits {
 
 	KE_DRAIN_SOURCES_MAX = 4000,	/* of a channel that is drained */
 
+	/* filters */
+	KE_FILTER_INSNS_MAX = 1024,	/* as they travel; a load of 64 bits counts as two */
+	KE_PROGRAM_INSNS_MAX = 4096,	/* written for a type */
+	KE_FILTER_REFS_MAX = 512,
+	KE_FILTER_SLOTS_MAX = 64,
+	KE_FILTER_CONSTS_MAX = 16 << 10,
+	KE_FILTER_COST_MAX = 16 << 10,	/* of one run, about nanoseconds */
+	KE_FILTER_ONCE_MAX = 512,	/* keys that once() remembers */
+	KE_FILTER_RATES_MAX = 16,	/* limits of one filter */
+	KE_FILTER_RATE_MAX = 1000000000,	/* events a second */
+
 	/* the registry */
 	KE_CONTACTS_MAX = 3,
 	KE_REGISTRY_ENTRIES_MAX = 65536,
@@ -52,6 +63,9 @@ enum ke_limits {
 
 /* Of a log's positions, so that sums of them never wrap: years at any speed. */
 #define KE_POSITION_MAX (U64_MAX / 2)
+
+/* The longest window of once(), in nanoseconds: a week. */
+#define KE_FILTER_WINDOW_MAX (7ULL * 24 * 3600 * 1000000000)
 
 /* Bytes of the mirrors of one node's logs. */
 #define KE_MIRRORS_MAX (4ULL << 30)

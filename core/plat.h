@@ -26,12 +26,14 @@
 #include <linux/minmax.h>
 #include <linux/mm.h>
 #include <linux/module.h>
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/uio.h>
+#include <uapi/linux/bpf.h>
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
 #include <asm/unaligned.h>

@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <linux/bpf.h>
 
 #include "shim/compiler.h"
 #include "shim/types.h"

@@ -135,6 +135,9 @@ static inline unsigned long rounddown_pow_of_two(unsigned long n)
 	return 1UL << (fls64(n) - 1);
 }
 
+/* The kernel's also holds where a processor guesses; user space has only itself to see. */
+#define array_index_nospec(index, size)	((index) < (size) ? (index) : 0)
+
 #define check_add_overflow(a, b, sum)	__builtin_add_overflow(a, b, sum)
 #define check_sub_overflow(a, b, diff)	__builtin_sub_overflow(a, b, diff)
 #define check_mul_overflow(a, b, prod)	__builtin_mul_overflow(a, b, prod)
