@@ -28,6 +28,7 @@ claim "$build/bench/remote" "$@"
 [ ! -x "$build/bench/node" ] || claim "$build/bench/node" "$@"
 [ ! -x "$build/bench/crowd" ] || claim "$build/bench/crowd" "$@"
 KECHO_ETCD_SO=$build/lib/etcd/etcd.so claim "$build/bench/names" "$@"
+claim "$build/bench/filter_cost" "$@"
 claim "$here/syscalls.sh" "$build"
 claim "$here/callgrind.sh" "$build"
 exit $status
