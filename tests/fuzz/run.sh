@@ -73,7 +73,7 @@ run_one() { # target, number
 		echo "not ok $2 - fuzz/$1: see $BUILD_DIR/$1.log"
 		return 1
 	fi
-	echo "# $(grep '^Done' "$BUILD_DIR/$1.log")"
+	grep -E '^(Done|Accepted)' "$BUILD_DIR/$1.log" | sed 's/^/# /'
 	echo "ok $2 - fuzz/$1"
 }
 
