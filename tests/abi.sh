@@ -10,7 +10,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 library=$2
 listed=$root/debian/libkecho0.symbols
 map=$root/lib/libkecho.map
-header=$root/include/kecho/kecho.h
+headers=$(cd "$root/include" && ls kecho/*.h)
 version=$("$kecho" --version | awk '{ print $NF }')
 
 # NAME@NODE of all that the library exports. A node is itself a symbol.
@@ -22,13 +22,17 @@ exported() {
 		}' | LC_ALL=C sort
 }
 
-# The size of each struct of the header, as the list has it.
+# The size of each struct of the headers, as the list has it.
 sizes() {
 	{
-		echo '#include <kecho/kecho.h>'
+		for header in $headers; do
+			echo "#include <$header>"
+		done
 		echo '#include <stdio.h>'
 		echo 'int main(void) {'
-		cc -E -P -I "$root/include" "$header" | grep -oE '^struct kecho\w* \{' |
+		for header in $headers; do
+			cc -E -P -I "$root/include" "$root/include/$header"
+		done | sort -u | grep -oE '^struct kecho\w* \{' |
 			awk '{ print "printf(\"# sizeof(%s) %zu\\n\", \"struct " $2 "\",",
 				"sizeof(struct " $2 "));" }'
 		echo '}'

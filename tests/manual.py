@@ -14,9 +14,10 @@ import sys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 MAN = ROOT / "docs/man"
-HEADER = ROOT / "include/kecho/kecho.h"
+HEADERS = sorted((ROOT / "include/kecho").glob("*.h"))
 INCLUDES = "".join(f"#include <{h}.h>\n" for h in (
-    "errno", "inttypes", "poll", "stdio", "string", "kecho/kecho"))
+    "errno", "inttypes", "poll", "stdio", "stdlib", "string",
+    *(f"kecho/{h.stem}" for h in HEADERS)))
 
 results = 0
 failed = False
@@ -129,12 +130,16 @@ def prototype(before, name, arguments):
     return re.sub(r"\s*([*(),])\s*", r"\1", text).strip()
 
 
+def header():
+    return "".join(path.read_text() for path in HEADERS)
+
+
 def header_prototypes():
     found = {}
     for before, name, arguments in re.findall(
             r"^(?:static inline )?(typedef void|[\w ]+?[ *]+)\s*"
             r"(kecho_\w+|\(\*kecho_\w+\))\(([^)]*)\)\s*[;{]",
-            plain(HEADER.read_text()), flags=re.M):
+            plain(header()), flags=re.M):
         found[name] = prototype(before, name, arguments.split(","))
     return found
 
@@ -177,8 +182,9 @@ def exported(lib):
 
 
 def header_constants():
-    text = plain(HEADER.read_text())
-    words = set(re.findall(r"^#define\s+(KECHO_\w+)", text, re.M)) - {"KECHO_KECHO_H"}
+    text = plain(header())
+    words = {word for word in re.findall(r"^#define\s+(KECHO_\w+)", text, re.M)
+             if not word.endswith("_H")}
     for body in re.findall(r"enum \w* ?\{(.*?)\}", text, re.S):
         words |= set(re.findall(r"KECHO_\w+", body))
     return words
@@ -186,7 +192,7 @@ def header_constants():
 
 def header_structs():
     """The fields of each."""
-    for name, body in re.findall(r"^struct (\w+) \{(.*?)^\}", plain(HEADER.read_text()),
+    for name, body in re.findall(r"^struct (\w+) \{(.*?)^\}", plain(header()),
                                  re.S | re.M):
         fields = set()
         for declaration in re.sub(r"\[.*?\]", "", body).split(";"):
@@ -328,7 +334,7 @@ def main():
     result("documents are in the README, and refer to files that exist", check_documents())
     result("each prototype of the header is in one page", check_prototypes())
     functions = {name for name in header_prototypes() if "(*" not in name}
-    inline = set(re.findall(r"^static inline .*?(kecho_\w+)\(", HEADER.read_text(), re.M))
+    inline = set(re.findall(r"^static inline .*?(kecho_\w+)\(", header(), re.M))
     result("the header declares what the library exports",
            differ("a function", exported(lib), functions - inline, "the header"))
     result("each constant and all fields of each struct are in a page", unnamed())
