@@ -4,48 +4,22 @@
  * with a thread of its own process, the bridge, over a pair of sockets. The bridge is in
  * etcd.so (lib/etcd/etcd.h), which is loaded here, and stays loaded.
  */
-#include <dlfcn.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
+#include "plugin.h"
 #include "reg.h"
 #include "reg_impl.h"
 
 #define PREFIX	"etcd:"
 
-static pthread_mutex_t load_lock = PTHREAD_MUTEX_INITIALIZER;
-static const struct ke_etcd_table *loaded;
-
-/* The trees that kecho is built in have it elsewhere than an installation. */
-static const char *file(void)
-{
-	const char *set = secure_getenv("KECHO_ETCD_SO");
-
-	return set && *set ? set : KECHO_LIBDIR "/etcd.so";
-}
-
-static int load(char *why, size_t size)
-{
-	const struct ke_etcd_table *t;
-	void *so;
-
-	if (loaded)
-		return 0;
-	so = dlopen(file(), RTLD_NOW | RTLD_LOCAL);
-	if (!so) {
-		snprintf(why, size, "registry etcd: %s", dlerror());
-		return -ELIBACC;
-	}
-	t = dlsym(so, KE_ETCD_TABLE);
-	if (!t || t->version != KE_ETCD_VERSION || t->size != sizeof(*t)) {
-		snprintf(why, size, "registry etcd: %s is of another version of kecho", file());
-		dlclose(so);
-		return -ELIBBAD;
-	}
-	loaded = t;
-	return 0;
-}
+static const struct ke_plugin plugin = {
+	.what = "registry etcd",
+	.file = "etcd.so",
+	.table = KE_ETCD_TABLE,
+	.version = KE_ETCD_VERSION,
+	.size = sizeof(struct ke_etcd_table),
+};
 
 bool ke_reg_is_etcd(const char *address)
 {
@@ -77,19 +51,21 @@ bool ke_reg_place_of(const char *address, unsigned int i, char *to, size_t size)
 
 int ke_reg_etcd_open(struct ke_reg_etcd *e, const char *address, char *why, size_t size)
 {
+	const struct ke_etcd_table *table;
+	const void *loaded;
 	char reason[256];
 	int err;
 
-	pthread_mutex_lock(&load_lock);
-	err = load(why, size);
-	pthread_mutex_unlock(&load_lock);
+	/* The trees that kecho is built in have it elsewhere than an installation. */
+	err = ke_plugin_load(&loaded, &plugin, secure_getenv("KECHO_ETCD_SO"), why, size);
 	if (err)
 		return err;
-	err = loaded->open(&e->bridge, address + strlen(PREFIX), reason, sizeof(reason));
+	table = loaded;
+	err = table->open(&e->bridge, address + strlen(PREFIX), reason, sizeof(reason));
 	if (err)
 		snprintf(why, size, "registry etcd: %s", reason);
 	else
-		e->table = loaded;
+		e->table = table;
 	return err;
 }
 
