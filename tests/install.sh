@@ -29,10 +29,14 @@ is "$(for function in $functions; do
 	[ -e "$pages/$function.3" ] && echo "$function"
 done)" "${functions:-none}" "each function has its page"
 
-# What is loaded when the registry is etcd lies where the library looks.
-so=$(find "$DESTDIR" -name etcd.so)
-[ -n "$so" ] && grep -qF "${so#"$DESTDIR"}" "$lib"/libkecho.so
-claim $? "etcd.so is where libkecho looks for it"
+# What is loaded when the registry is etcd, or types are made of BTF.
+for file in etcd.so btf.so; do
+	so=$(find "$DESTDIR" -name $file)
+	folder=${so%/*}
+	[ -n "$so" ] && grep -qF "${folder#"$DESTDIR"}" "$lib"/libkecho.so &&
+		grep -qF "$file" "$lib"/libkecho.so
+	claim $? "$file is where libkecho looks for it"
+done
 
 ch=$(channel hello)
 awk '/^    #include <kecho/, /^    }/' "$root/README.md" | cut -c 5- >"$dir/readme.c"

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Types of events: an event as a C struct that its readers know by the names of its fields.
+ *
+ * A type is a struct's name, its size and a flat table of its fields. It is made from BTF,
+ * the format in which compilers and the kernel describe types, or from a table in the
+ * program; docs/types.md says how. A reader that was compiled with another version of the
+ * struct than the source gets the fields that both have (kecho_type_match), and whoever has
+ * the type can turn an event into JSON and back.
+ *
+ * The conventions are those of kecho.h. Nothing here blocks, but where a file is read. Types
+ * and matches never change once they were made, so any number of threads may use one; they
+ * belong to nothing that needs to be opened first.
+ *
+ * Since 0.1, all of it.
+ */
+#ifndef KECHO_TYPE_H
+#define KECHO_TYPE_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KECHO_TYPE_SIZE_MAX	65536	/* bytes of a struct */
+#define KECHO_TYPE_FIELDS_MAX	512
+#define KECHO_TYPE_NAME_MAX	127	/* bytes of a struct's name */
+#define KECHO_FIELD_NAME_MAX	255	/* of a field's, with those of what it is in */
+
+struct kecho_type;
+struct kecho_match;
+
+enum kecho_field_kind {
+	KECHO_FIELD_UNSIGNED = 1,	/* also bool, pointers, and enums without a sign */
+	KECHO_FIELD_SIGNED = 2,
+	KECHO_FIELD_FLOAT = 3,		/* float or double */
+	KECHO_FIELD_STRING = 4,		/* an array of char; it ends at its first zero */
+	KECHO_FIELD_BYTES = 5,		/* an array of numbers, or what has no names within */
+};
+
+/* A field. One of a nested struct has a name with dots: "pos.x". */
+struct kecho_field {
+	const char *name;
+	enum kecho_field_kind kind;
+	uint32_t offset;	/* of its first byte in the struct */
+	uint32_t size;		/* bytes; of a number 1, 2, 4 or 8, of a float 4 or 8 */
+	/* A bit-field is @bits bits of a number, the lowest of them number @bit_offset from
+	 * the number's lowest one; bits 0: it is none. */
+	uint8_t bit_offset, bits;
+	/* KECHO_FIELD_BYTES: what numbers they are. 0: none, but a union, or an array of
+	 * arrays, structs or unions; versions of those match if their shapes are equal. */
+	uint8_t elem_kind;
+	uint8_t elem_size;
+	uint32_t shape;
+};
+
+/* ------------------------------------------------------------------- to make one */
+
+/*
+ * kecho_type_from_fields - the type @name of @size bytes with the @n fields of @fields, in
+ * any order. A "struct " before the name is left out. All is copied.
+ * -EINVAL: kecho_explain() names the field and the reason; -E2BIG: over one of the limits;
+ * -ENOMEM.
+ *
+ * KECHO_TYPE() gives all arguments but the first, from a list of KECHO_FIELD():
+ *
+ *	kecho_type_from_fields(&type, KECHO_TYPE(struct load,
+ *		KECHO_FIELD(struct load, cpu), KECHO_FIELD(struct load, host)));
+ */
+int kecho_type_from_fields(struct kecho_type **out, const char *name, size_t size,
+			   const struct kecho_field *fields, size_t n);
+
+/*
+ * kecho_type_from_btf, kecho_type_from_file - the struct @name, or the typedef of one, from
+ * BTF in memory, as in a .BTF section, or in a file: an ELF file with such a section, or
+ * nothing but the BTF. It may be of the other byte order.
+ * The first call loads what reads BTF, with libbpf.
+ * -ENOENT: there is no such struct, or no such file; -EINVAL: that is no BTF;
+ * -EOPNOTSUPP: a field that types can't have; -E2BIG: over one of the limits; -ELIBACC,
+ * -ELIBBAD: what reads BTF is not installed, or is of another version; an error of reading
+ * the file; -ENOMEM.
+ */
+int kecho_type_from_btf(struct kecho_type **out, const void *btf, size_t len, const char *name);
+int kecho_type_from_file(struct kecho_type **out, const char *path, const char *name);
+
+/*
+ * kecho_btf_merge - write the BTF of the @n files @paths into the file @to, each type once.
+ * ELF files or BTF. @to is replaced whole, or stays as it was.
+ * Errors as those of kecho_type_from_file(), but -ENOENT only of a file, and of writing.
+ */
+int kecho_btf_merge(const char *to, const char *const *paths, size_t n);
+
+/*
+ * kecho_type_load - a type as kecho_type_wire() gave it, here or elsewhere. Nothing in it is
+ * believed. -EPROTO: it is none; kecho_explain() says why; -ENOMEM.
+ */
+int kecho_type_load(struct kecho_type **out, const void *wire, size_t len);
+
+/* The type as it travels: the same bytes on every machine. They live as long as it. */
+const void *kecho_type_wire(const struct kecho_type *t, size_t *len);
+
+/* @t may be NULL. */
+void kecho_type_free(struct kecho_type *t);
+
+/* ------------------------------------------------------------------- to look at it */
+
+/* Its name lives as long as it. */
+const char *kecho_type_name(const struct kecho_type *t);
+size_t kecho_type_size(const struct kecho_type *t);
+/* A hash of what kecho_type_wire() gives: equal for equal types. */
+uint64_t kecho_type_id(const struct kecho_type *t);
+/* kecho_type_fields - up to @max fields, in the order of their names' bytes; the names live
+ * as long as the type. Returns how many there are. */
+size_t kecho_type_fields(const struct kecho_type *t, struct kecho_field *f, size_t max);
+
+/* ------------------------------------------------------------------------- events */
+
+/*
+ * kecho_type_to_json - the event @data of @len bytes as a JSON object, in @size bytes of
+ * @buf; it ends with a zero byte. @buf may be NULL if @size is 0. Fields come in the order
+ * of the struct, nested ones in objects of their own; those that lie beyond @len are left
+ * out. Numbers are numbers (infinite ones are null), strings strings with U+FFFD for what
+ * is no UTF-8, arrays of numbers arrays; bytes, and arrays of unsigned bytes, are strings
+ * of hex digits.
+ * Returns the bytes of all of it without the zero: it was cut if that is not under @size.
+ */
+size_t kecho_type_to_json(const struct kecho_type *t, const void *data, size_t len, char *buf,
+			  size_t size);
+
+/*
+ * kecho_type_from_json - an event of this type from the JSON object @text of @len bytes, in
+ * kecho_type_size() bytes at @data. What kecho_type_to_json() writes is read; names with
+ * dots are too, true and false are 1 and 0. Fields that are not named, or null, are zero.
+ * -EINVAL: it is no JSON object, or has a field that the type has not, or twice, or a value
+ * that does not fit; kecho_explain() names the field and the reason, or the column.
+ */
+int kecho_type_from_json(const struct kecho_type *t, const char *text, size_t len, void *data);
+
+/*
+ * kecho_type_match - how events of the type @writer become the struct of the type @reader;
+ * it needs neither afterwards. Fields are found by their names. Numbers are converted as C
+ * assigns them (widened by the writer's sign, cut to the reader's width), floats are
+ * rounded, byte order is turned; a string is cut so that it still ends in a zero; of arrays
+ * come as many elements as both have. Between integers, floats, strings and other bytes
+ * nothing is converted. What can't be is zero, and absent. -ENOMEM.
+ */
+int kecho_type_match(struct kecho_match **out, const struct kecho_type *reader,
+		     const struct kecho_type *writer);
+
+/* @m may be NULL. */
+void kecho_match_free(struct kecho_match *m);
+
+/* Whether field number @field of the reader's kecho_type_fields() is in the writer's whole
+ * events, and comes through. */
+int kecho_match_has(const struct kecho_match *m, size_t field);
+
+/*
+ * kecho_match_convert - fill the reader's struct @to from the event @data of @len bytes,
+ * which may be shorter or longer than the writer's struct. @present may be NULL; else it has
+ * 64 bits for every 64 fields or fewer of the reader, and bit i % 64 of present[i / 64] is
+ * set if field i is there. Allocates nothing, and may be called by any thread.
+ */
+void kecho_match_convert(const struct kecho_match *m, const void *data, size_t len, void *to,
+			 uint64_t *present);
+
+/* --------------------------------------------------------------- the table's macros */
+
+#ifndef __cplusplus
+
+/* clang-format off */
+
+/* A field of the struct @type by its name; no bit-field. Of members of members: pos.x. What
+ * is neither a number, nor an array of them, nor of char, is bytes with their number as
+ * shape: who changes what is in them without that gives them another name too. */
+#define KECHO_FIELD(type, member)						\
+	{ #member, kecho_kind_of(type, member), offsetof(type, member),	\
+	  sizeof(((type *)0)->member), 0, 0, kecho_elem_of(type, member) >> 4,	\
+	  kecho_elem_of(type, member) & 15, kecho_shape_of(type, member) }
+
+#define KECHO_TYPE(type, ...)							\
+	#type, sizeof(type), (const struct kecho_field[]){ __VA_ARGS__ },	\
+	sizeof((const struct kecho_field[]){ __VA_ARGS__ }) / sizeof(struct kecho_field)
+
+/* What these are made of: a pointer to the member tells a number from an array of them. */
+#define kecho_array(type, member, elem)						\
+	elem (*)[(sizeof(((type *)0)->member) + sizeof(elem) - 1) / sizeof(elem)]
+#define kecho_numbers(type, member, elem, kind)					\
+	kecho_array(type, member, elem): KECHO_FIELD_##kind << 4 | sizeof(elem)
+#define kecho_kind_of(type, member)						\
+	_Generic(&((type *)0)->member,						\
+		_Bool *: KECHO_FIELD_UNSIGNED,					\
+		char *: (char)-1 < (char)1 ? KECHO_FIELD_SIGNED : KECHO_FIELD_UNSIGNED, \
+		signed char *: KECHO_FIELD_SIGNED,				\
+		unsigned char *: KECHO_FIELD_UNSIGNED,				\
+		short *: KECHO_FIELD_SIGNED,					\
+		unsigned short *: KECHO_FIELD_UNSIGNED,				\
+		int *: KECHO_FIELD_SIGNED,					\
+		unsigned int *: KECHO_FIELD_UNSIGNED,				\
+		long *: KECHO_FIELD_SIGNED,					\
+		unsigned long *: KECHO_FIELD_UNSIGNED,				\
+		long long *: KECHO_FIELD_SIGNED,				\
+		unsigned long long *: KECHO_FIELD_UNSIGNED,			\
+		float *: KECHO_FIELD_FLOAT,					\
+		double *: KECHO_FIELD_FLOAT,					\
+		kecho_array(type, member, char): KECHO_FIELD_STRING,		\
+		default: KECHO_FIELD_BYTES)
+#define kecho_elem_of(type, member)						\
+	_Generic(&((type *)0)->member,						\
+		kecho_numbers(type, member, _Bool, UNSIGNED),			\
+		kecho_numbers(type, member, signed char, SIGNED),		\
+		kecho_numbers(type, member, unsigned char, UNSIGNED),		\
+		kecho_numbers(type, member, short, SIGNED),			\
+		kecho_numbers(type, member, unsigned short, UNSIGNED),		\
+		kecho_numbers(type, member, int, SIGNED),			\
+		kecho_numbers(type, member, unsigned int, UNSIGNED),		\
+		kecho_numbers(type, member, long, SIGNED),			\
+		kecho_numbers(type, member, unsigned long, UNSIGNED),		\
+		kecho_numbers(type, member, long long, SIGNED),			\
+		kecho_numbers(type, member, unsigned long long, UNSIGNED),	\
+		kecho_numbers(type, member, float, FLOAT),			\
+		kecho_numbers(type, member, double, FLOAT),			\
+		default: 0)
+#define kecho_shape_of(type, member)						\
+	(kecho_kind_of(type, member) == KECHO_FIELD_BYTES &&			\
+	 !kecho_elem_of(type, member) ? sizeof(((type *)0)->member) : 0)
+
+/* clang-format on */
+
+#endif
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
