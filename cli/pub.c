@@ -16,6 +16,7 @@
 #include "members.h"
 #include "publish.h"
 #include "stop.h"
+#include "typed.h"
 
 #define INTERVAL_DEFAULT_NS	1000000000u
 #define INTERVAL_MIN_NS		1000000u
@@ -31,6 +32,8 @@ static const char help[] =
 	"What to submit:\n"
 	"  -0, --null            events end in a 0 byte instead of a newline\n"
 	"  -w, --whole           all of standard input is one event\n"
+	"      --type STRUCT     each event is a JSON object that becomes this C struct\n"
+	"      --btf FILE        with --type: the object, program or BTF that describes it\n"
 	"  -f, --from LIST       events of this kernel instead of standard input, as JSON;\n"
 	"                        LIST has one or more, with commas between them, of\n"
 	"                          loadavg  /proc/loadavg, each interval\n"
@@ -69,12 +72,14 @@ static const char help[] =
 
 enum {
 	OPT_INTERVAL = 256, OPT_HISTORY, OPT_RATE, OPT_RETAIN, OPT_WAIT_SINKS, OPT_BLOCK,
-	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER, OPT_STALL,
+	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER, OPT_STALL, OPT_TYPE, OPT_BTF,
 };
 
 static const struct option options[] = {
 	{ "null", no_argument, NULL, '0' },
 	{ "whole", no_argument, NULL, 'w' },
+	{ "type", required_argument, NULL, OPT_TYPE },
+	{ "btf", required_argument, NULL, OPT_BTF },
 	{ "from", required_argument, NULL, 'f' },
 	{ "interval", required_argument, NULL, OPT_INTERVAL },
 	{ "history", no_argument, NULL, OPT_HISTORY },
@@ -102,6 +107,7 @@ struct pub {
 	bool strict;
 	uint64_t retain, wait_sinks, log_size, linger_ns, stall_ns;
 	struct attrs attrs, event_attrs;
+	struct typed typed;
 	struct publisher publisher;
 	struct feeds feeds;
 };
@@ -150,6 +156,12 @@ static int parse_how(struct pub *pub, int opt, char *arg)
 		return 0;
 	case OPT_LOG_SIZE:
 		return arg_size("--log-size", arg, &pub->log_size);
+	case OPT_TYPE:
+		pub->typed.name = arg;
+		return 0;
+	case OPT_BTF:
+		pub->typed.btf = arg;
+		return 0;
 	case OPT_INTERVAL:
 	case OPT_LINGER:
 	case OPT_STALL:
@@ -190,6 +202,8 @@ static int parse(struct pub *pub, int argc, char **argv)
 	if (pub->from && pub->separator != '\n')
 		return usage_error("--from and --%s do not go together",
 				   pub->separator < 0 ? "whole" : "null");
+	if (pub->from && pub->typed.name)
+		return usage_error("--from and --type do not go together");
 	pub->channel = channel_operand(argc, argv, optind);
 	return pub->channel ? 0 : EXIT_USAGE;
 }
@@ -205,23 +219,29 @@ static int too_long(const struct lines *l)
 	return -EMSGSIZE;
 }
 
-/* Submit the pieces that are there; more of them are there if it returns 1. */
-static int submit_lines(struct publisher *p, struct lines *l)
+/* Submit the pieces that are there; more of them are there if it returns 1. What is wrong
+ * with one is said before those in front of it go out. */
+static int submit_lines(struct pub *pub, struct lines *l)
 {
 	struct iovec events[PUBLISH_BATCH];
 	const char *data;
 	size_t n = 0;
-	int more = 1, err;
+	int more = 1, err, wrong = 0;
 
-	while (n < PUBLISH_BATCH && n < p->left) {
+	while (n < PUBLISH_BATCH && n < pub->publisher.left) {
 		more = lines_next(l, &data, &events[n].iov_len);
 		if (more <= 0)
 			break;
-		events[n++].iov_base = (void *)data;
+		events[n].iov_base = (void *)data;
+		if (pub->typed.type)
+			wrong = typed_parse(&pub->typed, &events[n], n, PUBLISH_BATCH, l->n);
+		if (wrong)
+			break;
+		n++;
 	}
-	err = publish(p, events, n);
-	if (err)
-		return err;
+	err = publish(&pub->publisher, events, n);
+	if (err || wrong)
+		return err ? err : wrong;
 	return more == -EMSGSIZE ? too_long(l) : more;
 }
 
@@ -251,7 +271,7 @@ static int run_lines(struct pub *pub)
 
 	lines_init(&l, STDIN_FILENO, pub->separator);
 	while (more >= 0 && !publisher_done(&pub->publisher)) {
-		more = submit_lines(&pub->publisher, &l);
+		more = submit_lines(pub, &l);
 		if (more == 0 && l.eof)
 			break;
 		if (more == 0)
@@ -371,11 +391,11 @@ static int pub_run(int argc, char **argv)
 	if (code)
 		return code;
 	pub.publisher.attrs = &pub.event_attrs;
-	if (pub.from) {
+	code = typed_open(&pub.typed);
+	if (!code && pub.from)
 		code = feeds_open(&pub.feeds, pub.from, &pub.feed);
-		if (code)
-			return code;
-	}
+	if (code)
+		return code;
 	err = stop_init();
 	if (!err)
 		err = attach(&k);
@@ -384,6 +404,7 @@ static int pub_run(int argc, char **argv)
 		kecho_close(k);
 	}
 	feeds_close(&pub.feeds);
+	typed_close(&pub.typed);
 	return err ? EXIT_ERROR : pub_finish(&pub);
 }
 

@@ -14,6 +14,7 @@
 #include "out.h"
 #include "show.h"
 #include "stop.h"
+#include "typed.h"
 
 #define HEX_ROW		16	/* bytes on a line of a dump */
 #define NOTICE_MAX	512	/* bytes of a line about what is no event */
@@ -57,10 +58,16 @@ static void source_attrs_json(struct json *j, struct show *s, uint64_t source)
 	json_object_end(j);
 }
 
-static void payload_json(struct json *j, const struct kecho_event *ev)
+static void payload_json(struct json *j, const struct show *s, const struct kecho_event *ev)
 {
 	bool text = utf8_valid(ev->data, ev->len);
 
+	if (s->type) {
+		json_key(j, "payload");
+		typed_json(j->b, s->type, ev);
+		j->comma = true;
+		return;
+	}
 	json_key(j, text ? "payload" : "payload_base64");
 	if (text)
 		json_string_n(j, ev->data, ev->len);
@@ -85,7 +92,7 @@ static void event_json(struct show *s, const struct kecho_event *ev)
 	event_attrs_json(&j, s, ev);
 	source_attrs_json(&j, s, ev->source);
 	json_u64(&j, "size", ev->len);
-	payload_json(&j, ev);
+	payload_json(&j, s, ev);
 	json_object_end(&j);
 	buf_char(&out, '\n');
 }
@@ -107,7 +114,10 @@ static void event_text(struct show *s, const struct kecho_event *ev)
 		memmove(out.p + before, out.p + before + 1, out.len - before - 1);
 		out.p[out.len - 1] = ' ';
 	}
-	buf_add(&out, ev->data, ev->len);
+	if (s->type)
+		typed_json(&out, s->type, ev);
+	else
+		buf_add(&out, ev->data, ev->len);
 	buf_char(&out, s->separator);
 }
 

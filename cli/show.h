@@ -10,6 +10,7 @@
 #include <stdbool.h>
 
 #include <kecho/kecho.h>
+#include <kecho/type.h>
 
 #include "args.h"
 
@@ -20,6 +21,7 @@ struct show {
 	char separator;			/* behind an event in SHOW_TEXT */
 	bool notices;			/* what is no event is a line of stdout too */
 	struct kecho_channel *ch;
+	const struct kecho_type *type;	/* of the events; NULL: none, they are bytes */
 	struct names event_attrs;	/* of each event that are shown */
 	struct names source_attrs;	/* of its source */
 };

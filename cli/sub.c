@@ -15,6 +15,7 @@
 #include "out.h"
 #include "show.h"
 #include "stop.h"
+#include "typed.h"
 
 #define SUB_BATCH	1024	/* events between two looks at signals and members */
 
@@ -28,6 +29,9 @@ static const char help[] =
 	"What to print:\n"
 	"  -j, --json            one JSON object per event: source, seq, time, latency_us,\n"
 	"                        attributes, size, payload (payload_base64 if not UTF-8)\n"
+	"      --type STRUCT     events are this C struct: print each as a JSON object, with\n"
+	"                        --json as payload\n"
+	"      --btf FILE        with --type: the object, program or BTF that describes it\n"
 	"  -x, --hex             a line about each event and its bytes in hex\n"
 	"  -0, --null            a 0 byte behind each event instead of a newline\n"
 	"  -A, --attrs LIST      these attributes of each event (names, with commas)\n"
@@ -60,11 +64,13 @@ static const char help[] =
 
 enum {
 	OPT_SOURCE_ATTRS = 256, OPT_MEMBERS, OPT_LINE_BUFFERED, OPT_POLICY, OPT_RETAINED,
-	OPT_UNTIL_END, OPT_TIMEOUT, OPT_STRICT,
+	OPT_UNTIL_END, OPT_TIMEOUT, OPT_STRICT, OPT_TYPE, OPT_BTF,
 };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
+	{ "type", required_argument, NULL, OPT_TYPE },
+	{ "btf", required_argument, NULL, OPT_BTF },
 	{ "hex", no_argument, NULL, 'x' },
 	{ "null", no_argument, NULL, '0' },
 	{ "attrs", required_argument, NULL, 'A' },
@@ -90,6 +96,7 @@ struct sub {
 	uint64_t timeout_ns;		/* FOREVER_NS: none */
 	uint64_t left;			/* events until --count is reached */
 	struct attrs attrs;
+	struct typed typed;
 
 	struct kecho_channel *ch;
 	struct kecho_sink *sink;
@@ -114,6 +121,12 @@ static int parse_how(struct sub *sub, int opt, char *arg)
 		return arg_count("--count", arg, &sub->left);
 	case OPT_POLICY:
 		return arg_policy("--policy", arg, &sub->policy);
+	case OPT_TYPE:
+		sub->typed.name = arg;
+		return 0;
+	case OPT_BTF:
+		sub->typed.btf = arg;
+		return 0;
 	case OPT_TIMEOUT:
 		return arg_duration("--timeout", arg, &sub->timeout_ns);
 	}
@@ -164,6 +177,8 @@ static int parse(struct sub *sub, int argc, char **argv)
 		if (code)
 			return code;
 	}
+	if (sub->typed.name && sub->show.mode == SHOW_HEX)
+		return usage_error("--hex and --type do not go together");
 	sub->channel = channel_operand(argc, argv, optind);
 	return sub->channel ? 0 : EXIT_USAGE;
 }
@@ -322,6 +337,10 @@ static int sub_run(int argc, char **argv)
 		return code;
 	if (!sub.left)
 		return EXIT_OK;
+	code = typed_open(&sub.typed);
+	if (code)
+		return code;
+	sub.show.type = sub.typed.type;
 	err = stop_init();
 	if (!err)
 		err = attach(&k);
@@ -329,6 +348,7 @@ static int sub_run(int argc, char **argv)
 		err = run_channel(&sub, k);
 		kecho_close(k);
 	}
+	typed_close(&sub.typed);
 	code = err ? EXIT_ERROR : sub.code;
 	if (code == EXIT_OK && sub.lost && sub.strict)
 		code = EXIT_LOST;

@@ -22,7 +22,7 @@ refused() { # DESCRIPTION PATTERN ARGUMENT…
 run --version
 is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
-verbs="pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics top"
+verbs="pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics top type"
 run --help
 is "$code:$err" 0: "--help"
 for verb in $verbs; do

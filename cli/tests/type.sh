@@ -1,0 +1,147 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# Types: structs that gcc describes, printed, merged, and published and printed as JSON.
+. "$(dirname "$0")/tap.sh"
+
+# What EXPRESSION makes of each JSON object `o` on stdin, in one line.
+of_json() { # EXPRESSION
+	python3 -c 'import json, sys
+print(*(eval(sys.argv[1]) for o in map(json.loads, sys.stdin) if o.get("event") != "ended"))' "$1"
+}
+
+cat >"$dir/load.c" <<'END'
+#include <stdint.h>
+struct point { double x, y; };
+struct load {
+	uint64_t seq;
+	int cpu;
+	char host[16];
+	uint16_t parts[3];
+	unsigned int idle : 1, steal : 7;
+	struct point at;
+	struct point path[2];
+	union { int number; char letters[4]; };
+};
+typedef struct load load_t;
+load_t a_load;
+END
+cat >"$dir/main.c" <<'END'
+struct point { double x, y; };
+struct event { struct point from, to; } an_event;
+int main(void) { return an_event.from.x != 0; }
+END
+for name in load main; do
+	gcc -gbtf -c -o "$dir/$name.o" "$dir/$name.c"
+done
+
+cat >"$dir/wanted" <<'END'
+struct load, 96 bytes
+     0  u64          seq
+     8  s32          cpu
+    12  char[16]     host
+    28  u16[3]       parts
+    34  u8:1         idle
+    34  u8:7         steal
+    40  f64          at.x
+    48  f64          at.y
+    56  bytes[32]    path
+    88  bytes[4]     number|letters
+END
+is "$("$kecho" type "$dir/load.o" load)" "$(<"$dir/wanted")" "the fields of a struct"
+is "$("$kecho" type "$dir/load.o" 'struct load')" "$(<"$dir/wanted")" "by its whole name"
+is "$("$kecho" type "$dir/load.o" load_t | sed 1d)" "$(sed 1d "$dir/wanted")" \
+	"by the name of a typedef"
+"$kecho" type --json "$dir/load.o" load >"$dir/json"
+is "$(of_json '[o["name"], o["size"], len(o["id"]), len(o["fields"])]' <"$dir/json")" \
+	"['load', 96, 16, 10]" "--json: the struct"
+is "$(of_json '[*o["fields"][3].values()]' <"$dir/json")" \
+	"['parts', 'bytes', 28, 6, 'unsigned', 2]" "--json: an array"
+is "$(of_json '[*o["fields"][5].items()][-2:]' <"$dir/json")" \
+	"[('bits', 7), ('bit_offset', 1)]" "--json: a bit-field"
+
+# What a linker does to BTF, and what is to be done about it.
+"$kecho" type --merge "$dir/all.btf" "$dir/load.o" "$dir/main.o"
+is $? 0 "--merge"
+is "$("$kecho" type "$dir/all.btf" load)" "$(<"$dir/wanted")" "merged: the first object's"
+has "$("$kecho" type "$dir/all.btf" event)" 'f64 *to.y' "merged: the second object's"
+gcc -o "$dir/app" "$dir/load.o" "$dir/main.o"
+"$kecho" type "$dir/app" event 2>"$dir/err"
+is $? 1 "a program has the BTF of its objects one behind the other"
+has "$(<"$dir/err")" "^kecho type: no type 'event': .*/app: there is no struct event in it" \
+	"only the first is found"
+objcopy --remove-section .BTF --add-section .BTF="$dir/all.btf" "$dir/app"
+is "$("$kecho" type "$dir/app" load)" "$(<"$dir/wanted")" "a program with merged BTF"
+has "$("$kecho" type "$dir/app" event)" 'f64 *to.y' "it has all"
+
+refused() { # DESCRIPTION PATTERN CODE ARGUMENT…
+	local description=$1 pattern=$2 code=$3
+
+	shift 3
+	"$kecho" "$@" 2>"$dir/err" </dev/null >"$dir/out"
+	is $? "$code" "$description"
+	has "$(<"$dir/err")" "$pattern" "$description: it says why"
+}
+
+refused "no such struct" "load.o: there is no struct nobody in it" 1 type "$dir/load.o" nobody
+refused "no such file" "none.o: No such file" 1 type "$dir/none.o" load
+refused "no BTF" "load.c: there is no BTF in it" 1 type "$dir/load.c" load
+echo old >"$dir/kept"
+refused "merging a file that is none" "none.o: No such file" 1 \
+	type --merge "$dir/kept" "$dir/load.o" "$dir/none.o"
+is "$(<"$dir/kept")" old "what could not be merged is as it was"
+refused "merging into nowhere" "cannot make '$dir/no/where': .*No such file" 1 \
+	type --merge "$dir/no/where" "$dir/load.o"
+refused "a type without a file" "which file" 2 type
+refused "--type without --btf" "needs --btf" 2 sub --type load "$(channel x)"
+refused "--btf without --type" "needs --type" 2 pub --btf "$dir/load.o" "$(channel x)"
+refused "--type with --from" "do not go together" 2 pub --type load --from psi "$(channel x)"
+refused "--type with --hex" "do not go together" 2 sub --type load --hex "$(channel x)"
+refused "pub: no such struct" "no type 'nobody'" 1 \
+	pub --type nobody --btf "$dir/load.o" "$(channel x)"
+KECHO_BTF_SO=/nowhere/btf.so refused "without what reads BTF" "/nowhere/btf.so: cannot open" 1 \
+	type "$dir/load.o" load
+
+# JSON in, structs in the channel, JSON out.
+typed=(--type load --btf "$dir/load.o")
+one=000000000000f03f
+none=0000000000000000
+cat >"$dir/in" <<END
+{"seq":18446744073709551615,"cpu":-7,"host":"north é","parts":[1,2,65535],"idle":1,"steal":127,\
+"at":{"x":0.1,"y":-1e+300},"path":"$one$none$none$none","number|letters":"01020304"}
+{"seq":0,"cpu":0,"host":"","parts":[0,0,0],"idle":0,"steal":0,\
+"at":{"x":0,"y":0},"path":"$none$none$none$none","number|letters":"00000000"}
+END
+ch=$(channel typed)
+start "$dir/got" "$dir/err" "$kecho" sub --policy block --count 2 --timeout 10s "${typed[@]}" "$ch"
+text=$pid
+start "$dir/json" "$dir/err" "$kecho" sub --json --policy block --count 2 --timeout 10s \
+	"${typed[@]}" "$ch"
+json=$pid
+start "$dir/raw" "$dir/err" "$kecho" sub --null --policy block --count 2 --timeout 10s "$ch"
+raw=$pid
+"$kecho" pub --wait-sinks 3 "${typed[@]}" "$ch" <"$dir/in"
+is $? 0 "pub --type"
+for sub in "$text" "$json" "$raw"; do
+	code_of "$sub"
+	is $? 0 "a sink ends well"
+done
+is "$(<"$dir/got")" "$(<"$dir/in")" "sub --type prints what was published"
+is "$(of_json 'o["payload"]["cpu"]' <"$dir/json")" "-7 0" \
+	"sub --type --json: the payload is an object"
+is "$(of_json 'o["size"]' <"$dir/json")" "96 96" "of the struct's size"
+is "$(wc -c <"$dir/raw")" $((2 * 97)) "what goes through the channel is the struct"
+is "$(od -An -tu8 -N8 "$dir/raw" | xargs)" 18446744073709551615 "and its fields are"
+
+# One event that is no such struct: those before it are out, and it is named.
+ch=$(channel wrong)
+start "$dir/got" "$dir/err" "$kecho" sub --policy block --until-end --timeout 10s "${typed[@]}" \
+	"$ch"
+sub=$pid
+printf '%s\n' '{"seq":1}' '{"seq":2}' '{"cpu":3000000000}' '{"seq":4}' |
+	"$kecho" pub --wait-sinks 1 "${typed[@]}" "$ch" 2>"$dir/pub.err"
+is $? 1 "an event that does not fit is an error"
+is "$(<"$dir/pub.err")" "kecho pub: event 3 of standard input: type 'load': field 'cpu': \
+3000000000 does not fit 32 bits with a sign" "it is named"
+code_of "$sub"
+is "$(of_json 'o["seq"]' <"$dir/got")" "1 2" "those before it went out, those behind it not"
+finish
