@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Filters of libkecho: small programs that decide about events. People write them as
+ * expressions (docs/filters.md), which are compiled here to what travels to the nodes that
+ * judge by them.
+ *
+ * The conventions are those of kecho.h. A filter never changes once it was made, so any
+ * number of threads may use one; it belongs to nothing that needs to be opened first.
+ *
+ * Since 0.1, all of it.
+ */
+#ifndef KECHO_FILTER_H
+#define KECHO_FILTER_H
+
+#include <kecho/kecho.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define KECHO_FILTER_TEXT_MAX	4096	/* bytes of an expression */
+#define KECHO_FILTER_MESSAGE_MAX	200
+
+struct kecho_filter;
+
+/* What a filter is asked. */
+enum kecho_filter_use {
+	KECHO_FOR_EVENT = 1,	/* is the event for this sink? Asked where its source is, before
+				 * it is sent, once for all sinks with the same filter */
+	KECHO_FOR_IN = 2,	/* is it for this sink? Asked where it is dispatched */
+	KECHO_FOR_OUT = 3,	/* for which of all sinks is it? Asked by its source */
+};
+
+/* What is wrong with an expression. */
+struct kecho_filter_error {
+	size_t column;		/* in bytes, from 1; 0: it is wrong as a whole */
+	size_t length;		/* bytes from there on that are meant; 0 at the end */
+	char message[KECHO_FILTER_MESSAGE_MAX];	/* what, and what would fit */
+};
+
+/*
+ * kecho_filter_compile - make a filter of the expression @text.
+ * @err may be NULL; it is filled if the expression is wrong.
+ * Does not block. -EINVAL: the expression is wrong; -E2BIG: it has more than
+ * KECHO_FILTER_TEXT_MAX bytes; -ENOMEM.
+ */
+int kecho_filter_compile(struct kecho_filter **out, enum kecho_filter_use use, const char *text,
+			 struct kecho_filter_error *err);
+
+/*
+ * kecho_filter_load - make a filter of what kecho_filter_wire() gave, here or elsewhere.
+ * Nothing in it is believed. Does not block. -EPROTO: it is no filter; -EACCES: its program
+ * may do what filters must not; kecho_explain() has the instruction and the reason. -ENOMEM.
+ */
+int kecho_filter_load(struct kecho_filter **out, const void *wire, size_t len);
+
+/* The filter as it travels, as long as it is not freed. Does not block. */
+const void *kecho_filter_wire(const struct kecho_filter *f, size_t *len);
+
+/* What it was compiled for. Does not block. */
+enum kecho_filter_use kecho_filter_use(const struct kecho_filter *f);
+
+/*
+ * kecho_filter_dump - its instructions and what they refer to, for people to read, in @size
+ * bytes of @buf; it ends with a zero byte. @buf may be NULL if @size is 0. Returns the bytes
+ * of all of it without the zero, so it was cut if that is not under @size. Does not block.
+ */
+ssize_t kecho_filter_dump(const struct kecho_filter *f, char *buf, size_t size);
+
+/* @f may be NULL. Does not block. */
+void kecho_filter_free(struct kecho_filter *f);
+
+/* ------------------------------------------------------------------- to try one */
+
+/*
+ * Who says what a filter finds. @name is as in expressions: "cpu" is a field of the event,
+ * "sink.load" or "source.node.zone" an attribute. An attribute was heard of *@age_ns ago,
+ * which is 0 before the call. What is told is copied. Returns 0; -ENOENT: there is none;
+ * another error ends kecho_judge_open().
+ */
+typedef int (*kecho_filter_ask)(void *arg, const char *name, struct kecho_value *v,
+				uint64_t *age_ns);
+
+/* The event that is judged. All may be zero. */
+struct kecho_filter_event {
+	const char *type;	/* its name; NULL: none */
+	uint64_t seq;
+	uint64_t time_ns;	/* since 1970; 0: it was submitted without a time */
+	size_t len;		/* bytes of it; less than its fields need: as many as they do */
+	kecho_filter_ask ask;	/* NULL: there is nothing */
+	void *arg;
+};
+
+struct kecho_judge;
+
+/*
+ * kecho_judge_open - @f and one event, made ready. Its fields and attributes are asked for
+ * here, each once. @f must stay. Does not block, unless @ev->ask does. -EACCES:
+ * kecho_explain() has the reason; -ENOMEM.
+ */
+int kecho_judge_open(struct kecho_judge **out, const struct kecho_filter *f,
+		     const struct kecho_filter_event *ev);
+
+/*
+ * kecho_judge_run - judge it, again if it was before: what once() and rate() have seen is
+ * remembered, @seq and time stay. Returns 1 or 0; @score may be NULL. One thread at a time.
+ * Does not block.
+ */
+int kecho_judge_run(struct kecho_judge *j, int64_t *score);
+
+/* @j may be NULL. Does not block. */
+void kecho_judge_close(struct kecho_judge *j);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
