@@ -33,6 +33,7 @@ struct verb {
 extern const struct verb verb_pub, verb_sub, verb_ls, verb_stat, verb_ping, verb_perf;
 extern const struct verb verb_freeze, verb_drain, verb_destroy, verb_node;
 extern const struct verb verb_tap, verb_record, verb_replay, verb_graph, verb_type;
+extern const struct verb verb_filter;
 
 /* What every verb's help ends with. */
 extern const char help_environment[];

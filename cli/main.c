@@ -24,11 +24,11 @@ static const struct verb *const verbs[] = {
 	&verb_pub, &verb_sub, &verb_ls, &verb_stat, &verb_ping, &verb_perf,
 	&verb_freeze, &verb_drain, &verb_destroy, &verb_node,
 	&verb_tap, &verb_record, &verb_replay, &verb_graph, &verb_metrics,
-	&verb_top, &verb_type,
+	&verb_top, &verb_type, &verb_filter,
 };
 #define ALL_VERBS	\
 	"pub, sub, ls, stat, ping, perf, freeze, drain, destroy, node, tap, record, replay, " \
-	"graph, metrics, top and type"
+	"graph, metrics, top, type and filter"
 #define VERBS	(sizeof(verbs) / sizeof(verbs[0]))
 
 static const char overview[] =

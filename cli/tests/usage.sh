@@ -23,6 +23,7 @@ run --version
 is "$code" 0 "--version"
 has "$out" '^kecho [0-9]*\.[0-9]*\.[0-9]*$' "--version prints one"
 verbs="pub sub ls stat ping perf freeze drain destroy node tap record replay graph metrics top type"
+verbs="$verbs filter"
 run --help
 is "$code:$err" 0: "--help"
 for verb in $verbs; do
@@ -84,6 +85,14 @@ refused "a wrong size" "'1G' is not a size" perf --sizes 1G
 refused "a size without room" 'not between' perf --sizes 8
 refused "perf of nothing" "'run' is neither" perf run x
 refused "perf pub without a channel" 'which channel' perf pub
+refused "filter of nothing" 'There are compile, dump, test and bench' filter
+refused "filter with a wrong word" "'run' is not compile" filter run
+refused "filter without an expression" 'which expression' filter test
+refused "filter for nobody" "'all' is not event, in or out" filter compile --for all 1
+refused "two expressions" "what is '2' for" filter compile 1 2
+refused "a filter's event that is none" "'cpu' is not NAME=VALUE" filter test cpu cpu
+refused "dump into a file" 'goes with compile' filter dump -o x y
+refused "a test that lasts" 'goes with bench' filter test --duration 1s 1
 refused "reports without an interval" 'takes an --interval' stat --interval 0 --count 2
 
 # That it is not there at all cannot be said: it may be installed.
