@@ -184,6 +184,8 @@ bool expr_check(struct expr *x);
 /* expr_fold.c */
 void expr_fold(struct expr *x);
 s64 expr_compute(u8 op, s64 a, s64 b);
+/* Where @s begins in @in; -1: it is not there. */
+int expr_find(const char *in, size_t in_len, const char *s, size_t len);
 
 /* expr_code.c: the filter as it travels, kmalloc()ed. -EINVAL after a complaint; -ENOMEM. */
 int expr_code(struct expr *x, void **wire, size_t *len);

@@ -78,20 +78,26 @@ static void set_condition(struct expr_node *n, bool value)
 	n->b = 0;
 }
 
+int expr_find(const char *in, size_t in_len, const char *s, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i + len <= in_len; i++)
+		if (!memcmp(in + i, s, len))
+			return i;
+	return -1;
+}
+
 static bool strings_match(const struct expr *x, u8 op, const struct expr_node *a,
 			  const struct expr_node *b)
 {
 	const char *s = x->strings + a->str, *t = x->strings + b->str;
-	u16 i;
 
 	if (op == OP_EQ || op == OP_NE)
 		return (a->str_len == b->str_len && !memcmp(s, t, a->str_len)) == (op == OP_EQ);
-	if (a->str_len < b->str_len)
-		return false;
-	for (i = 0; i <= (op == OP_PREFIX ? 0 : a->str_len - b->str_len); i++)
-		if (!memcmp(s + i, t, b->str_len))
-			return true;
-	return false;
+	if (op == OP_CONTAINS)
+		return expr_find(s, a->str_len, t, b->str_len) >= 0;
+	return a->str_len >= b->str_len && !memcmp(s, t, b->str_len);
 }
 
 static bool in_set(const struct expr *x, const struct expr_node *a, u16 item)

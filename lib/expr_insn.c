@@ -110,10 +110,10 @@ void code_here(struct expr_code *c, struct expr_label *label)
 
 static u16 add_const(struct expr_code *c, const char *s, u16 len)
 {
-	const char *there = len ? memmem(c->consts, c->consts_len, s, len) : c->consts;
+	int there = expr_find(c->consts, c->consts_len, s, len);
 
-	if (there)
-		return there - c->consts;
+	if (there >= 0)
+		return there;
 	if (len > sizeof(c->consts) - c->consts_len) {
 		c->too_large = true;
 		return 0;

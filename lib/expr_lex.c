@@ -134,7 +134,8 @@ static int escape(struct expr *x)
 			return (unsigned char)plain[i + 1];
 		}
 	}
-	expr_fail(x, x->pos, 2, "behind a backslash may be n, t, r, \\, \", ' or xHH");
+	expr_fail(x, x->pos, min(x->text_len - x->pos, 2),
+		  "behind a backslash may be n, t, r, \\, \", ' or xHH");
 	return -1;
 }
 
