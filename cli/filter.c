@@ -11,6 +11,7 @@
 #include "buf.h"
 #include "cli.h"
 #include "filter.h"
+#include "filter_object.h"
 #include "json.h"
 #include "out.h"
 
@@ -38,6 +39,8 @@ static const char help[] =
 	"                          out    for which sinks is it? Asked by the source\n"
 	"  -o, --output FILE     compile: write the filter there\n"
 	"  -i, --input FILE      test, bench: the filter in FILE, instead of EXPRESSION\n"
+	"      --c FILE          the filter in FILE, an object that clang -target bpf made of C,\n"
+	"                        instead of EXPRESSION\n"
 	"      --duration TIME   bench: how long to measure (default 1s)\n"
 	"  -j, --json            one JSON object\n"
 	"  -h, --help            this\n"
@@ -47,17 +50,19 @@ static const char help[] =
 	"  kecho filter test 'cpu < 80 && sink.zone == source.zone' cpu=75 \\\n"
 	"      sink.zone=eu source.zone=eu\n"
 	"  kecho filter test --for out 'best 2 by sink.load' sink.load=20\n"
+	"  kecho filter compile --c filter.o -o filter\n"
 	"  kecho filter bench 'a == 1 && b == 2 && c == 3 && d == 4' a=1 b=2 c=3 d=4\n"
 	"\n"
 	"Exit codes: 0 done, whatever the filter said, 1 the expression is wrong, or error,\n"
 	"2 usage.\n";
 
-enum { OPT_FOR = 256, OPT_DURATION };
+enum { OPT_FOR = 256, OPT_C, OPT_DURATION };
 
 static const struct option options[] = {
 	{ "for", required_argument, NULL, OPT_FOR },
 	{ "output", required_argument, NULL, 'o' },
 	{ "input", required_argument, NULL, 'i' },
+	{ "c", required_argument, NULL, OPT_C },
 	{ "duration", required_argument, NULL, OPT_DURATION },
 	{ "json", no_argument, NULL, 'j' },
 	{ "help", no_argument, NULL, 'h' },
@@ -96,6 +101,9 @@ static int parse(struct filter_args *a, int argc, char **argv)
 			break;
 		case 'i':
 			a->in = optarg;
+			break;
+		case OPT_C:
+			a->object = optarg;
 			break;
 		case OPT_DURATION:
 			code = arg_duration("--duration", optarg, &a->duration_ns);
@@ -152,28 +160,58 @@ static int compile(const struct filter_args *a, const char *text, struct kecho_f
 	return err;
 }
 
-static int load(const char *path, struct kecho_filter **f)
+static int read_file(const char *path, struct buf *b)
 {
-	struct buf b = { 0 };
 	FILE *file = fopen(path, "r");
 	size_t n;
-	int err = -1;
+	int err = 0;
 
 	if (!file) {
 		complain("cannot open %s: %s", path, strerror(errno));
-		return err;
+		return -1;
 	}
 	do {
-		n = fread(buf_room(&b, BUFSIZ), 1, BUFSIZ, file);
-		b.len += n;
-	} while (n && b.len <= FILE_MAX_BYTES);
-	if (ferror(file))
+		n = fread(buf_room(b, BUFSIZ), 1, BUFSIZ, file);
+		b->len += n;
+	} while (n && b->len <= FILE_MAX_BYTES);
+	if (ferror(file)) {
 		complain("cannot read %s: %s", path, strerror(errno));
-	else if (kecho_filter_load(f, b.p, b.len))
-		complain("%s: %s", path, kecho_explain());
-	else
-		err = 0;
+		err = -1;
+	}
 	fclose(file);
+	return err;
+}
+
+static int load_wire(const char *path, const struct buf *wire, struct kecho_filter **f)
+{
+	int err = kecho_filter_load(f, wire->p, wire->len);
+
+	if (err)
+		complain("%s: %s", path, kecho_explain());
+	return err;
+}
+
+static int load(const char *path, struct kecho_filter **f)
+{
+	struct buf b = { 0 };
+	int err = read_file(path, &b);
+
+	if (!err)
+		err = load_wire(path, &b, f);
+	buf_free(&b);
+	return err;
+}
+
+static int load_object(const char *path, struct kecho_filter **f)
+{
+	struct buf b = { 0 }, wire = { 0 };
+	int err = read_file(path, &b);
+
+	if (!err)
+		err = filter_object(path, &b, &wire);
+	if (!err)
+		err = load_wire(path, &wire, f);
+	buf_free(&wire);
 	buf_free(&b);
 	return err;
 }
@@ -242,14 +280,14 @@ static int word_dump(struct filter_args *a, const struct kecho_filter *f)
 static const struct word {
 	const char *name;
 	int (*run)(struct filter_args *a, const struct kecho_filter *f);
-	const char *options;	/* which of -o, -i and --duration it takes */
+	const char *options;	/* which of -o, -i, --c and --duration it takes */
 	bool file;		/* its operand is one */
 	bool event;		/* NAME=VALUE may follow */
 } words[] = {
-	{ "compile", word_compile, "o", false, false },
+	{ "compile", word_compile, "oc", false, false },
 	{ "dump", word_dump, "", true, false },
-	{ "test", filter_test, "i", false, true },
-	{ "bench", filter_bench, "id", false, true },
+	{ "test", filter_test, "ic", false, true },
+	{ "bench", filter_bench, "icd", false, true },
 };
 
 static const struct word *find_word(const char *name)
@@ -266,6 +304,10 @@ static int check_options(const struct word *w, const struct filter_args *a)
 		return usage_error("--output goes with compile, not with %s", w->name);
 	if (a->in && !strchr(w->options, 'i'))
 		return usage_error("--input goes with test and bench, not with %s", w->name);
+	if (a->object && !strchr(w->options, 'c'))
+		return usage_error("--c goes with expressions, not with %s", w->name);
+	if (a->object && a->in)
+		return usage_error("--input and --c do not go together");
 	if (a->duration_ns && !strchr(w->options, 'd'))
 		return usage_error("--duration goes with bench, not with %s", w->name);
 	return 0;
@@ -274,7 +316,7 @@ static int check_options(const struct word *w, const struct filter_args *a)
 /* The operands behind the word: what the filter is made of, then of the event. */
 static int check_operands(const struct word *w, struct filter_args *a, int argc, char **argv)
 {
-	int code = check_options(w, a), first = a->in ? 0 : 1;
+	int code = check_options(w, a), first = a->in || a->object ? 0 : 1;
 
 	if (code)
 		return code;
@@ -293,7 +335,11 @@ static int run_word(const struct word *w, struct filter_args *a, const char *ope
 	struct kecho_filter *f;
 	int code;
 
-	if (path ? load(path, &f) : compile(a, operand, &f))
+	if (a->object)
+		code = load_object(a->object, &f);
+	else
+		code = path ? load(path, &f) : compile(a, operand, &f);
+	if (code)
 		return EXIT_ERROR;
 	code = w->run(a, f);
 	kecho_filter_free(f);

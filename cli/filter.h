@@ -15,7 +15,7 @@
 
 struct filter_args {
 	enum kecho_filter_use use;
-	const char *in, *out;	/* files; NULL: an expression, standard output */
+	const char *in, *object, *out;	/* files; NULL: an expression, standard output */
 	uint64_t duration_ns;
 	bool json;
 	/* of the event: each NAME=VALUE behind the expression */

@@ -82,6 +82,64 @@ claim $? "bench: each judgement was yes, and took time"
 run bench --duration 1ms 'a == 1' a=2
 has "$out" '^[0-9.]*[kM]* judgements, 0 % yes: [0-9.]* ns each' "bench: as text"
 
+include=$(cd "$(dirname "$0")/../../include" && pwd)
+object() { # NAME, C on stdin
+	{
+		echo '#include <kecho/filter_bpf.h>'
+		cat
+	} >"$dir/$1.c"
+	clang -target bpf -O2 -Wall -Wextra -Werror -I "$include" -c "$dir/$1.c" -o "$dir/$1.o"
+}
+
+object out <<'END'
+KECHO_BEST(2);
+KECHO_OUT_FILTER int pick(struct kecho_bpf *f)
+{
+	if (!kecho_is_type(f, "load") || !kecho_has_field(f, "cpu") || kecho_field(f, "cpu") >= 80)
+		return 0;
+	if (!kecho_equal(f, kecho_string_attr(f, KECHO_OF_SINK, "zone"), kecho_string_const("eu")))
+		return 0;
+	if (!kecho_has_attr(f, KECHO_OF_SINK, "load") || !kecho_has_age(f, KECHO_OF_SINK, "load"))
+		return 0;
+	f->score = -kecho_attr(f, KECHO_OF_SINK, "load") + kecho_age(f, KECHO_OF_SINK, "load");
+	return f->score < 100 && kecho_has_string(f, "host") &&
+	       kecho_prefix(f, kecho_string_field(f, "host"), kecho_string_const("a"));
+}
+END
+is $? 0 "a filter in C"
+run compile --c "$dir/out.o" -o "$dir/g"
+is "$code:$out:$err" 0:: "it is compiled"
+run test -i "$dir/g" type=load cpu=5 sink.zone=eu sink.load=7 sink.load.age=9 host=abc
+is "${out%%$'\n'*}" "yes, score 2" "it judges"
+run test --c "$dir/out.o" type=load cpu=80 sink.zone=eu sink.load=7 host=abc
+is "${out%%$'\n'*}" no "from the object too"
+run dump "$dir/g"
+has "$out" '^best: 2$' "it says how many"
+object many <<'END'
+KECHO_EVENT_FILTER int a(struct kecho_bpf *f) { return f->seq > 1; }
+KECHO_IN_FILTER int b(struct kecho_bpf *f) { return f->seq > 2; }
+END
+object variable <<'END'
+static volatile unsigned int v;
+KECHO_EVENT_FILTER int a(struct kecho_bpf *f) { return f->seq > v++; }
+END
+object function <<'END'
+__attribute__((noinline)) static int g(struct kecho_bpf *f) { return f->seq > 1; }
+KECHO_EVENT_FILTER int a(struct kecho_bpf *f) { return g(f); }
+END
+object loop <<'END'
+KECHO_EVENT_FILTER int a(struct kecho_bpf *f)
+{
+	unsigned long long x = f->seq;
+
+	while (x & 1)
+		x = x * 3 + f->len;
+	return x;
+}
+END
+cp "$dir/out.o" "$dir/cut.o"
+truncate -s 300 "$dir/cut.o"
+
 operand="here should be a number, a string, a field, an attribute or a condition"
 wrong "a mistake" "kecho filter: column 7: $operand
   cpu < < 5
@@ -100,6 +158,20 @@ wrong "on a line of its own" "kecho filter: column 1: == needs a string, and thi
   ^" compile $'5 ==\n\t "a"'
 wrong "no file" "kecho filter: cannot open $dir/none: No such file or directory" dump "$dir/none"
 wrong "no filter" "kecho filter: $0: filter: it is no filter: Protocol error" dump "$0"
+wrong "two filters in C" "kecho filter: $dir/many.o: it has 2 filters, not one" \
+	compile --c "$dir/many.o"
+refers="the filter refers to a variable or to a function of its own"
+wrong "a variable in C" "kecho filter: $dir/variable.o: $refers" \
+	compile --c "$dir/variable.o"
+wrong "a function in C" \
+	"kecho filter: $dir/function.o: it has functions that are not inlined" \
+	compile --c "$dir/function.o"
+wrong "an object that is cut off" "kecho filter: $dir/cut.o: its sections are not in it" \
+	compile --c "$dir/cut.o"
+wrong "no object" "kecho filter: $dir/f: it is no object" compile --c "$dir/f"
+run compile --c "$dir/loop.o"
+is "$code" 1 "a loop in C: exit code 1"
+has "$err" "instruction [0-9]*: it jumps back" "and the instruction"
 wrong "no folder" "kecho filter: cannot create $dir/none/f: No such file or directory" \
 	compile -o "$dir/none/f" 1
 wrong "a full disk" "kecho filter: cannot write /dev/full: No space left on device" \
