@@ -108,7 +108,7 @@ struct kecho_filter_value {
 };
 
 struct kecho_filter_ctx {
-	__u64 payload;		/* pointer; as many bytes as the event's type has */
+	__u64 payload;		/* pointer; all that the program reads of it is there */
 	__u64 slots;		/* pointer to struct kecho_filter_value, one for each slot */
 	__u64 state;		/* pointer to KECHO_FILTER_STATE_SIZE bytes that stay */
 	__u64 seq;		/* of the event */
