@@ -10,6 +10,7 @@
 
 #include "buf.h"
 #include "cli.h"
+#include "expression.h"
 #include "filter.h"
 #include "filter_object.h"
 #include "json.h"
@@ -121,44 +122,6 @@ static int parse(struct filter_args *a, int argc, char **argv)
 }
 
 /* ---------------------------------------------------------- expressions and files */
-
-/* The expression on one line, and below it where it is wrong. A tab is one blank here. */
-static void point_at(const char *text, const struct kecho_filter_error *e)
-{
-	size_t len = strlen(text), at = e->column - 1, end = at + (e->length ? e->length : 1), n;
-	struct buf line = { 0 }, marks = { 0 };
-
-	for (size_t i = 0; i < len || i < end; i += n) {
-		n = i < len ? utf8_length(text + i, len - i) : 1;
-		n = n ? n : 1;
-		if (i < len && n == 1 && (text[i] < ' ' || text[i] > '~'))
-			buf_char(&line, ' ');
-		else if (i < len)
-			buf_add(&line, text + i, n);
-		if (i < end)
-			buf_char(&marks, i < at ? ' ' : i == at ? '^' : '~');
-	}
-	fprintf(stderr, "  %.*s\n  %.*s\n", (int)line.len, line.p ? line.p : "", (int)marks.len,
-		marks.p);
-	buf_free(&line);
-	buf_free(&marks);
-}
-
-static int compile(const struct filter_args *a, const char *text, struct kecho_filter **f)
-{
-	struct kecho_filter_error e = { 0 };
-	int err = kecho_filter_compile(f, a->use, text, &e);
-
-	if (!err)
-		return 0;
-	if (err != -EINVAL || !e.column) {
-		complain("%s", kecho_explain());
-		return err;
-	}
-	complain("column %zu: %s", e.column, e.message);
-	point_at(text, &e);
-	return err;
-}
 
 static int read_file(const char *path, struct buf *b)
 {
@@ -338,7 +301,7 @@ static int run_word(const struct word *w, struct filter_args *a, const char *ope
 	if (a->object)
 		code = load_object(a->object, &f);
 	else
-		code = path ? load(path, &f) : compile(a, operand, &f);
+		code = path ? load(path, &f) : expression(a->use, operand, &f);
 	if (code)
 		return EXIT_ERROR;
 	code = w->run(a, f);

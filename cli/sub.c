@@ -11,6 +11,7 @@
 
 #include "args.h"
 #include "cli.h"
+#include "expression.h"
 #include "members.h"
 #include "out.h"
 #include "show.h"
@@ -45,6 +46,8 @@ static const char help[] =
 	"                          block       sources wait for it\n"
 	"                          disconnect  it ends\n"
 	"      --retained        first the events that sources retain\n"
+	"  -f, --filter EXPR     only events that this expression says yes to, such as\n"
+	"                        'event.level >= 3 && source.zone == \"eu\"'\n"
 	"  -a, --attr NAME=VALUE attribute of this sink (may be repeated)\n"
 	"\n"
 	"When to end:\n"
@@ -79,6 +82,7 @@ static const struct option options[] = {
 	{ "line-buffered", no_argument, NULL, OPT_LINE_BUFFERED },
 	{ "policy", required_argument, NULL, OPT_POLICY },
 	{ "retained", no_argument, NULL, OPT_RETAINED },
+	{ "filter", required_argument, NULL, 'f' },
 	{ "attr", required_argument, NULL, 'a' },
 	{ "count", required_argument, NULL, 'n' },
 	{ "until-end", no_argument, NULL, OPT_UNTIL_END },
@@ -97,6 +101,8 @@ struct sub {
 	uint64_t left;			/* events until --count is reached */
 	struct attrs attrs;
 	struct typed typed;
+	const char *expression;		/* NULL: all events */
+	struct kecho_filter *filter;	/* of that */
 
 	struct kecho_channel *ch;
 	struct kecho_sink *sink;
@@ -117,6 +123,9 @@ static int parse_how(struct sub *sub, int opt, char *arg)
 		return arg_names("--source-attrs", arg, &sub->show.source_attrs);
 	case 'a':
 		return arg_attr("--attr", arg, &sub->attrs);
+	case 'f':
+		sub->expression = arg;
+		return 0;
 	case 'n':
 		return arg_count("--count", arg, &sub->left);
 	case OPT_POLICY:
@@ -168,7 +177,7 @@ static int parse(struct sub *sub, int argc, char **argv)
 {
 	int opt, code;
 
-	while ((opt = getopt_long(argc, argv, "jx0A:a:n:h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "jx0A:a:n:f:h", options, NULL)) != -1) {
 		if (opt == 'h')
 			return EXIT_HELP;
 		if (parse_flag(sub, opt))
@@ -290,6 +299,17 @@ static void run_sink(struct sub *sub)
 	}
 }
 
+static int filter_events(struct sub *sub)
+{
+	int err = 0;
+
+	if (sub->filter)
+		err = kecho_sink_filter(sub->sink, sub->filter, sub->typed.type);
+	if (err)
+		complain("%s", kecho_explain());
+	return err;
+}
+
 static int run_channel(struct sub *sub, struct kecho *k)
 {
 	struct kecho_sink_options opt = {
@@ -313,7 +333,9 @@ static int run_channel(struct sub *sub, struct kecho *k)
 		complain("cannot become a sink of '%s': %s", sub->channel, kecho_explain());
 		goto close_roster;
 	}
-	run_sink(sub);
+	err = filter_events(sub);
+	if (!err)
+		run_sink(sub);
 	kecho_sink_close(sub->sink);
 close_roster:
 	roster_close(sub->roster);
@@ -337,9 +359,11 @@ static int sub_run(int argc, char **argv)
 		return code;
 	if (!sub.left)
 		return EXIT_OK;
+	if (sub.expression && expression(KECHO_FOR_EVENT, sub.expression, &sub.filter))
+		return EXIT_USAGE;
 	code = typed_open(&sub.typed);
 	if (code)
-		return code;
+		goto free_filter;
 	sub.show.type = sub.typed.type;
 	err = stop_init();
 	if (!err)
@@ -352,7 +376,10 @@ static int sub_run(int argc, char **argv)
 	code = err ? EXIT_ERROR : sub.code;
 	if (code == EXIT_OK && sub.lost && sub.strict)
 		code = EXIT_LOST;
-	return out_end(code);
+	code = out_end(code);
+free_filter:
+	kecho_filter_free(sub.filter);
+	return code;
 }
 
 const struct verb verb_sub = {

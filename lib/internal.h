@@ -43,6 +43,7 @@
 enum lib_limits {
 	FEED_BUDGET = 64,	/* events that one source gives in a row */
 	DISPATCH_BATCH = 16,	/* events that callbacks get for one look at the log */
+	FILTERED_BATCHES_MAX = 64,	/* none of them for the sink: then it looks around */
 	GATES_MAX = 1024,	/* of one node on its host */
 	GATE_STRIDE = 64,
 	DYING_MS = 200,		/* from a process's sockets to its pidfd, as it exits */
@@ -188,6 +189,9 @@ struct kecho_sink {
 	const struct kecho_limit_slot *kept;
 	struct client_pages *pages;		/* where it is */
 	u32 handle;
+	struct lib_lock filter_lock;
+	struct sink_filter *filter;	/* NULL: all events are for it */
+	u64 filtered;			/* events that were not; atomic */
 	int end_error;		/* why it is disconnected; 0: it was too slow */
 	char end_why[WHY_MAX];	/* the same, as the node says */
 };
@@ -443,6 +447,7 @@ void direct_interrupt(struct conn *c);
 
 /* wait.c */
 u64 wait_deadline(int timeout_ms);
+bool wait_over(u64 deadline);
 int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
 	      u64 deadline);
 void sleep_on(struct kecho_channel *ch, u32 how);

@@ -4,6 +4,7 @@
  */
 #include "internal.h"
 #include "probe.h"
+#include "sink_filter.h"
 
 static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho_sink_options *opt)
 {
@@ -35,6 +36,7 @@ void sink_free(struct kecho_sink *s)
 		close(s->pending);
 		atomic_fetch_sub(&s->ch->k->fd_sinks, 1);
 	}
+	sink_filter_free(s);
 	client_pages_put(s->pages);
 	ke_attrs_free(&s->m.attrs);
 	free(s->copy);
@@ -104,28 +106,42 @@ static void set_pending(struct kecho_sink *s, bool on)
 		s->pending_set = false;
 }
 
-/* What events bring with them beside themselves; no lock is held. */
-static void after_events(struct kecho_sink *s, const struct kecho_event *ev, bool due)
+/* What events bring with them beside themselves; no lock is held. How many of the @n are for
+ * the sink: perhaps none. */
+static unsigned int after_events(struct kecho_sink *s, struct kecho_event *ev, unsigned int n,
+				 bool due)
 {
 	if (due)
 		feeds_release(s);
 	if (ev->kind == KECHO_ENDED)
 		drop_told(s);
 	set_pending(s, true);
+	return READ_ONCE(s->filter) ? sink_filter_judge(s, ev, n) : n;
 }
 
-static unsigned int next_events(struct kecho_sink *s, struct kecho_event *ev, unsigned int max)
+static unsigned int take_events(struct kecho_sink *s, struct kecho_event *ev, unsigned int max,
+				bool *due)
 {
 	unsigned int n;
-	bool due;
 
 	do {
 		lib_lock(&s->lock);
-		n = feeds_next(s, ev, max, &due);
+		n = feeds_next(s, ev, max, due);
 		lib_unlock(&s->lock);
 	} while (!n && stall_taken(s));
-	if (n)
-		after_events(s, ev, due);
+	return n;
+}
+
+/* 0: there are none, or none for the sink in as many as one call looks at. */
+static unsigned int next_events(struct kecho_sink *s, struct kecho_event *ev, unsigned int max)
+{
+	unsigned int n, taken, batches = 0;
+	bool due;
+
+	do {
+		taken = take_events(s, ev, max, &due);
+		n = taken ? after_events(s, ev, taken, due) : 0;
+	} while (taken && !n && ++batches < FILTERED_BATCHES_MAX);
 	return n;
 }
 
@@ -162,11 +178,14 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 	u64 deadline = wait_deadline(timeout_ms);
 	struct kecho *k = s->ch->k;
 	unsigned int n = 0;
+	bool late = false;
 	int err;
 
 	for (;; n = next_events(s, ev, max)) {
 		if (n)
 			return n;
+		if (late)	/* what has come by then was not for it */
+			return -ETIMEDOUT;
 		if (smp_load_acquire(&s->disconnected))
 			return over(s);
 		if (READ_ONCE(s->taken))
@@ -189,6 +208,7 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 		err = wait_once(k, s->ch, feeds_ready, s, deadline);
 		if (err)
 			return err;
+		late = READ_ONCE(s->filter) && wait_over(deadline);
 	}
 }
 
@@ -208,14 +228,14 @@ ssize_t kecho_read_vector(struct kecho_sink *s, struct kecho_event *ev, size_t m
 		return refuse_read(s, -EBUSY, "another thread reads it");
 	}
 	n = s->disconnected ? 0 : feeds_next(s, ev, min_t(size_t, max, FEED_BUDGET), &due);
-	more = !n || due || ev->kind == KECHO_ENDED || s->pollfd >= 0;
+	more = !n || due || ev->kind == KECHO_ENDED || s->pollfd >= 0 || READ_ONCE(s->filter);
 	__atomic_store_n(&s->reading, more, __ATOMIC_RELAXED);
 	lib_unlock(&s->lock);
 	if (likely(!more))
 		return n;
 	if (n)
-		after_events(s, ev, due);
-	else
+		n = after_events(s, ev, n, due);
+	if (!n)
 		n = read_wait(s, ev, min_t(size_t, max, FEED_BUDGET), timeout_ms);
 	__atomic_store_n(&s->reading, false, __ATOMIC_RELEASE);
 	return n;

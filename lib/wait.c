@@ -312,6 +312,11 @@ u64 wait_deadline(int timeout_ms)
 	return timeout_ms < 0 ? U64_MAX : now_ms() + timeout_ms;
 }
 
+bool wait_over(u64 deadline)
+{
+	return deadline != U64_MAX && now_ms() >= deadline;
+}
+
 /*
  * Sleeps, unless ready(@arg), until something may have changed or the deadline.
  * @ch: the only channel of interest; NULL: all. -ETIMEDOUT.
@@ -319,7 +324,7 @@ u64 wait_deadline(int timeout_ms)
 int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
 	      u64 deadline)
 {
-	if (deadline != U64_MAX && now_ms() >= deadline)
+	if (wait_over(deadline))
 		return ready(arg) ? 0 : -ETIMEDOUT;
 	if (only_doorbells(k, ch))
 		sleep_futex(ch, ready, arg, deadline);

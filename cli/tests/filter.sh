@@ -172,6 +172,22 @@ wrong "no object" "kecho filter: $dir/f: it is no object" compile --c "$dir/f"
 run compile --c "$dir/loop.o"
 is "$code" 1 "a loop in C: exit code 1"
 has "$err" "instruction [0-9]*: it jumps back" "and the instruction"
+# A sink that gets some of the events.
+ch=$(channel some)
+start "$dir/got" "$dir/sub.err" "$kecho" sub --policy block --count 2 --timeout 20s \
+	--filter 'prefix(event.line, "b") || source.all == 1' "$ch"
+sub=$pid
+until_true joined "$ch" sink 1
+claim $? "a sink with a filter joins"
+echo a | "$kecho" pub --event-attr line=a "$ch"
+is $? 0 "an event that is not for it"
+echo b | "$kecho" pub --event-attr line=bb "$ch"
+echo c | "$kecho" pub --attr all=1 "$ch"
+code_of "$sub"
+is "$(tr '\n' ' ' <"$dir/got")" "b c " "those that the filter says yes to, and no others"
+"$kecho" sub --filter 'event.line ==' "$ch" >"$dir/out" 2>"$dir/err"
+is $? 2 "a wrong filter of sub: exit code 2"
+has "$(<"$dir/err")" '^kecho sub: column 14: ' "and where"
 wrong "no folder" "kecho filter: cannot create $dir/none/f: No such file or directory" \
 	compile -o "$dir/none/f" 1
 wrong "a full disk" "kecho filter: cannot write /dev/full: No space left on device" \

@@ -70,6 +70,28 @@ ssize_t kecho_filter_dump(const struct kecho_filter *f, char *buf, size_t size);
 /* @f may be NULL. Does not block. */
 void kecho_filter_free(struct kecho_filter *f);
 
+/* --------------------------------------------------------------------- to use one */
+
+struct kecho_type;
+
+/*
+ * kecho_sink_filter - from here on kecho_read() and callbacks get only those events that @f
+ * says yes to; NULL: all. It takes the place of the one before, while events flow: each is
+ * judged by one of them. Losses and ends come as without it.
+ * @type says what an event is (kecho/type.h): a struct, or NULL: plain bytes, which have no
+ * fields. An event that is shorter than what the filter looks at is not for the sink. Neither
+ * @f nor @type is kept.
+ * Attributes are those of 10 ms ago at the most, as far as this node has heard of them;
+ * ages are absent.
+ * Does not block; any thread may call it. -EINVAL: it is one for KECHO_FOR_OUT; -EACCES: it
+ * can't be made for @type, kecho_explain() has the reason; -ENOMEM.
+ */
+int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
+		      const struct kecho_type *type);
+
+/* Events that were not for it, ever. They count as read, and never as lost. */
+uint64_t kecho_sink_filtered(const struct kecho_sink *s);
+
 /* ------------------------------------------------------------------- to try one */
 
 /*

@@ -1,0 +1,299 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A sink's filter, judged where the sink reads.
+ *
+ * What it asks of the members, their nodes and the channel is kept for each source, as a
+ * view, and looked up again when that is FILTER_LOOK_MS old: an event costs no lookup, and
+ * none of the locks that one takes. What belongs to the event is taken from it each time.
+ *
+ * Events that were read are judged with the filter's lock held, so one version judges all of
+ * them and one thread at a time has its state. It comes before all other locks.
+ */
+#include <search.h>
+
+#include "filter_impl.h"
+#include "internal.h"
+#include "sink_filter.h"
+#include "types.h"
+
+enum { FILTER_LOOK_MS = 10 };
+
+/* What the filter finds of one source's events. */
+struct view {
+	u64 source;		/* first: the key */
+	u64 looked_ms;
+	u32 n;
+	struct kecho_filter_value slot[KE_FILTER_SLOTS_MAX];
+	struct ke_filter_str str[KE_FILTER_SLOTS_MAX];
+	void *copy[KE_FILTER_SLOTS_MAX];	/* of what was looked up, KE_ATTR_VALUE_MAX bytes */
+};
+
+struct sink_filter {
+	struct ke_filter *f;
+	struct ke_program *program;
+	struct ke_filter_state *state;
+	void *views;		/* a tree of struct view */
+	struct view *last;	/* that events came from */
+};
+
+static u64 real_now(void *arg)
+{
+	(void)arg;
+	return lib_clock_ns(CLOCK_REALTIME);
+}
+
+/* ------------------------------------------------------------------------- views */
+
+static int by_source(const void *a, const void *b)
+{
+	u64 x = *(const u64 *)a, y = *(const u64 *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void free_view(void *view)
+{
+	struct view *v = view;
+	u32 i;
+
+	for (i = 0; i < v->n; i++)
+		free(v->copy[i]);
+	free(v);
+}
+
+static struct view *make_view(u64 source, u32 n)
+{
+	struct view *v = calloc(1, sizeof(*v));
+
+	if (v)
+		*v = (struct view){ .source = source, .n = n };
+	return v;
+}
+
+static struct view *view_of(struct sink_filter *sf, u64 source)
+{
+	struct view *v = sf->last, **found;
+
+	if (likely(v && v->source == source))
+		return v;
+	found = tfind(&source, &sf->views, by_source);
+	v = found ? *found : make_view(source, sf->f->nslots);
+	if (v && !found && !tsearch(v, &sf->views, by_source)) {
+		free_view(v);
+		return NULL;
+	}
+	sf->last = v;
+	return v;
+}
+
+/* The source is over. */
+static void drop_view(struct sink_filter *sf, u64 source)
+{
+	struct view **found = tfind(&source, &sf->views, by_source), *v;
+
+	if (!found)
+		return;
+	v = *found;
+	tdelete(&source, &sf->views, by_source);
+	free_view(v);
+	sf->last = NULL;
+}
+
+/* ------------------------------------------------------------------------- slots */
+
+/* @data stays as long as the slot is used. */
+static void put(struct view *v, u32 i, const struct ke_filter_slot *s,
+		const struct kecho_value *value)
+{
+	if (s->kind && s->kind != (u8)value->kind)
+		return;
+	v->slot[i].present = 1;
+	v->slot[i].value = value->kind == KECHO_I64 ? value->i64 : (s64)value->len;
+	v->str[i] = (struct ke_filter_str){ .data = value->data, .len = value->len };
+}
+
+/* Whose attribute it is, and how kecho_member_get() calls it. */
+static u64 member_of(const struct kecho_sink *s, u64 source, u8 scope)
+{
+	switch (scope) {
+	case KECHO_SCOPE_SOURCE:
+	case KECHO_SCOPE_SOURCE_NODE:
+		return source;
+	case KECHO_SCOPE_CHANNEL:
+		return 0;
+	default:
+		return READ_ONCE(s->m.id);
+	}
+}
+
+static bool is_nodes(u8 scope)
+{
+	return scope == KECHO_SCOPE_SOURCE_NODE || scope == KECHO_SCOPE_SINK_NODE ||
+	       scope == KECHO_SCOPE_NODE;
+}
+
+/* What can't be looked up now stays as it was. */
+static void look_up(struct kecho_sink *s, struct sink_filter *sf, struct view *v, u32 i)
+{
+	const struct ke_filter_slot *slot = &sf->f->slots[i];
+	char name[KE_NAME_MAX + sizeof("node.")];
+	struct kecho_value value;
+	int err;
+
+	snprintf(name, sizeof(name), "%s%.*s", is_nodes(slot->scope) ? "node." : "",
+		 slot->name_len, sf->f->consts + slot->name);
+	v->copy[i] = v->copy[i] ?: malloc(KE_ATTR_VALUE_MAX);
+	if (!v->copy[i])
+		return;
+	err = s->ch->k->attach->get(s->ch, member_of(s, v->source, slot->scope), name, &value,
+				    v->copy[i], KE_ATTR_VALUE_MAX);
+	if (err && err != -ENOENT)
+		return;
+	v->slot[i].present = 0;
+	if (!err)
+		put(v, i, slot, &value);
+}
+
+/* Ages are absent: nobody says yet when an attribute was heard of. */
+static bool is_looked_up(const struct ke_filter_slot *s)
+{
+	return s->scope != KECHO_SCOPE_EVENT && !(s->flags & KECHO_SLOT_AGE);
+}
+
+static void look_around(struct kecho_sink *s, struct sink_filter *sf, struct view *v)
+{
+	u64 now = lib_clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000;
+	u32 i;
+
+	if (v->looked_ms && now - v->looked_ms < FILTER_LOOK_MS)
+		return;
+	v->looked_ms = now;
+	for (i = 0; i < v->n; i++)
+		if (is_looked_up(&sf->f->slots[i]))
+			look_up(s, sf, v, i);
+}
+
+static void take_event(const struct sink_filter *sf, struct view *v, const struct kecho_event *ev)
+{
+	char name[KE_NAME_MAX + 1];
+	struct kecho_value value;
+	u32 i;
+
+	for (i = 0; i < v->n; i++) {
+		const struct ke_filter_slot *s = &sf->f->slots[i];
+
+		if (s->scope != KECHO_SCOPE_EVENT)
+			continue;
+		snprintf(name, sizeof(name), "%.*s", s->name_len, sf->f->consts + s->name);
+		v->slot[i].present = 0;
+		if (!kecho_event_get(ev, name, &value))
+			put(v, i, s, &value);
+	}
+}
+
+/* ----------------------------------------------------------------------- judging */
+
+static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kecho_event *ev)
+{
+	static const struct ke_filter_ops ops = { .now_ns = real_now };
+	struct view *v = view_of(sf, ev->source);
+	struct ke_judged judged = {
+		.payload = ev->data, .len = ev->len, .seq = ev->seq, .time_ns = ev->time_ns,
+	};
+
+	if (!v)
+		return true;	/* no memory: rather one too many than one too few */
+	look_around(s, sf, v);
+	take_event(sf, v, ev);
+	judged.slots = v->slot;
+	judged.strs = v->str;
+	return ke_program_run(sf->program, sf->state, &judged, &ops, NULL);
+}
+
+unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, unsigned int n)
+{
+	unsigned int i, kept = 0;
+	struct sink_filter *sf;
+
+	lib_lock(&s->filter_lock);
+	sf = s->filter;
+	for (i = 0; i < n; i++) {
+		if (sf && ev[i].kind == KECHO_ENDED)
+			drop_view(sf, ev[i].source);
+		if (sf && ev[i].kind == KECHO_EVENT && !judge(s, sf, &ev[i]))
+			continue;
+		if (kept != i)
+			ev[kept] = ev[i];
+		kept++;
+	}
+	__atomic_fetch_add(&s->filtered, n - kept, __ATOMIC_RELAXED);
+	lib_unlock(&s->filter_lock);
+	return kept;
+}
+
+/* ------------------------------------------------------------------ made, changed */
+
+static void free_filter(struct sink_filter *sf)
+{
+	if (!sf)
+		return;
+	tdestroy(sf->views, free_view);
+	ke_filter_state_free(sf->state);
+	ke_program_free(sf->program);
+	ke_filter_free(sf->f);
+	free(sf);
+}
+
+void sink_filter_free(struct kecho_sink *s)
+{
+	free_filter(s->filter);
+}
+
+static int make_filter(struct sink_filter **out, const struct kecho_filter *f,
+		       const struct kecho_type *type, char *why)
+{
+	struct sink_filter *sf = calloc(1, sizeof(*sf));
+	int err;
+
+	strscpy(why, "no memory", KE_FILTER_WHY_MAX);
+	if (!sf)
+		return -ENOMEM;
+	err = ke_filter_load(&sf->f, f->wire, f->len, why);
+	if (!err)
+		err = ke_program_make(&sf->program, sf->f, type ? type->t : NULL, why);
+	if (!err) {
+		sf->state = ke_filter_state_make(lib_clock_ns(CLOCK_REALTIME));
+		err = sf->state ? 0 : -ENOMEM;
+	}
+	if (err)
+		free_filter(sf);
+	else
+		*out = sf;
+	return err;
+}
+
+int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
+		      const struct kecho_type *type)
+{
+	struct sink_filter *new = NULL, *old;
+	char why[KE_FILTER_WHY_MAX];
+	int err;
+
+	if (f && f->f->kind == KECHO_FILTER_OUT)
+		return lib_fail(-EINVAL, "sink of '%s': the filter is one for sources",
+				s->ch->ch.name);
+	err = f ? make_filter(&new, f, type, why) : 0;
+	if (err)
+		return lib_fail(err, "sink of '%s': filter: %s", s->ch->ch.name, why);
+	lib_lock(&s->filter_lock);
+	old = s->filter;
+	WRITE_ONCE(s->filter, new);
+	lib_unlock(&s->filter_lock);
+	free_filter(old);
+	return 0;
+}
+
+uint64_t kecho_sink_filtered(const struct kecho_sink *s)
+{
+	return __atomic_load_n(&s->filtered, __ATOMIC_RELAXED);
+}
