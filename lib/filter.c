@@ -23,6 +23,24 @@ const char *filter_scope_text(u8 scope)
 	return texts[scope];
 }
 
+static u64 real_now(void *arg)
+{
+	(void)arg;
+	return lib_clock_ns(CLOCK_REALTIME);
+}
+
+const struct ke_filter_ops filter_ops = { .now_ns = real_now };
+
+void filter_put(struct kecho_filter_value *slot, struct ke_filter_str *str,
+		const struct ke_filter_slot *s, const struct kecho_value *v)
+{
+	if (s->kind && s->kind != (u8)v->kind)
+		return;
+	slot->present = 1;
+	slot->value = v->kind == KECHO_I64 ? v->i64 : (s64)v->len;
+	*str = (struct ke_filter_str){ .data = v->data, .len = v->len };
+}
+
 static int prove(const struct ke_filter *f, char *why)
 {
 	struct ke_program *p;

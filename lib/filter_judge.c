@@ -33,14 +33,6 @@ struct kecho_judge {
 	u32 answers, fields;	/* those of fields come first, sorted by name */
 };
 
-static u64 real_now(void __maybe_unused *arg)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return t.tv_sec * 1000000000ULL + t.tv_nsec;
-}
-
 /* ------------------------------------------------------------------------- asking */
 
 /* A copy that ends in a zero which does not count. */
@@ -250,11 +242,7 @@ static void fill_slot(struct kecho_judge *j, const struct ke_filter *f, u32 i)
 		j->slot[i] = (struct kecho_filter_value){ .present = 1, .value = a->age_ns };
 		return;
 	}
-	if (s->kind && s->kind != (u8)a->value.kind)
-		return;
-	j->slot[i].present = 1;
-	j->slot[i].value = a->value.kind == KECHO_I64 ? a->value.i64 : (s64)a->value.len;
-	j->str[i] = (struct ke_filter_str){ .data = a->value.data, .len = a->value.len };
+	filter_put(&j->slot[i], &j->str[i], s, &a->value);
 }
 
 /* -------------------------------------------------------------------------------- */
@@ -295,7 +283,7 @@ int kecho_judge_open(struct kecho_judge **out, const struct kecho_filter *f,
 	j->judged.time_ns = ev->time_ns;
 	j->judged.slots = j->slot;
 	j->judged.strs = j->str;
-	j->state = ke_filter_state_make(real_now(NULL));
+	j->state = ke_filter_state_make(filter_ops.now_ns(NULL));
 	err = j->state ? make_ready(j, f->f, ev) : lib_fail(-ENOMEM, "filter");
 	if (err)
 		kecho_judge_close(j);
@@ -306,9 +294,8 @@ int kecho_judge_open(struct kecho_judge **out, const struct kecho_filter *f,
 
 int kecho_judge_run(struct kecho_judge *j, int64_t *score)
 {
-	static const struct ke_filter_ops ops = { .now_ns = real_now };
 	s64 s;
-	bool yes = ke_program_run(j->program, j->state, &j->judged, &ops, &s);
+	bool yes = ke_program_run(j->program, j->state, &j->judged, &filter_ops, &s);
 
 	if (score)
 		*score = s;

@@ -32,15 +32,10 @@ struct sink_filter {
 	struct ke_filter *f;
 	struct ke_program *program;
 	struct ke_filter_state *state;
+	char *name[KE_FILTER_SLOTS_MAX];	/* of each slot, as kecho_member_get() calls it */
 	void *views;		/* a tree of struct view */
 	struct view *last;	/* that events came from */
 };
-
-static u64 real_now(void *arg)
-{
-	(void)arg;
-	return lib_clock_ns(CLOCK_REALTIME);
-}
 
 /* ------------------------------------------------------------------------- views */
 
@@ -101,18 +96,7 @@ static void drop_view(struct sink_filter *sf, u64 source)
 
 /* ------------------------------------------------------------------------- slots */
 
-/* @data stays as long as the slot is used. */
-static void put(struct view *v, u32 i, const struct ke_filter_slot *s,
-		const struct kecho_value *value)
-{
-	if (s->kind && s->kind != (u8)value->kind)
-		return;
-	v->slot[i].present = 1;
-	v->slot[i].value = value->kind == KECHO_I64 ? value->i64 : (s64)value->len;
-	v->str[i] = (struct ke_filter_str){ .data = value->data, .len = value->len };
-}
-
-/* Whose attribute it is, and how kecho_member_get() calls it. */
+/* Whose attribute it is, for kecho_member_get(). */
 static u64 member_of(const struct kecho_sink *s, u64 source, u8 scope)
 {
 	switch (scope) {
@@ -126,32 +110,23 @@ static u64 member_of(const struct kecho_sink *s, u64 source, u8 scope)
 	}
 }
 
-static bool is_nodes(u8 scope)
-{
-	return scope == KECHO_SCOPE_SOURCE_NODE || scope == KECHO_SCOPE_SINK_NODE ||
-	       scope == KECHO_SCOPE_NODE;
-}
-
 /* What can't be looked up now stays as it was. */
 static void look_up(struct kecho_sink *s, struct sink_filter *sf, struct view *v, u32 i)
 {
 	const struct ke_filter_slot *slot = &sf->f->slots[i];
-	char name[KE_NAME_MAX + sizeof("node.")];
 	struct kecho_value value;
 	int err;
 
-	snprintf(name, sizeof(name), "%s%.*s", is_nodes(slot->scope) ? "node." : "",
-		 slot->name_len, sf->f->consts + slot->name);
 	v->copy[i] = v->copy[i] ?: malloc(KE_ATTR_VALUE_MAX);
 	if (!v->copy[i])
 		return;
-	err = s->ch->k->attach->get(s->ch, member_of(s, v->source, slot->scope), name, &value,
-				    v->copy[i], KE_ATTR_VALUE_MAX);
+	err = s->ch->k->attach->get(s->ch, member_of(s, v->source, slot->scope), sf->name[i],
+				    &value, v->copy[i], KE_ATTR_VALUE_MAX);
 	if (err && err != -ENOENT)
 		return;
 	v->slot[i].present = 0;
 	if (!err)
-		put(v, i, slot, &value);
+		filter_put(&v->slot[i], &v->str[i], slot, &value);
 }
 
 /* Ages are absent: nobody says yet when an attribute was heard of. */
@@ -175,7 +150,6 @@ static void look_around(struct kecho_sink *s, struct sink_filter *sf, struct vie
 
 static void take_event(const struct sink_filter *sf, struct view *v, const struct kecho_event *ev)
 {
-	char name[KE_NAME_MAX + 1];
 	struct kecho_value value;
 	u32 i;
 
@@ -184,10 +158,9 @@ static void take_event(const struct sink_filter *sf, struct view *v, const struc
 
 		if (s->scope != KECHO_SCOPE_EVENT)
 			continue;
-		snprintf(name, sizeof(name), "%.*s", s->name_len, sf->f->consts + s->name);
 		v->slot[i].present = 0;
-		if (!kecho_event_get(ev, name, &value))
-			put(v, i, s, &value);
+		if (!kecho_event_get(ev, sf->name[i], &value))
+			filter_put(&v->slot[i], &v->str[i], s, &value);
 	}
 }
 
@@ -195,7 +168,6 @@ static void take_event(const struct sink_filter *sf, struct view *v, const struc
 
 static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kecho_event *ev)
 {
-	static const struct ke_filter_ops ops = { .now_ns = real_now };
 	struct view *v = view_of(sf, ev->source);
 	struct ke_judged judged = {
 		.payload = ev->data, .len = ev->len, .seq = ev->seq, .time_ns = ev->time_ns,
@@ -207,7 +179,7 @@ static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kec
 	take_event(sf, v, ev);
 	judged.slots = v->slot;
 	judged.strs = v->str;
-	return ke_program_run(sf->program, sf->state, &judged, &ops, NULL);
+	return ke_program_run(sf->program, sf->state, &judged, &filter_ops, NULL);
 }
 
 unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, unsigned int n)
@@ -235,8 +207,12 @@ unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, uns
 
 static void free_filter(struct sink_filter *sf)
 {
+	u32 i;
+
 	if (!sf)
 		return;
+	for (i = 0; i < KE_FILTER_SLOTS_MAX; i++)
+		free(sf->name[i]);
 	tdestroy(sf->views, free_view);
 	ke_filter_state_free(sf->state);
 	ke_program_free(sf->program);
@@ -247,6 +223,28 @@ static void free_filter(struct sink_filter *sf)
 void sink_filter_free(struct kecho_sink *s)
 {
 	free_filter(s->filter);
+}
+
+static bool is_nodes(u8 scope)
+{
+	return scope == KECHO_SCOPE_SOURCE_NODE || scope == KECHO_SCOPE_SINK_NODE ||
+	       scope == KECHO_SCOPE_NODE;
+}
+
+/* Once: they are asked for with each event. */
+static int make_names(struct sink_filter *sf)
+{
+	const struct ke_filter_slot *s = sf->f->slots;
+	u32 i;
+
+	for (i = 0; i < sf->f->nslots; i++, s++) {
+		if (asprintf(&sf->name[i], "%s%.*s", is_nodes(s->scope) ? "node." : "",
+			     s->name_len, sf->f->consts + s->name) >= 0)
+			continue;
+		sf->name[i] = NULL;
+		return -ENOMEM;
+	}
+	return 0;
 }
 
 static int make_filter(struct sink_filter **out, const struct kecho_filter *f,
@@ -262,8 +260,9 @@ static int make_filter(struct sink_filter **out, const struct kecho_filter *f,
 	if (!err)
 		err = ke_program_make(&sf->program, sf->f, type ? type->t : NULL, why);
 	if (!err) {
-		sf->state = ke_filter_state_make(lib_clock_ns(CLOCK_REALTIME));
-		err = sf->state ? 0 : -ENOMEM;
+		strscpy(why, "no memory", KE_FILTER_WHY_MAX);
+		sf->state = ke_filter_state_make(filter_ops.now_ns(NULL));
+		err = sf->state ? make_names(sf) : -ENOMEM;
 	}
 	if (err)
 		free_filter(sf);
