@@ -70,11 +70,15 @@ skip() { # DESCRIPTION REASON
 
 # Start a command in the background: its process id is in $pid. Bash would give it
 # no stdin and have it ignore SIGINT. Descriptors 3 and 4 are the test's own ends of
-# fifos: a reader with a copy of one would never see the end.
+# fifos: a reader with a copy of one would never see the end. What another process has
+# written to its files is gone when this returns, not only once the process runs.
 start() { # STDOUT STDERR COMMAND…
-	local to=$1 errors=$2
+	local to=$1 errors=$2 file
 
 	shift 2
+	for file in "$to" "$errors"; do
+		[ ! -f "$file" ] || : >"$file"
+	done
 	env --default-signal=INT "$@" <&0 >"$to" 2>"$errors" 3>&- 4>&- &
 	pid=$!
 	pids+=("$pid")
