@@ -58,6 +58,7 @@ static s64 lapped(struct kd_source *src, u64 head)
 	if (pos <= src->s.log.end || pos > KE_POSITION_MAX)
 		return -EPROTO;
 	src->skip = pos;
+	src->lapped = true;
 	return skip_on(src);
 }
 
@@ -191,11 +192,8 @@ static int begin(struct kd_source *src, u8 from, u64 *pos, u64 *seq)
 	return err;
 }
 
-/*
- * Another host begins to read it: all that is there must be in the copy first, for that
- * is what the stream's start is chosen from.
- */
-static int catch_up(struct kd_source *src, u64 pos, u64 seq)
+/* All that is there from @pos on, as far as it has not been overwritten, or up to there. */
+static int fill(struct kd_source *src, u64 pos, u64 seq, bool with_gaps)
 {
 	struct ke_log *copy = &src->s.log;
 	u64 most = 2 * copy->size;
@@ -205,7 +203,8 @@ static int catch_up(struct kd_source *src, u64 pos, u64 seq)
 	if (err)
 		return err;
 	src->skip = 0;
-	while (n > 0 && most >= (u64)n) {
+	src->lapped = false;
+	while (n > 0 && most >= (u64)n && (with_gaps || !src->lapped)) {
 		n = copy_piece(src);
 		most -= max_t(s64, n, 0);
 	}
@@ -219,14 +218,30 @@ static int catch_up(struct kd_source *src, u64 pos, u64 seq)
 	return 0;
 }
 
+/*
+ * Another host begins to read it: all that is there must be in the copy first, for that
+ * is what the stream's start is chosen from. What the host held until now begins a little
+ * behind the tail, and the source runs on meanwhile: if the tail passes where we began,
+ * that is no reason to leave out what is still there. A source that is held runs into its
+ * limit, so the next attempt, or the one after it, has it all.
+ */
+static int catch_up(struct kd_source *src, u8 from)
+{
+	int i, err = 0;
+	u64 pos, seq;
+
+	src->lapped = true;
+	for (i = 1; i <= KD_COPY_TRIES && src->lapped && !err; i++)
+		err = begin(src, from, &pos, &seq) ?: fill(src, pos, seq, i == KD_COPY_TRIES);
+	return err;
+}
+
 int kd_copy_open(struct ke_source *s, u8 from)
 {
 	struct kd_source *src = s->member.owner;
-	u64 pos, seq, size = src->log.size;
-	int err = src->why ? -EPROTO : begin(src, from, &pos, &seq);
+	u64 size = src->log.size;
+	int err = src->why ? -EPROTO : kd_user_charge(src->user, size);
 
-	if (!err)
-		err = kd_user_charge(src->user, size);
 	if (err) {
 		kd_say(LOG_WARNING, "other hosts cannot read a source of user %u in '%s': %s",
 		       src->user->uid, src->c->ch.name, strerror(-err));
@@ -238,7 +253,7 @@ int kd_copy_open(struct ke_source *s, u8 from)
 		kd_user_uncharge(src->user, size);
 		return -ENOMEM;
 	}
-	err = catch_up(src, pos, seq);
+	err = catch_up(src, from);
 	if (err) {
 		kd_copy_close(s);
 		kd_source_fail(src, "its log says what cannot be");

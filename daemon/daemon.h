@@ -28,6 +28,7 @@ enum kd_limits {
 	KD_EVENTS = 64,			/* taken from the kernel at once */
 	KD_TURN_REQUESTS = 8,		/* of one process, before others have a turn */
 	KD_TURN_BYTES = 256 << 10,	/* copied of one log, before others have a turn */
+	KD_COPY_TRIES = 16,		/* to begin a copy where the log begins */
 	KD_ANSWER_MAX = 56 << 10,	/* bytes of a list in one answer */
 	KD_SOCKET_BYTES = 64 << 10,	/* in the kernel for a process that does not read */
 	KD_JOINS_MAX = 32,		/* questions to the registry at a time */
@@ -200,6 +201,7 @@ struct kd_source {
 	struct kecho_log_header copy_hdr;
 	u8 *ring;			/* of the copy */
 	u64 skip;			/* the copy goes on there, after a gap; 0: no */
+	bool lapped;			/* the copy has had a gap since it began */
 	struct list_head opening_list, channel_list, ready_list;
 	struct kd_channel *c;
 	struct kd_opening *o;		/* NULL: its process has gone */

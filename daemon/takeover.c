@@ -8,7 +8,7 @@
  * that it had: who is not back may yet be reading there. Who is not back by then has lost its
  * members, and sees that before anything is overwritten that it reads. If nothing was found
  * logs are held for as long, and links come at once. What sinks of other hosts held up is
- * held until their links are back, or they take this node for dead.
+ * held until their links are back, or for as long as they may be away and not count as dead.
  */
 #include "keep.h"
 
@@ -316,6 +316,7 @@ static void all_back(struct kd *d)
 	if (d->taking_over)
 		give_up(d);
 	d->taking_over = d->holds = false;
+	d->gates_by = lib_deadline(KE_NODE_DEAD_MS);
 	let_go(d);
 	each_file(d, "limits-", sweep_limits);
 	look_at_sources(d);
