@@ -32,7 +32,6 @@ static void *reads_all(void *arg)
 	struct stage *s = arg;
 	struct kecho_event ev;
 
-	s->next = 1;
 	while (s->next - 1 != smp_load_acquire(&s->last)) {
 		if (kecho_read(s->snk, &ev, QUIET_MS))
 			continue;
@@ -51,7 +50,7 @@ static bool stage_open(struct stage *s, enum kecho_policy policy)
 	struct kecho_sink_options snk = { .policy = policy };
 	int i;
 
-	*s = (struct stage){ .last = U64_MAX };
+	*s = (struct stage){ .last = U64_MAX, .next = 1 };
 	for (i = 0; i < 2; i++)
 		if (!ok(!kecho_open(&s->k[i], NULL) &&
 			!kecho_channel_open(s->k[i], "stage", NULL, &s->ch[i]), "%s",
@@ -88,7 +87,7 @@ static void one_death(struct stage *s, u64 *number)
 	put_down(daemon_pid);
 	submit_part(s, number);
 	ok(comes_true(READ_ONCE(s->next) == *number + 1), "without a node: %llu of %llu",
-	   (unsigned long long)s->next - 1, (unsigned long long)*number);
+	   (unsigned long long)READ_ONCE(s->next) - 1, (unsigned long long)*number);
 	must(start_daemon(), "the next kechod");
 	submit_part(s, number);
 	ok(comes_true(attached(s->ch[0], 2) && attached(s->ch[1], 2)), "both are in again");
@@ -108,8 +107,8 @@ static void deaths(enum kecho_policy policy)
 		one_death(&s, &number);
 	smp_store_release(&s.last, number);
 	ok(comes_true(READ_ONCE(s.next) == number + 1), "%llu of %llu came",
-	   (unsigned long long)s.next - 1, (unsigned long long)number);
-	smp_store_release(&s.last, s.next - 1);
+	   (unsigned long long)READ_ONCE(s.next) - 1, (unsigned long long)number);
+	smp_store_release(&s.last, READ_ONCE(s.next) - 1);
 	pthread_join(s.reader, NULL);
 	is_eq(s.wrong, 0, "each once, in order");
 	is_eq(s.lost, 0, "nothing was lost");
