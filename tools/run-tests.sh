@@ -11,15 +11,18 @@
 # TREE/test-logs.
 #
 # Each test is alone on a network of its own, if this user may make one. Then the
-# trees behind the first run side by side, one on each CPU: the first, where times
-# are judged, has the machine to itself.
+# trees behind the first run side by side, and with them, at a low priority, those suites
+# of the first that only compute: the rest of the first, where times are judged, has the
+# machine to itself, but for what builds the others in what it leaves idle.
 
 set -u
 
 root=$(cd "$(dirname "$0")/.." && pwd)
 build_limit_s=600
 kill_after_s=5
+computing="fuzz mutants tree vm"
 only=
+lane=all	# or: timed, computing
 passed=0
 failed=0
 skipped=0
@@ -67,58 +70,78 @@ wanted()
 	*,"${only:-${1%%,*}}",*) ;;
 	*) return 1 ;;
 	esac
+	case "$lane $computing " in
+	timed\ *" ${1%%,*} "*) return 1 ;;
+	computing\ *" ${1%%,*} "*) ;;
+	computing\ *) return 1 ;;
+	esac
 }
 
-run_tree()
+build_tree()
 {
-	tree=$1
-	wrap=
-	# The thread sanitizer's shadow memory cannot be laid over every random layout.
-	if [ "$tree" = build-tsan ] && setarch -R true 2>/dev/null; then
-		wrap="setarch -R"
-	fi
-	logs=$root/$tree/test-logs
+	logs=$root/$1/test-logs
 	rm -rf "$logs"
 	mkdir -p "$logs"
-	run "$tree" "$logs/build" $build_limit_s 0 "$root/tools/build.sh $tree" || return
-	"$root/tools/list-tests.py" "$root/$tree" >"$logs/list" || {
-		echo "FAILED $tree: its tests cannot be listed"
+	run "$1" "$logs/build" $build_limit_s 0 "$root/tools/build.sh $1" || return
+	"$root/tools/list-tests.py" "$root/$1" >"$logs/list" || {
+		echo "FAILED $1: its tests cannot be listed"
 		failed=$((failed + 1))
-		return
+		return 1
 	}
+}
+
+run_tests()
+{
+	logs=$root/$1/test-logs
+	wrap=
+	# The thread sanitizer's shadow memory cannot be laid over every random layout.
+	if [ "$1" = build-tsan ] && setarch -R true 2>/dev/null; then
+		wrap="setarch -R"
+	fi
+	[ $lane != computing ] || wrap="nice -n 10"
 	while IFS='	' read -r name suites protocol limit command; do
 		wanted "$suites" || continue
 		tap=0
 		[ "$protocol" != tap ] || tap=1
 		suite=${suites%%,*}
-		run "$tree/$suite/$name" "$logs/$suite-$name" "$limit" $tap "$alone $wrap $command"
+		run "$1/$suite/$name" "$logs/$suite-$name" "$limit" $tap "$alone $wrap $command"
 	done <"$logs/list"
 }
 
-# A tree whose numbers go to a file, with the short counts: under a sanitizer the full
-# ones take hours, and fuzzers have one of their own.
+# A part whose numbers go to a file.
 run_beside()
 {
-	export KECHO_LONG=0
 	trap '[ -z "$running" ] || kill "$running"; exit 130' HUP INT TERM
 	passed=0
 	failed=0
 	skipped=0
-	run_tree "$1"
+	[ $lane = computing ] || build_tree "$1"
+	[ $failed != 0 ] || run_tests "$1"
 	echo "$passed $failed $skipped" >"$2"
 }
 
-# All trees but the first, no more at a time than there are CPUs.
+start_beside()
+{
+	echo "0 1 0" >"$counts/$n"
+	run_beside "$1" "$counts/$n" &
+	beside="$beside $!"
+	n=$((n + 1))
+}
+
+# What the first tree only computes, and all other trees, no more of them at a time than
+# there are CPUs. They run the short counts: under a sanitizer the full ones take hours.
 run_rest()
 {
 	counts=$(mktemp -d) || exit 2
 	n=0
+	lane=computing
+	[ $built = 0 ] || start_beside "$1"
+	shift
+	lane=all
+	export KECHO_LONG=0
 	for other; do
-		echo "0 1 0" >"$counts/$n"
-		run_beside "$other" "$counts/$n" &
-		beside="$beside $!"
-		n=$((n + 1))
-		[ -n "$alone" ] && [ $((n % $(nproc))) != 0 ] || wait
+		start_beside "$other"
+		[ -n "$alone" ] && [ $(((n - 1) % $(nproc))) != 0 ] || wait
 	done
 	wait
 	while read -r p f s; do
@@ -131,15 +154,33 @@ run_rest()
 	rm -r "$counts"
 }
 
+# In what is left of the machine. What they complain of is said when it is their turn.
+build_ahead()
+{
+	trap 'kill "$building"; exit 130' HUP INT TERM
+	for other; do
+		timeout $build_limit_s chrt -i 0 "$root/tools/build.sh" "$other" \
+			</dev/null >/dev/null 2>&1 &
+		building=$!
+		wait $building
+	done
+}
+
 if [ "$1" = -s ]; then
 	only=$2
 	shift 2
 fi
-run_tree "$1"
-tree=$1
+first=$1
+[ $# = 1 ] || lane=timed
+built=0
+build_tree "$first" && built=1
 shift
-[ $# = 0 ] || run_rest "$@"
-"$root/tools/give-back.sh" "$tree" "$@"
+build_ahead "$@" &
+beside=$!
+[ $built = 0 ] || run_tests "$first"
+wait $beside
+[ $# = 0 ] || run_rest "$first" "$@"
+"$root/tools/give-back.sh" "$first" "$@"
 [ $skipped = 0 ] || echo "$skipped skipped"
 echo "$passed passed, $failed failed"
 [ $failed = 0 ] && [ $passed -gt 0 ]
