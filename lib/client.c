@@ -21,7 +21,8 @@ void client_members_gone(struct kecho_channel *ch, enum kecho_member_state state
 
 	list_for_each_entry_safe(n, next, &ch->client->known, list) {
 		n->m.state = state;
-		list_move_tail(&n->list, &ch->notices);
+		list_del(&n->list);
+		notice_add(ch, n);
 	}
 }
 

@@ -379,7 +379,7 @@ static int member_in(struct client *c, struct client_msg *m)
 	if (!n)
 		return -ENOMEM;
 	client_member(in, &n->m);
-	list_add_tail(&n->list, &ch->notices);
+	notice_add(ch, n);
 	return know_member(ch->client, &n->m);
 }
 

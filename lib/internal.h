@@ -289,6 +289,7 @@ struct kecho {
 	pthread_cond_t follow;
 	atomic_uintptr_t leader;	/* 0: nobody */
 	atomic_uint nfollowers;	/* that sleep until the leader is through */
+	atomic_uint nfutexes;	/* that sleep on a doorbell, or are about to */
 	bool leading;		/* the leader holds the kecho lock, whose this is */
 	struct conn *direct;	/* that the leader sleeps in; the kecho lock's */
 	atomic_bool armed, helper_parked;
@@ -298,6 +299,7 @@ struct kecho {
 	int run_fd, run_pending;
 	u64 ping_sent, ping_rtt_ns;
 	struct ke_peer *ping_peer;
+	bool noticed;		/* a channel has notices that nobody was given yet */
 };
 
 /* explain.c */
@@ -455,6 +457,7 @@ void wait_wake(struct kecho *k);
 void wait_arm(struct kecho *k);
 void *helper_main(void *arg);
 void io_run(struct kecho *k, int timeout_ms);
+void notice_add(struct kecho_channel *ch, struct notice *n);
 void notices_end(struct kecho_channel *ch);
 void notices_run(struct kecho *k);
 

@@ -73,7 +73,7 @@ static void notice_member(void *arg, const struct kecho_member *m)
 	if (!n)
 		return;
 	n->m = *m;
-	list_add_tail(&n->list, &ch->notices);
+	notice_add(ch, n);
 }
 
 /* The watcher is to hear of it; the kecho lock is held. */

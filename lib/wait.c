@@ -103,6 +103,10 @@ void wait_wake(struct kecho *k)
 		wake_leader(k);
 	if (atomic_load(&k->run_polled))
 		nudge(k->run_pending);
+	/* An idle node hears heartbeats: it need not look at all its doorbells for them. */
+	atomic_thread_fence(memory_order_seq_cst);
+	if (!atomic_load(&k->nfutexes) && !atomic_load(&k->fd_sinks))
+		return;
 	list_for_each_entry(ch, &k->channels, list) {
 		if (list_empty(&ch->sinks))
 			continue;
@@ -326,14 +330,24 @@ int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), 
 {
 	if (wait_over(deadline))
 		return ready(arg) ? 0 : -ETIMEDOUT;
-	if (only_doorbells(k, ch))
-		sleep_futex(ch, ready, arg, deadline);
-	else
+	if (!only_doorbells(k, ch)) {
 		lead_or_follow(k, ch, ready, arg, deadline);
+		return 0;
+	}
+	atomic_fetch_add(&k->nfutexes, 1);
+	sleep_futex(ch, ready, arg, deadline);
+	atomic_fetch_sub(&k->nfutexes, 1);
 	return 0;
 }
 
 /* ---------------------------------------------------------------- the helper */
+
+/* The kecho lock is held. */
+void notice_add(struct kecho_channel *ch, struct notice *n)
+{
+	list_add_tail(&n->list, &ch->notices);
+	ch->k->noticed = true;
+}
 
 static void run_notices(struct kecho *k, struct kecho_channel *ch)
 {
@@ -376,15 +390,14 @@ void notices_end(struct kecho_channel *ch)
 void notices_run(struct kecho *k)
 {
 	struct kecho_channel *ch;
-	bool again = true;
 
-	while (again) {
-		again = false;
+	while (k->noticed) {
+		k->noticed = false;
 		list_for_each_entry(ch, &k->channels, list) {
 			if (list_empty(&ch->notices))
 				continue;
 			run_notices(k, ch);
-			again = true;
+			k->noticed = true;
 			break;
 		}
 	}
