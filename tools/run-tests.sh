@@ -70,7 +70,7 @@ wanted()
 	*,"${only:-${1%%,*}}",*) ;;
 	*) return 1 ;;
 	esac
-	case "$lane $computing " in
+	case "$lane  $computing " in
 	timed\ *" ${1%%,*} "*) return 1 ;;
 	computing\ *" ${1%%,*} "*) ;;
 	computing\ *) return 1 ;;
