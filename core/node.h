@@ -208,6 +208,7 @@ struct ke_tstream {
 	struct ke_view view;
 	bool gated, local, ended;
 	bool stale;		/* not asked for since the link broke */
+	bool goes_on;		/* its reader had it already when we first heard of it */
 	u64 sent;
 	u64 acked;
 	u64 credit;

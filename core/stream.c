@@ -369,6 +369,7 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 	ts->pin = U64_MAX;
 	ts->credit = KE_NO_LIMIT;
 	ts->gate.stream = ts;
+	ts->goes_on = goes_on;
 	ts->lost = goes_on ? KE_LOST_UNKNOWN : 0;
 	INIT_LIST_HEAD(&ts->link_list);
 	list_add_tail(&ts->source_list, &s->streams);

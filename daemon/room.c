@@ -50,16 +50,18 @@ static u64 remote_limit(struct kd_source *src)
 	return ke_source_limit(&src->s, KE_NO_LIMIT) - kd_source_spare(src);
 }
 
-/* Until all may be back who read its log when we were not there. */
+/* Until all may be back who read its log when we were not there; others do not count. */
 static bool is_held(struct kd_source *src)
 {
 	const struct kd *d = src->c->d;
+	u32 n = 0, back = 0;
 	struct ke_gate *g;
-	u32 n = 0;
 
-	list_for_each_entry(g, &src->s.gates, list)
+	list_for_each_entry(g, &src->s.gates, list) {
 		n++;
-	if (src->awaits > n && d->gates_by)
+		back += g->stream->goes_on;
+	}
+	if (src->awaits > back && d->gates_by)
 		return true;
 	src->awaits = 0;
 	kd_keep_gates(src->kept, n);
