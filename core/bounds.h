@@ -30,6 +30,9 @@ enum ke_limits {
 	KE_TYPE_FIELDS_MAX = 512,
 	KE_FIELD_NAME_MAX = 255,
 	KE_TYPE_NAMES_MAX = 16 << 10,	/* of all fields, together */
+	KE_TYPES_MAX = 15,		/* of one source */
+	KE_TYPES_BYTES_MAX = 256 << 10,	/* the same, encoded, together */
+	KE_NODE_TYPES_MAX = 2 << 20,	/* of all sources of a node: they fit KE_CONTROL_MAX */
 
 	/* links */
 	KE_PIECE_MAX = KE_RECORD_MAX,	/* payload of a DATA frame: a record fits */

@@ -57,6 +57,7 @@ void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state)
 	m->presence->peer->nremotes--;
 	list_del(&m->list);
 	ke_attrs_free(&m->attrs);
+	ke_remote_forget_types(m);
 	kfree(m);
 }
 
@@ -268,8 +269,10 @@ void ke_presence_say_all(struct ke_presence *pr)
 		say_other(pr);
 	ke_presence_say_destroy(pr);
 	ke_presence_say_freeze(pr);
-	list_for_each_entry(m, &ch->members, list)
+	list_for_each_entry(m, &ch->members, list) {
 		say_member(pr, m, false);
+		ke_presence_say_types(pr, m);
+	}
 	ke_link_send(l, KECHO_FRAME_SYNCED, ch->index, 0, NULL, 0);
 }
 
@@ -311,9 +314,12 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 	list_add_tail(&m->list, &ch->members);
 	if (m->source)
 		m->source->frozen = ke_channel_frozen(ch);
-	list_for_each_entry(pr, &ch->presences, channel_list)
-		if (pr->here && pr->peer->link)
-			say_member(pr, m, true);
+	list_for_each_entry(pr, &ch->presences, channel_list) {
+		if (!pr->here || !pr->peer->link)
+			continue;
+		say_member(pr, m, true);
+		ke_presence_say_types(pr, m);
+	}
 	return 0;
 }
 
@@ -348,6 +354,8 @@ void ke_member_leave(struct ke_member *m)
 	list_del(&m->list);
 free_attrs:
 	ke_attrs_free(&m->attrs);
+	if (m->source)
+		ke_source_forget_types(m->source, m->channel->node);
 }
 
 /* After a break a stream must be resumed before it is asked for anything else: that

@@ -8,7 +8,9 @@
  *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, attributes
  *	MEMBER_GONE	id u64, its last event u64 (a sink: 0), it failed u8
  *			(absent: no)
- *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER
+ *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER; pos: of which
+ *			TYPE of it, if it isn't the MEMBER's
+ *	TYPE		see announce.c
  *	ATTR		attributes; id 0: the node's; pos: the version
  *	SHARE, STATS	the house's
  *	MEET		node ids
@@ -123,7 +125,7 @@ static int nodes_in(struct ke_presence *pr, struct ke_in *in)
 	return err;
 }
 
-static struct ke_remote *find_remote(struct ke_presence *pr, u64 id)
+struct ke_remote *ke_remote_find(struct ke_presence *pr, u64 id)
 {
 	struct ke_remote *m;
 
@@ -197,7 +199,7 @@ static int get_member(struct ke_in *in, struct ke_remote *said)
 /* Known already, or new; nothing can fail any more once it is there. */
 static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *said)
 {
-	struct ke_remote *m = find_remote(pr, said->id);
+	struct ke_remote *m = ke_remote_find(pr, said->id);
 
 	if (m && (m->role != said->role || m->log != said->log || m->log_size != said->log_size))
 		return ERR_PTR(-EPROTO);
@@ -256,7 +258,7 @@ static int attr_in(struct ke_link *l, u32 index, u64 version, struct ke_in *in)
 /* A source may have left before its end was said. */
 static int member_gone(struct ke_presence *pr, struct ke_in *in)
 {
-	struct ke_remote *m = find_remote(pr, ke_get_u64(in));
+	struct ke_remote *m = ke_remote_find(pr, ke_get_u64(in));
 	u64 last = ke_get_u64(in);
 	bool failed = ke_get_u8_or(in, false);
 
@@ -294,6 +296,8 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 		break;
 	case KECHO_FRAME_MEMBER:
 		return member_in(pr, in);
+	case KECHO_FRAME_TYPE:
+		return ke_type_in(pr, pos, in);
 	case KECHO_FRAME_MEMBER_GONE:
 		if (member_gone(pr, in))
 			return -EPROTO;
@@ -331,7 +335,8 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 	return 0;
 }
 
-static int member_ack(struct ke_link *l, u32 index, struct ke_in *in)
+/* Of a MEMBER, or of the TYPE of this number. */
+static int member_ack(struct ke_link *l, u32 index, u64 type, struct ke_in *in)
 {
 	u64 id = ke_get_u64(in);
 	struct ke_presence *pr;
@@ -340,7 +345,9 @@ static int member_ack(struct ke_link *l, u32 index, struct ke_in *in)
 		return -EPROTO;
 	/* An answer carries our own index. */
 	list_for_each_entry(pr, &l->peer->presences, peer_list) {
-		if (pr->channel->index != index || !pr->acks_due)
+		if (pr->channel->index == index && type)
+			ke_type_ack(pr->channel, l->peer, id, type);
+		if (pr->channel->index != index || type || !pr->acks_due)
 			continue;
 		pr->acks_due--;
 		ke_channel_unwanted(pr->channel, l->peer, id);
@@ -368,7 +375,7 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 	case KECHO_FRAME_CHANNEL_GONE:
 		return channel_gone(l, id, pos);
 	case KECHO_FRAME_MEMBER_ACK:
-		return member_ack(l, id, in);
+		return member_ack(l, id, pos, in);
 	case KECHO_FRAME_ATTR:
 		return attr_in(l, id, pos, in);
 	}
@@ -378,7 +385,7 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 		 * see what came with it. */
 		if (type == KECHO_FRAME_SHARE)
 			l->node->house->shared(l, NULL, in);
-		return type <= KECHO_FRAME_DESTROY ? 0 : -EPROTO;
+		return type <= KECHO_FRAME_DESTROY || type >= KECHO_FRAME_OPTIONAL ? 0 : -EPROTO;
 	}
 	return presence_frame(pr, type, pos, in);
 }

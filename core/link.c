@@ -82,6 +82,7 @@ static void send_hello(struct ke_link *l)
 	ke_put_str(&o, l->node->name);
 	ke_put_u16(&o, 0);		/* authentication: none */
 	ke_put_bytes(&o, NULL, 0);
+	ke_put_u32(&o, l->node->knows);
 	WARN_ON_ONCE(o.bad);
 	ke_link_send(l, KECHO_FRAME_HELLO, 0, 0, buf, o.len);
 }
@@ -383,7 +384,7 @@ static u32 common_version(const struct ke_versions *a, const struct ke_versions 
 static int hello(struct ke_link *l, u8 type, struct ke_in *in)
 {
 	struct ke_versions theirs;
-	u32 len;
+	u32 len, knows;
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_contact c;
 	struct ke_peer *p;
@@ -395,6 +396,7 @@ static int hello(struct ke_link *l, u8 type, struct ke_in *in)
 	ke_get_str(in, name, sizeof(name));
 	auth = ke_get_u16(in);
 	ke_get_bytes(in, &len);
+	knows = ke_get_u32_or(in, 0);
 	if (type != KECHO_FRAME_HELLO || in->bad)
 		return -EPROTO;
 	l->version = common_version(&l->node->speaks, &theirs);
@@ -403,6 +405,7 @@ static int hello(struct ke_link *l, u8 type, struct ke_in *in)
 	p = ke_peer_hello(l, &c, &theirs, name);
 	if (IS_ERR(p))
 		return PTR_ERR(p);
+	p->knows = knows;
 	l->peer = p;
 	return 0;
 }
@@ -415,7 +418,7 @@ static int control_in(struct ke_link *l, const struct kecho_frame *f, const u8 *
 
 	if (!l->peer)
 		return hello(l, f->type, &in);
-	if (f->type >= KECHO_FRAME_OPTIONAL)
+	if (f->type >= KECHO_FRAME_OPTIONAL && !ke_knows(l->node->knows, f->type))
 		return 0;
 	if (f->type >= KECHO_FRAME_SUBSCRIBE && f->type <= KECHO_FRAME_STALL)
 		return ke_stream_frame(l, f->type, id, pos, &in);

@@ -27,6 +27,7 @@ void ke_node_init(struct ke_node *n, const struct ke_house *house, void *owner,
 	n->self = *self;
 	n->speaks.oldest = KECHO_PROTOCOL_OLDEST;
 	n->speaks.newest = KECHO_PROTOCOL_VERSION;
+	n->knows = KE_KNOWS;
 	strscpy(n->name, name, sizeof(n->name));
 	INIT_LIST_HEAD(&n->channels);
 	INIT_LIST_HEAD(&n->peers);

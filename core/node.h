@@ -20,6 +20,7 @@
 #ifndef KE_NODE_H
 #define KE_NODE_H
 
+#include "announce.h"
 #include "attr.h"
 #include "id.h"
 #include "reader.h"
@@ -34,6 +35,16 @@ struct ke_remote;
 struct ke_rstream;
 struct ke_source;
 struct ke_tstream;
+
+/* The optional frames that we know, as HELLO says it: bit i is frame KECHO_FRAME_OPTIONAL + i. */
+#define KE_KNOWS	(1u << (KECHO_FRAME_TYPE - KECHO_FRAME_OPTIONAL))
+
+static inline bool ke_knows(u32 knows, u8 type)
+{
+	u32 bit = type - KECHO_FRAME_OPTIONAL;
+
+	return bit < 32 && knows >> bit & 1;
+}
 
 enum ke_remote_state { KE_JOINED = 1, KE_LEFT, KE_FAILED };
 
@@ -83,6 +94,8 @@ struct ke_house {
 	void (*shared)(struct ke_link *link, struct ke_channel *ch, struct ke_in *in);
 	/* A member has joined, left, failed, changed. */
 	void (*member)(struct ke_remote *m);
+	/* A source has a type more. May be NULL. */
+	void (*announced)(struct ke_remote *m, u32 index);
 	/* Readers that wait for it start at @pos, after @seq; those that block only if
 	 * ke_rstream_gate_stands(), else at a later one. */
 	void (*started)(struct ke_rstream *rs, u64 pos, u64 seq);
@@ -120,12 +133,14 @@ struct ke_node {
 	void *owner;
 	struct ke_contact self;
 	struct ke_versions speaks;
+	u32 knows;		/* see KE_KNOWS */
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_attrs attrs;
 	struct list_head channels;
 	struct list_head peers;
 	u32 last_channel, last_log;
 	u32 nchannels, npeers, nmembers;
+	u32 types_bytes;	/* of our sources */
 	u32 wait_ms;		/* as ke_node_wait_ms() said last */
 	u32 losses;		/* that sinks were told, in any number: the house counts */
 };
@@ -159,6 +174,7 @@ struct ke_member {
 	u8 role, policy;
 	bool failed;		/* it has not left, it is lost */
 	struct ke_attrs attrs;
+	struct ke_types *types;	/* NULL: none */
 	struct ke_source *source;
 };
 
@@ -209,6 +225,7 @@ struct ke_tstream {
 	bool gated, local, ended;
 	bool stale;		/* not asked for since the link broke */
 	bool goes_on;		/* its reader had it already when we first heard of it */
+	u8 types_told;		/* of the source: types up to this index; on one host only */
 	u64 sent;
 	u64 acked;
 	u64 credit;
@@ -264,6 +281,7 @@ struct ke_remote {
 	bool retained;		/* wanted by a sink that came then */
 	enum ke_remote_state state;
 	struct ke_attrs attrs;
+	struct ke_types *types;	/* NULL: none */
 	u32 log;
 	u64 log_size;
 	struct ke_rstream *stream;
@@ -295,6 +313,7 @@ struct ke_peer {
 	struct ke_node *node;
 	struct ke_contact contact;
 	struct ke_versions speaks;	/* as its hello said */
+	u32 knows;		/* the same */
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_attrs attrs;
 	bool local, dialling, failed;
@@ -311,6 +330,7 @@ struct ke_peer {
 	s32 error;		/* of the last dial, -errno; the house's */
 	u64 resumed;
 	u32 nremotes;
+	u32 types_bytes;	/* of its sources */
 	u32 losses_said;	/* node.losses, when the source's node heard of all of them */
 	u64 mirrored;		/* bytes */
 	struct list_head presences;
@@ -471,6 +491,7 @@ void ke_presence_say(struct ke_presence *pr);
 void ke_presence_say_all(struct ke_presence *pr);
 /* -ENOSPC, -ENOMEM as pointers. */
 struct ke_remote *ke_remote_make(struct ke_presence *pr, u64 id);
+struct ke_remote *ke_remote_find(struct ke_presence *pr, u64 id);
 void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state);
 struct ke_peer *ke_peer_make(struct ke_node *n, const struct ke_contact *c);
 void ke_peer_dial(struct ke_peer *p);
@@ -503,6 +524,11 @@ void ke_channel_say_lost(struct ke_channel *ch);
 static inline bool ke_presence_failed(const struct ke_presence *pr)
 {
 	return pr->peer->failed && pr->known;
+}
+
+static inline bool ke_peer_knows(const struct ke_peer *p, u8 type)
+{
+	return ke_knows(p->knows, type);
 }
 
 void ke_presence_say_freeze(struct ke_presence *pr);

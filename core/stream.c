@@ -371,6 +371,8 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 	ts->gate.stream = ts;
 	ts->goes_on = goes_on;
 	ts->lost = goes_on ? KE_LOST_UNKNOWN : 0;
+	/* It has asked because of the MEMBER; the types behind that come before START. */
+	ts->types_told = ke_types_count(s->member.types);
 	INIT_LIST_HEAD(&ts->link_list);
 	list_add_tail(&ts->source_list, &s->streams);
 	s->nremote += !ts->local;

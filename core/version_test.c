@@ -135,7 +135,7 @@ TEST(optional_frames)
 	struct world *w = stream(1, true, 0);
 
 	must(w, "nodes");
-	say(w, KECHO_FRAME_OPTIONAL, 0, 0, NULL, 0);
+	say(w, KECHO_FRAME_OPTIONAL + 31, 0, 0, NULL, 0);
 	say(w, 255, U32_MAX, U64_MAX, body, sizeof(body));
 	ok(linked(w, 0, 1), "skipped");
 	submit_some(w, 10);

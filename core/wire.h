@@ -124,6 +124,11 @@ static inline u32 ke_get_u32(struct ke_in *in)
 	return le32_to_cpu(v);
 }
 
+static inline u32 ke_get_u32_or(struct ke_in *in, u32 absent)
+{
+	return in->p < in->end ? ke_get_u32(in) : absent;
+}
+
 static inline u64 ke_get_u64(struct ke_in *in)
 {
 	__le64 v;

@@ -117,6 +117,8 @@ def other_frames():
         make("END", 35, [("last_event", u64(8)), ("failed", b"\x01")], "log"),
         make("ATTR", 23, attribute, pos_name="version"),
         make("ACK", 38, [("credit", u64(8)), ("lost", u64(1)), ("behind", b"new")], "log"),
+        make("TYPE", 128, [("member", u64(9)), ("type_of_events", b"kt\x01...")],
+             pos_name="type_index"),
         make("optional", 200, [("unknown", b"whatever")], "id"),
         make("DATA", 36, head, "log"), second,
         make("REG_PUT", 49, [("how", b"\x03"), ("name", b"\x01\x00x"), ("uuid", bytes(16))] +

@@ -9,6 +9,7 @@
  *   1  records, log header, doorbell, frames, hello with a range of versions
  *      head_seq in the log header; END and MEMBER_GONE may say that a member has failed;
  *      a record and a frame's body have up to 66 KiB
+ *      TYPE, and the optional frames that are known in the hello
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -150,6 +151,7 @@ enum kecho_frame_type {
 	KECHO_FRAME_REG_END = 54,
 
 	KECHO_FRAME_OPTIONAL = 128,	/* from here on: who doesn't know it skips it */
+	KECHO_FRAME_TYPE = 128,		/* a type of a source of mine */
 };
 
 struct kecho_frame {

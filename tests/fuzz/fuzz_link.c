@@ -74,6 +74,18 @@ static void extras_submit(u32 len)
 	}
 }
 
+static void announce(struct ke_source *s, u8 how)
+{
+	u8 wire[SMALL_TYPE];
+	char why[KE_TYPE_WHY_MAX];
+	int index;
+
+	small_type(wire, how);
+	wire[0] ^= how >= 250;
+	index = ke_source_announce(s, &f.tn->node, wire, sizeof(wire), why);
+	check(index > 0 ? !!ke_types_at(s->member.types, index) : index < 0);
+}
+
 /* A second sink beside the one of core's tests. */
 static void sink2(bool gated)
 {
@@ -124,6 +136,8 @@ static void set_attr(u8 how)
 		ke_node_set(&f.tn->node, name, &v);
 	else if (how & 32 && f.tn->open)
 		ke_channel_set(&f.tn->ch, name, &v);
+	else if (how & 4 && f.tn->has_src)
+		announce(&f.tn->src, take_u8(&f.in));
 	else if (how & 128 ? f.tn->has_sink : f.tn->has_src) {
 		ke_attrs_set(set, name, &v);
 		ke_member_changed(how & 128 ? &f.tn->sink : &f.tn->src.member);
@@ -144,6 +158,8 @@ static void ask(struct conn *c)
 		ke_link_pending(&c->link);
 	if (f.tn->open && ke_channel_synced(ch) && ke_channel_acked(ch))
 		ke_channel_started(ch);
+	if (f.tn->has_src)
+		ke_source_told(&f.tn->src);
 	if (f.tn->has_src && ke_source_drained(&f.tn->src))
 		check(ke_source_arrived(&f.tn->src, f.tn->src.log.head));
 	else if (f.tn->has_src)

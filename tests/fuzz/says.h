@@ -89,6 +89,7 @@ static void hello(struct conn *c, u8 who, u8 how)
 	ke_put_str(&o, "fuzz");
 	ke_put_u16(&o, how == 0x81);
 	ke_put_bytes(&o, buf, how >> 4);
+	ke_put_u32(&o, KE_KNOWS);
 	ke_put(&o, buf, how & 64 ? 9 : 0);	/* of a newer version */
 	send_out(c, KECHO_FRAME_HELLO, 0, 0, &o);
 }
@@ -272,6 +273,32 @@ static void say_attr(struct conn *c, u8 how)
 	send_out(c, KECHO_FRAME_ATTR, how & 64, how & 32 ? take_u64(&f.in) : how, &o);
 }
 
+#define SMALL_TYPE (16 + 20 + 2)
+
+/* Of 64 kinds. */
+static void small_type(u8 *wire, u8 how)
+{
+	struct ke_field field = { .name = 1, .name_len = 1, .kind = KE_FIELD_UNSIGNED,
+				  .size = 1 << (how & 3) };
+	struct ke_type t = { .names = "tf", .name_len = 1, .size = 8 + (how >> 2 & 15),
+			     .nfields = 1, .fields = &field };
+
+	check(ke_type_encode(&t, wire, SMALL_TYPE) == SMALL_TYPE);
+}
+
+/* A type of a source of theirs, perhaps with a byte that is wrong. */
+static void say_type(struct conn *c, u8 how)
+{
+	u8 buf[8 + SMALL_TYPE];
+
+	put_unaligned_le64(1 + how % LOGS, buf);
+	small_type(buf + 8, how);
+	if (how & 64)
+		buf[take_u8(&f.in) % sizeof(buf)] ^= take_u8(&f.in);
+	frame(c, KECHO_FRAME_TYPE, 1, how & 128 ? take_u8(&f.in) % 18 : how >> 2 & 15, buf,
+	      sizeof(buf));
+}
+
 static void say_any(struct conn *c, u8 how)
 {
 	static const u8 types[] = { 1, 128, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
@@ -281,6 +308,10 @@ static void say_any(struct conn *c, u8 how)
 	u32 id = take_u8(&f.in) % 5, len = take_u8(&f.in);
 	u64 pos = some_pos(c, id);
 
+	if (types[how % ARRAY_SIZE(types)] == KECHO_FRAME_TYPE) {
+		say_type(c, take_u8(&f.in));
+		return;
+	}
 	take_bytes(&f.in, body, len);
 	frame(c, types[how % ARRAY_SIZE(types)], id, pos, body, len);
 }

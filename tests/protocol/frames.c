@@ -19,6 +19,7 @@ enum { CHOSEN_MAX = 128, ROWS_MAX = 12, RUN_MIN = 9, NODES_MAX = 26 };
 
 enum kind {
 	PLAIN = 1,	/* @size bytes */
+	ANY,		/* the same, as newer nodes will have others */
 	CHOSEN,		/* @size bytes, a number that @of has chosen; 0 stands for itself */
 	COUNTED,	/* u16 length and so many bytes */
 	STRING,		/* the same, chosen by the sender */
@@ -29,6 +30,7 @@ enum kind {
 	ENTRY,		/* the registry's answer */
 	ATTRIBUTES,	/* to the end */
 	RECORDS,	/* to the end */
+	REST,		/* to the end */
 	REPEAT,
 };
 
@@ -64,7 +66,8 @@ struct def {
 static const struct def defs[] = {
 	{ KECHO_FRAME_HELLO, "HELLO", NO_ID, POS,
 	  { U32("oldest"), U32("newest"), { "self", SELF, 0, SENDER },
-	    { "name", STRING, 0, SENDER }, U16("authentication"), BYTES("credentials") } },
+	    { "name", STRING, 0, SENDER }, U16("authentication"), BYTES("credentials"),
+	    { "known", ANY, 4, NOBODY } } },
 	{ KECHO_FRAME_PING, "PING", NO_ID, COOKIE(SENDER), { { 0 } } },
 	{ KECHO_FRAME_PONG, "PONG", NO_ID, COOKIE(RECEIVER), { { 0 } } },
 	{ KECHO_FRAME_CHANNEL, "CHANNEL", CHANNEL(SENDER), POS,
@@ -79,6 +82,8 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_MEMBER_GONE, "MEMBER_GONE", CHANNEL(SENDER), POS,
 	  { MEMBER(SENDER), U64("last_event") } },
 	{ KECHO_FRAME_MEMBER_ACK, "MEMBER_ACK", CHANNEL(RECEIVER), POS, { MEMBER(RECEIVER) } },
+	{ KECHO_FRAME_TYPE, "TYPE", CHANNEL(SENDER), U64("type_index"),
+	  { MEMBER(SENDER), { "type_of_events", REST, 0, NOBODY } } },
 	{ KECHO_FRAME_ATTR, "ATTR", CHANNEL(SENDER), U64("version"),
 	  { { "", ATTRIBUTES, 0, NOBODY } } },
 	{ KECHO_FRAME_STAT, "STAT", CHANNEL(SENDER), COOKIE(SENDER), { { 0 } } },
@@ -402,6 +407,9 @@ static void print_row(struct cursor *c, const struct row *r)
 	case PLAIN:
 		plain(c, r->size, r->name, "");
 		break;
+	case ANY:
+		plain(c, r->size, r->name, "any");
+		break;
 	case CHOSEN:
 		print_chosen(c, r);
 		break;
@@ -435,6 +443,9 @@ static void print_row(struct cursor *c, const struct row *r)
 		break;
 	case RECORDS:
 		print_records(c);
+		break;
+	case REST:
+		plain(c, c->end - c->p, r->name, "");
 		break;
 	case REPEAT:
 		break;

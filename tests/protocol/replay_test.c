@@ -38,14 +38,14 @@ static size_t from_the_future(const struct step *s, u8 *p, size_t len)
 	return len + sizeof(more) + 3;
 }
 
-/* The next frame that has a meaning in version 1; 0: there is none. */
+/* The next frame that has a meaning in the recording; 0: there is none. */
 static size_t next_frame(unsigned int of, unsigned int to, u8 *p)
 {
 	size_t len;
 
 	do
 		len = session_frame(&nodes, of, to, p);
-	while (len && p[4] >= KECHO_FRAME_OPTIONAL);
+	while (len && p[4] >= KECHO_FRAME_OPTIONAL && !frame_name(p[4]));
 	return len;
 }
 

@@ -12,6 +12,7 @@
  *	wait MS				so long for room; its limit is two seconds
  *	node NAME TEXT, attr NAME TEXT	an attribute of the node, of the channel
  *	source-attr NAME TEXT		one of the source
+ *	type NAME			one of its types, of that name
  *	ping, stat			ask all others
  *	freeze, thaw, destroy		the channel
  *	drain				begun, or its next question; four times it is over
@@ -186,6 +187,24 @@ static bool set_attr(struct tnode *tn, const char *what, const char *name, const
 	return true;
 }
 
+static bool announce(struct tnode *tn, const char *name)
+{
+	struct ke_field f[] = {
+		{ .name_len = 3, .kind = KE_FIELD_SIGNED, .offset = 8, .size = 4 },
+		{ .name = 3, .name_len = 4, .kind = KE_FIELD_STRING, .offset = 12, .size = 20 },
+	};
+	struct ke_type t = { .size = 32, .fields = f, .nfields = 2, .name = 7,
+			     .name_len = strlen(name) };
+	char names[80], why[KE_TYPE_WHY_MAX];
+	u8 wire[256];
+	int len;
+
+	snprintf(names, sizeof(names), "cpuhost%s", name);
+	t.names = names;
+	len = ke_type_encode(&t, wire, sizeof(wire));
+	return len > 0 && ke_source_announce(&tn->src, &tn->node, wire, len, why) > 0;
+}
+
 static void ask_all(struct session_nodes *s, unsigned int i, bool stat)
 {
 	struct ke_peer *p;
@@ -290,6 +309,8 @@ static bool session_act(struct session_nodes *s, const char *text)
 		return submit_event(&s->w->n[i], 100, count, bytes);
 	if (!strcmp(what, "sink") && n >= 3)
 		return join_sink(&s->w->n[i], arg, n == 4);
+	if (!strcmp(what, "type") && n == 3)
+		return announce(&s->w->n[i], arg);
 	if (n == 4)
 		return set_attr(&s->w->n[i], what, arg, text2);
 	return act_plain(s, i, what);

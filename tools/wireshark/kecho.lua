@@ -33,6 +33,7 @@ local TYPES = {
 	[40] = "FREEZE", [41] = "FROZEN", [42] = "DRAIN", [43] = "DRAINED", [44] = "DESTROY",
 	[48] = "REG_GET", [49] = "REG_PUT", [50] = "REG_DROP", [51] = "REG_RENEW",
 	[52] = "REG_LIST", [53] = "REG_ENTRY", [54] = "REG_END",
+	[128] = "TYPE",
 }
 local ROLES = { [1] = "source", [2] = "sink" }
 local POLICIES = { [0] = "latest", [1] = "block", [2] = "disconnect" }
@@ -76,6 +77,7 @@ field("string", "address", "Address")
 field("string", "name", "Name")
 field("uint16", "authentication", "Authentication", base.DEC)
 field("bytes", "credentials", "Credentials")
+field("uint32", "known", "Optional frames that it knows", base.HEX)
 field("bytes", "uuid", "UUID")
 field("uint64", "member", "Member", base.HEX)
 field("uint8", "role", "Role", base.DEC, ROLES)
@@ -120,6 +122,8 @@ field("uint8", "record_kind", "Kind", base.DEC, RECORDS)
 field("uint8", "flags", "Flags", base.HEX)
 field("uint8", "data_words", "Words before the payload", base.DEC)
 field("uint8", "event_type", "Type of the event", base.DEC)
+field("uint64", "type_index", "Index of the type", base.DEC)
+field("bytes", "type_of_events", "Type")
 field("uint64", "sequence", "Sequence number", base.DEC)
 field("uint64", "time", "Submitted, ns since 1970", base.DEC)
 field("uint32", "fragment_offset", "Offset of the piece", base.DEC)
@@ -470,6 +474,12 @@ local function nodes(c)
 	end
 end
 
+local function rest(name)
+	return function(c)
+		plain(c, name, left(c))
+	end
+end
+
 local function ids(c)
 	while left(c) > 0 and not c.bad do
 		plain(c, "node", 16)
@@ -549,7 +559,7 @@ local MARKS = each("mark", { MEMBER, U("position", 8) })
 -- The header's id and pos, then the body.
 local FRAMES = {
 	[1] = { ID, POS, { U("oldest", 4), U("newest", 4), contact, S("name"),
-		U("authentication", 2), C("credentials") } },
+		U("authentication", 2), C("credentials"), maybe(U("known", 4)) } },
 	[3] = { ID, COOKIE, {} },
 	[4] = { ID, COOKIE, {} },
 	[16] = { CHANNEL, POS, { B("uuid", 16), S("name") } },
@@ -589,6 +599,7 @@ local FRAMES = {
 	[52] = { REQUEST, POS, { U("after", 8) } },
 	[53] = { REQUEST, POS, { entry } },
 	[54] = { REQUEST, POS, { S("name"), B("uuid", 16) } },
+	[128] = { CHANNEL, U("type_index", 8), { MEMBER, rest("type_of_events") } },
 }
 
 -- Whether a frame's header may be what is at @at, of which 24 bytes are there.
