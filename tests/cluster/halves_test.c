@@ -187,6 +187,8 @@ static void alone_then_together(pid_t *pid)
 		must(comes_true(smp_load_acquire(&hall->joined[i])), "half %d is there", i);
 		ok(!memcmp(hall->uuid[i], uuid, sizeof(uuid)), "in the one channel");
 	}
+	for (i = 0; i < HALVES; i++)
+		ok(comes_true(READ_ONCE(hall->members[i])), "half %d has looked", i);
 	sleep_us(QUIET_MS * 1000);
 	for (i = 0; i < HALVES; i++)
 		is_eq(READ_ONCE(hall->members[i]), 1, "half %d is alone", i);
