@@ -116,7 +116,7 @@ static bool submit_some(struct pair *p, unsigned int n)
 /* Each event is judged by the filter that is set when it is read, and by no other. */
 TEST(replaced)
 {
-	unsigned int rounds = getenv("KECHO_LONG") ? REPLACED_LONG : REPLACED, i;
+	unsigned int rounds = long_run() ? REPLACED_LONG : REPLACED, i;
 	u64 last = 0, got = 0, wrong = 0;
 	struct kecho_filter *f[2];
 	struct kecho_event ev;
