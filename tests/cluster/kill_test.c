@@ -15,6 +15,7 @@ enum {
 	KILLS_LONG = 1000,
 	FAILED_BAR_MS = 50, /* at p99.9 */
 	LIFE_MAX_US = 30000, /* of a victim, from its fork; more where joining takes long */
+	MEMBER_MAX_US = 10000, /* of one that is left to join first, from then */
 	SEEN_MAX = 8192,
 	EVENT_LEN = 128,
 	PACE_US = 200, /* of the standing publisher */
@@ -127,18 +128,22 @@ static unsigned int life_max_us(void)
 }
 
 /*
- * Kills one after @life_us. Gives how long the watcher took to see it, from when the
- * process was dead: until then it waits for the CPU like any other. 0: it had no member
- * yet; U64_MAX: the watcher did not see it, or the victim ended by itself.
+ * Kills one within @life_us of its fork; half of them, of each role and policy, once they are
+ * members, however long joining takes now. Gives how long the watcher took to see it, from
+ * when the process was dead: until then it waits for the CPU like any other. 0: it had no
+ * member yet; U64_MAX: the watcher did not see it, or the victim ended by itself.
  */
 static u64 kill_one(unsigned int i, unsigned int life_us)
 {
+	bool joins = i / 4 % 2;
 	pid_t pid = spawn_victim(i);
 	u64 begin, id, failed = 0;
 
 	if (pid < 0)
 		return U64_MAX;
-	sleep_us(life_us);
+	if (joins)
+		ok(comes_true(smp_load_acquire(&hall->victim.id)), "victim %u joins", i);
+	sleep_us(rand() % (joins ? MEMBER_MAX_US : life_us));
 	kill(pid, SIGKILL);
 	waitpid(pid, (int[1]){}, 0);
 	begin = now_ns();
@@ -175,7 +180,7 @@ static void kill_many(unsigned int kills)
 
 	srand(1);
 	for (i = 0; i < kills; i++) {
-		took = kill_one(i, rand() % life_us);
+		took = kill_one(i, life_us);
 		if (took == U64_MAX)
 			unseen++;
 		else if (took)
