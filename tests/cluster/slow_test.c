@@ -120,7 +120,7 @@ static void rates(struct kecho *k)
 {
 	struct kecho_channel *fast, *slow;
 	struct kecho_source *s[2];
-	u64 alone = 0, beside = 0, number = 0, bound;
+	u64 alone = 0, beside = 0, number = 0, bound, begun;
 	int i;
 
 	must(!kecho_channel_open(k, "fast", NULL, &fast) &&
@@ -128,19 +128,22 @@ static void rates(struct kecho *k)
 		     !kecho_source_open(fast, NULL, &s[0]) &&
 		     !kecho_source_open(slow, NULL, &s[1]),
 	     "%s", kecho_explain());
+	begun = now_ns();
 	for (i = 0; i < PHASES; i++) {
 		alone += fast_phase(s[0], &number);
 		beside += beside_phase(s[0], &number, s[1]);
 	}
+	/* Its rate, and what the log and the mirror hold: alone it is read on. */
+	bound = (now_ns() - begun) / 1000 * SLOW_BYTES_PER_S / EVENT_LEN / 1000000 +
+		3 * KECHO_LOG_SIZE_DEFAULT / EVENT_LEN;
 	ok(comes_true(READ_ONCE(hall->fast) == number), "all of the fast ones came");
 	ok(comes_true(READ_ONCE(hall->slow) == hall->slow_sent), "all of the slow ones came");
-	/* Its rate, and what the log and the mirror hold: alone it is read on. */
-	bound = (u64)SLOW_BYTES_PER_S / EVENT_LEN * 2 * PHASES * PHASE_MS / 1000 +
-		3 * KECHO_LOG_SIZE_DEFAULT / EVENT_LEN;
 	ok(hall->slow_sent > 0 && hall->slow_sent < bound, "slow: %llu events, bound %llu",
 	   (unsigned long long)hall->slow_sent, (unsigned long long)bound);
+#ifndef SANITIZED
 	ok(beside * 100 >= alone * RATE_KEPT_PERCENT, "the fast one came to %llu from %llu",
 	   (unsigned long long)beside, (unsigned long long)alone);
+#endif
 	is_eq(hall->wrong, 0, "in order and whole");
 	pr_info("# fast alone %llu, beside the slow one %llu; slow %llu events in %d ms\n",
 		(unsigned long long)alone, (unsigned long long)beside,
