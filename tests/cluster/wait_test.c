@@ -96,7 +96,11 @@ static void reaches(struct follower *f, struct kecho_channel *ch, const char *wh
 	begin = now_ns();
 	put(s, "x");
 	ok(comes_true(READ_ONCE(f->got) == due), "%s is heard", who);
+#ifndef SANITIZED
 	ok(now_ns() - begin < SLOW_MS * 1000000ull, "%s: not by chance", who);
+#else
+	(void)begin;
+#endif
 	kecho_source_close(s);
 }
 
@@ -145,7 +149,7 @@ TEST(slowest_sink_goes)
 	struct kecho_source *s;
 	struct kecho_event ev;
 	char text[1000] = { 0 };
-	int still = 0;
+	int still = 0, err;
 
 	ARENA();
 	ok(!kecho_open(&k[0], &far) && !kecho_channel_open(k[0], "slowest", NULL, &ch[0]) &&
@@ -156,11 +160,12 @@ TEST(slowest_sink_goes)
 	   "%s", kecho_explain());
 	/* Until both ends are full, and stay so. */
 	while (still < 3) {
-		still = kecho_submit(s, text, sizeof(text), KECHO_DONTWAIT) ? still + 1 : 0;
+		err = kecho_submit(s, text, sizeof(text), KECHO_DONTWAIT);
+		must(!err || err == -EAGAIN, "it holds all up: %d %s", err, kecho_explain());
+		still = err ? still + 1 : 0;
 		while (still && !kecho_read(busy, &ev, SLOW_MS / 2))
 			still = 0;
 	}
-	is_eq(kecho_submit(s, text, sizeof(text), KECHO_DONTWAIT), -EAGAIN, "it holds all up");
 	kecho_sink_close(idle);
 	ok(comes_true(!kecho_submit(s, text, sizeof(text), KECHO_DONTWAIT)), "it goes on");
 	kecho_close(k[0]);
