@@ -145,7 +145,7 @@ TEST(gate)
 	ok(raw_read(&b, f) == (u64)n, "all are read");
 	ok(write(b.bell, &one, 8) == 8, "and said");
 	ok(comes_true(a.limits[s.o.slot].bell != bell), "it is woken");
-	is_eq(a.limits[s.o.slot].limit, s.log.head + RAW_LOG, "and has a log again");
+	ok(comes_true(a.limits[s.o.slot].limit == s.log.head + RAW_LOG), "and has a log again");
 	is_eq(raw_publish(&a, &s, 100), 0, "it goes on");
 	raw_close(&b);
 	ok(comes_true(a.limits[s.o.slot].limit == U64_MAX), "a gate goes with its process");
