@@ -68,8 +68,9 @@ TEST(two_hosts)
 	one = begin(&node[0], "127.0.0.1", etcd.endpoints);
 	two = begin(&node[1], "127.0.0.2", etcd.endpoints);
 	must(one && two, "two kechods");
-	must(!kecho_channel_open(one, "first", NULL, &first[0]) &&
-	     !kecho_channel_open(two, "first", NULL, &first[1]), "a channel");
+	must(comes_true(!kecho_channel_open(one, "first", NULL, &first[0])) &&
+	     comes_true(!kecho_channel_open(two, "first", NULL, &first[1])), "a channel: %s",
+	     kecho_explain());
 	send_one(first[0], first[1]);
 	ok(keys() > 0, "etcd has its name");
 
