@@ -354,8 +354,9 @@ static void liar_stop(void)
 
 /* ---------------------------------------------------------------- its process */
 
-/* How far a process gets, and why no further. */
+/* How far a process gets, and why no further. It reads for @wait_ms. */
 struct outcome {
+	int wait_ms;
 	int open, channel, source, sink, members, read;
 	char why[256];
 };
@@ -385,7 +386,7 @@ static void use_channel(struct kecho *k, struct kecho_channel *ch, struct outcom
 	o->sink = kecho_sink_open(ch, &block, &sink);
 	explain(o, o->sink);
 	for (i = 0; sink && i < 30 && o->read >= 0; i++)
-		o->read = kecho_read(sink, &ev, 50);
+		o->read = kecho_read(sink, &ev, o->wait_ms);
 	if (o->read != -ETIMEDOUT)
 		explain(o, o->read);
 	o->members = kecho_members(ch, m, ARRAY_SIZE(m));
@@ -440,13 +441,13 @@ static int come_and_go(void *arg)
 }
 
 /* It ends by itself, in good order, in time. */
-static bool survives(int (*process)(void *), struct outcome *o)
+static bool survives(int (*process)(void *), int wait_ms, struct outcome *o)
 {
 	u64 until = now_ns() + MOST_S * 1000000000ull;
 	int status = -1;
 	pid_t pid;
 
-	memset(o, 0, sizeof(*o));
+	*o = (struct outcome){ .wait_ms = wait_ms };
 	pid = spawn(process, o);
 	while (waitpid(pid, &status, WNOHANG) == 0 && now_ns() < until)
 		sleep_us(STEP_US);
@@ -462,7 +463,7 @@ TEST(honest)
 	struct outcome *o = shared(sizeof(*o));
 
 	must(o && own_network() && liar_start(NONE, 0), "a node");
-	ok(survives(use, o), "a process");
+	ok(survives(use, QUIET_MS, o), "a process");
 	is_eq(o->open | o->channel | o->source | o->sink, 0, "gets all: %s", o->why);
 	is_eq(o->members, 1, "is told who is there");
 	is_eq(o->read, -ETIMEDOUT, "and reads all that there is");
@@ -530,7 +531,8 @@ TEST(one_lie)
 	must(o && own_network(), "a network");
 	for (i = 0; i < ARRAY_SIZE(lies); i++) {
 		must(liar_start(lies[i].lie, 0), "a node");
-		ok(survives(use, o), "%s: the process ends in good order", lies[i].what);
+		ok(survives(use, lies[i].at == READ ? SOON_MS : QUIET_MS, o),
+		   "%s: the process ends in good order", lies[i].what);
 		got = *(int *)((u8 *)o + lies[i].at);
 		is_eq(got, lies[i].err, "%s: %s", lies[i].what, o->why);
 		ok(strstr(o->why, lies[i].names), "%s: '%s' names %s", lies[i].what, o->why,
@@ -545,7 +547,7 @@ TEST(hangs_up_again)
 	struct outcome *o = shared(sizeof(*o));
 
 	must(o && own_network() && liar_start(SOURCE_HANGUP_LATE, SEED), "a node");
-	ok(survives(come_and_go, o), "the process ends in good order");
+	ok(survives(come_and_go, 0, o), "the process ends in good order");
 	is_eq(o->open | o->source, 0, "and gets all: %s", o->why);
 	liar_stop();
 	munmap(o, sizeof(*o));
@@ -562,7 +564,7 @@ TEST(lies_at_random)
 	must(o && own_network(), "a network");
 	for (i = 0; i < n; i++) {
 		must(liar_start(RANDOM, seed + i), "a node");
-		ok(survives(use, o), "seed %llu: the process ends in good order: %s",
+		ok(survives(use, QUIET_MS, o), "seed %llu: the process ends in good order: %s",
 		   (unsigned long long)seed + i, o->why);
 		all += !o->open && !o->channel && !o->source && !o->sink;
 		liar_stop();
