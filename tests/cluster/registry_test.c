@@ -39,6 +39,7 @@ struct seat {
 	long members;
 	u64 join_ms;
 	u8 uuid[16], other_uuid[16];
+	const char *doing;
 	char why[200];
 };
 
@@ -61,10 +62,13 @@ static int open_it(struct seat *s, struct kecho *k, struct kecho_channel **ch)
 	u64 begin = now_ns();
 	int err;
 
+	WRITE_ONCE(s->doing, "opens the channel");
 	err = kecho_channel_open(k, s->channel, &opt, ch);
 	s->join_ms = (now_ns() - begin) / 1000000;
+	WRITE_ONCE(s->doing, "becomes a sink");
 	if (!err)
 		err = kecho_sink_open(*ch, NULL, &snk);
+	WRITE_ONCE(s->doing, "opens the other channel");
 	if (!err && s->also[0])
 		err = kecho_channel_open(k, s->also, &opt, &also);
 	if (!err)
@@ -110,6 +114,7 @@ static struct seat *sit(unsigned int i, const char *channel, bool tcp, bool go)
 	struct seat *s = &seats[i];
 
 	memset(s, 0, sizeof(*s));
+	s->doing = "attaches";
 	snprintf(s->channel, sizeof(s->channel), "%s", channel);
 	if (tcp)
 		snprintf(s->listen, sizeof(s->listen), "127.0.0.%u", i + 1);
@@ -122,7 +127,7 @@ static struct seat *sit(unsigned int i, const char *channel, bool tcp, bool go)
 static bool has_joined(struct seat *s)
 {
 	return ok(comes_true(smp_load_acquire(&s->joined) || READ_ONCE(s->err)) && s->joined,
-		  "%s: %d %s", s->channel, s->err, s->why);
+		  "%s: %d %s: %s", s->channel, s->err, READ_ONCE(s->doing), s->why);
 }
 
 /* One after the other, so that the first are the contacts. */
