@@ -8,7 +8,11 @@
 
 enum {
 	LIAR_PORT = 4000,	/* of 127.0.0.1; each lie has its own */
+#ifdef SANITIZED
+	WAIT_MS = 3000,
+#else
 	WAIT_MS = 1200,
+#endif
 	RSS_MAX_KB = 200 << 10,
 };
 
@@ -22,16 +26,34 @@ static const char *const words[] = {
 	[DEEP] = "no JSON", [MANY] = "a lease", [NO_ID] = "a lease", [WEIRD] = "a lease",
 };
 
-static void say(int fd, const char *text)
+static void say_bytes(int fd, const char *bytes, size_t len)
 {
-	if (send(fd, text, strlen(text), MSG_NOSIGNAL) < 0)
-		_exit(0);
+	ssize_t n;
+
+	for (; len; bytes += n, len -= n) {
+		n = send(fd, bytes, len, MSG_NOSIGNAL);
+		if (n < 0)
+			_exit(0);
+	}
 }
 
+static void say(int fd, const char *text)
+{
+	say_bytes(fd, text, strlen(text));
+}
+
+/* Much at a time: so it is all there in time where each call takes long, too. */
 static void say_often(int fd, const char *text, unsigned int n)
 {
-	while (n--)
-		say(fd, text);
+	static char many[1 << 16];
+	size_t len = strlen(text), most = sizeof(many) / len, i;
+
+	for (i = 0; i < most; i++)
+		memcpy(many + i * len, text, len);
+	for (; n; n -= i) {
+		i = min_t(size_t, n, most);
+		say_bytes(fd, many, i * len);
+	}
 }
 
 static void begin_answer(int fd)
