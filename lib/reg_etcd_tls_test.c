@@ -126,7 +126,8 @@ TEST(refused)
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		set(bad[i].ca, bad[i].certificate, bad[i].key, bad[i].user);
 		if (node_new(&n[i], i + 1))
-			tell(&n[i], OPEN, etcd.endpoints, 0, REFUSED_MS);
+			tell(&n[i], OPEN, etcd.endpoints, 0,
+			     bad[i].err == -ETIMEDOUT ? REFUSED_MS : LONG_MS);
 	}
 	for (i = 0; i < ARRAY_SIZE(bad); i++) {
 		is_eq(hear(&n[i]), bad[i].err, "%u: %s", i, n[i].r.why);
