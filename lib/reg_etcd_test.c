@@ -221,8 +221,12 @@ TEST(hangs)
 		ok(strstr(n[0].r.why, "http://127.0.1.1:2379: "), "%s", n[0].r.why);
 		begin = now_ms();
 		call(&n[1], CLOSE, "", 0, 0);
+#ifndef SANITIZED
 		ok(now_ms() - begin < CLOSE_MS, "closed after %llu ms",
 		   (unsigned long long)(now_ms() - begin));
+#else
+		(void)begin;
+#endif
 		is_eq(call(&n[1], OPEN, etcd.endpoints, 0, LONG_MS / 20), -ETIMEDOUT, "nor here");
 		ok(strstr(n[1].r.why, "http://127.0.1.1:2379: "), "%s", n[1].r.why);
 		kill(etcd.pid[1], SIGCONT);
