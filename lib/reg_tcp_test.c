@@ -11,9 +11,11 @@ TEST(joins)
 	struct node n[2] = {};
 
 	ARENA();
-	if (nodes_open(n, 2, TCP_ADDRESS)) {
+	if (nodes_open(n, 1, TCP_ADDRESS)) {
 		is_eq(call(&n[0], JOIN, "x", 0, GRACE_MS / 10), -ETIMEDOUT, "grace");
 		is_eq(join(&n[0], "x"), 0, "%s", n[0].r.why);
+		must(node_new(&n[1], 2), "another");
+		is_eq(call(&n[1], OPEN, TCP_ADDRESS, 0, LONG_MS), 0, "%s", n[1].r.why);
 		is_eq(join(&n[1], "x"), 0, "%s", n[1].r.why);
 		is_eq(n[1].r.n, 1, "the first");
 	}
