@@ -87,7 +87,7 @@ exec 3<>"$dir/ann.in" 4<>"$dir/bob.in"
 start_example "$dir/ann" chat "$ch" <"$dir/ann.in"
 ann=$pid
 start_example "$dir/bob" chat "$ch" <"$dir/bob.in"
-until_true joined "$ch" sink 2
+until_true joined "$ch" source 2	# so both are sinks, and each knows of the other
 echo "hello Bob" >&3
 until_true lines_in "$dir/bob" 1
 echo "hello Ann" >&4
