@@ -10,7 +10,7 @@ set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-guest_limit_s=200
+guest_limit_s=400
 errors_lines=40
 number=0
 failed=0
