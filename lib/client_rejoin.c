@@ -136,7 +136,7 @@ static int rejoin_members(struct kecho_channel *ch, int err)
 	int refused;
 
 	list_for_each_entry(s, &ch->sinks, list) {
-		if (s->disconnected || s->stalled)
+		if (READ_ONCE(s->disconnected) || READ_ONCE(s->stalled))
 			continue;
 		refused = err ?: rejoin_sink(s);
 		if (refused == -ENOTCONN)

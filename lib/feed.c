@@ -339,7 +339,7 @@ bool feeds_shut(struct kecho_sink *s)
 bool feeds_ready(void *sink)
 {
 	struct kecho_sink *s = sink;
-	bool ready = s->disconnected || s->taken || feeds_shut(s);
+	bool ready = READ_ONCE(s->disconnected) || READ_ONCE(s->taken) || feeds_shut(s);
 	struct feed *f;
 
 	lib_lock(&s->lock);
@@ -375,7 +375,8 @@ static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct
 					    .seq = item->seq, .last_seq = item->last };
 		s->stats.lost += item->last - item->seq + 1;
 		__atomic_fetch_add(&s->ch->k->node.losses, 1, __ATOMIC_RELAXED);
-		s->disconnected |= s->m.policy == KECHO_DISCONNECT;
+		if (s->m.policy == KECHO_DISCONNECT)
+			WRITE_ONCE(s->disconnected, true);
 		PROBE(lost, s->m.id, f->member, item->seq, item->last);
 		return 1;
 	}
@@ -475,7 +476,7 @@ static unsigned int tell_cut(struct kecho_sink *s, struct feed *f, struct kecho_
 	f->told = true;
 	list_for_each_entry(other, &s->feeds, list)
 		more |= !other->told;
-	s->disconnected = !more;
+	WRITE_ONCE(s->disconnected, !more);
 	if (f->last_seq <= f->reader.seq)
 		return 0;
 	*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,

@@ -287,7 +287,8 @@ static bool any_ready(void *arg)
 	pthread_mutex_lock(&k->lock);
 	list_for_each_entry(ch, &k->channels, list)
 		list_for_each_entry(s, &ch->sinks, list)
-			ready |= s->fn && feeds_ready(s) && !s->disconnected && !feeds_shut(s);
+			ready |= s->fn && feeds_ready(s) && !READ_ONCE(s->disconnected) &&
+				 !feeds_shut(s);
 	pthread_mutex_unlock(&k->lock);
 	return ready;
 }

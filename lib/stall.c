@@ -59,7 +59,7 @@ void stall_cut(struct kecho_sink *s)
 	struct feed *f;
 
 	lib_lock(&s->lock);
-	s->stalled = true;
+	WRITE_ONCE(s->stalled, true);
 	WRITE_ONCE(s->taken, false);
 	list_for_each_entry(f, &s->feeds, list) {
 		cut(s, f);

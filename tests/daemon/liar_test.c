@@ -14,6 +14,7 @@ enum {
 	MOST_S = 120,		/* for all that a process asks of a liar: some 10 s a call */
 	ROUNDS = 20, ROUNDS_LONG = 300, SEED = 40,
 	COMINGS = 40, STAY_US = 50000, LATE_US = 10000,
+	ENDS = 300, END_US = 200,
 };
 
 enum lie {
@@ -27,7 +28,7 @@ enum lie {
 	LIST_ENDLESS, LIST_TOO_LONG, LIST_ENTRIES_SHORT, UNASKED, OTHER_COMMAND,
 	/* in notes: nobody waits for those */
 	FEED_SIZE, FEED_POS, FEED_POS_FAR, FEED_SLOT, FEED_NO_LOG, FEED_SMALL, BELL_SMALL,
-	BELL_PIPE, BELL_FILE, NOTE_SHORT, SINK_GATE, NOTES_MANY, SINK_ENDS,
+	BELL_PIPE, BELL_FILE, NOTE_SHORT, SINK_GATE, NOTES_MANY, SINK_ENDS, SINK_ENDS_LATE,
 	RANDOM,
 };
 
@@ -231,15 +232,11 @@ static void tell_feed(u32 sink)
 
 static void sink_made(const struct kecho_msg *m, const void *body)
 {
-	static const struct {
-		struct kecho_note_end end;
-		char why[40];
-	} end = { { 0, (u32)-ENOSPC }, "no place in /some/where for a log" };
 	struct kecho_ctl_sink_open o = *(const struct kecho_ctl_sink_open *)body;
 	struct {
 		struct kecho_note_end end;
 		char why[40];
-	} ends = { end.end, "" };
+	} ends = { { 0, (u32)-ENOSPC }, "no place in /some/where for a log" };
 	int i;
 
 	o.sink = ++node.handle;
@@ -251,10 +248,10 @@ static void sink_made(const struct kecho_msg *m, const void *body)
 	for (i = 0; i < (node.lie == NOTES_MANY ? 2 * KECHO_NOTES_MAX : 1); i++)
 		tell_feed(o.sink);
 	say(m->cmd, m->serial, 0, &o, sizeof(o), NULL, 0);
-	if (node.lie != SINK_ENDS)
+	if (node.lie != SINK_ENDS && node.lie != SINK_ENDS_LATE)
 		return;
+	sleep_us(node.lie == SINK_ENDS_LATE ? pick(END_US) : 0);
 	ends.end.handle = o.sink;
-	memcpy(ends.why, end.why, sizeof(ends.why));
 	note(KECHO_NOTE_SINK_END, &ends, sizeof(ends.end) + strlen(ends.why), NULL, 0);
 }
 
@@ -440,6 +437,29 @@ static int come_and_go(void *arg)
 	return 0;
 }
 
+/* Sinks that end at any instant of their first reading. */
+static int ends_while_read(void *arg)
+{
+	struct outcome *o = arg;
+	struct kecho_channel *ch;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	struct kecho *k;
+	int i;
+
+	o->open = kecho_open(&k, NULL) ?: kecho_channel_open(k, "told", NULL, &ch);
+	for (i = 0; i < ENDS && !o->open && !(o->sink = kecho_sink_open(ch, NULL, &s)); i++) {
+		while (!(o->read = kecho_read(s, &ev, o->wait_ms)))
+			;
+		if (o->read != -ENOSPC)
+			break;
+		kecho_sink_close(s);
+	}
+	explain(o, o->open ?: o->sink ?: o->read);
+	kecho_close(k);
+	return 0;
+}
+
 /* It ends by itself, in good order, in time. */
 static bool survives(int (*process)(void *), int wait_ms, struct outcome *o)
 {
@@ -468,7 +488,6 @@ TEST(honest)
 	is_eq(o->members, 1, "is told who is there");
 	is_eq(o->read, -ETIMEDOUT, "and reads all that there is");
 	liar_stop();
-	munmap(o, sizeof(*o));
 }
 
 static const struct {
@@ -539,18 +558,23 @@ TEST(one_lie)
 		   lies[i].names);
 		liar_stop();
 	}
-	munmap(o, sizeof(*o));
 }
 
-TEST(hangs_up_again)
+static void again(enum lie what, int (*process)(void *), int read)
 {
 	struct outcome *o = shared(sizeof(*o));
 
-	must(o && own_network() && liar_start(SOURCE_HANGUP_LATE, SEED), "a node");
-	ok(survives(come_and_go, 0, o), "the process ends in good order");
-	is_eq(o->open | o->source, 0, "and gets all: %s", o->why);
+	must(o && own_network() && liar_start(what, SEED), "a node");
+	ok(survives(process, SOON_MS, o), "the process ends in good order");
+	is_eq(o->open | o->source | o->sink, 0, "and gets all: %s", o->why);
+	is_eq(o->read, read, "and is told what there is: %s", o->why);
 	liar_stop();
-	munmap(o, sizeof(*o));
+}
+
+TEST(again_and_again)
+{
+	again(SOURCE_HANGUP_LATE, come_and_go, 0);
+	again(SINK_ENDS_LATE, ends_while_read, -ENOSPC);
 }
 
 TEST(lies_at_random)
@@ -570,7 +594,6 @@ TEST(lies_at_random)
 		liar_stop();
 	}
 	ok(all && all < n, "%d of %d got all that they asked for", all, n);
-	munmap(o, sizeof(*o));
 }
 
-TESTS(liar, honest, one_lie, hangs_up_again, lies_at_random);
+TESTS(liar, honest, one_lie, again_and_again, lies_at_random);
