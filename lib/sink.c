@@ -248,30 +248,38 @@ int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 	return n < 0 ? n : 0;
 }
 
+/* The kecho lock is held: wait_wake() looks at them. */
+static void set_pollfd(struct kecho_sink *s, int fd, int pending)
+{
+	s->pending = pending;
+	s->pending_set = true;
+	s->pollfd = fd;
+	atomic_fetch_add(&s->ch->k->fd_sinks, 1);
+}
+
 int kecho_sink_fd(struct kecho_sink *s)
 {
 	struct epoll_event ev = { .events = EPOLLIN };
 	struct kecho *k = s->ch->k;
-	int fd;
+	int fd, pending;
 
 	if (s->pollfd >= 0)
 		return s->pollfd;
 	fd = epoll_create1(EPOLL_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	s->pending = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (s->pending < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, s->pending, &ev) ||
+	pending = eventfd(1, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (pending < 0 || epoll_ctl(fd, EPOLL_CTL_ADD, pending, &ev) ||
 	    epoll_ctl(fd, EPOLL_CTL_ADD, k->io, &ev)) {
 		int err = -errno;
 
-		close(s->pending);
+		close(pending);
 		close(fd);
-		s->pending = -1;
 		return err;
 	}
-	s->pending_set = true;
-	s->pollfd = fd;
-	atomic_fetch_add(&k->fd_sinks, 1);
+	pthread_mutex_lock(&k->lock);
+	set_pollfd(s, fd, pending);
+	pthread_mutex_unlock(&k->lock);
 	return fd;
 }
 

@@ -11,6 +11,7 @@
 enum {
 	FLOOD = 20000,
 	FLOOD_LEN = 1000,
+	COMINGS = 200,
 };
 
 /* The next event is @text with number @seq. */
@@ -380,6 +381,44 @@ TEST(descriptor)
 	pair_end(&p);
 }
 
+static void *come_and_go(void *channel)
+{
+	struct kecho_source *s;
+	long err = 0;
+	int i;
+
+	for (i = 0; i < COMINGS && !err; i++) {
+		err = kecho_source_open(channel, NULL, &s);
+		if (!err)
+			kecho_source_close(s);
+	}
+	return (void *)err;
+}
+
+/* Who is told of members rings all that poll, while others begin to. */
+TEST(descriptors_meanwhile)
+{
+	struct kecho_sink *first, *s;
+	struct pair p = {};
+	pthread_t other;
+	void *err;
+	int i;
+
+	ARENA();
+	if (pair_open(&p, "meanwhile", NULL) &&
+	    ok(!kecho_sink_open(p.ch[1], NULL, &first) && kecho_sink_fd(first) >= 0, "%s",
+	       kecho_explain()) && !pthread_create(&other, NULL, come_and_go, p.ch[0])) {
+		for (i = 0; i < COMINGS; i++) {
+			must(!kecho_sink_open(p.ch[1], NULL, &s), "%s", kecho_explain());
+			ok(kecho_sink_fd(s) >= 0, "a descriptor");
+			kecho_sink_close(s);
+		}
+		pthread_join(other, &err);
+		is_eq((long)err, 0, "sources");
+	}
+	pair_end(&p);
+}
+
 static void count(void *arg, const struct kecho_event *ev)
 {
 	*(int *)arg += ev->kind == KECHO_EVENT;
@@ -550,5 +589,6 @@ TEST(close_drains)
 
 TESTS(api, order_of_all_ways, too_large, attributes, attributes_at_birth, watch,
       channel_names_and_flags, more_channels_than_room, retained_for_late_sinks,
-      block_and_dontwait, latest_counts_losses, disconnect_ends, descriptor, callbacks,
-      fork_has_no_part, one_reader_at_a_time, silent_connection, read_vector, close_drains);
+      block_and_dontwait, latest_counts_losses, disconnect_ends, descriptor,
+      descriptors_meanwhile, callbacks, fork_has_no_part, one_reader_at_a_time,
+      silent_connection, read_vector, close_drains);
