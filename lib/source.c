@@ -382,6 +382,8 @@ static void wait_for_pieces(struct kecho_source *s)
 
 static inline int begin(struct kecho_source *s, unsigned int flags)
 {
+	int err;
+
 	if (unlikely(lib_forked(s->ch->k)))
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
 				s->ch->ch.name);
@@ -390,9 +392,10 @@ static inline int begin(struct kecho_source *s, unsigned int flags)
 		wait_for_pieces(s);
 	if (likely(!s->s.in_pieces && !s->s.closed))
 		return 0;
+	err = s->s.closed ? over(s) : lib_fail(-EAGAIN, "source of '%s': another event is "
+					       "going in piece by piece", s->ch->ch.name);
 	lib_unlock(&s->lock);
-	return s->s.closed ? over(s) : lib_fail(-EAGAIN, "source of '%s': another event is "
-						"going in piece by piece", s->ch->ch.name);
+	return err;
 }
 
 /* Inline, as what it calls: the note of the probe looks large to compilers. */
