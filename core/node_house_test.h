@@ -244,6 +244,7 @@ static void feed_read(struct tnode *tn, struct feed *f)
 		else if (n < 0 || f->r.pos == ke_reader_head(&f->r))
 			break;
 	}
+	tn->damaged += n < 0;
 	if (f->ended && ke_reader_finish(&f->r, f->rs->last_seq, &item) > 0)
 		take_item(tn, f, &item);
 	ke_rstream_release(f->rs, f->r.released);
@@ -316,16 +317,19 @@ static void h_member(struct ke_remote *m)
 	tn->failed += m->state == KE_FAILED;
 }
 
+/* A `block` sink reads in place what a gate keeps, and what a source that is over has left. */
 static void h_started(struct ke_rstream *rs, u64 pos, u64 seq)
 {
 	struct feed *f = rs->owner;
+	bool over = rs->remote->state != KE_JOINED;
 
 	if (!f)
 		return;
 	f->ended = false;
 	if (f->begun)
 		return;
-	ke_reader_init(&f->r, rs->view, rs->gated, pos, seq, f->copy);
+	ke_reader_init(&f->r, rs->view, rs->gated || (over && node_of(rs)->sink.policy == 1),
+		       pos, seq, f->copy);
 	f->seq = seq;
 	f->begun = true;
 }

@@ -241,6 +241,46 @@ TEST(gate_stands)
 	world_end(w);
 }
 
+/*
+ * A sink that blocks comes while the source's node counts as dead, of which not even the
+ * first START had come: it begins at the log's start, and holds the mirror from there on once
+ * the node is back.
+ */
+TEST(gate_begins_late)
+{
+	struct world *w = two_nodes(29);
+	struct tnode *tn;
+
+	must(w, "nodes");
+	tn = &w->n[1];
+	is_eq(sink_open(tn, false, false), 0, "sink");
+	ok(world_pump(w), "quiet");
+	w->piece = 8;
+	ok(source_open(&w->n[0], 0), "source");
+	steps_unheard(w, false);
+	conn_of(w, 0)->other = conn_of(w, 1);
+	w->n[0].deaf = true;
+	world_cut(w);
+	w->piece = 5000;
+	tn->ch.gated++;
+	tn->sink.policy = 1;
+	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
+	ok(world_wait(w, KE_NODE_DEAD_MS + 250), "quiet");
+	is_eq(tn->failed, 1, "the source has failed");
+	while (!w->n[0].src.log.tail)
+		submit_some(w, 4);
+	tn->idle = true;
+	w->n[0].deaf = false;
+	ok(world_wait(w, 1500), "quiet");
+	is_eq(open_conns(w), 2, "the link stands");
+	is_eq(tn->got + tn->lost, 0, "nothing is read");
+	tn->idle = false;
+	ok(world_wait(w, 500), "quiet");
+	ok(tn->got && tn->lost, "the rest");
+	all_counted(w);
+	world_end(w);
+}
+
 static struct ke_tstream *stream_of(struct world *w)
 {
 	return list_first_entry_or_null(&w->n[0].src.streams, struct ke_tstream, source_list);
@@ -318,4 +358,5 @@ TEST(start_of_another)
 }
 
 TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
-      gate_unheard, full_mirror_skips, gate_stands, another_while_down, start_of_another);
+      gate_unheard, full_mirror_skips, gate_stands, gate_begins_late, another_while_down,
+      start_of_another);

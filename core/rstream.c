@@ -219,15 +219,21 @@ static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
 
 /*
  * Sinks that were there before the source are to see all of it. If it has gone before
- * START came they begin at the log's start all the same, and so see what they lost.
+ * START came they begin at the log's start all the same, and so see what they lost. Its
+ * node may come back: those that block hold the mirror from here on, also if they came
+ * after it was asked for.
  */
 static void begin_late(struct ke_rstream *rs)
 {
-	if (rs->attached || rs->from != KE_FROM_START || !rs->remote->presence->channel->sinks)
+	struct ke_channel *ch = rs->remote->presence->channel;
+
+	if (rs->attached || rs->from != KE_FROM_START || !ch->sinks)
 		return;
 	/* A shared log came over the link, if it did. */
 	if ((rs->local && !rs->peer->link) || attach(rs, 0, 0))
 		return;
+	if (ch->gated && !rs->local)
+		rs->credit = rs->mirror.size;
 	house(rs->peer)->started(rs, 0, 0);
 }
 
