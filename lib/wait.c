@@ -228,13 +228,15 @@ out:
 	return leads;
 }
 
-/* The helper must not poll what the leader does: the two would race for each event. */
+/* The helper must not poll what the leader does: the two would race for each event. It sleeps
+ * on, for as long as it would have polled, unless the leader wakes it when it leaves. */
 static void disarm(struct kecho *k)
 {
 	if (!atomic_load(&k->armed))
 		return;
 	pthread_mutex_lock(&k->lead);
 	arm(k, false);
+	atomic_store(&k->helper_parked, true);
 	pthread_mutex_unlock(&k->lead);
 }
 

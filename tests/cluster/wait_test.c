@@ -10,6 +10,8 @@
 enum {
 	ROUNDS = 3000,
 	SLOW_MS = 200,
+	PINGS = 10,
+	PINGS_MS = 1000,	/* all of them; left to heartbeats each takes 250, on average */
 };
 
 static void put(struct kecho_source *s, const char *text)
@@ -313,5 +315,37 @@ TEST(closed_while_told)
 	kecho_close(other);
 }
 
-TESTS(wait, leader_and_followers, sleeper_is_interrupted, slowest_sink_goes,
+/* A node whose only reader has looked in and gone again is run by its helper at once. */
+TEST(leader_goes)
+{
+	const struct kecho_options far = { .listen = "127.0.0.1", .registry = "127.0.0.1:7448" };
+	const struct kecho_options near = { .listen = "127.0.0.2", .registry = far.registry };
+	struct kecho_link_info link;
+	struct kecho_channel *ch[2];
+	struct kecho_sink *snk;
+	struct kecho *k[2] = {};
+	struct kecho_event ev;
+	u64 begin, sum = 0;
+	int i;
+
+	ARENA();
+	if (ok(!kecho_open(&k[0], &far) && !kecho_open(&k[1], &near) &&
+	       !kecho_channel_open(k[0], "goes", NULL, &ch[0]) &&
+	       !kecho_channel_open(k[1], "goes", NULL, &ch[1]) &&
+	       !kecho_sink_open(ch[1], NULL, &snk), "%s", kecho_explain()) &&
+	    is_eq(kecho_links(k[1], &link, 1), 1, "a link")) {
+		for (i = 0; i < PINGS; i++) {
+			sleep_us(QUIET_MS * 1000);	/* the helper sees that nobody comes */
+			is_eq(kecho_read(snk, &ev, 1), -ETIMEDOUT, "nothing");
+			begin = now_ns();
+			ok(kecho_ping(k[1], link.node, SOON_MS) > 0, "an answer");
+			sum += now_ns() - begin;
+		}
+		ok(sum < PINGS_MS * 1000000ull, "%d answers in %.1f ms", PINGS, sum / 1e6);
+	}
+	kecho_close(k[0]);
+	kecho_close(k[1]);
+}
+
+TESTS(wait, leader_and_followers, leader_goes, sleeper_is_interrupted, slowest_sink_goes,
       closed_under_submitters, closed_while_told, each_of_a_crowd_is_woken);
