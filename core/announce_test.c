@@ -149,6 +149,7 @@ TEST(breaks)
 		ok(world_wait(w, 5000), "quiet");
 		for (i = 0; i < 8; i++)
 			ok(knows(&w->n[1], i + 1, i), "type %u is known", i + 1);
+		is_eq(w->n[1].announced, 8, "each was announced once");
 		is_eq(ke_peer_find(&w->n[1].node, &w->n[0].node.self.node)->types_bytes,
 		      w->n[0].node.types_bytes, "no byte twice");
 		all_counted(w);

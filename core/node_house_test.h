@@ -5,6 +5,7 @@
 #ifndef KE_NODE_HOUSE_TEST_H
 #define KE_NODE_HOUSE_TEST_H
 
+#include "announce.h"
 #include "link.h"
 
 enum {
@@ -62,6 +63,7 @@ struct tnode {
 	u64 first;		/* the first that it got */
 	u32 joined, left, failed, ends, repairs;
 	u32 destroyed;
+	u32 announced;		/* types, to it */
 	u32 asked, stalled;	/* where its sink is; its sink was ended */
 	u64 end_seq;
 	s32 dialled;
@@ -317,6 +319,11 @@ static void h_member(struct ke_remote *m)
 	tn->failed += m->state == KE_FAILED;
 }
 
+static void h_announced(struct ke_remote *m, u32 index)
+{
+	((struct tnode *)m->presence->peer->node->owner)->announced += !!ke_types_at(m->types, index);
+}
+
 /* A `block` sink reads in place what a gate keeps, and what a source that is over has left. */
 static void h_started(struct ke_rstream *rs, u64 pos, u64 seq)
 {
@@ -460,7 +467,7 @@ static const struct ke_house test_house = {
 	.source_lock = h_source_lock, .source_unlock = h_source_unlock,
 	.attach = h_attach, .detach = h_detach, .gate_slot = h_gate_slot, .gate = h_gate,
 	.share_log = h_share_log, .share_channel = h_share_channel, .shared = h_shared,
-	.member = h_member, .started = h_started, .published = h_published, .ended = h_ended,
+	.member = h_member, .announced = h_announced, .started = h_started, .published = h_published, .ended = h_ended,
 	.lost = h_lost, .stalled_own = h_stalled_own, .stalled = h_stalled, .room = h_room,
 	.lagging = h_lagging, .destroyed = h_destroyed,
 	.changed = h_changed, .repair = h_repair,

@@ -78,12 +78,25 @@ static void announce(struct ke_source *s, u8 how)
 {
 	u8 wire[SMALL_TYPE];
 	char why[KE_TYPE_WHY_MAX];
+	struct ke_types *had = ke_types_get(s->member.types);
 	int index;
 
 	small_type(wire, how);
 	wire[0] ^= how >= 250;
+	fail_alloc = how & 128 ? take_u8(&f.in) % 4 : 0;
 	index = ke_source_announce(s, &f.tn->node, wire, sizeof(wire), why);
+	fail_alloc = 0;
 	check(index > 0 ? !!ke_types_at(s->member.types, index) : index < 0);
+	ke_types_put(had);
+}
+
+/* More of them than a source may have. */
+static void announce_all(struct ke_source *s)
+{
+	u8 how;
+
+	for (how = 0; how <= KE_TYPES_MAX; how++)
+		announce(s, how);
 }
 
 /* A second sink beside the one of core's tests. */
@@ -136,6 +149,8 @@ static void set_attr(u8 how)
 		ke_node_set(&f.tn->node, name, &v);
 	else if (how & 32 && f.tn->open)
 		ke_channel_set(&f.tn->ch, name, &v);
+	else if (how & 4 && f.tn->has_src && how & 64)
+		announce_all(&f.tn->src);
 	else if (how & 4 && f.tn->has_src)
 		announce(&f.tn->src, take_u8(&f.in));
 	else if (how & 128 ? f.tn->has_sink : f.tn->has_src) {

@@ -299,6 +299,14 @@ static void say_type(struct conn *c, u8 how)
 	      sizeof(buf));
 }
 
+/* What a node of this host answers to a TYPE of ours. */
+static void say_type_ack(struct conn *c, u8 how)
+{
+	__le64 id = cpu_to_le64(f.tn->src.member.id);
+
+	frame(c, KECHO_FRAME_MEMBER_ACK, 1, how % (KE_TYPES_MAX + 2), &id, sizeof(id));
+}
+
 static void say_any(struct conn *c, u8 how)
 {
 	static const u8 types[] = { 1, 128, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
@@ -309,7 +317,10 @@ static void say_any(struct conn *c, u8 how)
 	u64 pos = some_pos(c, id);
 
 	if (types[how % ARRAY_SIZE(types)] == KECHO_FRAME_TYPE) {
-		say_type(c, take_u8(&f.in));
+		if (how & 128)
+			say_type_ack(c, take_u8(&f.in));
+		else
+			say_type(c, take_u8(&f.in));
 		return;
 	}
 	take_bytes(&f.in, body, len);
