@@ -321,7 +321,9 @@ static void h_member(struct ke_remote *m)
 
 static void h_announced(struct ke_remote *m, u32 index)
 {
-	((struct tnode *)m->presence->peer->node->owner)->announced += !!ke_types_at(m->types, index);
+	struct tnode *tn = m->presence->peer->node->owner;
+
+	tn->announced += !!ke_types_at(m->types, index);
 }
 
 /* A `block` sink reads in place what a gate keeps, and what a source that is over has left. */
@@ -467,7 +469,8 @@ static const struct ke_house test_house = {
 	.source_lock = h_source_lock, .source_unlock = h_source_unlock,
 	.attach = h_attach, .detach = h_detach, .gate_slot = h_gate_slot, .gate = h_gate,
 	.share_log = h_share_log, .share_channel = h_share_channel, .shared = h_shared,
-	.member = h_member, .announced = h_announced, .started = h_started, .published = h_published, .ended = h_ended,
+	.member = h_member, .announced = h_announced, .started = h_started,
+	.published = h_published, .ended = h_ended,
 	.lost = h_lost, .stalled_own = h_stalled_own, .stalled = h_stalled, .room = h_room,
 	.lagging = h_lagging, .destroyed = h_destroyed,
 	.changed = h_changed, .repair = h_repair,
