@@ -84,14 +84,29 @@ static void want_condition(struct expr *x, u16 *i)
 	*i = expr_make(x, OP_TRUTH, &at, *i, 0);
 }
 
+/* A filter has it as a name, of which there are good ones and others. */
+static void check_type_name(struct expr *x, const struct expr_node *w)
+{
+	u32 i;
+
+	if (w->op != OP_STRING || !w->str_len || w->str_len > KE_NAME_MAX) {
+		expr_fail_at(x, w, "a type is compared with its name, such as \"load\"");
+		return;
+	}
+	for (i = 0; i < w->str_len; i++) {
+		if ((u8)x->strings[w->str + i] >= 0x21)
+			continue;
+		expr_fail_at(x, w, "a type's name has no blanks and no control characters");
+		return;
+	}
+}
+
 static void check_type(struct expr *x, const struct expr_node *n, u16 with)
 {
-	const struct expr_node *w = &x->node[with];
-
 	if (n->op != OP_EQ && n->op != OP_NE)
 		expr_fail_at(x, n, "types are compared with ==, != and in");
-	else if (w->op != OP_STRING || !w->str_len)
-		expr_fail_at(x, w, "a type is compared with its name, such as \"load\"");
+	else
+		check_type_name(x, &x->node[with]);
 }
 
 static void link_names(struct expr *x, const struct expr_node *n)
@@ -157,9 +172,7 @@ static void check_set(struct expr *x, const struct expr_node *n)
 		return;
 	}
 	for (item = n->b; item; item = x->node[item].next)
-		if (!strings || !x->node[item].str_len)
-			expr_fail_at(x, &x->node[item],
-				     "a type is compared with its name, such as \"load\"");
+		check_type_name(x, &x->node[item]);
 }
 
 static void want_text(struct expr *x, u16 i, const char *what)
