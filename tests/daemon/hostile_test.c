@@ -66,8 +66,14 @@ static bool start_nodes(void)
 		};
 
 		node[i].uid = USER_NODE;
-		if (!daemon_start(&node[i], options) || !comes_true(daemon_answers(&node[i])))
+		if (!daemon_start(&node[i], options))
 			return false;
+		if (comes_true(daemon_answers(&node[i])))
+			continue;
+		printf("# its process %s\n",
+		       waitpid(node[i].pid, NULL, WNOHANG) ? "has ended" : "runs");
+		show_log(&node[i]);
+		return false;
 	}
 	return true;
 }
