@@ -120,11 +120,14 @@ static int look(struct recording_reader *r, uint64_t offset, struct recording_he
 	run = le16toh(h->run);
 	if (run > r->last_run)
 		r->last_run = run;
+	/* Whatever its run is: whoever appends must not write into it. */
+	if (recording_bytes(le32toh(h->len)) > r->size - offset)
+		return TORN;
 	if (h->kind == RECORDING_RUN ? run <= r->run : run != r->run) {
 		*why = "the beginning of its run is damaged or missing";
 		return STRAY;
 	}
-	return recording_bytes(le32toh(h->len)) > r->size - offset ? TORN : GOOD;
+	return GOOD;
 }
 
 /* Where the next record begins from @offset on, or the file ends; or -errno. */
