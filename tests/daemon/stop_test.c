@@ -9,7 +9,9 @@
 enum {
 	LEN = 100,
 	FEW = 100,
-	MANY = RAW_LOG / 80,	/* of 128 bytes: more than a mirror has room for */
+	/* Of 128 bytes: more than a mirror has room for, and not all that it and the log have,
+	 * which is given in steps. */
+	MANY = RAW_LOG / 100,
 	SHORT_MS = 300,
 };
 
