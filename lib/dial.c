@@ -88,8 +88,11 @@ void dial(struct kecho *k, struct ke_peer *p)
 	/* The rest happens in the helper: nobody's lists change under a caller here. */
 	c->connecting = err != -EISCONN;
 	c->dial_err = err == -EINPROGRESS ? 0 : err;
-	if (c->connecting && conn_watch(k->ep, fd, EPOLLOUT, c))
+	err = c->connecting ? conn_watch(k->ep, fd, EPOLLOUT, c) : 0;
+	if (err) {
 		c->closing = true;
+		not_dialled(k, p, err);
+	}
 }
 
 /* It is connected, or will never be. */
