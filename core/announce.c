@@ -48,6 +48,16 @@ static bool is_type(const struct ke_type *t, const void *wire, u32 len)
 	return t->encoded_len == len && !memcmp(t->encoded, wire, len);
 }
 
+u32 ke_types_find(const struct ke_types *t, const void *wire, u32 len)
+{
+	u32 i;
+
+	for (i = 1; i <= ke_types_count(t); i++)
+		if (is_type(t->type[i - 1], wire, len))
+			return i;
+	return 0;
+}
+
 /* Of @room bytes that a node has left. How many more there are; with a reason in @why -EPROTO
  * or -ENOSPC; -ENOMEM. */
 static int add(struct ke_types **table, u32 index, const void *wire, u32 len, u32 room, char *why)
@@ -108,21 +118,11 @@ void ke_presence_say_types(struct ke_presence *pr, const struct ke_member *m)
 		say(pr, m, i);
 }
 
-static u32 find(const struct ke_types *t, const void *wire, u32 len)
-{
-	u32 i;
-
-	for (i = 1; i <= ke_types_count(t); i++)
-		if (is_type(t->type[i - 1], wire, len))
-			return i;
-	return 0;
-}
-
 int ke_source_announce(struct ke_source *s, struct ke_node *n, const void *wire, u32 len,
 		       char *why)
 {
 	struct ke_member *m = &s->member;
-	u32 index = find(m->types, wire, len);
+	u32 index = ke_types_find(m->types, wire, len);
 	struct ke_presence *pr;
 	int bytes;
 
@@ -216,4 +216,22 @@ void ke_remote_forget_types(struct ke_remote *m)
 	m->presence->peer->types_bytes -= m->types->bytes;
 	ke_types_put(m->types);
 	m->types = NULL;
+}
+
+/* ------------------------------------------------------------------- anybody's */
+
+const struct ke_types *ke_channel_types(const struct ke_channel *ch, u64 member)
+{
+	const struct ke_presence *pr;
+	const struct ke_member *mine;
+	const struct ke_remote *m;
+
+	list_for_each_entry(mine, &ch->members, list)
+		if (mine->id == member)
+			return mine->types;
+	list_for_each_entry(pr, &ch->presences, channel_list)
+		list_for_each_entry(m, &pr->remotes, list)
+			if (m->id == member)
+				return m->types;
+	return NULL;
 }

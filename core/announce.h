@@ -35,6 +35,9 @@ static inline const struct ke_type *ke_types_at(const struct ke_types *t, u32 in
 	return index && index <= ke_types_count(t) ? t->type[index - 1] : NULL;
 }
 
+/* The index of an encoded type; 0: it is not among them, or there are none. */
+u32 ke_types_find(const struct ke_types *t, const void *wire, u32 len);
+
 /* A table lives as long as somebody has it. Both take NULL. */
 struct ke_types *ke_types_get(struct ke_types *t);
 void ke_types_put(struct ke_types *t);
@@ -52,6 +55,9 @@ int ke_source_announce(struct ke_source *s, struct ke_node *n, const void *wire,
 		       char *why);
 bool ke_source_told(const struct ke_source *s);
 void ke_source_forget_types(struct ke_source *s, struct ke_node *n);
+
+/* ke_channel_types - those of a source in the channel, ours or another's; NULL: none. */
+const struct ke_types *ke_channel_types(const struct ke_channel *ch, u64 member);
 
 /* For control.c, channel.c. */
 void ke_presence_say_types(struct ke_presence *pr, const struct ke_member *m);

@@ -34,6 +34,7 @@ enum kd_limits {
 	KD_JOINS_MAX = 32,		/* questions to the registry at a time */
 	KD_USER_JOINS_MAX = 4,		/* of them, one user's */
 	KD_CHANNEL_USERS_MAX = 32,	/* whose members of one channel ring each other */
+	KD_USER_TYPES = KE_NODE_TYPES_MAX / 4,	/* bytes of its sources' types */
 	KD_MEMBER_BYTES = 8 << 10,	/* what a member costs beside its log, about */
 	KD_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KD_SESSION_BYTES = 256 << 10,	/* what a process costs before it does anything */
@@ -93,6 +94,7 @@ struct kd_user {
 	struct kd *d;
 	uid_t uid;
 	unsigned int refs, sessions, joins, channels, members;
+	u32 types_bytes;	/* of its sources' types; part of */
 	u64 memory;
 };
 
@@ -219,6 +221,7 @@ struct kd_source {
 	u32 awaits;			/* gates of other hosts that it had, until they are back */
 	struct kd_kept *kept;
 	u64 events, bytes;		/* as its process said, once that is gone */
+	u32 types_bytes;		/* that its user was charged for */
 	u64 linger_ms;
 	bool copied, queued, said_end, frozen;
 	u32 stall_ms;
@@ -407,6 +410,12 @@ void kd_source_over(struct kd_source *src);
 void kd_sources_abandon(struct kd *d);
 void kd_source_counters(struct kd_source *src);
 struct kd_source *kd_source(const struct kd_session *s, u32 handle);
+
+/* type.c */
+void kd_announce_request(const struct kd_request *r);
+void kd_type_request(const struct kd_request *r);
+void kd_types_forget(struct kd_source *src);
+void kd_feed_types(struct kd_feed *f, const struct ke_types *types);
 
 /* room.c */
 struct kecho_limit_slot *kd_limit_slot(const struct kd_source *src);

@@ -130,9 +130,12 @@ static void end_feeds(struct kd_mirror *m, bool for_good)
 	bool failed = r->state == KE_FAILED;
 	struct kd_feed *f, *next;
 
-	list_for_each_entry_safe(f, next, &m->feeds, log_list)
+	list_for_each_entry_safe(f, next, &m->feeds, log_list) {
+		if (for_good)
+			kd_feed_types(f, r->types);
 		kd_feed_end(f, m->rs->last_seq, failed, for_good ? &r->attrs : NULL,
 			    &m->rs->peer->attrs);
+	}
 }
 
 void kd_mirror_detach(struct ke_rstream *rs)

@@ -46,10 +46,11 @@ static void attach_request(const struct kd_request *r)
 static const struct {
 	void (*fn)(const struct kd_request *r);
 	u32 size;
-	u32 tail_at; /* where the length of attributes that follow stands; 0: none do */
+	u32 tail_at; /* where the length of what follows stands; 0: nothing does */
 } command[] = {
 #define OF(type) sizeof(struct type)
 #define TAIL(type) sizeof(struct type), offsetof(struct type, attrs_len)
+#define TYPE(type) sizeof(struct type), offsetof(struct type, type_len)
 	[KECHO_CMD_ATTACH] = { attach_request, OF(kecho_attach), 0 },
 	[KECHO_CMD_CHANNEL_OPEN] = { kd_channel_open_request, OF(kecho_ctl_channel_open), 0 },
 	[KECHO_CMD_CHANNEL_CLOSE] = { kd_channel_close_request, OF(kecho_ctl_channel), 0 },
@@ -72,6 +73,8 @@ static const struct {
 	[KECHO_CMD_DESTROY] = { kd_destroy_request, OF(kecho_ctl_channel_wait), 0 },
 	[KECHO_CMD_OTHER] = { kd_other_request, OF(kecho_ctl_other), 0 },
 	[KECHO_CMD_STILL] = { kd_still_request, OF(kecho_ctl_still), 0 },
+	[KECHO_CMD_ANNOUNCE] = { kd_announce_request, TYPE(kecho_ctl_announce) },
+	[KECHO_CMD_TYPE] = { kd_type_request, OF(kecho_ctl_type), 0 },
 	[KECHO_CMD_STATUS] = { kd_status_request, OF(kecho_ctl_status), 0 },
 };
 

@@ -42,6 +42,7 @@ static void free_source(struct kd_source *src)
 	list_del(&src->ready_list);
 	if (src->memfd >= 0)
 		close(src->memfd);
+	kd_types_forget(src);
 	kd_user_no_member(src->user, cost(src->log.size));
 	kd_log_fini(&src->log);
 	kd_user_put(src->user);
@@ -312,10 +313,13 @@ static void find_end(struct kd_source *src)
 static void end_feeds(struct kd_source *src)
 {
 	const struct ke_attrs *node = &src->c->d->k.node.attrs;
+	struct kd_feed *f;
 
-	while (!list_empty(&src->feeds))
-		kd_feed_end(list_first_entry(&src->feeds, struct kd_feed, log_list), src->seq,
-			    src->s.member.failed, &src->s.member.attrs, node);
+	while (!list_empty(&src->feeds)) {
+		f = list_first_entry(&src->feeds, struct kd_feed, log_list);
+		kd_feed_types(f, src->s.member.types);
+		kd_feed_end(f, src->seq, src->s.member.failed, &src->s.member.attrs, node);
+	}
 }
 
 static void say_end(struct kd_source *src)

@@ -174,6 +174,7 @@ void client_wait_futexes(struct futex_waitv *v, unsigned int n, int left_ms);
 void client_ring_alone(struct kecho_channel *ch);
 
 /* client_join.c */
+bool client_lock_joined(struct kecho *k, u32 generation);
 int client_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);
 void client_channel_leave(struct kecho_channel *ch);
 int client_source_join(struct kecho_source *s, size_t log_size);
@@ -193,6 +194,12 @@ int client_other(struct kecho_channel *ch, uint8_t uuid[16]);
 void client_frozen(struct kecho_channel *ch, u32 number);
 void client_destroyed(struct kecho_channel *ch, u32 number);
 void client_stand_still(struct client *c);
+
+/* client_type.c */
+int client_announce(struct kecho_source *s, const struct kecho_type *t);
+int client_announce_again(struct kecho_source *s);
+int client_type(struct kecho_channel *ch, uint64_t member, unsigned int number,
+		struct kecho_type **out);
 
 /* client_room.c */
 void client_room_wake(struct kecho_source *s);

@@ -14,7 +14,7 @@ static void put_attrs(struct kvec *v, const struct ke_attrs *a)
 }
 
 /* Locks. Whether things may be put into lists that the node of @generation has. */
-static bool lock_joined(struct kecho *k, u32 generation)
+bool client_lock_joined(struct kecho *k, u32 generation)
 {
 	pthread_mutex_lock(&k->lock);
 	return k->client->state != CLIENT_LOST && k->client->generation == generation;
@@ -73,7 +73,7 @@ int client_channel_join(struct kecho_channel *ch, const char *name, unsigned int
 		return lib_fail(-ENOMEM, "channel '%s'", name);
 	strscpy(ch->ch.name, name, sizeof(ch->ch.name));
 	err = ask_channel(ch, name, flags, &call);
-	if (!lock_joined(k, call.generation) && !err)
+	if (!client_lock_joined(k, call.generation) && !err)
 		err = lib_fail(-ENOTCONN, "channel '%s': kechod is gone", name);
 	if (!err)
 		list_add_tail(&ch->list, &k->channels);
@@ -245,7 +245,7 @@ int client_source_again(struct kecho_source *s)
 	lib_unlock(&s->lock);
 	client_room_wake(s);
 	pthread_mutex_unlock(&s->ch->k->lock);
-	return say_ready(s, 0);
+	return client_announce_again(s) ?: say_ready(s, 0);
 }
 
 int client_source_join(struct kecho_source *s, size_t log_size)
@@ -257,7 +257,7 @@ int client_source_join(struct kecho_source *s, size_t log_size)
 	if (err)
 		return err;
 	ke_source_init(&s->s, &k->node);
-	if (lock_joined(k, m.generation)) {
+	if (client_lock_joined(k, m.generation)) {
 		take_log(s, &m);
 		take_node(s, &m);
 		list_add_tail(&s->list, &s->ch->sources);
@@ -337,7 +337,7 @@ static int ask_sink(struct kecho_sink *s, u32 retained, bool first)
 	client_call(k->client, &call, req, 2, JOIN_MS);
 	err = client_asked(&call, &open, sizeof(open), "sink of ", s->ch->ch.name);
 	client_call_end(&call);
-	if (!lock_joined(k, call.generation) && !err)
+	if (!client_lock_joined(k, call.generation) && !err)
 		err = lib_fail(-ENOTCONN, "sink of '%s': kechod is gone", s->ch->ch.name);
 	if (!err && first)
 		list_add_tail(&s->list, &s->ch->sinks);

@@ -172,6 +172,20 @@ static int feed_end_in(struct client *c, struct client_msg *m, struct kecho_sink
 	return 0;
 }
 
+static int type_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	const struct kecho_note_type *n = (const void *)m->body;
+	struct feed *f = feed_by_id(s, le32_to_cpu(n->feed));
+
+	(void)c;
+	if (!f)
+		return 0;
+	lib_lock(&s->lock);
+	feed_type_keep(f, le32_to_cpu(n->number), n + 1, m->head.len - sizeof(*n));
+	lib_unlock(&s->lock);
+	return 0;
+}
+
 /* The node has ended it, and may use its slots for others. */
 static void not_the_nodes(struct kecho_sink *s)
 {
@@ -249,6 +263,7 @@ static const struct {
 	[KECHO_NOTE_FEED_END - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_feed_end),
 						    feed_end_in },
 	[KECHO_NOTE_SINK_END - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_end), sink_end_in },
+	[KECHO_NOTE_TYPE - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_type), type_in },
 };
 
 static int keep(struct client *c, struct client_msg *m)
@@ -428,6 +443,7 @@ int client_note(struct client *c, struct client_msg *m)
 	case KECHO_NOTE_FEED:
 	case KECHO_NOTE_FEED_END:
 	case KECHO_NOTE_SINK_END:
+	case KECHO_NOTE_TYPE:
 		return sink_note(c, m, le32_to_cpu(m->head.cmd) - KECHO_NOTE_FEED);
 	case KECHO_NOTE_DOORBELL:
 		return doorbell_in(c, m);

@@ -145,6 +145,7 @@ void feed_free(struct feed *f)
 	shared_log_put(f->log);
 	ke_attrs_free(&f->attrs);
 	ke_attrs_free(&f->node_attrs);
+	feed_types_free(f);
 	free(f->reader.big);
 	free(f);
 }

@@ -108,6 +108,7 @@ static void feed_gone(struct feed *f, void *arg)
 	if (ke_attrs_load(&f->attrs, m->attrs.buf, m->attrs.len) ||
 	    ke_attrs_load(&f->node_attrs, node->buf, node->len))
 		ke_attrs_free(&f->attrs);
+	feed_types_keep(f, m->types);
 	f->gone = f->ended = true;
 	f->rs = NULL;
 }

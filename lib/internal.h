@@ -40,6 +40,8 @@
 #include "reg.h"
 #include "uapi/kecho_node.h"
 
+struct kecho_type;
+
 enum lib_limits {
 	FEED_BUDGET = 64,	/* events that one source gives in a row */
 	DISPATCH_BATCH = 16,	/* events that callbacks get for one look at the log */
@@ -127,6 +129,7 @@ struct feed {
 	bool failed;
 	bool cut;			/* its sink has stalled: what it lacks is lost */
 	u64 last_seq;
+	struct feed_types *types;	/* of its source, as they were asked for; NULL: none */
 	/* Of a member that has gone, for as long as its events come. */
 	struct ke_attrs attrs, node_attrs;
 };
@@ -149,6 +152,9 @@ struct kecho_source {
 	struct shared_log *log;
 	int linger_ms;
 	unsigned int inside;	/* threads in a call that has let go of the lock meanwhile */
+	unsigned int ntypes;	/* that may be submitted; under its lock */
+	bool announcing;	/* a thread asks the node to take a type */
+	struct kecho_type *announced[KE_TYPES_MAX];	/* that the next node is to have */
 	struct kecho_source_stats stats;
 	/* What a node says of it; NULL: not attached to one. */
 	const struct kecho_limit_slot *slot;
@@ -250,6 +256,10 @@ struct lib_attach {
 	/* @member 0: of the channel. */
 	int (*get)(struct kecho_channel *ch, uint64_t member, const char *name,
 		   struct kecho_value *v, void *buf, size_t size);
+	/* The type's number, when all who read the source know it. */
+	int (*announce)(struct kecho_source *s, const struct kecho_type *t);
+	int (*type)(struct kecho_channel *ch, uint64_t member, unsigned int number,
+		    struct kecho_type **out);
 	ssize_t (*members)(struct kecho_channel *ch, struct kecho_member *m, size_t max);
 	/* Notices of all members that are there, then of changes; or no more. */
 	int (*watch)(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
@@ -353,6 +363,7 @@ int client_open(struct kecho *k, bool *there);
 void client_ring(const struct kecho *k);
 void client_pages_put(struct client_pages *p);
 void client_tell(struct kecho_source *s);
+void client_forget_types(struct kecho_source *s);
 void client_settle(struct kecho *k);
 void client_stalled(struct kecho_sink *s);
 void client_taken(struct kecho_sink *s);
@@ -471,6 +482,7 @@ enum kecho_other names_other(struct kecho *k, const struct ke_channel *ch);
 void sink_free(struct kecho_sink *s);
 /* source.c */
 void source_free(struct kecho_source *s);
+int source_over(const struct kecho_source *s);
 void source_tell(struct kecho_source *s);
 
 /* life.c */
@@ -485,6 +497,18 @@ int value_check(const char *name, struct kecho_value v, struct ke_value *out);
 int value_find(const struct ke_attrs *a, const char *name, struct kecho_value *v, void *buf,
 	       size_t size);
 int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n);
+
+/* announce.c */
+int embedded_announce(struct kecho_source *s, const struct kecho_type *t);
+int embedded_type(struct kecho_channel *ch, uint64_t member, unsigned int number,
+		  struct kecho_type **out);
+
+/* feed_type.c */
+int feed_type_load(struct kecho_channel *ch, uint64_t member, unsigned int number,
+		   struct kecho_type **out);
+void feed_types_keep(struct feed *f, const struct ke_types *types);
+void feed_type_keep(struct feed *f, unsigned int number, const void *wire, size_t len);
+void feed_types_free(struct feed *f);
 
 /* stall.c */
 void stall_cut(struct kecho_sink *s);

@@ -156,6 +156,7 @@ static void end_own_feeds(struct kecho_source *s)
 				ke_source_ungate(&s->s, &f->gate);
 				lib_unlock(&s->lock);
 			}
+			feed_types_keep(f, s->s.member.types);
 			f->source = NULL;
 			f->last_seq = s->s.log.seq;
 			f->gone = f->ended = true;

@@ -36,6 +36,7 @@ void source_free(struct kecho_source *s)
 {
 	shared_log_put(s->log);
 	client_pages_put(s->pages);
+	client_forget_types(s);
 	ke_attrs_free(&s->s.member.attrs);
 	free(s);
 }
@@ -181,7 +182,7 @@ static void set_want(struct kecho_source *s, u64 want)
 }
 
 /* It has ended: by its owner, or with the channel. */
-static int over(const struct kecho_source *s)
+int source_over(const struct kecho_source *s)
 {
 	if (READ_ONCE(s->ch->ch.ended))
 		return lib_fail(-ESHUTDOWN, "source of '%s': the channel was destroyed",
@@ -241,7 +242,7 @@ static int look_for_room(struct kecho_source *s, u64 size)
 	s->stats.waited++;
 	if (s->slot) {
 		client_wait_for_room(s, size);
-		return s->s.closed ? over(s) : 0;
+		return s->s.closed ? source_over(s) : 0;
 	}
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
@@ -259,7 +260,7 @@ static int look_for_room(struct kecho_source *s, u64 size)
 	}
 	set_want(s, 0);
 	pthread_mutex_unlock(&k->lock);
-	return s->s.closed ? over(s) : 0;
+	return s->s.closed ? source_over(s) : 0;
 }
 
 static noinline int wait_for_room(struct kecho_source *s, u64 size)
@@ -291,7 +292,7 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 		sched_yield();
 		lib_lock(&s->lock);
 		if (s->s.closed)
-			return over(s);
+			return source_over(s);
 	}
 	return 0;
 }
@@ -380,22 +381,39 @@ static void wait_for_pieces(struct kecho_source *s)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static inline int begin(struct kecho_source *s, unsigned int flags)
+static unsigned int type_of(unsigned int flags)
+{
+	return flags / KECHO_TYPED(1);
+}
+
+/* Left with the source's lock, which is given back. */
+static noinline int refuse_to_begin(struct kecho_source *s, unsigned int flags)
 {
 	int err;
 
+	if (s->s.closed)
+		err = source_over(s);
+	else if (s->s.in_pieces)
+		err = lib_fail(-EAGAIN, "source of '%s': another event is going in piece by piece",
+			       s->ch->ch.name);
+	else
+		err = lib_fail(-EINVAL, "source of '%s': no type has the number %u",
+			       s->ch->ch.name, type_of(flags));
+	lib_unlock(&s->lock);
+	return err;
+}
+
+static inline int begin(struct kecho_source *s, unsigned int flags)
+{
 	if (unlikely(lib_forked(s->ch->k)))
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
 				s->ch->ch.name);
 	lib_lock(&s->lock);
 	while (unlikely(s->s.in_pieces) && !s->s.closed && !(flags & KECHO_DONTWAIT))
 		wait_for_pieces(s);
-	if (likely(!s->s.in_pieces && !s->s.closed))
+	if (likely(!s->s.in_pieces && !s->s.closed && type_of(flags) <= s->ntypes))
 		return 0;
-	err = s->s.closed ? over(s) : lib_fail(-EAGAIN, "source of '%s': another event is "
-					       "going in piece by piece", s->ch->ch.name);
-	lib_unlock(&s->lock);
-	return err;
+	return refuse_to_begin(s, flags);
 }
 
 /* Inline, as what it calls: the note of the probe looks large to compilers. */
@@ -431,7 +449,7 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, 
 	if (err)
 		return err;
 	for (i = 0; i < n && !err; i++) {
-		info = (struct ke_event_info){ .time_ns = time_ns };
+		info = (struct ke_event_info){ .time_ns = time_ns, .type = type_of(flags) };
 		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
 	}
 	tell_and_unlock(s);
@@ -452,7 +470,7 @@ static int submit_one(struct kecho_source *s, struct ke_event_info *info, const 
 
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = stamp(flags) };
+	struct ke_event_info info = { .time_ns = stamp(flags), .type = type_of(flags) };
 
 	return submit_one(s, &info, data, len, flags);
 }
@@ -460,7 +478,7 @@ int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned 
 int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = stamp(flags) };
+	struct ke_event_info info = { .time_ns = stamp(flags), .type = type_of(flags) };
 	struct ke_attrs set = { 0 };
 	int err = attrs_load(&set, attrs, nattrs);
 
@@ -478,7 +496,7 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 		  struct kecho_reservation *r)
 {
-	struct ke_event_info info = { 0 };
+	struct ke_event_info info = { .type = type_of(flags) };
 	u64 cookie;
 	void *data;
 	int err;
@@ -510,7 +528,8 @@ int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len
 	if (len > r->len)
 		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
 	lib_lock(&s->lock);
-	err = s->s.closed ? over(s) : ke_log_commit(&s->s.log, r->cookie, len, stamp(r->flags));
+	err = s->s.closed ? source_over(s) :
+			    ke_log_commit(&s->s.log, r->cookie, len, stamp(r->flags));
 	if (!err) {
 		s->stats.submitted++;
 		s->stats.bytes += len;

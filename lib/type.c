@@ -53,6 +53,8 @@ static void copy_names(struct kecho_type *type)
 	}
 }
 
+static atomic_ullong last_serial;
+
 /* Takes @t over. */
 static int wrap(struct kecho_type **out, struct ke_type *t)
 {
@@ -66,6 +68,7 @@ static int wrap(struct kecho_type **out, struct ke_type *t)
 		return no_memory();
 	}
 	type->t = t;
+	type->serial = atomic_fetch_add(&last_serial, 1) + 1;
 	type->names = (const char **)(type + 1);
 	type->by_offset = (u16 *)(type->names + t->nfields);
 	type->name = (char *)(type->by_offset + t->nfields);

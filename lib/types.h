@@ -13,6 +13,7 @@
 
 struct kecho_type {
 	struct ke_type *t;
+	u64 serial;		/* no other one of this process has or had it */
 	char *name;		/* the struct's; those of the fields follow it */
 	const char **names;
 	u16 *by_offset;		/* numbers of fields */

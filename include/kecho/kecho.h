@@ -359,6 +359,9 @@ enum kecho_submit_flags {
 	KECHO_DONTWAIT = 1,	/* -EAGAIN instead of waiting for a `block` sink */
 	KECHO_NOTIME = 2,	/* don't read the clock, half of the cost: time_ns is 0 */
 };
+/* Another flag: what is submitted is of the source's type of this number, see
+ * kecho_source_announce() in type.h; -EINVAL: there is none. Without: plain bytes. */
+#define KECHO_TYPED(number)	((unsigned int)(number) << 28)
 
 /*
  * kecho_submit - submit an event of @len bytes at @data (0 is allowed).
@@ -418,7 +421,7 @@ enum kecho_event_kind {
 
 struct kecho_event {
 	enum kecho_event_kind kind;
-	unsigned int type;	/* of the payload; 0: plain bytes */
+	unsigned int type;	/* of the payload, see kecho_event_type(); 0: plain bytes */
 	uint64_t source;	/* the member that submitted it */
 	uint64_t seq;		/* per source, from 1 */
 	uint64_t last_seq;	/* LOST: end of the range, inclusive; ENDED: see above */

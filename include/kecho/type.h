@@ -8,9 +8,10 @@
  * struct than the source gets the fields that both have (kecho_type_match), and whoever has
  * the type can turn an event into JSON and back.
  *
- * The conventions are those of kecho.h. Nothing here blocks, but where a file is read. Types
- * and matches never change once they were made, so any number of threads may use one; they
- * belong to nothing that needs to be opened first.
+ * The conventions are those of kecho.h. Nothing here blocks, but where a file is read, or where
+ * it says so. Types and matches never change once they were made, so any number of threads may
+ * use one; they belong to nothing that needs to be opened first. A source announces its types,
+ * and a sink then knows those of the events that it reads.
  *
  * Since 0.1, all of it.
  */
@@ -29,9 +30,16 @@ extern "C" {
 #define KECHO_TYPE_FIELDS_MAX	512
 #define KECHO_TYPE_NAME_MAX	127	/* bytes of a struct's name */
 #define KECHO_FIELD_NAME_MAX	255	/* of a field's, with those of what it is in */
+#define KECHO_TYPES_MAX		15	/* of one source */
 
 struct kecho_type;
 struct kecho_match;
+
+/* Of kecho.h. */
+struct kecho_channel;
+struct kecho_event;
+struct kecho_sink;
+struct kecho_source;
 
 enum kecho_field_kind {
 	KECHO_FIELD_UNSIGNED = 1,	/* also bool, pointers, and enums without a sign */
@@ -165,6 +173,46 @@ int kecho_match_has(const struct kecho_match *m, size_t field);
  */
 void kecho_match_convert(const struct kecho_match *m, const void *data, size_t len, void *to,
 			 uint64_t *present);
+
+/* ------------------------------------------------------------------- in a channel */
+
+/*
+ * kecho_source_announce - let the channel know that events of this source may be of the
+ * type @t, which is copied. Returns the type's number, from 1 on; the same for the same type.
+ * Blocks until every node that reads the source knows it (5 s at most), so that no sink gets
+ * an event of it before. -ENOSPC: the source has KECHO_TYPES_MAX types, or they have over
+ * 256 KiB (kecho_type_wire()) together, or all that this node's sources have announced is over
+ * 2 MiB, or what kechod grants; -EPIPE, -ESHUTDOWN: as kecho_submit(); -ENOMEM.
+ */
+int kecho_source_announce(struct kecho_source *s, const struct kecho_type *t);
+
+/*
+ * kecho_event_type - the type of an event that @s has just read, as its source announced it.
+ * It belongs to the sink, and lives until that was told the end of the event's source
+ * (KECHO_ENDED), or is closed. NULL: the event is plain bytes, or its type is not known: its
+ * source never announced it, or kechod has only just been started anew; or no memory.
+ * Looks it up once for each type of a source: that blocks as kecho_member_get() does.
+ */
+const struct kecho_type *kecho_event_type(struct kecho_sink *s, const struct kecho_event *ev);
+
+/*
+ * kecho_event_as - an event that @s has just read as the reader's own struct, of the type @t:
+ * kecho_match_convert() with a match that the sink keeps for each type of each source, of the
+ * last two @t that it was asked for. @present may be NULL. -ENOMSG: its type is not known,
+ * see kecho_event_type(); -ENOMEM.
+ *
+ * Both are for the thread that reads the sink, and its callback.
+ */
+int kecho_event_as(struct kecho_sink *s, const struct kecho_event *ev, const struct kecho_type *t,
+		   void *to, uint64_t *present);
+
+/*
+ * kecho_member_type - type number @number of the source @member, as kecho_member_get() finds
+ * it; it is the caller's. -ENOENT: no such member, or it has none of that number (they have
+ * no gaps; kecho_explain() says nothing of it); -ENOMEM.
+ */
+int kecho_member_type(struct kecho_channel *ch, uint64_t member, unsigned int number,
+		      struct kecho_type **out);
 
 /* --------------------------------------------------------------- the table's macros */
 

@@ -28,6 +28,7 @@
  * Changelog
  *   1  all of it
  *      rings in the gates, rung in the limits
+ *      ANNOUNCE, TYPE, NOTE_TYPE
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -66,6 +67,8 @@ enum kecho_cmd {
 	KECHO_CMD_DESTROY,
 	KECHO_CMD_OTHER,
 	KECHO_CMD_STILL,
+	KECHO_CMD_ANNOUNCE,
+	KECHO_CMD_TYPE,
 
 	KECHO_NOTE_FEED = 64,	/* a sink reads a log from here on */
 	KECHO_NOTE_FEED_END,
@@ -76,6 +79,8 @@ enum kecho_cmd {
 	/* Both of a struct kecho_ctl_still. */
 	KECHO_NOTE_FROZEN,	/* its sources are to stand still, or go on */
 	KECHO_NOTE_CHANNEL_END,	/* it was destroyed */
+
+	KECHO_NOTE_TYPE,	/* a type of a feed's source */
 };
 
 struct kecho_msg {
@@ -177,6 +182,26 @@ struct kecho_ctl_source_open {
 	__le32 attrs_len;	/* bytes of encoded attributes that follow */
 	__le32 gate;		/* out: its slot of the gates, for its counters */
 	__le32 again;
+};
+
+/*
+ * ANNOUNCE: an encoded type (kecho_type.h) follows; the answer comes when all who read the
+ * source know it. One that is there @again announces all, as they were, before it is READY.
+ */
+struct kecho_ctl_announce {
+	__le32 source;
+	__le32 number;		/* out */
+	__le32 type_len;	/* bytes of the type */
+	__le32 pad;
+};
+
+/* TYPE: @type_len bytes of it follow the answer. */
+struct kecho_ctl_type {
+	__le32 channel;
+	__le32 number;
+	__le64 member;
+	__le32 type_len;	/* out */
+	__le32 pad;
 };
 
 /* SOURCE_READY: the log is mapped; the source joins, and the answer comes when every
@@ -297,6 +322,14 @@ struct kecho_note_feed_end {
 	__le32 attrs_len;	/* @gone: the source's attributes follow, then its node's */
 	__le32 node_attrs_len;
 	__le32 pad2;
+};
+
+/* It follows. Said of all types of the source before a FEED_END with @gone: nobody could be
+ * asked about them any more. */
+struct kecho_note_type {
+	__le32 sink, feed;
+	__le32 number;
+	__le32 pad;
 };
 
 /*
