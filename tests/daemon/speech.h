@@ -86,6 +86,8 @@ static const u32 body_size[COMMANDS] = {
 	[KECHO_CMD_DESTROY] = sizeof(struct kecho_ctl_channel_wait),
 	[KECHO_CMD_OTHER] = sizeof(struct kecho_ctl_other),
 	[KECHO_CMD_STILL] = sizeof(struct kecho_ctl_still),
+	[KECHO_CMD_ANNOUNCE] = sizeof(struct kecho_ctl_announce),
+	[KECHO_CMD_TYPE] = sizeof(struct kecho_ctl_type),
 };
 
 static inline u32 some_channel(struct attacker *a)
@@ -113,10 +115,12 @@ static inline void fill(struct attacker *a, struct message *m, u32 cmd)
 	struct kecho_ctl_sink_open *sink = (void *)m->body;
 	struct kecho_ctl_attr *attr = (void *)m->body;
 	struct kecho_ctl_list *list = (void *)m->body;
+	struct kecho_ctl_type *type = (void *)m->body;
 	u32 *word = (void *)m->body;
 
-	word[0] = cmd == KECHO_CMD_SOURCE_OPEN || cmd > KECHO_CMD_SINK_CLOSE ? some_channel(a) :
-									       pick(a, HANDLES);
+	word[0] = cmd == KECHO_CMD_SOURCE_OPEN ||
+				  (cmd > KECHO_CMD_SINK_CLOSE && cmd != KECHO_CMD_ANNOUNCE) ?
+			  some_channel(a) : pick(a, HANDLES);
 	if (cmd == KECHO_CMD_ATTACH) {
 		word[0] = KECHO_NODE_ABI;
 	} else if (cmd == KECHO_CMD_CHANNEL_OPEN) {
@@ -138,14 +142,29 @@ static inline void fill(struct attacker *a, struct message *m, u32 cmd)
 		list->timeout_ms = 1 + pick(a, 100);
 	} else if (cmd >= KECHO_CMD_FREEZE && cmd <= KECHO_CMD_DESTROY) {
 		word[1] = pick(a, 100);
+	} else if (cmd == KECHO_CMD_TYPE) {
+		type->number = pick(a, 18);
+		type->member = a->s.o.member;
 	}
+}
+
+/* One of 16 types without fields, behind a request to announce it. */
+static inline void put_type(struct attacker *a, struct message *m)
+{
+	struct kecho_ctl_announce *ann = (void *)m->body;
+	u8 t[] = "kt\1\0\0\0\0\0\0\0\1\0\1\0\0\0a";
+
+	t[sizeof(t) - 2] += pick(a, 16);
+	memcpy(ann + 1, t, sizeof(t) - 1);
+	ann->type_len = sizeof(t) - 1;
+	m->len += ann->type_len;
 }
 
 /* A valid request. */
 static inline struct message make_message(struct attacker *a)
 {
 	struct message m = { .len = 0 };
-	u32 cmd = 1 + pick(a, KECHO_CMD_STILL);
+	u32 cmd = 1 + pick(a, KECHO_CMD_TYPE);
 	struct kecho_ctl_attr *attr = (void *)m.body;
 
 	m.len = body_size[cmd];
@@ -155,6 +174,8 @@ static inline struct message make_message(struct attacker *a)
 		attr->attrs_len = 6;
 		m.len += 6;
 	}
+	if (cmd == KECHO_CMD_ANNOUNCE)
+		put_type(a, &m);
 	m.head = (struct kecho_msg){ .cmd = cmd, .serial = ++a->r.serial, .len = m.len };
 	return m;
 }
@@ -217,7 +238,7 @@ static inline void mutate(struct attacker *a, struct message *m, enum kind k)
 		m->head.cmd = pick(a, 2) ? m->head.cmd : KECHO_NOTE_FEED + pick(a, 8);
 		break;
 	case MSG_UNKNOWN:
-		m->head.cmd = odd_number(a, KECHO_CMD_STILL);
+		m->head.cmd = odd_number(a, KECHO_CMD_TYPE);
 		break;
 	case MSG_FDS:
 		add_fds(a, m, 1 + pick(a, 3), false);

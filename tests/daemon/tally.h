@@ -33,7 +33,7 @@ enum kind { KINDS, NKINDS };
 static const char *const kind_text[] = { KINDS };
 
 enum {
-	COMMANDS = KECHO_CMD_STILL + 1,
+	COMMANDS = KECHO_CMD_TYPE + 1,
 	SOURCES_MAX = 8,
 	SINKS_MAX = 16,
 };
