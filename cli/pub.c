@@ -32,7 +32,8 @@ static const char help[] =
 	"What to submit:\n"
 	"  -0, --null            events end in a 0 byte instead of a newline\n"
 	"  -w, --whole           all of standard input is one event\n"
-	"      --type STRUCT     each event is a JSON object that becomes this C struct\n"
+	"      --type STRUCT     each event is a JSON object that becomes this C struct, which\n"
+	"                        sinks are told of\n"
 	"      --btf FILE        with --type: the object, program or BTF that describes it\n"
 	"  -f, --from LIST       events of this kernel instead of standard input, as JSON;\n"
 	"                        LIST has one or more, with commas between them, of\n"
@@ -345,6 +346,29 @@ static int open_source(struct pub *pub, struct kecho_channel *ch)
 	return err;
 }
 
+static int announce(struct pub *pub)
+{
+	int number = kecho_source_announce(pub->publisher.source, pub->typed.type);
+
+	if (number < 0) {
+		complain("cannot tell sinks of type '%s': %s", pub->typed.name, kecho_explain());
+		return number;
+	}
+	pub->publisher.flags |= KECHO_TYPED(number);
+	return 0;
+}
+
+/* Everything, as a source. */
+static int run_source(struct pub *pub)
+{
+	int err = pub->typed.type ? announce(pub) : 0;
+
+	if (!err)
+		err = pub->from ? run_feeds(pub) : run_lines(pub);
+	kecho_source_close(pub->publisher.source);
+	return err;
+}
+
 static int run_channel(struct pub *pub, struct kecho *k)
 {
 	struct kecho_channel_options opt = { .retain = pub->retain };
@@ -358,10 +382,8 @@ static int run_channel(struct pub *pub, struct kecho *k)
 		err = members_wait(ch, KECHO_SINK, pub->wait_sinks);
 	if (!err)
 		err = open_source(pub, ch);
-	if (!err) {
-		err = pub->from ? run_feeds(pub) : run_lines(pub);
-		kecho_source_close(pub->publisher.source);
-	}
+	if (!err)
+		err = run_source(pub);
 	kecho_channel_close(ch);
 	return err == -EINTR && stopped() ? 0 : err;
 }

@@ -19,7 +19,7 @@
 
 struct publisher {
 	struct kecho_source *source;
-	unsigned int flags;		/* KECHO_DONTWAIT */
+	unsigned int flags;		/* of all submissions */
 	const struct attrs *attrs;	/* of each event */
 	double per_s;			/* 0: as they come */
 	uint64_t left;			/* events until --count is reached */

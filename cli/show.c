@@ -58,21 +58,39 @@ static void source_attrs_json(struct json *j, struct show *s, uint64_t source)
 	json_object_end(j);
 }
 
-static void payload_json(struct json *j, const struct show *s, const struct kecho_event *ev)
+/* The type that the event is to be printed by, as which it is then; NULL: it is bytes. */
+static const struct kecho_type *see(struct show *s, struct kecho_event *ev)
 {
-	bool text = utf8_valid(ev->data, ev->len);
+	char *as;
 
-	if (s->type) {
+	if (s->raw || !s->type)
+		return s->raw ? NULL : kecho_event_type(s->sink, ev);
+	as = buf_room(&s->as, kecho_type_size(s->type));
+	if (ev->type && !kecho_event_as(s->sink, ev, s->type, as, NULL)) {
+		ev->data = as;
+		ev->len = kecho_type_size(s->type);
+	}
+	return s->type;
+}
+
+static void payload_json(struct json *j, struct show *s, struct kecho_event ev)
+{
+	const struct kecho_type *type = see(s, &ev);
+	bool text;
+
+	if (type) {
+		json_str(j, "type", kecho_type_name(type));
 		json_key(j, "payload");
-		typed_json(j->b, s->type, ev);
+		typed_json(j->b, type, &ev);
 		j->comma = true;
 		return;
 	}
+	text = utf8_valid(ev.data, ev.len);
 	json_key(j, text ? "payload" : "payload_base64");
 	if (text)
-		json_string_n(j, ev->data, ev->len);
+		json_string_n(j, ev.data, ev.len);
 	else
-		json_base64(j, ev->data, ev->len);
+		json_base64(j, ev.data, ev.len);
 }
 
 static void event_json(struct show *s, const struct kecho_event *ev)
@@ -92,7 +110,7 @@ static void event_json(struct show *s, const struct kecho_event *ev)
 	event_attrs_json(&j, s, ev);
 	source_attrs_json(&j, s, ev->source);
 	json_u64(&j, "size", ev->len);
-	payload_json(&j, s, ev);
+	payload_json(&j, s, *ev);
 	json_object_end(&j);
 	buf_char(&out, '\n');
 }
@@ -104,20 +122,21 @@ static void attrs_text(struct show *s, const struct kecho_event *ev)
 		member_attrs_text(&out, s->ch, ev->source, &s->source_attrs);
 }
 
-static void event_text(struct show *s, const struct kecho_event *ev)
+static void event_text(struct show *s, struct kecho_event ev)
 {
+	const struct kecho_type *type = see(s, &ev);
 	size_t before = out.len;
 
-	attrs_text(s, ev);
+	attrs_text(s, &ev);
 	if (out.len > before) {
 		/* They came with a blank in front; one belongs behind. */
 		memmove(out.p + before, out.p + before + 1, out.len - before - 1);
 		out.p[out.len - 1] = ' ';
 	}
-	if (s->type)
-		typed_json(&out, s->type, ev);
+	if (type)
+		typed_json(&out, type, &ev);
 	else
-		buf_add(&out, ev->data, ev->len);
+		buf_add(&out, ev.data, ev.len);
 	buf_char(&out, s->separator);
 }
 
@@ -144,6 +163,8 @@ static void hex_row(const unsigned char *p, size_t at, size_t len)
 static void event_line(struct show *s, const struct kecho_event *ev)
 {
 	struct kecho_value payload = { KECHO_STRING, 0, ev->data, ev->len };
+	struct kecho_event seen = *ev;
+	const struct kecho_type *type = see(s, &seen);
 	char time[FORMAT_MAX];
 
 	buf_format(&out, "%s %016" PRIx64 " %" PRIu64 " %zu bytes",
@@ -152,7 +173,10 @@ static void event_line(struct show *s, const struct kecho_event *ev)
 	attrs_text(s, ev);
 	if (ev->len)
 		buf_str(&out, ": ");
-	value_text(&out, &payload);
+	if (type)
+		typed_json(&out, type, &seen);
+	else
+		value_text(&out, &payload);
 	buf_char(&out, '\n');
 }
 
@@ -239,7 +263,7 @@ int show_event(struct show *s, const struct kecho_event *ev)
 	else if (s->mode == SHOW_LINE)
 		event_line(s, ev);
 	else
-		event_text(s, ev);
+		event_text(s, *ev);
 	return out_item();
 }
 

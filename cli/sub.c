@@ -23,16 +23,18 @@
 static const char help[] =
 	"Usage: kecho sub [OPTION...] CHANNEL\n"
 	"\n"
-	"Become a sink of CHANNEL and print each event, its bytes as they are and a\n"
-	"newline. Creates the channel if need be. Lost events and sources that end are\n"
-	"always told: on stderr, with --json between the events.\n"
+	"Become a sink of CHANNEL and print each event: its bytes as they are, or as a JSON\n"
+	"object if its source says of what type it is; and a newline. Creates the channel\n"
+	"if need be. Lost events and sources that end are always told: on stderr, with\n"
+	"--json between the events.\n"
 	"\n"
 	"What to print:\n"
 	"  -j, --json            one JSON object per event: source, seq, time, latency_us,\n"
 	"                        attributes, size, payload (payload_base64 if not UTF-8)\n"
-	"      --type STRUCT     events are this C struct: print each as a JSON object, with\n"
-	"                        --json as payload\n"
+	"      --type STRUCT     print events as this C struct, whatever version of it their\n"
+	"                        sources have, or do not say that they have\n"
 	"      --btf FILE        with --type: the object, program or BTF that describes it\n"
+	"  -r, --raw             bytes as they are, also of events whose type is known\n"
 	"  -x, --hex             a line about each event and its bytes in hex\n"
 	"  -0, --null            a 0 byte behind each event instead of a newline\n"
 	"  -A, --attrs LIST      these attributes of each event (names, with commas)\n"
@@ -74,6 +76,7 @@ static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
 	{ "type", required_argument, NULL, OPT_TYPE },
 	{ "btf", required_argument, NULL, OPT_BTF },
+	{ "raw", no_argument, NULL, 'r' },
 	{ "hex", no_argument, NULL, 'x' },
 	{ "null", no_argument, NULL, '0' },
 	{ "attrs", required_argument, NULL, 'A' },
@@ -148,6 +151,9 @@ static bool parse_flag(struct sub *sub, int opt)
 	case 'j':
 		sub->show.mode = SHOW_JSON;
 		return true;
+	case 'r':
+		sub->show.raw = true;
+		return true;
 	case 'x':
 		sub->show.mode = SHOW_HEX;
 		return true;
@@ -177,7 +183,7 @@ static int parse(struct sub *sub, int argc, char **argv)
 {
 	int opt, code;
 
-	while ((opt = getopt_long(argc, argv, "jx0A:a:n:f:h", options, NULL)) != -1) {
+	while ((opt = getopt_long(argc, argv, "jrx0A:a:n:f:h", options, NULL)) != -1) {
 		if (opt == 'h')
 			return EXIT_HELP;
 		if (parse_flag(sub, opt))
@@ -188,6 +194,8 @@ static int parse(struct sub *sub, int argc, char **argv)
 	}
 	if (sub->typed.name && sub->show.mode == SHOW_HEX)
 		return usage_error("--hex and --type do not go together");
+	if (sub->typed.name && sub->show.raw)
+		return usage_error("--raw and --type do not go together");
 	sub->channel = channel_operand(argc, argv, optind);
 	return sub->channel ? 0 : EXIT_USAGE;
 }
@@ -333,6 +341,7 @@ static int run_channel(struct sub *sub, struct kecho *k)
 		complain("cannot become a sink of '%s': %s", sub->channel, kecho_explain());
 		goto close_roster;
 	}
+	sub->show.sink = sub->sink;
 	err = filter_events(sub);
 	if (!err)
 		run_sink(sub);
@@ -373,6 +382,7 @@ static int sub_run(int argc, char **argv)
 		kecho_close(k);
 	}
 	typed_close(&sub.typed);
+	buf_free(&sub.show.as);
 	code = err ? EXIT_ERROR : sub.code;
 	if (code == EXIT_OK && sub.lost && sub.strict)
 		code = EXIT_LOST;

@@ -40,9 +40,11 @@ static const char help[] =
 	"it could not see or print in time it tells as lost, exactly. Others see it as a\n"
 	"sink with the attribute tool=tap.\n"
 	"\n"
-	"What to print (default: a line per event: time, source, sequence, size, payload;\n"
-	"lines for losses and for members that join, leave and fail):\n"
+	"What to print (default: a line per event: time, source, sequence, size, payload, as\n"
+	"JSON if its type is known; lines for losses and for members that join, leave and\n"
+	"fail):\n"
 	"  -j, --json            one JSON object per line, as kecho sub --members has them\n"
+	"  -r, --raw             payloads as bytes, also of events whose type is known\n"
 	"  -x, --hex             a line about each event and its bytes in hex\n"
 	"  -A, --attrs LIST      these attributes of each event (names, with commas)\n"
 	"      --source-attrs LIST  these attributes of its source, such as node.name\n"
@@ -65,6 +67,7 @@ enum { OPT_SOURCE_ATTRS = 256, OPT_FOR };
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
+	{ "raw", no_argument, NULL, 'r' },
 	{ "hex", no_argument, NULL, 'x' },
 	{ "attrs", required_argument, NULL, 'A' },
 	{ "source-attrs", required_argument, NULL, OPT_SOURCE_ATTRS },
@@ -118,6 +121,9 @@ static int parse_option(struct tap *t, int opt, char *arg)
 	case 'j':
 		t->show.mode = SHOW_JSON;
 		return 0;
+	case 'r':
+		t->show.raw = true;
+		return 0;
 	case 'x':
 		t->show.mode = SHOW_HEX;
 		return 0;
@@ -139,7 +145,7 @@ static int parse(struct tap *t, int argc, char **argv)
 {
 	int opt, code = 0;
 
-	while (!code && (opt = getopt_long(argc, argv, "jxA:s:n:h", options, NULL)) != -1) {
+	while (!code && (opt = getopt_long(argc, argv, "jrxA:s:n:h", options, NULL)) != -1) {
 		if (opt == 'h')
 			return EXIT_HELP;
 		code = parse_option(t, opt, optarg);
@@ -303,6 +309,7 @@ static int run_channel(struct tap *t, struct kecho *k)
 		complain("cannot become a sink of '%s': %s", t->channel, kecho_explain());
 		goto close_roster;
 	}
+	t->show.sink = t->sink;
 	run_tap(t);
 	kecho_sink_close(t->sink);
 close_roster:

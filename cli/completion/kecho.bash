@@ -56,7 +56,9 @@ _kecho_candidates() { # KECHO BEFORE CURRENT
 	case $2 in
 	-*) takes=$(_kecho_from_help value "$2" <<<"$help") ;;
 	esac
-	if [ -n "$takes" ]; then
+	if [ "$takes" = CHANNEL ]; then
+		_kecho_channels "$kecho"
+	elif [ -n "$takes" ]; then
 		sed '1s/^FILE$/ files/;1{/^[A-Z]/d}' <<<"$takes"
 	elif [[ $3 == -* ]]; then
 		_kecho_from_help options <<<"$help"

@@ -117,11 +117,16 @@ text=$pid
 start "$dir/json" "$dir/err" "$kecho" sub --json --policy block --count 2 --timeout 10s \
 	"${typed[@]}" "$ch"
 json=$pid
-start "$dir/raw" "$dir/err" "$kecho" sub --null --policy block --count 2 --timeout 10s "$ch"
+start "$dir/raw" "$dir/err" "$kecho" sub --raw --null --policy block --count 2 --timeout 10s \
+	"$ch"
 raw=$pid
-"$kecho" pub --wait-sinks 3 "${typed[@]}" "$ch" <"$dir/in"
+start "$dir/plain" "$dir/err" "$kecho" sub --policy block --count 2 --timeout 10s "$ch"
+plain=$pid
+start "$dir/plain.json" "$dir/err" "$kecho" sub --json --policy block --count 2 --timeout 10s "$ch"
+plain_json=$pid
+"$kecho" pub --wait-sinks 5 "${typed[@]}" "$ch" <"$dir/in"
 is $? 0 "pub --type"
-for sub in "$text" "$json" "$raw"; do
+for sub in "$text" "$json" "$raw" "$plain" "$plain_json"; do
 	code_of "$sub"
 	is $? 0 "a sink ends well"
 done
@@ -129,6 +134,9 @@ is "$(<"$dir/got")" "$(<"$dir/in")" "sub --type prints what was published"
 is "$(of_json 'o["payload"]["cpu"]' <"$dir/json")" "-7 0" \
 	"sub --type --json: the payload is an object"
 is "$(of_json 'o["size"]' <"$dir/json")" "96 96" "of the struct's size"
+is "$(<"$dir/plain")" "$(<"$dir/in")" "without --type too: the source says what they are"
+is "$(of_json '[o["type"], o["payload"]["cpu"]]' <"$dir/plain.json")" "['load', -7] ['load', 0]" \
+	"--json: with the type's name"
 is "$(wc -c <"$dir/raw")" $((2 * 97)) "what goes through the channel is the struct"
 is "$(od -An -tu8 -N8 "$dir/raw" | xargs)" 18446744073709551615 "and its fields are"
 
@@ -144,4 +152,39 @@ is "$(<"$dir/pub.err")" "kecho pub: event 3 of standard input: type 'load': fiel
 3000000000 does not fit 32 bits with a sign" "it is named"
 code_of "$sub"
 is "$(of_json 'o["seq"]' <"$dir/got")" "1 2" "those before it went out, those behind it not"
+
+# A newer publisher, an older reader; types of a channel; a tap.
+cat >"$dir/newer.c" <<'END'
+struct load { char zone[4]; long cpu; unsigned short seq; } a_load;
+END
+gcc -gbtf -c -o "$dir/newer.o" "$dir/newer.c"
+ch=$(channel versions)
+start "$dir/older" "$dir/err" "$kecho" sub --policy block --count 1 --timeout 10s "${typed[@]}" \
+	"$ch"
+older=$pid
+start "$dir/tapped" "$dir/err" "$kecho" tap --count 1 --for 10s "$ch"
+tap=$pid
+mkfifo "$dir/pipe"
+"$kecho" pub --wait-sinks 2 --type load --btf "$dir/newer.o" "$ch" <"$dir/pipe" &
+pub=$!
+exec 5>"$dir/pipe"
+until "$kecho" type --channel "$ch" 2>/dev/null | grep -q struct; do sleep 0.05; done
+has "$("$kecho" type --channel "$ch")" \
+	"^source [0-9a-f]*, type 1: struct load, 24 bytes" "--channel: the types of its sources"
+is "$("$kecho" type --json --channel "$ch" |
+	of_json '[o["number"], o["name"], len(o["source"]), len(o["fields"])]')" \
+	"[1, 'load', 16, 3]" "--channel --json"
+echo '{"zone":"eu","cpu":-3,"seq":9}' >&5
+code_of "$older"
+is "$(of_json '[o["seq"], o["cpu"], o["host"]]' <"$dir/older")" "[9, -3, '']" \
+	"a newer struct as the older one"
+code_of "$tap"
+has "$(grep bytes "$dir/tapped")" '24 bytes: {"zone":"eu","cpu":-3,"seq":9}$' "a tap knows it, too"
+exec 5>&-
+wait "$pub"
+is $? 0 "the publisher ends well"
+refused "--channel with a file" "needs no file" 2 type --channel x "$dir/load.o"
+refused "--channel with --merge" "do not go together" 2 type --channel x --merge "$dir/out" y
+refused "--raw with --type" "do not go together" 2 sub --raw "${typed[@]}" x
+refused "a channel that is not there" "cannot open channel" 1 type --channel "$(channel none)"
 finish
