@@ -159,10 +159,10 @@ struct load { char zone[4]; long cpu; unsigned short seq; } a_load;
 END
 gcc -gbtf -c -o "$dir/newer.o" "$dir/newer.c"
 ch=$(channel versions)
-start "$dir/older" "$dir/err" "$kecho" sub --policy block --count 1 --timeout 10s "${typed[@]}" \
+start "$dir/older" "$dir/err" "$kecho" sub --policy block --count 1 --timeout 60s "${typed[@]}" \
 	"$ch"
 older=$pid
-start "$dir/tapped" "$dir/err" "$kecho" tap --count 1 --for 10s "$ch"
+start "$dir/tapped" "$dir/err" "$kecho" tap --count 1 --for 60s "$ch"
 tap=$pid
 mkfifo "$dir/pipe"
 "$kecho" pub --wait-sinks 2 --type load --btf "$dir/newer.o" "$ch" <"$dir/pipe" &
