@@ -10,6 +10,7 @@
 #include <getopt.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "args.h"
@@ -73,7 +74,12 @@ struct track {
 	struct kecho_channel *ch;
 	struct kecho_sink *sink;	/* NULL: it is over */
 	struct roster *roster;
-	struct known sources;		/* that the file names */
+	struct known sources;		/* that the file names, each with a struct named */
+};
+
+/* What the file has of a source in this run. */
+struct named {
+	bool type[KECHO_TYPES_MAX + 1];	/* by its number */
 };
 
 struct record {
@@ -205,6 +211,25 @@ static size_t label_of(struct kecho_channel *ch, uint64_t member, char to[RECORD
 	return v.len < RECORDING_LABEL_MAX ? v.len : RECORDING_LABEL_MAX;
 }
 
+/* False: it has a name already. */
+static bool name_source(struct track *t, uint64_t source)
+{
+	struct named *named;
+
+	if (!known_add(&t->sources, source))
+		return false;
+	named = grow(NULL, 1, sizeof(*named));
+	*named = (struct named){ 0 };
+	known_find(&t->sources, source)->thing = named;
+	return true;
+}
+
+static void forget_source(struct track *t, uint64_t source)
+{
+	free(known_find(&t->sources, source)->thing);
+	known_drop(&t->sources, source);
+}
+
 static void put_member(struct record *rec, unsigned int channel, const struct kecho_member *m)
 {
 	struct track *t = &rec->track[channel];
@@ -215,7 +240,7 @@ static void put_member(struct record *rec, unsigned int channel, const struct ke
 
 	if (m->mine)
 		return;
-	if (m->role == KECHO_SOURCE && m->state == KECHO_JOINED && !known_add(&t->sources, m->id))
+	if (m->role == KECHO_SOURCE && m->state == KECHO_JOINED && !name_source(t, m->id))
 		return;
 	it.member.label_len = label_of(t->ch, m->id, label);
 	put(rec, &it);
@@ -231,6 +256,27 @@ static void introduce(struct record *rec, unsigned int channel, uint64_t source)
 		put_member(rec, channel, &m);
 }
 
+/* The number of the event's type in the file; 0: nothing is known of it. */
+static unsigned int introduce_type(struct record *rec, unsigned int channel,
+				   const struct kecho_event *ev)
+{
+	struct track *t = &rec->track[channel];
+	struct recording_item it = { .kind = RECORDING_TYPE, .channel = channel,
+				     .type = { .source = ev->source, .number = ev->type } };
+	struct named *named = known_find(&t->sources, ev->source)->thing;
+	const struct kecho_type *type;
+
+	if (!ev->type || ev->type > KECHO_TYPES_MAX || named->type[ev->type])
+		return ev->type <= KECHO_TYPES_MAX ? ev->type : 0;
+	type = kecho_event_type(t->sink, ev);
+	if (!type)
+		return 0;
+	it.type.wire = kecho_type_wire(type, &it.type.len);
+	put(rec, &it);
+	named->type[ev->type] = true;
+	return ev->type;
+}
+
 static void take_event(struct record *rec, unsigned int channel, const struct kecho_event *ev)
 {
 	static const enum recording_kind kind[] = {
@@ -240,9 +286,11 @@ static void take_event(struct record *rec, unsigned int channel, const struct ke
 	struct recording_item it = { .kind = kind[ev->kind], .channel = channel, .event = *ev };
 
 	introduce(rec, channel, ev->source);
+	if (ev->kind == KECHO_EVENT)
+		it.event.type = introduce_type(rec, channel, ev);
 	put(rec, &it);
 	if (ev->kind == KECHO_ENDED) {
-		known_drop(&rec->track[channel].sources, ev->source);
+		forget_source(&rec->track[channel], ev->source);
 		rec->ended = true;
 	}
 	if (ev->kind == KECHO_EVENT && !--rec->left)
@@ -375,6 +423,8 @@ static void close_channels(struct record *rec)
 		kecho_sink_close(t->sink);
 		roster_close(t->roster);
 		kecho_channel_close(t->ch);
+		while (t->sources.n)
+			forget_source(t, t->sources.ids[t->sources.n - 1].id);
 		known_free(&t->sources);
 	}
 }

@@ -114,16 +114,18 @@ static const char *decode_event(struct recording_item *it, const uint8_t *p, siz
 	*ev = (struct kecho_event){
 		.kind = KECHO_EVENT, .source = le64toh(b.source), .seq = le64toh(b.seq),
 		.time_ns = le64toh(b.time_ns), .attrs_len = le16toh(b.attrs_len),
-		.len = le32toh(b.payload_len),
+		.len = le32toh(b.payload_len), .type = b.type,
 	};
 	if (ev->attrs_len > KECHO_EVENT_ATTRS_MAX || ev->len > KECHO_EVENT_MAX ||
 	    len != sizeof(b) + ev->attrs_len + ev->len)
 		return "it is not as long as its event asks for";
 	if (!ev->seq)
 		return "its event has no number";
+	if (ev->type > KECHO_TYPES_MAX)
+		return "its event is of a type that no source has";
 	ev->attrs = ev->attrs_len ? p + sizeof(b) : NULL;
 	ev->data = p + sizeof(b) + ev->attrs_len;
-	it->channel = le16toh(b.channel);
+	it->channel = b.channel;
 	return NULL;
 }
 
@@ -172,6 +174,24 @@ static const char *decode_end(struct recording_item *it, const uint8_t *p, size_
 	return NULL;
 }
 
+/* Whether it is a type, who loads it finds out. */
+static const char *decode_type(struct recording_item *it, const uint8_t *p, size_t len)
+{
+	struct recording_type_body b;
+
+	if (len < sizeof(b) || len > sizeof(b) + RECORDING_TYPE_MAX)
+		return "it is not as long as a type";
+	memcpy(&b, p, sizeof(b));
+	it->type.source = le64toh(b.source);
+	it->type.number = b.number;
+	it->type.wire = p + sizeof(b);
+	it->type.len = len - sizeof(b);
+	it->channel = le16toh(b.channel);
+	if (!b.number || b.number > KECHO_TYPES_MAX)
+		return "it is a type of a number that no source has";
+	return NULL;
+}
+
 const char *recording_decode(struct recording_item *it, const struct recording_header *h,
 			     const uint8_t *body, struct recording_channel *channels,
 			     unsigned int nchannels)
@@ -179,12 +199,12 @@ const char *recording_decode(struct recording_item *it, const struct recording_h
 	static const char *(*const decode[])(struct recording_item *, const uint8_t *, size_t) = {
 		[RECORDING_MEMBER] = decode_member, [RECORDING_EVENT] = decode_event,
 		[RECORDING_LOST] = decode_lost, [RECORDING_ENDED] = decode_ended,
-		[RECORDING_END] = decode_end,
+		[RECORDING_END] = decode_end, [RECORDING_TYPE] = decode_type,
 	};
 	size_t len = le32toh(h->len);
 	const char *why;
 
-	if (h->kind < RECORDING_RUN || h->kind > RECORDING_END)
+	if (h->kind < RECORDING_RUN || h->kind > RECORDING_TYPE)
 		return "it is of a kind that is unknown here";
 	it->kind = h->kind;
 	it->time_ns = le64toh(h->time_ns);

@@ -13,6 +13,7 @@
  *
  * Changelog
  *   1  the first
+ *      TYPE, and an event's type
  */
 #ifndef RECORDING_H
 #define RECORDING_H
@@ -22,6 +23,7 @@
 #include <stdint.h>
 
 #include <kecho/kecho.h>
+#include <kecho/type.h>
 
 #include "buf.h"
 
@@ -30,6 +32,7 @@
 #define RECORDING_ALIGN		8
 #define RECORDING_CHANNELS_MAX	64
 #define RECORDING_LABEL_MAX	KECHO_ATTR_VALUE_MAX
+#define RECORDING_TYPE_MAX	(32u << 10)	/* bytes of a type, encoded */
 
 enum recording_kind {
 	RECORDING_RUN = 1,	/* kecho record begins; the first record of a file */
@@ -38,6 +41,7 @@ enum recording_kind {
 	RECORDING_LOST = 4,	/* events that did not come */
 	RECORDING_ENDED = 5,	/* a source, and what was its last event */
 	RECORDING_END = 6,	/* kecho record has ended in good order */
+	RECORDING_TYPE = 7,	/* a source has announced a type of its events */
 };
 
 struct recording_header {
@@ -75,7 +79,8 @@ struct recording_event_body {
 	uint64_t source;
 	uint64_t seq;
 	uint64_t time_ns;	/* when it was submitted, since 1970; 0: not told */
-	uint16_t channel;
+	uint8_t channel;
+	uint8_t type;		/* the number of a TYPE of the source in this run; 0: bytes */
 	uint16_t attrs_len;
 	uint32_t payload_len;
 };
@@ -100,6 +105,15 @@ struct recording_end_body {
 	uint64_t events, lost, bytes;
 };
 
+/* Behind it the type, as kecho_type_wire() gives it. The source's first event of it in this
+ * run never comes before this. */
+struct recording_type_body {
+	uint64_t source;
+	uint16_t channel;
+	uint8_t number;		/* from 1 to KECHO_TYPES_MAX */
+	uint8_t zero[5];
+};
+
 /* The longest body, and the bytes of a record with a body of @len. */
 #define RECORDING_BODY_MAX	(sizeof(struct recording_event_body) + KECHO_EVENT_ATTRS_MAX + \
 			    KECHO_EVENT_MAX)
@@ -117,6 +131,7 @@ _Static_assert(sizeof(struct recording_event_body) == 32, "layout");
 _Static_assert(sizeof(struct recording_lost_body) == 32, "layout");
 _Static_assert(sizeof(struct recording_ended_body) == 24, "layout");
 _Static_assert(sizeof(struct recording_end_body) == 24, "layout");
+_Static_assert(sizeof(struct recording_type_body) == 16, "layout");
 
 struct recording_channel {
 	uint8_t uuid[16];
@@ -147,6 +162,12 @@ struct recording_item {
 		} member;
 		struct kecho_event event;	/* EVENT, LOST, ENDED */
 		struct recording_total total;	/* END */
+		struct {		/* TYPE */
+			uint64_t source;
+			unsigned int number;
+			const void *wire;
+			size_t len;
+		} type;
 	};
 };
 

@@ -64,7 +64,8 @@ static void put_event(uint64_t seq, const void *data, size_t len)
 		.kind = RECORDING_EVENT,
 		.channel = seq & 1,
 		.event = { .kind = KECHO_EVENT, .source = 77, .seq = seq, .time_ns = 99,
-			   .data = data, .len = len, .attrs = seq & 1 ? attrs : NULL,
+			   .data = data, .len = len, .type = seq == 10 ? 2 : 0,
+			   .attrs = seq & 1 ? attrs : NULL,
 			   .attrs_len = seq & 1 ? sizeof(attrs) : 0 },
 	});
 }
@@ -83,6 +84,10 @@ static void put_all(void)
 	put((struct recording_item){
 		.kind = RECORDING_LOST,
 		.event = { .kind = KECHO_LOST, .source = 77, .seq = 3, .last_seq = 9 },
+	});
+	put((struct recording_item){
+		.kind = RECORDING_TYPE, .channel = 1,
+		.type = { .source = 77, .number = 2, .wire = "a type", .len = 6 },
 	});
 	put_event(10, "second, which is longer", 23);
 	put((struct recording_item){
@@ -269,8 +274,15 @@ TEST(round_trip)
 		must(recording_next(&r, &it) == 1 && it.kind == RECORDING_LOST, "a loss");
 		is_eq(it.event.seq, 3, "its begin");
 		is_eq(it.event.last_seq, 9, "its end");
+		must(recording_next(&r, &it) == 1 && it.kind == RECORDING_TYPE, "a type");
+		is_eq(it.type.source, 77, "its source");
+		is_eq(it.type.number, 2, "its number");
+		is_eq(it.channel, 1, "its channel");
+		is_eq(it.type.len, 6, "its length");
+		is_mem(it.type.wire, "a type", 6, "it");
 		must(recording_next(&r, &it) == 1, "an event");
 		check_event(&it, 10, "second, which is longer");
+		is_eq(it.event.type, 2, "its type");
 		must(recording_next(&r, &it) == 1 && it.kind == RECORDING_ENDED, "an end");
 		is_eq(it.event.last_seq, 10, "the last event");
 		is_eq(it.event.failed, 1, "it failed");

@@ -87,7 +87,8 @@ static void put_event(struct buf *b, const struct recording_item *it)
 		.source = htole64(ev->source),
 		.seq = htole64(ev->seq),
 		.time_ns = htole64(ev->time_ns),
-		.channel = htole16(it->channel),
+		.channel = it->channel,
+		.type = ev->type,
 		.attrs_len = htole16(ev->attrs_len),
 		.payload_len = htole32(ev->len),
 	};
@@ -132,12 +133,25 @@ static void put_end(struct buf *b, const struct recording_item *it)
 	buf_add(b, &body, sizeof(body));
 }
 
+static void put_type(struct buf *b, const struct recording_item *it)
+{
+	struct recording_type_body body = {
+		.source = htole64(it->type.source),
+		.channel = htole16(it->channel),
+		.number = it->type.number,
+	};
+
+	buf_add(b, &body, sizeof(body));
+	buf_add(b, it->type.wire, it->type.len);
+}
+
 void recording_put(struct recording_writer *w, const struct recording_item *it)
 {
 	static void (*const put[])(struct buf *, const struct recording_item *) = {
 		[RECORDING_RUN] = put_run,     [RECORDING_MEMBER] = put_member,
 		[RECORDING_EVENT] = put_event, [RECORDING_LOST] = put_lost,
 		[RECORDING_ENDED] = put_ended, [RECORDING_END] = put_end,
+		[RECORDING_TYPE] = put_type,
 	};
 	struct recording_header h = {
 		.magic = htole32(RECORDING_MAGIC),

@@ -85,6 +85,7 @@ static const struct option options[] = {
 struct voice {
 	struct kecho_source *source;
 	uint64_t id;			/* of the recorded one */
+	int number[KECHO_TYPES_MAX + 1];	/* of its types, by those of the recorded one */
 };
 
 struct replay {
@@ -202,7 +203,7 @@ static int open_voice(struct replay *r, const struct survey_source *src)
 		return err;
 	}
 	v = grow(NULL, 1, sizeof(*v));
-	*v = (struct voice){ source, src->id };
+	*v = (struct voice){ .source = source, .id = src->id };
 	known_add(&r->voices, src->id);
 	known_find(&r->voices, src->id)->thing = v;
 	return 0;
@@ -276,9 +277,34 @@ static bool wait_due(struct replay *r, int64_t due_ns)
 	return true;
 }
 
+static int announce(struct replay *r, const struct recording_item *it)
+{
+	struct kecho_type *type;
+	struct voice *v;
+	int number;
+
+	if (kecho_type_load(&type, it->type.wire, it->type.len)) {
+		complain("type %u of source %016" PRIx64 " is none: %s", it->type.number,
+			 it->type.source, kecho_explain());
+		return -EBADMSG;
+	}
+	v = voice_of(r, it->type.source);
+	number = v ? kecho_source_announce(v->source, type) : -EIO;
+	if (v && number < 0)
+		complain("cannot tell sinks of type '%s': %s", kecho_type_name(type),
+			 kecho_explain());
+	kecho_type_free(type);
+	if (number < 0)
+		return number;
+	v->number[it->type.number] = number;
+	return 0;
+}
+
+/* Of a type that was damaged it is bytes. */
 static int submit(struct voice *v, const struct kecho_event *ev)
 {
 	struct kecho_attr attrs[KECHO_EVENT_ATTRS_MAX / 5];	/* of 5 bytes each at least */
+	unsigned int flags = KECHO_TYPED(v->number[ev->type]);
 	struct buf room = { 0 };
 	int n, err;
 
@@ -288,8 +314,8 @@ static int submit(struct voice *v, const struct kecho_event *ev)
 			 ev->seq, ev->source);
 		return n;
 	}
-	err = n ? kecho_submit_attrs(v->source, ev->data, ev->len, attrs, n, 0) :
-		  kecho_submit(v->source, ev->data, ev->len, 0);
+	err = n ? kecho_submit_attrs(v->source, ev->data, ev->len, attrs, n, flags) :
+		  kecho_submit(v->source, ev->data, ev->len, flags);
 	buf_free(&room);
 	if (err)
 		complain("cannot submit an event of %zu bytes: %s", ev->len, kecho_explain());
@@ -340,6 +366,8 @@ static int play(struct replay *r, const struct recording_item *it)
 	case RECORDING_ENDED:
 		end_voice(r, it->event.source);
 		return 0;
+	case RECORDING_TYPE:
+		return wanted(r, it->type.source) ? announce(r, it) : 0;
 	default:
 		return 0;
 	}

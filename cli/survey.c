@@ -154,6 +154,8 @@ static void take(struct survey *s, const struct recording_item *it, const struct
 	case RECORDING_END:
 		s->whole_runs++;
 		break;
+	case RECORDING_TYPE:	/* its events name their source */
+		break;
 	}
 }
 

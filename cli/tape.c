@@ -182,9 +182,10 @@ int tape_put(struct tape *t, const struct recording_item *it)
 		return t->err;
 	recording_put(&t->w, it);
 	count(t, it, 1);
-	/* A source is named just before its first event, which was read already: were this
-	 * written and failed, that event would not be among those that are told as missing. */
-	if (it->kind == RECORDING_MEMBER)
+	/* A source, or its type, is named just before its first event, which was read already:
+	 * were this written and failed, that event would not be among those that are told as
+	 * missing. */
+	if (it->kind == RECORDING_MEMBER || it->kind == RECORDING_TYPE)
 		return 0;
 	return t->w.pending.len >= TAPE_WRITE ? tape_write(t) : 0;
 }

@@ -162,6 +162,7 @@ ch=$(channel versions)
 start "$dir/older" "$dir/err" "$kecho" sub --policy block --count 1 --timeout 60s "${typed[@]}" \
 	"$ch"
 older=$pid
+until "$kecho" ls 2>/dev/null | grep -q "$ch"; do sleep 0.05; done
 start "$dir/tapped" "$dir/err" "$kecho" tap --count 1 --for 60s "$ch"
 tap=$pid
 mkfifo "$dir/pipe"
@@ -183,6 +184,26 @@ has "$(grep bytes "$dir/tapped")" '24 bytes: {"zone":"eu","cpu":-3,"seq":9}$' "a
 exec 5>&-
 wait "$pub"
 is $? 0 "the publisher ends well"
+# A recording has the types, and who sees it replayed.
+ch=$(channel recorded)
+start /dev/null "$dir/err" "$kecho" record --block --count 2 "$ch" "$dir/recording"
+rec=$pid
+"$kecho" pub --wait-sinks 1 "${typed[@]}" "$ch" <"$dir/in"
+code_of "$rec"
+is $? 0 "record"
+replayed() { # OPTION…
+	start "$dir/got" "$dir/err" "$kecho" sub --policy block --count 2 --timeout 10s "$ch"
+	"$kecho" replay --fast --wait-sinks 1 "$@" "$dir/recording" >/dev/null 2>"$dir/replay.err"
+	is $? 0 "replay $*"
+	code_of "$pid"
+}
+replayed
+is "$(<"$dir/got")" "$(<"$dir/in")" "replayed events are printed by their type"
+at=$(grep -abo 'kt' "$dir/recording" | head -n 1 | cut -d: -f1)
+printf 'x' | dd of="$dir/recording" bs=1 seek="$at" conv=notrunc status=none
+replayed --skip-damaged
+is "$(wc -c <"$dir/got")" $((2 * 97)) "of a damaged type they are bytes"
+
 refused "--channel with a file" "needs no file" 2 type --channel x "$dir/load.o"
 refused "--channel with --merge" "do not go together" 2 type --channel x --merge "$dir/out" y
 refused "--raw with --type" "do not go together" 2 sub --raw "${typed[@]}" x

@@ -78,7 +78,7 @@ static void check_item(const struct recording_reader *r, const struct recording_
 	int n;
 
 	check(it->end == r->at && it->offset < it->end && it->end <= r->size);
-	check(it->kind >= RECORDING_RUN && it->kind <= RECORDING_END);
+	check(it->kind >= RECORDING_RUN && it->kind <= RECORDING_TYPE);
 	switch (it->kind) {
 	case RECORDING_RUN:
 		check(it->run.nchannels >= 1 && it->run.nchannels <= RECORDING_CHANNELS_MAX);
@@ -90,6 +90,7 @@ static void check_item(const struct recording_reader *r, const struct recording_
 		touch(it->member.label, it->member.label_len);
 		break;
 	case RECORDING_EVENT:
+		check(it->event.type <= KECHO_TYPES_MAX);
 		touch(it->event.data, it->event.len);
 		touch(it->event.attrs, it->event.attrs_len);
 		n = recording_attrs(&it->event, a, 4, &room);
@@ -98,6 +99,11 @@ static void check_item(const struct recording_reader *r, const struct recording_
 			touch(a[i].value.data, a[i].value.len);
 		}
 		buf_free(&room);
+		break;
+	case RECORDING_TYPE:
+		check(it->type.number >= 1 && it->type.number <= KECHO_TYPES_MAX);
+		check(it->type.len <= RECORDING_TYPE_MAX);
+		touch(it->type.wire, it->type.len);
 		break;
 	case RECORDING_LOST:
 		check(it->event.seq && it->event.seq <= it->event.last_seq);
