@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "format.h"
 #include "links.h"
 #include "members.h"
 
@@ -81,17 +82,38 @@ void value_json(struct json *j, const char *key, const struct kecho_value *v)
 	json_object_end(j);
 }
 
+/* Whether "NAME.age" is asked for, and there is no attribute that is called so. */
+static bool get_age(struct kecho_channel *ch, uint64_t member, const char *name, uint64_t *age_ns)
+{
+	size_t len = strlen(name), suffix = strlen(".age");
+	char base[KECHO_NAME_MAX + 1];
+	struct kecho_value v;
+
+	if (len <= suffix || len > KECHO_NAME_MAX || strcmp(name + len - suffix, ".age"))
+		return false;
+	memcpy(base, name, len - suffix);
+	base[len - suffix] = '\0';
+	if (kecho_member_get(ch, member, base, &v, NULL, 0))
+		return false;
+	*age_ns = v.age_ns;
+	return true;
+}
+
 void member_attrs_text(struct buf *b, struct kecho_channel *ch, uint64_t member,
 		       const struct names *names)
 {
-	char value[KECHO_ATTR_VALUE_MAX];
+	char value[KECHO_ATTR_VALUE_MAX], age[FORMAT_MAX];
 	struct kecho_value v;
+	uint64_t age_ns;
 
 	for (size_t i = 0; i < names->n; i++) {
-		if (kecho_member_get(ch, member, names->name[i], &v, value, sizeof(value)))
-			continue;
-		buf_format(b, " %s=", names->name[i]);
-		value_text(b, &v);
+		if (!kecho_member_get(ch, member, names->name[i], &v, value, sizeof(value))) {
+			buf_format(b, " %s=", names->name[i]);
+			value_text(b, &v);
+		} else if (get_age(ch, member, names->name[i], &age_ns)) {
+			format_duration(age, age_ns);
+			buf_format(b, " %s=%s", names->name[i], age);
+		}
 	}
 }
 
@@ -100,10 +122,14 @@ void member_attrs_json(struct json *j, struct kecho_channel *ch, uint64_t member
 {
 	char value[KECHO_ATTR_VALUE_MAX];
 	struct kecho_value v;
+	uint64_t age_ns;
 
-	for (size_t i = 0; i < names->n; i++)
+	for (size_t i = 0; i < names->n; i++) {
 		if (!kecho_member_get(ch, member, names->name[i], &v, value, sizeof(value)))
 			value_json(j, names->name[i], &v);
+		else if (get_age(ch, member, names->name[i], &age_ns))
+			json_u64(j, names->name[i], age_ns);
+	}
 }
 
 const char *member_node_name(struct kecho_channel *ch, uint64_t member, char *to, size_t size)

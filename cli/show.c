@@ -162,7 +162,7 @@ static void hex_row(const unsigned char *p, size_t at, size_t len)
 /* The payload as value_text() has strings: a terminal gets nothing that steers it. */
 static void event_line(struct show *s, const struct kecho_event *ev)
 {
-	struct kecho_value payload = { KECHO_STRING, 0, ev->data, ev->len };
+	struct kecho_value payload = { KECHO_STRING, 0, ev->data, ev->len, 0 };
 	struct kecho_event seen = *ev;
 	const struct kecho_type *type = see(s, &seen);
 	char time[FORMAT_MAX];

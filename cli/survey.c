@@ -215,7 +215,7 @@ void survey_free(struct survey *s)
 
 static void source_text(const struct survey_source *src)
 {
-	struct kecho_value label = { KECHO_STRING, 0, src->label, 0 };
+	struct kecho_value label = { KECHO_STRING, 0, src->label, 0, 0 };
 
 	buf_format(&out, "  source %016" PRIx64, src->id);
 	if (src->label) {

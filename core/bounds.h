@@ -90,6 +90,7 @@ enum ke_times {
 	KE_ASK_FIRST_MS = 500,
 	KE_ASK_MS = 1000,
 	KE_ASK_MAX_MS = 5000,
+	KE_ATTR_DELAY_MS = 10,		/* of a changed attribute, at most; see live.c */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 	KE_RENEW_MS = 1250,		/* between its renewals */
 	KE_DRAIN_MIN_MS = 5,		/* between two looks at all sinks; doubles up to */

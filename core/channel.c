@@ -8,6 +8,11 @@
  */
 #include "link.h"
 
+static u64 now_ms(const struct ke_node *n)
+{
+	return n->house->now_ms(n->owner);
+}
+
 static struct ke_presence *presence(const struct ke_peer *p, const struct ke_channel *ch)
 {
 	struct ke_presence *pr;
@@ -86,12 +91,13 @@ int ke_channel_open(struct ke_channel *ch, struct ke_node *n, const struct ke_id
 	n->nchannels++;
 	memset(ch, 0, offsetof(struct ke_channel, attrs));
 	memset(&ch->attrs, 0, sizeof(ch->attrs));
-	ch->attrs_version = ch->sinks = ch->gated = 0;
+	ch->attrs_version = ch->attrs_change = ch->sinks = ch->gated = 0;
 	ch->node = n;
 	ch->uuid = *uuid;
 	ch->index = ++n->last_channel;
 	strscpy(ch->name, name, sizeof(ch->name));
 	INIT_LIST_HEAD(&ch->members);
+	INIT_LIST_HEAD(&ch->changed);
 	INIT_LIST_HEAD(&ch->presences);
 	list_add_tail(&ch->list, &n->channels);
 	/* Who is linked to us already may be in it too. */
@@ -173,27 +179,13 @@ bool ke_channel_acked(const struct ke_channel *ch)
 	return true;
 }
 
-int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_value *v)
-{
-	struct ke_presence *pr;
-	int err = ke_attrs_set(&ch->attrs, name, v);
-
-	if (err)
-		return err;
-	ch->attrs_version++;
-	list_for_each_entry(pr, &ch->presences, channel_list)
-		if (pr->here && pr->peer->link)
-			ke_link_send(pr->peer->link, KECHO_FRAME_ATTR, ch->index, ch->attrs_version,
-				     ch->attrs.buf, ch->attrs.len);
-	return 0;
-}
-
 /* ------------------------------------------------------------------ members */
 
 static void say_member(struct ke_presence *pr, const struct ke_member *m, bool fresh)
 {
-	u8 *buf = kmalloc(128 + KE_ATTRS_MAX, GFP_KERNEL);
-	struct ke_out o = { .buf = buf, .size = 128 + KE_ATTRS_MAX };
+	u32 size = 27 + ke_attrs_live_len(&m->attrs);
+	u8 *buf = kmalloc(size, GFP_KERNEL);
+	struct ke_out o = { .buf = buf, .size = size };
 
 	if (!buf) {
 		ke_link_break(pr->peer->link);
@@ -205,7 +197,7 @@ static void say_member(struct ke_presence *pr, const struct ke_member *m, bool f
 	ke_put_u8(&o, fresh);
 	ke_put_u32(&o, m->source ? m->source->id : 0);
 	ke_put_u64(&o, m->source ? m->source->log.size : 0);
-	ke_put_bytes(&o, m->attrs.buf, m->attrs.len);
+	ke_attrs_put(&o, &m->attrs, now_ms(m->channel->node));
 	WARN_ON_ONCE(o.bad);
 	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER, pr->channel->index, 0, buf, o.len);
 	pr->acks_due++;
@@ -262,8 +254,7 @@ void ke_presence_say_all(struct ke_presence *pr)
 	if (l->local)
 		ch->node->house->share_channel(l, ch);
 	if (ch->attrs.len)
-		ke_link_send(l, KECHO_FRAME_ATTR, ch->index, ch->attrs_version, ch->attrs.buf,
-			     ch->attrs.len);
+		ke_presence_say_channel(pr);
 	say_nodes(pr);
 	if (ch->other_said)
 		say_other(pr);
@@ -308,6 +299,7 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 	if (!m->id)
 		m->id = ch->node->house->random(ch->node->owner);
 	INIT_LIST_HEAD(&m->list);
+	INIT_LIST_HEAD(&m->changed);
 	if (ch->node->nmembers == KE_MEMBERS_MAX)
 		return -ENOSPC;
 	ch->node->nmembers++;
@@ -321,15 +313,6 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 		ke_presence_say_types(pr, m);
 	}
 	return 0;
-}
-
-void ke_member_changed(struct ke_member *m)
-{
-	struct ke_presence *pr;
-
-	list_for_each_entry(pr, &m->channel->presences, channel_list)
-		if (pr->here && pr->peer->link)
-			say_member(pr, m, false);
 }
 
 void ke_member_leave(struct ke_member *m)
@@ -351,7 +334,8 @@ void ke_member_leave(struct ke_member *m)
 			ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_GONE, m->channel->index, 0,
 				     gone, o.len);
 	m->channel->node->nmembers--;
-	list_del(&m->list);
+	list_del_init(&m->list);
+	list_del_init(&m->changed);
 free_attrs:
 	ke_attrs_free(&m->attrs);
 	if (m->source)

@@ -5,20 +5,21 @@
  *	CHANNEL		uuid, name; id 0: a channel that the sender has not, but one of its name
  *	CHANNEL_GONE	-; id 0: the channel @pos of yours is none of mine
  *	NODES		contacts
- *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, attributes
+ *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, live
+ *			attributes
  *	MEMBER_GONE	id u64, its last event u64 (a sink: 0), it failed u8
  *			(absent: no)
  *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER; pos: of which
  *			TYPE of it, if it isn't the MEMBER's
  *	TYPE		see announce.c
- *	ATTR		attributes; id 0: the node's; pos: the version
+ *	ATTR		see live.c
  *	SHARE, STATS	the house's
  *	MEET		node ids
  *	FREEZE to DESTROY	see freeze.c, drain.c, destroy.c
  */
 #include "link.h"
 
-static struct ke_presence *presence_by_index(const struct ke_peer *p, u32 index)
+struct ke_presence *ke_presence_by_index(const struct ke_peer *p, u32 index)
 {
 	struct ke_presence *pr;
 
@@ -56,7 +57,7 @@ static int channel_in(struct ke_link *l, u32 index, struct ke_in *in)
 
 	ke_get_copy(in, &uuid, sizeof(uuid));
 	ke_get_str(in, name, sizeof(name));
-	if (in->bad || presence_by_index(l->peer, index))
+	if (in->bad || ke_presence_by_index(l->peer, index))
 		return -EPROTO;
 	meet_other(l, &uuid, name);
 	if (!index)
@@ -179,21 +180,17 @@ static int member_stream(struct ke_remote *m)
 }
 
 /* What a MEMBER says, into @said, with attributes that are the caller's then. */
-static int get_member(struct ke_in *in, struct ke_remote *said)
+static int get_member(struct ke_in *in, struct ke_remote *said, u64 now_ms)
 {
-	const void *attrs;
-	u32 len;
-
 	said->id = ke_get_u64(in);
 	said->role = ke_get_u8(in);
 	said->policy = ke_get_u8(in);
 	said->fresh = ke_get_u8(in);
 	said->log = ke_get_u32(in);
 	said->log_size = ke_get_u64(in);
-	attrs = ke_get_bytes(in, &len);
 	if (in->bad || bad_member(said))
 		return -EPROTO;
-	return ke_attrs_load(&said->attrs, attrs, len);
+	return ke_attrs_get(&said->attrs, in, now_ms);
 }
 
 /* Known already, or new; nothing can fail any more once it is there. */
@@ -223,7 +220,7 @@ static int member_in(struct ke_presence *pr, struct ke_in *in)
 {
 	struct ke_remote said = { 0 }, *m;
 	enum ke_remote_state before;
-	int err = get_member(in, &said);
+	int err = get_member(in, &said, pr->peer->link->heard_ms);
 	__le64 id = cpu_to_le64(said.id);
 
 	if (err)
@@ -239,20 +236,6 @@ static int member_in(struct ke_presence *pr, struct ke_in *in)
 		err = member_stream(m);
 	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_ACK, pr->index, 0, &id, sizeof(id));
 	return err;
-}
-
-static int attr_in(struct ke_link *l, u32 index, u64 version, struct ke_in *in)
-{
-	u32 len = in->end - in->p;
-	struct ke_presence *pr;
-
-	if (!index)
-		return ke_attrs_load(&l->peer->attrs, in->p, len);
-	pr = presence_by_index(l->peer, index);
-	if (!pr || version <= pr->channel->attrs_version)
-		return 0;
-	pr->channel->attrs_version = version;
-	return ke_attrs_load(&pr->channel->attrs, in->p, len);
 }
 
 /* A source may have left before its end was said. */
@@ -377,9 +360,9 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 	case KECHO_FRAME_MEMBER_ACK:
 		return member_ack(l, id, pos, in);
 	case KECHO_FRAME_ATTR:
-		return attr_in(l, id, pos, in);
+		return ke_attr_in(l, id, in);
 	}
-	pr = presence_by_index(l->peer, id);
+	pr = ke_presence_by_index(l->peer, id);
 	if (!pr) {
 		/* It was of a channel that we have left meanwhile. The house still has to
 		 * see what came with it. */

@@ -65,6 +65,8 @@ void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void
 
 void ke_link_send(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len)
 {
+	if (ke_link_untold(l))
+		ke_link_tell(l);
 	house(l)->tx_lock(l);
 	ke_link_send_locked(l, type, id, pos, body, len);
 	house(l)->tx_unlock(l);
@@ -102,6 +104,7 @@ int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, 
 	l->local = local;
 	l->dialled = dialled;
 	l->heard_ms = l->said_ms = n->house->now_ms(n->owner);
+	l->told = n->change;
 	INIT_LIST_HEAD(&l->streams);
 	send_hello(l);
 	return 0;

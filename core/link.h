@@ -30,6 +30,7 @@ struct ke_link {
 	bool broken;		/* set by any thread, by READ_ONCE() and WRITE_ONCE() */
 	u32 version;		/* of the protocol, as agreed on; 0: not yet */
 	u64 heard_ms, said_ms;
+	u64 told;		/* of node->change; control's, others look */
 	u64 rx_bytes, tx_bytes;
 	/* Sending; the tx lock's. */
 	u8 *control;
@@ -76,5 +77,12 @@ void ke_link_send(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body,
 /* The same with the tx lock held. */
 void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len);
 void ke_link_break(struct ke_link *l);
+
+/* See node.h. */
+static inline bool ke_link_untold(const struct ke_link *l)
+{
+	return READ_ONCE(l->told) != READ_ONCE(l->node->change);
+}
+void ke_link_tell(struct ke_link *l);
 
 #endif

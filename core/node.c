@@ -213,6 +213,7 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 	if (p->failed || p->resumed || !list_empty(&p->rstreams))
 		p->resumed++;
 	p->link = l;
+	l->told = p->node->change;	/* as all of it is said now */
 	p->up_ms = now_ms(p->node);
 	p->dialling = p->failed = false;
 	p->met = true;
@@ -223,7 +224,7 @@ static void link_up(struct ke_peer *p, struct ke_link *l)
 		if (!ke_presence_make(p, ch))
 			ke_link_break(l);
 	if (p->node->attrs.len)
-		ke_link_send(l, KECHO_FRAME_ATTR, 0, 0, p->node->attrs.buf, p->node->attrs.len);
+		ke_link_say_node(l);
 	list_for_each_entry(pr, &p->presences, peer_list)
 		ke_presence_say(pr);
 	p->node->house->changed(p->node->owner);
@@ -361,6 +362,7 @@ void ke_node_tick(struct ke_node *n)
 	struct ke_peer *p, *next;
 	u64 now = now_ms(n);
 
+	ke_node_tell(n);
 	list_for_each_entry_safe(p, next, &n->peers, list)
 		tick_peer(p, now);
 }
@@ -385,7 +387,7 @@ u32 ke_node_wait_ms(struct ke_node *n)
 	u64 now = now_ms(n);
 	u32 wait_ms;
 
-	n->wait_ms = 0;
+	n->wait_ms = n->tell_ms ? clamp_t(s64, n->tell_ms - now, 1, KE_ATTR_DELAY_MS) : 0;
 	list_for_each_entry(p, &n->peers, list) {
 		wait_ms = peer_wait_ms(p, now);
 		if (wait_ms && (!n->wait_ms || wait_ms < n->wait_ms))
@@ -408,17 +410,4 @@ void ke_node_fini(struct ke_node *n)
 	list_for_each_entry_safe(p, next, &n->peers, list)
 		ke_peer_forget(p, KE_LEFT);
 	ke_attrs_free(&n->attrs);
-}
-
-int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v)
-{
-	struct ke_peer *p;
-	int err = ke_attrs_set(&n->attrs, name, v);
-
-	if (err)
-		return err;
-	list_for_each_entry(p, &n->peers, list)
-		if (p->link)
-			ke_link_send(p->link, KECHO_FRAME_ATTR, 0, 0, n->attrs.buf, n->attrs.len);
-	return 0;
 }

@@ -136,6 +136,9 @@ struct ke_node {
 	u32 knows;		/* see KE_KNOWS */
 	char name[KE_LINK_NAME_MAX + 1];
 	struct ke_attrs attrs;
+	u64 attrs_change;	/* see live.c: of the last one of @attrs */
+	u64 change;		/* of the last one of all; other threads look */
+	u64 told_ms, tell_ms;	/* changes were said; are to be: 0: there are none */
 	struct list_head channels;
 	struct list_head peers;
 	u32 last_channel, last_log;
@@ -158,7 +161,9 @@ struct ke_channel {
 	struct ke_drain *drain;	/* one that is under way */
 	bool ended;		/* destroyed */
 	struct ke_attrs attrs;
-	u64 attrs_version;
+	u64 attrs_version;	/* any of them is another since then */
+	u64 attrs_change;	/* see live.c */
+	struct list_head changed;	/* members, in the order of their changes */
 	struct list_head members;
 	struct list_head presences;
 	u32 sinks, gated;	/* our sinks, those of them that block */
@@ -174,6 +179,8 @@ struct ke_member {
 	u8 role, policy;
 	bool failed;		/* it has not left, it is lost */
 	struct ke_attrs attrs;
+	u64 attrs_change;	/* see live.c */
+	struct list_head changed;	/* of the channel */
 	struct ke_types *types;	/* NULL: none */
 	struct ke_source *source;
 };
@@ -341,7 +348,7 @@ struct ke_peer {
 void ke_node_init(struct ke_node *n, const struct ke_house *house, void *owner,
 		  const struct ke_contact *self, const char *name);
 void ke_node_fini(struct ke_node *n);
-/* Heartbeats, redials, deaths: call it every KE_HEARTBEAT_MS while there are
+/* Heartbeats, redials, deaths, changed attributes: call it every KE_HEARTBEAT_MS while there are
  * peers on other hosts, and at once after ke_peer_refused(). */
 void ke_node_tick(struct ke_node *n);
 /* In how many milliseconds; 0: not at all. */
@@ -376,8 +383,17 @@ bool ke_channel_acked(const struct ke_channel *ch);
 int ke_channel_subscribe(struct ke_channel *ch, bool retained);
 void ke_channel_unsubscribe(struct ke_channel *ch);
 bool ke_channel_started(const struct ke_channel *ch);
-int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_value *v);
+
+/*
+ * Live attributes, see live.c; ke_attrs_set() has the errors.
+ * ke_node_tell - says what is due; call it with each tick, and when ke_node_wait_ms() is over.
+ * ke_link_untold - something goes out on this link, and changes could go along: call
+ * ke_link_tell(), which is a control call.
+ */
 int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v);
+int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_value *v);
+int ke_member_set(struct ke_member *m, const char *name, const struct ke_value *v);
+void ke_node_tell(struct ke_node *n);
 
 /*
  * Freezing. ke_channel_freeze() holds the channel; who still has to confirm that its
@@ -435,7 +451,6 @@ struct ke_rstream *ke_channel_adopt(struct ke_channel *ch, const struct ke_kept 
  * -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same. */
 int ke_member_join(struct ke_member *m, struct ke_channel *ch);
 void ke_member_leave(struct ke_member *m);
-void ke_member_changed(struct ke_member *m);
 
 void ke_source_init(struct ke_source *s, struct ke_node *n);
 /* Gates; under the source's lock. */
@@ -498,6 +513,10 @@ void ke_peer_dial(struct ke_peer *p);
 void ke_peer_ask(struct ke_peer *p, u64 now);
 void ke_peer_vouched(struct ke_peer *p, const struct ke_contact *c);
 int ke_meet_in(struct ke_presence *pr, struct ke_in *in);
+void ke_link_say_node(struct ke_link *l);
+void ke_presence_say_channel(struct ke_presence *pr);
+int ke_attr_in(struct ke_link *l, u32 index, struct ke_in *in);
+struct ke_presence *ke_presence_by_index(const struct ke_peer *p, u32 index);
 void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state);
 void ke_remote_tell(struct ke_remote *m, enum ke_remote_state state);
 void ke_peer_drop_streams(struct ke_peer *p);

@@ -133,11 +133,10 @@ TEST(attributes)
 
 	must(w, "nodes");
 	sink_open(&w->n[1], false, false);
-	is_eq(ke_attrs_set(&w->n[1].sink.attrs, "zone", &two), 0, "set");
-	ke_member_changed(&w->n[1].sink);
+	is_eq(ke_member_set(&w->n[1].sink, "zone", &two), 0, "set");
 	is_eq(ke_node_set(&w->n[1].node, "load", &one), 0, "node");
 	is_eq(ke_channel_set(&w->n[1].ch, "rate", &one), 0, "channel");
-	ok(world_pump(w), "quiet");
+	ok(world_wait(w, KE_ATTR_DELAY_MS), "quiet");
 	is_eq(ke_channel_set(&w->n[0].ch, "rate", &two), 0, "channel, from here");
 	ok(world_pump(w), "quiet");
 	p = ke_peer_find(&w->n[0].node, &w->n[1].node.self.node);

@@ -46,6 +46,8 @@ static u32 conn_tx(struct conn *c)
 
 	if (c->lost || c->closed)
 		return 0;
+	if (ke_link_untold(&c->link) && ke_link_pending(&c->link))
+		ke_link_tell(&c->link);
 	left = c->other ? PIPE_BYTES - c->other->in_len : PIPE_BYTES;
 	left = min(left, 1 + world_random(c->tn->w, c->tn->w->piece));
 	h_tx_lock(&c->link);

@@ -31,7 +31,7 @@ SIZE(struct kecho_ctl_link, 192);
 SIZE(struct kecho_ctl_channel_info, 152);
 SIZE(struct kecho_ctl_ping, 24);
 SIZE(struct kecho_note_feed, 48);
-SIZE(struct kecho_note_feed_end, 32);
+SIZE(struct kecho_note_feed_end, 24);
 SIZE(struct kecho_note_type, 16);
 SIZE(struct kecho_note_doorbell, 16);
 SIZE(struct kecho_note_end, 8);

@@ -6,6 +6,14 @@
  */
 #include "daemon.h"
 
+/* Of a member, live, as its process says them; none in no bytes. -EPROTO, -ENOMEM. */
+int kd_take_attrs(struct ke_attrs *a, const void *live, u32 len)
+{
+	struct ke_in in = { .p = live, .end = (const u8 *)live + len };
+
+	return len ? ke_attrs_get(a, &in, lib_deadline(0)) : 0;
+}
+
 /* The name of the one entry of a set; false: it has not just one. */
 static bool only_name(const u8 *set, u32 len, char *name)
 {
@@ -68,11 +76,8 @@ static int set_member(const struct kd_session *s, u64 id, const char *name,
 		      const struct ke_value *v)
 {
 	struct ke_member *m = own_member(s, id);
-	int err = m ? ke_attrs_set(&m->attrs, name, v) : -ENOENT;
 
-	if (!err)
-		ke_member_changed(m);
-	return err;
+	return m ? ke_member_set(m, name, v) : -ENOENT;
 }
 
 void kd_set_request(const struct kd_request *r)
@@ -142,13 +147,24 @@ static const struct ke_attrs *asked_attrs(const struct kd_request *r, const char
 	return member_attrs(o->c, le64_to_cpu(in->member), of_node);
 }
 
+/* A set of one that is in @a. */
+static int only(struct ke_attrs *one, const struct ke_attrs *a, const char *name)
+{
+	u64 now = lib_deadline(0);
+	struct ke_value v;
+	int err = ke_attrs_find(a->buf, a->len, name, &v);
+
+	return err ?: ke_attrs_set(one, name, &v, now - ke_attrs_age_ms(a, name, now));
+}
+
 void kd_get_request(const struct kd_request *r)
 {
 	struct kecho_ctl_attr out = *(const struct kecho_ctl_attr *)r->body;
+	u8 live[8 + KE_NAME_MAX + KE_ATTR_VALUE_MAX + sizeof(u32)];
+	struct ke_out o = { .buf = live, .size = sizeof(live) };
 	struct ke_attrs one = { 0 };
 	const struct ke_attrs *a;
 	const char *name = out.name;
-	struct ke_value v;
 	int err = -ENOENT;
 
 	if (strnlen(out.name, sizeof(out.name)) == sizeof(out.name)) {
@@ -156,12 +172,14 @@ void kd_get_request(const struct kd_request *r)
 		return;
 	}
 	a = asked_attrs(r, &name);
-	if (a && a->len)
-		err = ke_attrs_find(a->buf, a->len, name, &v) ?: ke_attrs_set(&one, name, &v);
-	out.attrs_len = cpu_to_le32(one.len);
-	if (err)
+	if (a)
+		err = only(&one, a, name);
+	if (err) {
 		kd_refuse(r, err, "attribute '%s'", out.name);
-	else
-		kd_send(r->s, r->cmd, r->serial, 0, &out, sizeof(out), one.buf, one.len, NULL, 0);
+		return;
+	}
+	ke_attrs_put(&o, &one, lib_deadline(0));
 	ke_attrs_free(&one);
+	out.attrs_len = cpu_to_le32(o.len);
+	kd_send(r->s, r->cmd, r->serial, 0, &out, sizeof(out), live, o.len, NULL, 0);
 }

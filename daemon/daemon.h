@@ -506,6 +506,7 @@ void kd_ping_request(const struct kd_request *r);
 void kd_channels_answer(const struct kd_request *r, const struct ke_reg_info *info, ssize_t n);
 void kd_channels_request(const struct kd_request *r);
 void kd_status_request(const struct kd_request *r);
+int kd_take_attrs(struct ke_attrs *a, const void *live, u32 len);
 void kd_set_request(const struct kd_request *r);
 void kd_get_request(const struct kd_request *r);
 void kd_pong(struct kd *d, u64 sent_ns, u64 rtt_ns);

@@ -261,28 +261,26 @@ void kd_feed_end(struct kd_feed *f, u64 last_seq, bool failed, const struct ke_a
 		 const struct ke_attrs *node_attrs)
 {
 	struct kd_session *s = f->sink->o->s;
-	struct {
-		struct kecho_note_feed_end end;
-		u8 attrs[KE_ATTRS_MAX];
-	} note = { .end = {
-			   .sink = cpu_to_le32(f->sink->handle),
-			   .feed = cpu_to_le32(f->id),
-			   .last_seq = cpu_to_le64(last_seq),
-			   .failed = failed,
-			   .gone = !!attrs,
-		   } };
-	u32 len = sizeof(note.end), node_len = 0;
+	struct kecho_note_feed_end note = {
+		.sink = cpu_to_le32(f->sink->handle),
+		.feed = cpu_to_le32(f->id),
+		.last_seq = cpu_to_le64(last_seq),
+		.failed = failed,
+		.gone = !!attrs,
+	};
+	struct ke_out o = { 0 };
 
 	f->ended = true;
 	if (attrs) {
-		memcpy(note.attrs, attrs->buf ?: (u8 *)"", attrs->len);
-		len += attrs->len;
-		note.end.attrs_len = cpu_to_le32(attrs->len);
-		node_len = node_attrs->len;
-		note.end.node_attrs_len = cpu_to_le32(node_len);
+		o.size = ke_attrs_live_len(attrs) + ke_attrs_live_len(node_attrs);
+		o.buf = malloc(o.size);
 	}
-	kd_send(s, KECHO_NOTE_FEED_END, 0, 0, &note, len, node_len ? node_attrs->buf : NULL,
-		node_len, NULL, 0);
+	if (o.buf) {
+		ke_attrs_put(&o, attrs, lib_deadline(0));
+		ke_attrs_put(&o, node_attrs, lib_deadline(0));
+	}
+	kd_send(s, KECHO_NOTE_FEED_END, 0, 0, &note, sizeof(note), o.buf, o.len, NULL, 0);
+	free(o.buf);
 	if (!attrs)
 		return;
 	keep_lost(f);

@@ -134,18 +134,18 @@ void kd_keep_channel(struct kd_channel *c)
 {
 	struct kept_channel k = {
 		.magic = KEEP_MAGIC,
-		.attrs_version = c->ch.attrs_version,
+		.attrs_ms = lib_deadline(0),
 		.uuid = c->ch.uuid,
-		.attrs_len = c->ch.attrs.len,
 	};
+	struct ke_out o = { .buf = k.attrs, .size = sizeof(k.attrs) };
 	char path[160], fresh[160];
 	int err;
 
 	if (!c->d->keep || (c->kept && c->kept_version == c->ch.attrs_version))
 		return;
 	memcpy(k.name, c->ch.name, sizeof(k.name));
-	if (k.attrs_len)
-		memcpy(k.attrs, c->ch.attrs.buf, k.attrs_len);
+	ke_attrs_put_versions(&o, &c->ch.attrs, k.attrs_ms);
+	k.attrs_len = o.len;
 	channel_path(c, path, sizeof(path));
 	kd_run_path(c->d, fresh, sizeof(fresh), "fresh");
 	err = write_whole(fresh, &k, offsetof(struct kept_channel, attrs) + k.attrs_len);

@@ -35,11 +35,11 @@ struct kd_keep {
 
 struct kept_channel {
 	u64 magic;
-	u64 attrs_version;
+	u64 attrs_ms; /* now, for the ages of @attrs */
 	struct ke_id uuid;
 	char name[KE_NAME_MAX + 1];
 	u32 attrs_len, pad;
-	u8 attrs[KE_ATTRS_MAX];
+	u8 attrs[KE_ATTRS_LIVE_MAX]; /* with versions */
 };
 
 struct kept_mirror {

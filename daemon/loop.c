@@ -98,6 +98,7 @@ static void settle(struct kd *d)
 
 static void tick(struct kd *d, u64 *ticked)
 {
+	ke_node_tell(&d->k.node);
 	if (now_ms() - *ticked < KE_REDIAL_MIN_MS)
 		return;
 	*ticked = now_ms();

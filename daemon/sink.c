@@ -36,7 +36,7 @@ static struct kd_sink *sink_make(struct kd_opening *o, const struct kecho_ctl_si
 {
 	struct kd_sink *k = calloc(1, sizeof(*k));
 
-	*err = k ? ke_attrs_load(&k->m.attrs, in + 1, attrs_len) : -ENOMEM;
+	*err = k ? kd_take_attrs(&k->m.attrs, in + 1, attrs_len) : -ENOMEM;
 	if (*err)
 		goto free_sink;
 	*err = kd_user_member(o->s->user, KD_MEMBER_BYTES);

@@ -95,7 +95,7 @@ static struct kd_source *source_make(struct kd_opening *o, const struct kd_reque
 	src->memfd = -1;
 	src->o = o;
 	kd_log_init(&src->log);
-	*err = ke_attrs_load(&src->s.member.attrs, in + 1, r->tail_len);
+	*err = kd_take_attrs(&src->s.member.attrs, in + 1, r->tail_len);
 	if (!*err)
 		*err = kd_user_member(o->s->user, cost(size));
 	if (*err)

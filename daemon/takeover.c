@@ -120,16 +120,16 @@ static void not_taken(int dir, const char *name, int err)
 
 static void take_channel(struct kd *d, const struct kept_channel *k)
 {
+	struct ke_in in = { .p = k->attrs, .end = k->attrs + k->attrs_len };
 	struct kd_channel *c;
 	int err;
 
 	c = kd_channel_make(d, k->name, &k->uuid, NULL, 0, &err);
 	if (!c)
 		return;
-	err = ke_attrs_load(&c->ch.attrs, k->attrs, k->attrs_len);
-	c->ch.attrs_version = k->attrs_version;
+	err = min(ke_attrs_merge(&c->ch.attrs, &in, k->attrs_ms), 0);
 	c->kept = true;
-	c->kept_version = k->attrs_version;
+	c->kept_version = c->ch.attrs_version;
 	c->taken_over = true;
 	err = err ?: ke_reg_rejoin(d->k.reg, k->name, &k->uuid);
 	if (err)
@@ -148,7 +148,7 @@ static void read_channel(struct kd *d, int dir, const char *name)
 	n = read(fd, &k, sizeof(k));
 	close(fd);
 	if (n >= (ssize_t)offsetof(struct kept_channel, attrs) && k.magic == KEEP_MAGIC &&
-	    k.attrs_len <= KE_ATTRS_MAX && k.name[0] && !k.name[sizeof(k.name) - 1] &&
+	    k.attrs_len <= sizeof(k.attrs) && k.name[0] && !k.name[sizeof(k.name) - 1] &&
 	    n == (ssize_t)(offsetof(struct kept_channel, attrs) + k.attrs_len))
 		take_channel(d, &k);
 	else

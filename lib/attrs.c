@@ -20,7 +20,7 @@ static int set_attr(struct ke_attrs *a, const char *name, struct kecho_value v)
 
 	if (err)
 		return err;
-	err = ke_attrs_set(a, name, &value);
+	err = ke_attrs_set(a, name, &value, lib_deadline(0));
 	return err ? lib_fail(err, "attribute '%s'", name) : 0;
 }
 
@@ -36,16 +36,15 @@ int attrs_load(struct ke_attrs *a, const struct kecho_attr *attr, size_t n)
 	return err;
 }
 
-static int give_value(const struct ke_value *in, struct kecho_value *v, void *buf, size_t size)
+static void give_value(const struct ke_value *in, struct kecho_value *v, void *buf, size_t size)
 {
 	*v = (struct kecho_value){ .kind = (enum kecho_value_kind)in->kind, .i64 = in->i64 };
 	if (in->kind == KE_VALUE_I64)
-		return 0;
+		return;
 	v->len = min_t(size_t, in->len, size);
 	if (v->len)
 		memcpy(buf, in->data, v->len);
 	v->data = buf;
-	return 0;
 }
 
 int value_find(const struct ke_attrs *a, const char *name, struct kecho_value *v, void *buf,
@@ -54,7 +53,11 @@ int value_find(const struct ke_attrs *a, const char *name, struct kecho_value *v
 	struct ke_value in;
 	int err = ke_attrs_find(a->buf, a->len, name, &in);
 
-	return err ?: give_value(&in, v, buf, size);
+	if (err)
+		return err;
+	give_value(&in, v, buf, size);
+	v->age_ns = (u64)ke_attrs_age_ms(a, name, lib_deadline(0)) * 1000000;
+	return 0;
 }
 
 int kecho_event_get(const struct kecho_event *ev, const char *name, struct kecho_value *v)

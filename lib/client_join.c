@@ -8,9 +8,22 @@
  */
 #include "client.h"
 
-static void put_attrs(struct kvec *v, const struct ke_attrs *a)
+/* Live attributes, as they are now; the memory is the caller's. */
+static int put_attrs(struct kecho *k, const struct ke_attrs *a, struct kvec *v, __le32 *len)
 {
-	*v = (struct kvec){ a->buf, a->len };
+	struct ke_out o = { 0 };
+
+	pthread_mutex_lock(&k->lock);
+	o.size = ke_attrs_live_len(a);
+	o.buf = malloc(o.size);
+	if (o.buf)
+		ke_attrs_put(&o, a, lib_deadline(0));
+	pthread_mutex_unlock(&k->lock);
+	if (!o.buf)
+		return lib_fail(-ENOMEM, "attributes");
+	*v = (struct kvec){ o.buf, o.len };
+	*len = cpu_to_le32(o.len);
+	return 0;
 }
 
 /* Locks. Whether things may be put into lists that the node of @generation has. */
@@ -157,18 +170,18 @@ static void say_again(const struct kecho_source *s, struct kecho_ctl_source_open
 
 static int make_at_node(struct kecho_source *s, struct made *m)
 {
-	const struct ke_attrs *attrs = &s->s.member.attrs;
 	struct kecho_ctl_source_open open = {
 		.log_size = cpu_to_le64(m->log_size), .retain = cpu_to_le32(s->ch->retain),
 		.stall_ms = cpu_to_le32(s->s.stall_ms ?: ~0u),
-		.attrs_len = cpu_to_le32(attrs->len),
 	};
 	struct client_call call = { .cmd = KECHO_CMD_SOURCE_OPEN,
 				    .handle = &s->ch->client->handle };
 	struct kvec req[2] = { { &open, sizeof(open) } };
 	int err, fd;
 
-	put_attrs(&req[1], attrs);
+	err = put_attrs(s->ch->k, &s->s.member.attrs, &req[1], &open.attrs_len);
+	if (err)
+		return err;
 	if (m->log) {
 		say_again(s, &open);
 		call.give = &m->log->fd;
@@ -187,6 +200,7 @@ static int make_at_node(struct kecho_source *s, struct made *m)
 		}
 	}
 	client_call_end(&call);
+	free(req[1].iov_base);
 	return err;
 }
 
@@ -321,7 +335,6 @@ static int ask_sink(struct kecho_sink *s, u32 retained, bool first)
 {
 	struct kecho_ctl_sink_open open = {
 		.policy = cpu_to_le32(s->m.policy), .retained = cpu_to_le32(retained),
-		.attrs_len = cpu_to_le32(s->m.attrs.len),
 		.member = cpu_to_le64(first ? 0 : s->m.id),
 	};
 	struct client_call call = { .cmd = KECHO_CMD_SINK_OPEN,
@@ -330,13 +343,16 @@ static int ask_sink(struct kecho_sink *s, u32 retained, bool first)
 	struct kecho *k = s->ch->k;
 	int err, bad;
 
-	put_attrs(&req[1], &s->m.attrs);
+	err = put_attrs(k, &s->m.attrs, &req[1], &open.attrs_len);
+	if (err)
+		return err;
 	pthread_mutex_lock(&k->lock);
 	client_join_begin(k->client);
 	pthread_mutex_unlock(&k->lock);
 	client_call(k->client, &call, req, 2, JOIN_MS);
 	err = client_asked(&call, &open, sizeof(open), "sink of ", s->ch->ch.name);
 	client_call_end(&call);
+	free(req[1].iov_base);
 	if (!client_lock_joined(k, call.generation) && !err)
 		err = lib_fail(-ENOTCONN, "sink of '%s': kechod is gone", s->ch->ch.name);
 	if (!err && first)

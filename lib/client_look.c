@@ -18,7 +18,7 @@ int client_set(struct kecho *k, struct kecho_channel *ch, struct ke_member *m, c
 				    .handle_at = offsetof(struct kecho_ctl_attr, channel) };
 	struct kvec req[2] = { { &set, sizeof(set) } };
 	struct ke_attrs one = { 0 };
-	int err = ke_attrs_set(&one, name, v);
+	int err = ke_attrs_set(&one, name, v, 0);
 
 	if (err)
 		return err;
@@ -32,23 +32,22 @@ int client_set(struct kecho *k, struct kecho_channel *ch, struct ke_member *m, c
 		return err;
 	/* The next node hears of it too. */
 	pthread_mutex_lock(&k->lock);
-	err = ke_attrs_set(&m->attrs, name, v);
+	err = ke_attrs_set(&m->attrs, name, v, lib_deadline(0));
 	pthread_mutex_unlock(&k->lock);
 	return err;
 }
 
-/* The one attribute of the set @buf, which came from the node. */
-static int only_value(void *buf, u32 len, const char *name, struct kecho_value *v, void *out,
+/* The one attribute that the node has answered with. */
+static int only_value(struct ke_in *in, const char *name, struct kecho_value *v, void *out,
 		      size_t size)
 {
-	struct ke_attrs set = { .buf = buf, .len = len };
-	int err;
+	struct ke_attrs set = { 0 };
+	int err = ke_attrs_get(&set, in, lib_deadline(0));
 
-	if (!ke_attrs_check(buf, len))
-		return -EPROTO;
-	err = value_find(&set, name, v, out, size);
-	if (err && !strncmp(name, "node.", 5))
+	err = err ?: value_find(&set, name, v, out, size);
+	if (err == -ENOENT && !strncmp(name, "node.", 5))
 		err = value_find(&set, name + 5, v, out, size);
+	ke_attrs_free(&set);
 	return err;
 }
 
@@ -62,6 +61,7 @@ static int ask_value(struct kecho_channel *ch, uint64_t member, const char *name
 	struct client_call call = { .cmd = KECHO_CMD_GET, .handle = &ch->client->handle,
 				    .handle_at = offsetof(struct kecho_ctl_attr, channel) };
 	struct kvec req = { &get, sizeof(get) };
+	struct ke_in in;
 	int err;
 
 	if (strscpy(get.name, name, sizeof(get.name)) < 0)
@@ -69,9 +69,10 @@ static int ask_value(struct kecho_channel *ch, uint64_t member, const char *name
 	err = client_call(ch->k->client, &call, &req, 1, 0);
 	if (!err && call.len < sizeof(get))
 		err = -EPROTO;
-	if (!err)
-		err = only_value(call.body + sizeof(get), call.len - sizeof(get), name, v, buf,
-				 size);
+	if (!err) {
+		in = (struct ke_in){ .p = call.body + sizeof(get), .end = call.body + call.len };
+		err = only_value(&in, name, v, buf, size);
+	}
 	client_call_end(&call);
 	return err;
 }

@@ -146,12 +146,10 @@ static int feed_end_in(struct client *c, struct client_msg *m, struct kecho_sink
 {
 	const struct kecho_note_feed_end *n = (const void *)m->body;
 	struct feed *f = feed_by_id(s, le32_to_cpu(n->feed));
-	u32 own = le32_to_cpu(n->attrs_len), node = le32_to_cpu(n->node_attrs_len);
-	const u8 *attrs = m->body + sizeof(*n);
+	struct ke_in attrs = { .p = m->body + sizeof(*n), .end = m->body + m->head.len };
+	u64 now = lib_deadline(0);
 
 	(void)c;
-	if ((u64)own + node > m->head.len - sizeof(*n))
-		return -EPROTO;
 	if (!f)
 		return 0;
 	lib_lock(&s->lock);
@@ -160,8 +158,8 @@ static int feed_end_in(struct client *c, struct client_msg *m, struct kecho_sink
 	f->last_seq = le64_to_cpu(n->last_seq);
 	if (n->gone) {
 		/* Without memory for them they are just not there any more. */
-		if (ke_attrs_load(&f->attrs, attrs, own) ||
-		    ke_attrs_load(&f->node_attrs, attrs + own, node))
+		if (ke_attrs_get(&f->attrs, &attrs, now) ||
+		    ke_attrs_get(&f->node_attrs, &attrs, now))
 			ke_attrs_free(&f->attrs);
 		f->gone = true;
 		f->bounded = f->last_seq || !f->failed;

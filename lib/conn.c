@@ -201,11 +201,22 @@ void conn_flush(struct conn *c)
 	}
 }
 
+/* Attributes that have changed go along, unless another thread has the kecho lock: they
+ * are not late yet. */
+static void carry(struct conn *c)
+{
+	if (likely(!ke_link_untold(&c->link)) || pthread_mutex_trylock(&c->k->lock))
+		return;
+	ke_link_tell(&c->link);
+	pthread_mutex_unlock(&c->k->lock);
+}
+
 /* There is something to send; from any thread that keeps the link alive. */
 void conn_kick(struct conn *c)
 {
 	bool more;
 
+	carry(c);
 	do {
 		if (atomic_load(&c->blocked) || !c->open || !lib_trylock(&c->tx))
 			return;

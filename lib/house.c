@@ -105,8 +105,7 @@ static void feed_gone(struct feed *f, void *arg)
 	const struct ke_attrs *node = &m->presence->peer->attrs;
 
 	/* Without memory for them they are just not there any more. */
-	if (ke_attrs_load(&f->attrs, m->attrs.buf, m->attrs.len) ||
-	    ke_attrs_load(&f->node_attrs, node->buf, node->len))
+	if (ke_attrs_copy(&f->attrs, &m->attrs) || ke_attrs_copy(&f->node_attrs, node))
 		ke_attrs_free(&f->attrs);
 	feed_types_keep(f, m->types);
 	f->gone = f->ended = true;

@@ -189,10 +189,8 @@ int embedded_set(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,
 	int err;
 
 	pthread_mutex_lock(&k->lock);
-	err = m ? ke_attrs_set(&m->attrs, name, v) :
+	err = m	 ? ke_member_set(m, name, v) :
 	      ch ? ke_channel_set(&ch->ch, name, v) : ke_node_set(&k->node, name, v);
-	if (!err && m)
-		ke_member_changed(m);
 	pthread_mutex_unlock(&k->lock);
 	return err;
 }

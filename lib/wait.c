@@ -484,6 +484,7 @@ void *helper_main(void *arg)
 			pthread_mutex_lock(&k->lock);
 			wait_wake(k);
 		}
+		ke_node_tell(&k->node);
 		if (now_ms() - ticked >= KE_REDIAL_MIN_MS) {
 			ticked = now_ms();
 			ke_node_tick(&k->node);

@@ -78,8 +78,7 @@ static void set_attr(struct schan *c)
 	if (list_empty(&c->sinks))
 		return;
 	s = list_first_entry(&c->sinks, struct ssink, list);
-	if (!ke_attrs_set(&s->m.attrs, "zone", &v))
-		ke_member_changed(&s->m);
+	ke_member_set(&s->m, "zone", &v);
 }
 
 static void act(struct schan *c)

@@ -231,6 +231,8 @@ static void tx_fire(struct timer *t)
 
 	if (!c->open || c->closing)
 		return;
+	if (ke_link_untold(&c->link) && ke_link_pending(&c->link))
+		ke_link_tell(&c->link);
 	for (i = 0; i < TX_PASSES && moved && !c->link.broken; i++)
 		moved = ke_link_pending(&c->link) ? send_some(c) : 0;
 	if (c->link.broken)

@@ -100,8 +100,8 @@ def other_frames():
     """What no session between two hosts of this version has."""
     contact = [("node", bytes(range(16))), ("incarnation", u64(5)), ("host", bytes(16)),
                ("address", b"\x03\x00a:1")]
-    attribute = [("kind", b"\x01"), ("name_length", b"\x01"), ("value_length", b"\x08\x00"),
-                 ("name", b"n"), ("value", struct.pack("<q", -5))]
+    live = [("attributes", b"\x0d\x00\x01\x01\x08\x00n" + struct.pack("<q", -5)),
+            ("age", struct.pack("<I", 70))]
     # A record whose header is split between two frames.
     head = [("record_length", struct.pack("<I", 26)), ("record_kind", b"\x02"),
             ("flags", b"\x00"), ("data_words", b"\x03"), ("event_type", b"\x00")]
@@ -115,7 +115,8 @@ def other_frames():
         make("MEMBER_GONE", 21, [("member", u64(9)), ("last_event", u64(8)),
                                  ("failed", b"\x01")]),
         make("END", 35, [("last_event", u64(8)), ("failed", b"\x01")], "log"),
-        make("ATTR", 23, attribute, pos_name="version"),
+        make("ATTR", 23, [("member", u64(9))] + live),
+        make("ATTR", 23, [("member", bytes(8))] + live + [("attribute_version", u64(3))]),
         make("ACK", 38, [("credit", u64(8)), ("lost", u64(1)), ("behind", b"new")], "log"),
         make("TYPE", 128, [("member", u64(9)), ("type_of_events", b"kt\x01...")],
              pos_name="type_index"),

@@ -27,11 +27,14 @@ claim $? "ls --json: the channel"
 out=$("$kecho" ls --attrs zone "$ch")
 has "$out" '^[0-9a-f]\{16\} source -  *local  alpha zone=lab$' "ls CHANNEL: the source"
 has "$out" '^[0-9a-f]\{16\} sink   block  *local  beta$' "ls CHANNEL: the sink"
-"$kecho" ls --json --attrs zone,none "$ch" >"$dir/ls"
+has "$("$kecho" ls --attrs zone.age,none.age "$ch")" 'alpha zone\.age=[0-9.]* [a-z]*$' \
+	"ls CHANNEL: an age"
+"$kecho" ls --json --attrs zone,none,zone.age "$ch" >"$dir/ls"
 python3 -c "
 import json, sys
 source, sink = sorted(json.load(open(sys.argv[1])), key=lambda m: m['role'], reverse=True)
-assert source['role'] == 'source' and source['attributes'] == {'zone': 'lab'}, source
+assert source['role'] == 'source' and source['attributes']['zone'] == 'lab', source
+assert 0 <= source['attributes']['zone.age'] < 60e9, source
 assert source['node_name'] == 'alpha' and 'policy' not in source, source
 assert sink['policy'] == 'block' and sink['node_name'] == 'beta', sink
 assert sink['state'] == 'joined' and sink['attributes'] == {}, sink

@@ -96,7 +96,7 @@ uint64_t kecho_sink_filtered(const struct kecho_sink *s);
 
 /*
  * Who says what a filter finds. @name is as in expressions: "cpu" is a field of the event,
- * "sink.load" or "source.node.zone" an attribute. An attribute was heard of *@age_ns ago,
+ * "sink.load" or "source.node.zone" an attribute. An attribute was set *@age_ns ago,
  * which is 0 before the call. What is told is copied. Returns 0; -ENOENT: there is none;
  * another error ends kecho_judge_open().
  */

@@ -225,23 +225,25 @@ int kecho_channel_destroy(struct kecho_channel *ch, int timeout_ms);
 
 enum kecho_value_kind { KECHO_I64 = 1, KECHO_STRING = 2, KECHO_BYTES = 3 };
 
-/* An attribute's value. Strings need not end in 0; @len counts without it. */
+/* An attribute's value. Strings need not end in 0; @len counts without it. @age_ns is of one
+ * that was read: how long ago it was set, if only to what it was; an event's has none, 0. */
 struct kecho_value {
 	enum kecho_value_kind kind;
 	int64_t i64;
 	const void *data;
 	size_t len;
+	uint64_t age_ns;
 };
 
 static inline struct kecho_value kecho_i64(int64_t v)
 {
-	struct kecho_value val = { KECHO_I64, v, NULL, 0 };
+	struct kecho_value val = { KECHO_I64, v, NULL, 0, 0 };
 	return val;
 }
 
 static inline struct kecho_value kecho_string(const char *s)
 {
-	struct kecho_value val = { KECHO_STRING, 0, s, 0 };
+	struct kecho_value val = { KECHO_STRING, 0, s, 0, 0 };
 
 	while (s[val.len])
 		val.len++;
@@ -250,7 +252,7 @@ static inline struct kecho_value kecho_string(const char *s)
 
 static inline struct kecho_value kecho_bytes(const void *p, size_t len)
 {
-	struct kecho_value val = { KECHO_BYTES, 0, p, len };
+	struct kecho_value val = { KECHO_BYTES, 0, p, len, 0 };
 	return val;
 }
 
@@ -260,10 +262,11 @@ struct kecho_attr {
 };
 
 /*
- * Set a live attribute; every node of the channel (for a node: of all its
- * channels) sees the new value soon. None blocks, but for kechod. -E2BIG: value, or
- * the set (8192 bytes, encoded), too large; -EINVAL: name or kind; -ENOMEM; -EPERM: of
- * kechod's node, or named kecho.*, which only nodes set.
+ * Set a live attribute, if only to what it is; every node of the channel (for a node: of all
+ * its channels) sees the last value soon. Others are told at once, or within 10 ms of being
+ * told before, so it may be set as often as one likes. None blocks, but for kechod. -E2BIG:
+ * value, or the set (8192 bytes, encoded), too large; -EINVAL: name or kind; -ENOMEM; -EPERM:
+ * of kechod's node, or named kecho.*, which only nodes set.
  */
 int kecho_node_set(struct kecho *k, const char *name, struct kecho_value v);
 int kecho_channel_set(struct kecho_channel *ch, const char *name, struct kecho_value v);
@@ -273,7 +276,8 @@ int kecho_sink_set(struct kecho_sink *s, const char *name, struct kecho_value v)
 /*
  * kecho_channel_get, kecho_member_get - read an attribute of the channel, or of
  * a member by its id; "node.NAME" is the attribute NAME of the member's node.
- * @buf takes a string's or bytes' value (cut at @size) and v->data points there.
+ * @buf takes a string's or bytes' value (cut at @size) and v->data points there; v->age_ns
+ * says how long ago it was set.
  * Members that have left are known as long as a sink here reads their events.
  * -ENOENT: no such member or attribute (kecho_explain() says nothing of it).
  */

@@ -23,7 +23,8 @@
  * The node believes no number that a process wrote: positions are clamped to what was
  * published and never go back.
  *
- * Numbers are little-endian, like all that kecho shares; names end in 0.
+ * Numbers are little-endian, like all that kecho shares; names end in 0. Live attributes are
+ * as in docs/protocol.md: with their ages.
  *
  * Changelog
  *   1  all of it
@@ -179,7 +180,7 @@ struct kecho_ctl_source_open {
 	__le64 member;		/* in: @again, its id until now; out: its id */
 	__le64 limit;		/* in: @again, its limit until now */
 	__le32 stall_ms;	/* 0: the default; ~0: never */
-	__le32 attrs_len;	/* bytes of encoded attributes that follow */
+	__le32 attrs_len;	/* bytes of live attributes that follow; 0: none */
 	__le32 gate;		/* out: its slot of the gates, for its counters */
 	__le32 again;
 };
@@ -223,7 +224,7 @@ struct kecho_ctl_sink_open {
 	__le32 policy;		/* enum kecho_policy */
 	__le32 retained;	/* enum kecho_from */
 	__le64 member;		/* in: REJOIN, its id until now; out: its id */
-	__le32 attrs_len;
+	__le32 attrs_len;	/* as a source's */
 	__le32 gate;		/* out: its slot of the gates, for its counters */
 	__le32 slot;		/* out: of the limits: 0 there before a log goes on without it */
 	__le32 pad;
@@ -237,7 +238,7 @@ struct kecho_ctl_sink {
 enum kecho_what { KECHO_OF_NODE = 1, KECHO_OF_CHANNEL, KECHO_OF_MEMBER };
 
 /* SET: one encoded attribute set with one entry follows. GET: @name; the answer is
- * followed by one with the value. A member is of this process for SET. */
+ * followed by a live one with the value. A member is of this process for SET. */
 struct kecho_ctl_attr {
 	__le32 what;		/* enum kecho_what */
 	__le32 channel;
@@ -317,11 +318,9 @@ struct kecho_note_feed_end {
 	__le32 sink, feed;
 	__le64 last_seq;	/* nothing behind it is the source's, whatever the log says */
 	__u8 failed;
-	__u8 gone;		/* it never goes on */
-	__u8 pad[2];
-	__le32 attrs_len;	/* @gone: the source's attributes follow, then its node's */
-	__le32 node_attrs_len;
-	__le32 pad2;
+	__u8 gone;		/* it never goes on; the source's live attributes follow, then
+				   its node's, if there is memory for them */
+	__u8 pad[6];
 };
 
 /* It follows. Said of all types of the source before a FEED_END with @gone: nobody could be

@@ -104,13 +104,22 @@ TEST(attributes)
 	struct kecho_ctl_source_open o = { .log_size = RAW_LOG };
 	struct kecho_ctl_attr a = { .what = KECHO_OF_CHANNEL };
 	static const u8 two[] = "\2\1\1\0nx\2\1\1\0mx", cut[] = "\2\1\377\0nx";
+	static const u8 live[] = "\6\0\2\1\1\0nx\377\0\0";
 	struct raw r;
+	int fd = -1;
 
 	must(begin() && raw_open(&r, &node) && !raw_attach(&r), "a process");
 	a.channel = o.channel = raw_channel(&r, "attributes");
 	o.attrs_len = a.attrs_len = sizeof(cut) - 1;
 	is_eq(raw_call_fds(&r, KECHO_CMD_SOURCE_OPEN, &o, sizeof(o), cut, sizeof(cut) - 1, NULL,
 			   0), -EPROTO, "of a source: none");
+	o.attrs_len = sizeof(live) - 1;
+	is_eq(raw_call_fds(&r, KECHO_CMD_SOURCE_OPEN, &o, sizeof(o), live, sizeof(live) - 1, NULL,
+			   0), -EPROTO, "of a source: half an age");
+	o.attrs_len = sizeof(live);
+	is_eq(raw_call_fds(&r, KECHO_CMD_SOURCE_OPEN, &o, sizeof(o), live, sizeof(live), &fd, 1),
+	      0, "of a source: with its age");
+	close(fd);
 	is_eq(raw_call_fds(&r, KECHO_CMD_SET, &a, sizeof(a), cut, sizeof(cut) - 1, NULL, 0),
 	      -EINVAL, "none");
 	a.attrs_len = sizeof(two) - 1;

@@ -140,7 +140,6 @@ static void set_attr(u8 how)
 					     "no name", "" };
 	const char *name = names[take_u8(&f.in) % ARRAY_SIZE(names)];
 	struct ke_value v = { .kind = how % 5, .data = bytes };
-	struct ke_attrs *set = how & 128 ? &f.tn->sink.attrs : &f.tn->src.member.attrs;
 	struct ke_value found;
 	struct ke_peer *p;
 
@@ -153,10 +152,8 @@ static void set_attr(u8 how)
 		announce_all(&f.tn->src);
 	else if (how & 4 && f.tn->has_src)
 		announce(&f.tn->src, take_u8(&f.in));
-	else if (how & 128 ? f.tn->has_sink : f.tn->has_src) {
-		ke_attrs_set(set, name, &v);
-		ke_member_changed(how & 128 ? &f.tn->sink : &f.tn->src.member);
-	}
+	else if (how & 128 ? f.tn->has_sink : f.tn->has_src)
+		ke_member_set(how & 128 ? &f.tn->sink : &f.tn->src.member, name, &v);
 	list_for_each_entry(p, &f.tn->node.peers, list)
 		if (!ke_attrs_find(p->attrs.buf, p->attrs.len, name, &found) &&
 		    found.kind != KE_VALUE_I64)

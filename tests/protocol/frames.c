@@ -28,7 +28,7 @@ enum kind {
 	SELF,		/* a contact: the sender's */
 	CONTACT,	/* another's, which it has said before */
 	ENTRY,		/* the registry's answer */
-	ATTRIBUTES,	/* to the end */
+	LIVE,		/* attributes with their ages, and versions if anything follows */
 	RECORDS,	/* to the end */
 	REST,		/* to the end */
 	REPEAT,
@@ -78,14 +78,14 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_SYNCED, "SYNCED", CHANNEL(SENDER), POS, { { 0 } } },
 	{ KECHO_FRAME_MEMBER, "MEMBER", CHANNEL(SENDER), POS,
 	  { MEMBER(SENDER), U8("role"), U8("policy"), U8("fresh"), LOG(SENDER), U64("log_size"),
-	    BYTES("attributes") } },
+	    { "", LIVE, 0, NOBODY } } },
 	{ KECHO_FRAME_MEMBER_GONE, "MEMBER_GONE", CHANNEL(SENDER), POS,
 	  { MEMBER(SENDER), U64("last_event") } },
 	{ KECHO_FRAME_MEMBER_ACK, "MEMBER_ACK", CHANNEL(RECEIVER), POS, { MEMBER(RECEIVER) } },
 	{ KECHO_FRAME_TYPE, "TYPE", CHANNEL(SENDER), U64("type_index"),
 	  { MEMBER(SENDER), { "type_of_events", REST, 0, NOBODY } } },
-	{ KECHO_FRAME_ATTR, "ATTR", CHANNEL(SENDER), U64("version"),
-	  { { "", ATTRIBUTES, 0, NOBODY } } },
+	{ KECHO_FRAME_ATTR, "ATTR", CHANNEL(SENDER), POS,
+	  { MEMBER(SENDER), { "", LIVE, 0, NOBODY } } },
 	{ KECHO_FRAME_STAT, "STAT", CHANNEL(SENDER), COOKIE(SENDER), { { 0 } } },
 	{ KECHO_FRAME_STATS, "STATS", CHANNEL(SENDER), POS,
 	  { COOKIE(RECEIVER), { "", REPEAT, 0, NOBODY }, MEMBER(SENDER), U8("role"), U8("policy"),
@@ -334,19 +334,18 @@ static void print_records(struct cursor *c)
 		print_record(c, later);
 }
 
-static void print_attributes(struct cursor *c)
+static void print_live(struct cursor *c)
 {
-	size_t name, value;
+	const uint8_t *p = c->p + 2;
+	unsigned int n = 0, i;
 
-	while (c->end - c->p >= 4) {
-		name = c->p[1];
-		value = number(c->p + 2, 2);
-		plain(c, 1, "kind", "");
-		plain(c, 1, "name_length", "");
-		plain(c, 2, "value_length", "");
-		plain(c, name, "name", "");
-		plain(c, value, "value", "");
-	}
+	print_counted(c, "attributes", "");
+	for (; p < c->p; p += 4 + p[1] + number(p + 2, 2))
+		n++;
+	for (i = 0; i < n; i++)
+		plain(c, 4, "age", "any");
+	for (i = 0; i < n && c->p < c->end; i++)
+		plain(c, 8, "attribute_version", "");
 }
 
 static void print_uuid(struct cursor *c)
@@ -438,8 +437,8 @@ static void print_row(struct cursor *c, const struct row *r)
 	case CONTACT:
 		print_contact(c, find_node(c->p));
 		break;
-	case ATTRIBUTES:
-		print_attributes(c);
+	case LIVE:
+		print_live(c);
 		break;
 	case RECORDS:
 		print_records(c);

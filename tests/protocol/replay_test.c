@@ -241,7 +241,7 @@ TEST(found_out)
 	u8 frame[512];
 	size_t len, i;
 
-	while (s && strcmp(s->text, "MEMBER"))
+	while (s && strcmp(s->text, "SUBSCRIBE"))
 		s = s->next;
 	must(s && s->n, "a frame");
 	len = step_bytes(s, &v, frame);

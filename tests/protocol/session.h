@@ -181,10 +181,7 @@ static bool set_attr(struct tnode *tn, const char *what, const char *name, const
 		return !ke_node_set(&tn->node, name, &v);
 	if (!strcmp(what, "attr"))
 		return !ke_channel_set(&tn->ch, name, &v);
-	if (ke_attrs_set(&tn->src.member.attrs, name, &v))
-		return false;
-	ke_member_changed(&tn->src.member);
-	return true;
+	return !ke_member_set(&tn->src.member, name, &v);
 }
 
 static bool announce(struct tnode *tn, const char *name)

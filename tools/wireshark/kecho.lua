@@ -85,6 +85,8 @@ field("uint8", "policy", "Policy", base.DEC, POLICIES)
 field("uint8", "fresh", "Joined just now", base.DEC)
 field("uint64", "log_size", "Size of the log", base.DEC)
 field("bytes", "attributes", "Attributes")
+field("uint32", "age", "Milliseconds since it was set", base.DEC)
+field("uint64", "attribute_version", "Its version", base.DEC)
 field("uint8", "kind", "Kind", base.DEC, KINDS)
 field("uint8", "name_length", "Length of the name", base.DEC)
 field("uint16", "value_length", "Length of the value", base.DEC)
@@ -290,17 +292,37 @@ local function attribute(c, item)
 	end
 end
 
+-- Gives their number.
 local function attributes(c)
+	local n = 0
+
 	while left(c) > 0 and not c.bad do
 		group(c, "attribute", attribute)
+		n = n + 1
 	end
+	return n
 end
 
-local function counted_attributes(c)
+-- With their ages; gives their number.
+local function live(c)
 	local item, bytes = counted(c, "attributes", false)
+	local n = bytes and attributes(cursor(c.tvb, c.at - bytes:len(), c.at, item)) or 0
 
-	if bytes then
-		attributes(cursor(c.tvb, c.at - bytes:len(), c.at, item))
+	for _ = 1, n do
+		number(c, "age", 4)
+	end
+	return n
+end
+
+-- Of a channel they have versions.
+local function changed(c)
+	local member = number(c, "member", 8)
+	local n = live(c)
+
+	if c.tvb(HEADER - 16, 4):le_uint() ~= 0 and member == UInt64(0) then
+		for _ = 1, n do
+			number(c, "attribute_version", 8)
+		end
 	end
 end
 
@@ -570,10 +592,10 @@ local FRAMES = {
 	[18] = { CHANNEL, POS, { nodes } },
 	[19] = { CHANNEL, POS, {} },
 	[20] = { CHANNEL, POS, { MEMBER, U("role", 1), U("policy", 1), U("fresh", 1), U("log", 4),
-		U("log_size", 8), counted_attributes } },
+		U("log_size", 8), live } },
 	[21] = { CHANNEL, POS, { MEMBER, U("last_event", 8), maybe(U("failed", 1)) } },
 	[22] = { CHANNEL, POS, { MEMBER } },
-	[23] = { CHANNEL, U("version", 8), { attributes } },
+	[23] = { CHANNEL, POS, { changed } },
 	[24] = { CHANNEL, POS, { share } },
 	[25] = { CHANNEL, COOKIE, {} },
 	[26] = { CHANNEL, POS, { COOKIE, each("counters", { MEMBER, U("role", 1), U("policy", 1),
