@@ -63,6 +63,8 @@ static void close_member(struct schan *c)
 		ssink_close(list_first_entry(&c->sinks, struct ssink, list));
 }
 
+const char *const churn_attrs[CHURN_ATTRS] = { "rate", "zone", "version" };
+
 /* Without memory an attribute stays as it is. */
 static void set_attr(struct schan *c)
 {
@@ -73,6 +75,10 @@ static void set_attr(struct schan *c)
 	v.i64 = sim_random(w, 1000);
 	if (sim_one_in(w, 3)) {
 		ke_node_set(&c->node->node, "load", &v);
+		return;
+	}
+	if (sim_one_in(w, 3)) {
+		ke_channel_set(&c->ch, churn_attrs[sim_random(w, CHURN_ATTRS)], &v);
 		return;
 	}
 	if (list_empty(&c->sinks))

@@ -39,6 +39,20 @@ static bool same_member(const struct ke_remote *r, const struct ke_member *m)
 	       !r->stale && same_attrs(&r->attrs, &m->attrs);
 }
 
+/* They may stand in another order. */
+static bool agree(const struct ke_attrs *a, const struct ke_attrs *b)
+{
+	struct ke_value x = { 0 }, y = { 0 };
+	u32 i;
+
+	for (i = 0; i < CHURN_ATTRS; i++)
+		if (ke_attrs_find(a->buf, a->len, churn_attrs[i], &x) !=
+			    ke_attrs_find(b->buf, b->len, churn_attrs[i], &y) ||
+		    x.i64 != y.i64)
+			return false;
+	return true;
+}
+
 /* All that @of has in the channel, as @c sees it. */
 static const char *members_known(struct schan *c, struct schan *of, const struct ke_presence *pr)
 {
@@ -76,6 +90,9 @@ static const char *pair_converged(struct schan *a, struct schan *b)
 	if (!same_attrs(&pr->peer->attrs, &b->node->node.attrs))
 		return SAY("node %u knows other attributes of node %u", a->node->index,
 			   b->node->index);
+	if (!agree(&a->ch.attrs, &b->ch.attrs))
+		return SAY("nodes %u and %u disagree on attributes of channel %u",
+			   a->node->index, b->node->index, a->which);
 	return members_known(a, b, pr);
 }
 

@@ -480,5 +480,8 @@ int scale_run(const u32 *nodes, u32 n);
 void churn_start(struct snode *n);
 /* churn_settle_in - a channel was opened: members of it. */
 void churn_settle_in(struct schan *c);
+/* Names of channels' attributes. */
+enum { CHURN_ATTRS = 3 };
+extern const char *const churn_attrs[CHURN_ATTRS];
 
 #endif
