@@ -52,6 +52,7 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 	u32 i;
 
 	BUILD_BUG_ON(sizeof(struct kecho_record) != 24);
+	BUILD_BUG_ON(sizeof(struct kecho_record_match) != 16);
 	BUILD_BUG_ON(sizeof(struct kecho_log_header) > KECHO_LOG_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_frame) != KECHO_FRAME_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_doorbell) != 64);

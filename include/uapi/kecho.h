@@ -10,6 +10,8 @@
  *      head_seq in the log header; END and MEMBER_GONE may say that a member has failed;
  *      a record and a frame's body have up to 66 KiB
  *      TYPE, and the optional frames that are known in the hello
+ *      filters at the source: records say which of them match, FILTERED; FILTER, JUDGED,
+ *      JUDGED_ACK, PASS
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -34,11 +36,16 @@ enum kecho_record_kind {
 	KECHO_RECORD_PAD = 1,	/* nothing; only the first 8 bytes are there */
 	KECHO_RECORD_EVENT = 2,	/* an event, or with KECHO_RECORD_F_FRAGMENT a piece */
 	KECHO_RECORD_VOID = 3,	/* a sequence number that no event ever had (an abort) */
+	/* In mirrors only: the events up to @seq, which nobody on this host wants. Of a
+	 * struct kecho_record no more than @len and @seq; and @len may be over that of any
+	 * other, up to half a ring. */
+	KECHO_RECORD_FILTERED = 4,
 };
 
 enum kecho_record_flags {
 	KECHO_RECORD_F_FRAGMENT = 1 << 0,	/* struct kecho_record_fragment */
 	KECHO_RECORD_F_ATTRS = 1 << 1,		/* struct kecho_record_attrs */
+	KECHO_RECORD_F_MATCH = 1 << 2,		/* struct kecho_record_match */
 };
 
 struct kecho_record {
@@ -59,6 +66,16 @@ struct kecho_record_fragment {
 struct kecho_record_attrs {
 	__le16 len;		/* bytes of encoded attributes that follow */
 	__u8 pad[6];
+};
+
+/*
+ * What the sinks' filters said, as the source has judged them: bit by bit, and which of
+ * its sets of filters these bits are of. All pieces of an event say the same.
+ */
+struct kecho_record_match {
+	__le64 bits;
+	__le32 generation;
+	__le32 pad;
 };
 
 /*
@@ -126,6 +143,9 @@ enum kecho_frame_type {
 	KECHO_FRAME_STAT = 25,		/* tell me your members' counters */
 	KECHO_FRAME_STATS = 26,
 	KECHO_FRAME_MEET = 27,		/* tell these nodes of me: I don't reach them */
+	KECHO_FRAME_FILTER = 28,	/* of a sink of mine: judge by it */
+	KECHO_FRAME_JUDGED = 29,	/* so your sink's filter is judged in this log */
+	KECHO_FRAME_JUDGED_ACK = 30,
 
 	KECHO_FRAME_SUBSCRIBE = 32,	/* send me this log */
 	KECHO_FRAME_START = 33,		/* it starts here */
@@ -141,6 +161,8 @@ enum kecho_frame_type {
 	KECHO_FRAME_DRAIN = 42,		/* how far are your sources, or do your sinks lag */
 	KECHO_FRAME_DRAINED = 43,
 	KECHO_FRAME_DESTROY = 44,	/* this channel has ended for everybody */
+
+	KECHO_FRAME_PASS = 45,		/* nothing from here to there: nobody there wants it */
 
 	KECHO_FRAME_REG_GET = 48,
 	KECHO_FRAME_REG_PUT = 49,
