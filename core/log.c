@@ -265,6 +265,12 @@ static inline int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 	return 0;
 }
 
+static void put_match(u8 *p, u64 bits, u32 generation)
+{
+	put_word(p, bits);
+	put_word(p + offsetof(struct kecho_record_match, generation), generation);
+}
+
 /* Writes all of a record but its payload; returns where that goes. */
 static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info, u32 len,
 			     u64 seq)
@@ -282,6 +288,11 @@ static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_
 		memcpy(p + sizeof(struct kecho_record_attrs), info->attrs, info->attrs_len);
 		p += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
 		flags |= KECHO_RECORD_F_ATTRS;
+	}
+	if (info->judged) {
+		put_match(p, info->bits, info->generation);
+		p += sizeof(struct kecho_record_match);
+		flags |= KECHO_RECORD_F_MATCH;
 	}
 	put_word(rec, record_word(p - rec + len, KECHO_RECORD_EVENT, flags, p - rec, info->type));
 	put_word(rec + 8, seq);
@@ -350,6 +361,16 @@ static struct ke_reservation *find_reservation(struct ke_log *log, u64 cookie)
 		return NULL;
 	r = reservation(log, cookie);
 	return r->state == KE_RESERVED ? r : NULL;
+}
+
+int ke_log_judged(struct ke_log *log, u64 cookie, u64 bits, u32 generation)
+{
+	struct ke_reservation *r = find_reservation(log, cookie);
+
+	if (!r || !(ke_record_word_flags(r->word) & KECHO_RECORD_F_MATCH))
+		return -EINVAL;
+	put_match(at(log, r->pos) + ke_record_word_match(r->word), bits, generation);
+	return 0;
 }
 
 int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns)
@@ -434,31 +455,6 @@ void *ke_log_window(struct ke_log *log, u32 len)
 	return at(log, log->end);
 }
 
-bool ke_record_check(u64 word, u64 room, u32 record_max)
-{
-	u64 len = ke_record_word_len(word), data = ke_record_word_data(word);
-	u8 flags = ke_record_word_flags(word);
-	u64 least = sizeof(struct kecho_record);
-
-	if (ke_record_align(len) > room)
-		return false;
-	switch (ke_record_word_kind(word)) {
-	case KECHO_RECORD_PAD:
-		return len >= 8 && IS_ALIGNED(len, KECHO_RECORD_ALIGN);
-	case KECHO_RECORD_VOID:
-		return !flags && len >= least && len <= record_max;
-	case KECHO_RECORD_EVENT:
-		if (flags & ~(KECHO_RECORD_F_FRAGMENT | KECHO_RECORD_F_ATTRS))
-			return false;
-		if (flags & KECHO_RECORD_F_FRAGMENT)
-			least += sizeof(struct kecho_record_fragment);
-		if (flags & KECHO_RECORD_F_ATTRS)
-			least += sizeof(struct kecho_record_attrs);
-		return data >= least && data <= len && len <= record_max;
-	}
-	return false;
-}
-
 /* One whole record at log->head, if it is there. 1, 0: not yet, -EPROTO. */
 static int accept_one(struct ke_log *log)
 {
@@ -468,7 +464,8 @@ static int accept_one(struct ke_log *log)
 	if (have < 8)
 		return 0;
 	word = le64_to_cpu(*(__le64 *)rec);
-	if (!ke_record_check(word, to_ring_end(log, log->head), log->record_max))
+	if (!ke_record_check(word, to_ring_end(log, log->head), log->record_max) ||
+	    ke_record_word_kind(word) == KECHO_RECORD_FILTERED)
 		return -EPROTO;
 	len = ke_record_align(ke_record_word_len(word));
 	if (have < len)
@@ -499,6 +496,18 @@ int ke_log_accept(struct ke_log *log, u32 len)
 	return n;
 }
 
+static void put_pads(struct ke_log *log, u64 pos)
+{
+	while (log->end < pos) {
+		u64 len = min(pos - log->end, to_ring_end(log, log->end));
+
+		make_room(log, log->end + len);
+		set_mark(log, log->end);
+		put_pad(log, log->end, len);
+		log->end += len;
+	}
+}
+
 int ke_log_skip(struct ke_log *log, u64 pos)
 {
 	if (pos < log->head || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
@@ -513,16 +522,50 @@ int ke_log_skip(struct ke_log *log, u64 pos)
 		smp_store_release(&log->hdr->head, cpu_to_le64(pos));
 		return 0;
 	}
-	while (log->end < pos) {
-		u64 len = min(pos - log->end, to_ring_end(log, log->end));
-
-		make_room(log, log->end + len);
-		set_mark(log, log->end);
-		put_pad(log, log->end, len);
-		log->end += len;
-	}
+	put_pads(log, pos);
 	log->head = log->end;
 	smp_store_release(&log->hdr->head, cpu_to_le64(log->head));
+	return 0;
+}
+
+/* Where the record goes that says so; after a pad, perhaps. */
+static u64 filtered_at(const struct ke_log *log)
+{
+	u64 left = to_ring_end(log, log->head);
+
+	return sizeof(struct kecho_record) <= left ? log->head : log->head + left;
+}
+
+static void put_filtered(struct ke_log *log, u64 before, u64 seq)
+{
+	u8 *rec = at(log, log->end);
+	u32 len = sizeof(struct kecho_record);
+
+	make_room(log, log->end + len);
+	set_mark(log, log->end);
+	put_word(rec, record_word(len, KECHO_RECORD_FILTERED, 0, 0, 0));
+	put_word(rec + 8, seq);
+	put_word(rec + 16, before);
+	log->end += len;
+}
+
+int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq)
+{
+	u64 start = filtered_at(log);
+
+	if (pos < start + sizeof(struct kecho_record) || pos > KE_POSITION_MAX ||
+	    pos - log->head > log->size / 2 || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+		return -EPROTO;
+	if (before < log->seq || seq < before || !seq)
+		return -EPROTO;
+
+	log->end = log->head;	/* as above */
+	put_pads(log, start);
+	put_filtered(log, before, seq);
+	put_pads(log, pos);
+	log->head = log->end;
+	log->seq = seq;
+	show_head(log->hdr, log->head, seq);
 	return 0;
 }
 

@@ -48,11 +48,17 @@ struct ke_log {
 struct ke_event_info {
 	u64 time_ns;
 	u8 type;
+	bool judged;		/* by the sinks' filters: @bits of their set @generation */
 	u16 attrs_len;
+	u32 generation;
 	const void *attrs;	/* encoded; NULL: none */
 	u32 frag_offset;
 	u32 frag_total;		/* 0: the record is the whole event */
+	u64 bits;
 };
+
+/* Instead of a bit: the sink judges by itself; or it has no filter and wants all. */
+enum { KE_BIT_SELF = 64, KE_BIT_ALL = 65 };
 
 #define KE_NO_LIMIT U64_MAX
 
@@ -70,6 +76,8 @@ static inline u64 ke_record_size(const struct ke_event_info *info, u64 len)
 		size += sizeof(struct kecho_record_fragment);
 	if (info->attrs_len)
 		size += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
+	if (info->judged)
+		size += sizeof(struct kecho_record_match);
 	return size;
 }
 
@@ -125,9 +133,11 @@ bool ke_log_make_room(struct ke_log *log, u64 size);
 /*
  * ke_log_reserve - the same in two steps: the payload is written by the caller
  * between this and ke_log_commit() or ke_log_abort(), which publish.
+ * ke_log_judged - one that was made so is judged, before its commit. -EINVAL: it was not.
  */
 int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len, u64 limit,
 		   void **data, u64 *cookie);
+int ke_log_judged(struct ke_log *log, u64 cookie, u64 bits, u32 generation);
 int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns);
 int ke_log_abort(struct ke_log *log, u64 cookie);
 /* ke_log_abort_all - all that are open: nobody will commit them. */
@@ -144,10 +154,13 @@ void ke_log_publish(struct ke_log *log);
  * ke_log_accept - @len bytes were put there; publishes the records that are whole
  * now. -EPROTO: they are no records, or their sequence goes back.
  * ke_log_skip - nothing comes from log->head to @pos, a record boundary.
+ * ke_log_pass - the same, as nobody here wants it: the events behind @before, the last up to
+ * @seq. -EPROTO: it is no such place, too far away, or these numbers go back.
  */
 void *ke_log_window(struct ke_log *log, u32 len);
 int ke_log_accept(struct ke_log *log, u32 len);
 int ke_log_skip(struct ke_log *log, u64 pos);
+int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq);
 
 /* ke_log_boundary - the first record boundary that is known at or after @pos, else
  * the end of the log. */
@@ -201,6 +214,12 @@ static inline u32 ke_record_word_data(u64 word)
 static inline u8 ke_record_word_type(u64 word)
 {
 	return word >> 56;
+}
+
+/* Where a record that was judged says so. */
+static inline u32 ke_record_word_match(u64 word)
+{
+	return ke_record_word_data(word) - sizeof(struct kecho_record_match);
 }
 
 #endif

@@ -1,10 +1,40 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Looking at a log from outside, without reading its events: where it ends now, and
- * where its last events begin. The log may be another process's, which may write
+ * Looking at a log from outside, without reading its events: what a record is, where the
+ * log ends now, and where its last events begin. The log may be another process's, which may write
  * anything while we look: each word is loaded once, and bounded.
  */
 #include "log.h"
+
+bool ke_record_check(u64 word, u64 room, u32 record_max)
+{
+	u64 len = ke_record_word_len(word), data = ke_record_word_data(word);
+	u8 flags = ke_record_word_flags(word);
+	u64 least = sizeof(struct kecho_record);
+
+	if (ke_record_align(len) > room)
+		return false;
+	switch (ke_record_word_kind(word)) {
+	case KECHO_RECORD_PAD:
+		return len >= 8 && IS_ALIGNED(len, KECHO_RECORD_ALIGN);
+	case KECHO_RECORD_VOID:
+		return !flags && len >= least && len <= record_max;
+	case KECHO_RECORD_FILTERED:
+		return !flags && len == least;
+	case KECHO_RECORD_EVENT:
+		if (flags & ~(KECHO_RECORD_F_FRAGMENT | KECHO_RECORD_F_ATTRS |
+			      KECHO_RECORD_F_MATCH))
+			return false;
+		if (flags & KECHO_RECORD_F_FRAGMENT)
+			least += sizeof(struct kecho_record_fragment);
+		if (flags & KECHO_RECORD_F_ATTRS)
+			least += sizeof(struct kecho_record_attrs);
+		if (flags & KECHO_RECORD_F_MATCH)
+			least += sizeof(struct kecho_record_match);
+		return data >= least && data <= len && len <= record_max;
+	}
+	return false;
+}
 
 static u64 view_word(const void *p)
 {

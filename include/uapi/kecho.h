@@ -36,9 +36,9 @@ enum kecho_record_kind {
 	KECHO_RECORD_PAD = 1,	/* nothing; only the first 8 bytes are there */
 	KECHO_RECORD_EVENT = 2,	/* an event, or with KECHO_RECORD_F_FRAGMENT a piece */
 	KECHO_RECORD_VOID = 3,	/* a sequence number that no event ever had (an abort) */
-	/* In mirrors only: the events up to @seq, which nobody on this host wants. Of a
-	 * struct kecho_record no more than @len and @seq; and @len may be over that of any
-	 * other, up to half a ring. */
+	/* In mirrors only, a header and nothing else: the events up to @seq, and from behind
+	 * that whose number is in place of @time_ns. They were judged, and nobody on this
+	 * host wants them. */
 	KECHO_RECORD_FILTERED = 4,
 };
 
@@ -70,7 +70,8 @@ struct kecho_record_attrs {
 
 /*
  * What the sinks' filters said, as the source has judged them: bit by bit, and which of
- * its sets of filters these bits are of. All pieces of an event say the same.
+ * its sets of filters these bits are of. All pieces of an event say the same. It lies
+ * right before the payload, whatever else is there.
  */
 struct kecho_record_match {
 	__le64 bits;
