@@ -119,6 +119,59 @@ static void advance(struct ke_reader *r, u64 word)
 	r->pos += ke_record_align(ke_record_word_len(word));
 }
 
+/* ------------------------------------------------------------------ judgements */
+
+enum verdict { NOT_OURS, OURS, UNJUDGED };
+
+void ke_reader_judged(struct ke_reader *r, u32 version, u8 bit, u32 from, u32 since)
+{
+	u32 i, n = 0;
+
+	/* What is said again replaces what was said. */
+	for (i = 0; i < r->nverdicts; i++)
+		if (r->verdict[i].from >= since && r->verdict[i].from < from)
+			r->verdict[n++] = r->verdict[i];
+	if (n == KE_VERDICTS_MAX) {
+		n--;
+		memmove(r->verdict, r->verdict + 1, n * sizeof(r->verdict[0]));
+	}
+	r->verdict[n++] = (struct ke_reader_verdict){
+		.version = version, .from = from, .bit = bit,
+	};
+	r->nverdicts = n;
+}
+
+/* What the newest verdict of that generation says of these bits. */
+static enum verdict look_up(const struct ke_reader *r, u64 bits, u32 generation)
+{
+	u32 i = r->nverdicts;
+
+	while (i && r->verdict[i - 1].from > generation)
+		i--;
+	if (!i)
+		return UNJUDGED;
+	switch (r->verdict[i - 1].bit) {
+	case KE_BIT_ALL:
+		return OURS;
+	case 0 ... 63:
+		return bits >> r->verdict[i - 1].bit & 1 ? OURS : NOT_OURS;
+	default:
+		return UNJUDGED;
+	}
+}
+
+/* Is the event of the record @rec, good as a record, for us? */
+static enum verdict judged(const struct ke_reader *r, const u8 *rec, u64 word)
+{
+	const u8 *match = rec + ke_record_word_match(word);
+
+	if (!r->nverdicts || !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
+		return UNJUDGED;
+	return look_up(r, load(match), (u32)load(match + 8));
+}
+
+/* ---------------------------------------------------------------------- records */
+
 static int say_lost(struct ke_reader *r, u64 last, struct ke_item *item)
 {
 	*item = (struct ke_item){ .kind = KE_ITEM_LOST, .seq = r->seq + 1, .last = last };
@@ -128,17 +181,19 @@ static int say_lost(struct ke_reader *r, u64 last, struct ke_item *item)
 	return 1;
 }
 
-/* Attributes of the record at @rec, which end before @data. */
+/* Attributes of the record at @rec, which end before what follows them. */
 static int parse_attrs(const u8 *rec, u64 word, const u8 *p, struct ke_item *item)
 {
-	const u8 *data = rec + ke_record_word_data(word);
+	const u8 *end = rec + ke_record_word_data(word);
 	u16 len;
 
 	if (!(ke_record_word_flags(word) & KECHO_RECORD_F_ATTRS))
 		return 0;
+	if (ke_record_word_flags(word) & KECHO_RECORD_F_MATCH)
+		end = rec + ke_record_word_match(word);
 	len = (u16)load(p);
 	p += sizeof(struct kecho_record_attrs);
-	if (len > KE_EVENT_ATTRS_MAX || p + len > data)
+	if (len > KE_EVENT_ATTRS_MAX || p + len > end)
 		return -EPROTO;
 	item->attrs = p;
 	item->attrs_len = len;
@@ -156,6 +211,7 @@ static int first_piece(struct ke_reader *r, const struct ke_item *item, u32 tota
 	r->big_seq = item->seq;
 	r->big_time_ns = item->time_ns;
 	r->big_type = item->type;
+	r->big_judged = item->judged;
 	r->big_attrs_len = item->attrs_len;
 	if (item->attrs_len)
 		memcpy(r->big_attrs, item->attrs, item->attrs_len);
@@ -166,7 +222,8 @@ static void whole_big(struct ke_reader *r, struct ke_item *item)
 {
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = r->big_seq, .time_ns = r->big_time_ns,
-		.type = r->big_type, .data = r->big, .len = r->big_total,
+		.type = r->big_type, .judged = r->big_judged,
+		.data = r->big, .len = r->big_total,
 		.attrs = r->big_attrs_len ? r->big_attrs : NULL, .attrs_len = r->big_attrs_len,
 	};
 	r->seq = r->big_seq;
@@ -216,11 +273,38 @@ static int parse_old(struct ke_reader *r, const u8 *rec, u64 word, u64 seq)
 	return 0;
 }
 
+/* Events that nobody on this host wants; those before them may be lost. */
+static int parse_filtered(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *item)
+{
+	u64 seq = load(rec + 8), before = load(rec + 16);
+
+	if (seq < r->seq || before > seq)
+		return -EPROTO;
+	if (before > r->seq)
+		return say_lost(r, before, item);
+	if (r->nverdicts)
+		r->filtered += seq - r->seq;
+	r->seq = seq;
+	r->big_seq = 0;
+	advance(r, word);
+	return 0;
+}
+
+/* Of its further pieces parse_old() is told. */
+static int leave_out(struct ke_reader *r, u64 word, u64 seq)
+{
+	r->filtered++;
+	r->seq = seq;
+	advance(r, word);
+	return 0;
+}
+
 /* The record @rec, good as a record. 1: @item; 0: nothing to tell, go on. */
 static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *item)
 {
 	const u8 *p = rec + sizeof(struct kecho_record);
 	u8 flags = ke_record_word_flags(word);
+	enum verdict v;
 	u64 seq;
 	int err;
 
@@ -228,6 +312,8 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 		advance(r, word);
 		return 0;
 	}
+	if (ke_record_word_kind(word) == KECHO_RECORD_FILTERED)
+		return parse_filtered(r, rec, word, item);
 	seq = load(rec + 8);
 	if (!seq)
 		return -EPROTO;
@@ -240,9 +326,14 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 		advance(r, word);
 		return 0;
 	}
+	/* A piece goes the way of those before it. */
+	v = judged(r, rec, word);
+	if (v == NOT_OURS && r->big_seq != seq)
+		return leave_out(r, word, seq);
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
-		.type = ke_record_word_type(word), .data = rec + ke_record_word_data(word),
+		.type = ke_record_word_type(word), .judged = v == OURS,
+		.data = rec + ke_record_word_data(word),
 		.len = ke_record_word_len(word) - ke_record_word_data(word),
 	};
 	if (flags & KECHO_RECORD_F_FRAGMENT)
@@ -317,6 +408,7 @@ u64 ke_reader_plain_end(const struct ke_reader *r)
 bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 {
 	const u8 *rec = at(&r->view, r->pos);
+	enum verdict v;
 	u64 word, len, seq, room = min(end - r->pos, r->view.size - (rec - r->view.ring));
 
 	if (room < sizeof(struct kecho_record))
@@ -324,14 +416,18 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 	word = load(rec);
 	len = ke_record_word_len(word);
 	seq = load(rec + 8);
-	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT || ke_record_word_flags(word) ||
+	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT ||
+	    ke_record_word_flags(word) & ~KECHO_RECORD_F_MATCH ||
 	    !ke_record_check(word, room, ke_record_max(r->view.size)) || !seq ||
 	    seq != r->seq + 1)
 		return false;
+	v = judged(r, rec, word);
+	if (v == NOT_OURS)
+		return false;
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
-		.type = ke_record_word_type(word), .data = rec + ke_record_word_data(word),
-		.len = len - ke_record_word_data(word),
+		.type = ke_record_word_type(word), .judged = v == OURS,
+		.data = rec + ke_record_word_data(word), .len = len - ke_record_word_data(word),
 	};
 	r->seq = seq;
 	r->pos += ke_record_align(len);

@@ -16,6 +16,7 @@ enum ke_item_kind {
 struct ke_item {
 	enum ke_item_kind kind;
 	u8 type;
+	bool judged;	/* the sink wants it; else that is for the sink to judge */
 	u16 attrs_len;
 	u32 len;
 	u64 seq;
@@ -25,6 +26,13 @@ struct ke_item {
 	const void *attrs;
 };
 
+/* The source judges for the sink of this reader, from generation @from on. */
+struct ke_reader_verdict {
+	u32 version;		/* of the sink's filter */
+	u32 from;
+	u8 bit;			/* or KE_BIT_SELF, KE_BIT_ALL */
+};
+
 struct ke_reader {
 	struct ke_view view;
 	bool in_place;		/* a gate protects what is read; else it is copied and checked */
@@ -32,6 +40,9 @@ struct ke_reader {
 	u64 released;		/* the writer may have all before this */
 	u64 seq;		/* of the last event that was delivered or said to be lost */
 	u64 lost;		/* events said to be lost, ever */
+	u64 filtered;		/* events that were judged at the source not to be for us, ever */
+	struct ke_reader_verdict verdict[KE_VERDICTS_MAX];	/* newest last */
+	u32 nverdicts;
 	u64 self, taken;	/* see ke_reader_gated(); self 0: nobody can take its gate */
 	/* An event in pieces. @big is the owner's memory, see ke_reader_give(). */
 	u8 *big;
@@ -41,6 +52,7 @@ struct ke_reader {
 	u64 skip_seq;		/* the event that there was no memory for */
 	u64 big_time_ns;
 	u8 big_type;
+	bool big_judged;
 	u16 big_attrs_len;
 	u8 big_attrs[KE_EVENT_ATTRS_MAX];
 	/* A record's copy when it is not read in place; KE_RECORD_MAX bytes, the owner's. */
@@ -55,6 +67,13 @@ void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64
 		    void *copy);
 
 /*
+ * ke_reader_judged - the source judges by version @version of the sink's filter from
+ * generation @from on; what is known from before @since is void. What it has judged not to
+ * be for the sink is left out from here on. Between calls, by who makes them.
+ */
+void ke_reader_judged(struct ke_reader *r, u32 version, u8 bit, u32 from, u32 since);
+
+/*
  * ke_reader_next - the next event or loss. 1: @item; 0: nothing there, or nothing to
  * tell in as many records as one call reads: then ke_reader_head() isn't r->pos, and
  * whoever wants to sleep looks at that first;
@@ -64,8 +83,8 @@ void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64
 int ke_reader_next(struct ke_reader *r, struct ke_item *item);
 
 /*
- * ke_reader_plain - the next event, if it lies before @end, is in sequence and its
- * record is nothing but a header and payload. False: see what ke_reader_next() says.
+ * ke_reader_plain - the next event, if it lies before @end, is in sequence, for us, and its
+ * record is a header, a payload, and perhaps how it was judged. False: see what ke_reader_next() says.
  * For many events at once, whose bytes the writer keeps: r->released stays.
  * ke_reader_plain_end - the @end for now; r->pos if the log isn't read in place.
  */
