@@ -174,12 +174,15 @@ TEST(bad_words)
 		word_of(32, KECHO_RECORD_EVENT, 1, 3, 0),	/* no room for the section */
 		word_of(32, KECHO_RECORD_EVENT, 2, 3, 0),
 		word_of(64, KECHO_RECORD_EVENT, 3, 4, 0),
-		word_of(64, KECHO_RECORD_EVENT, 4, 3, 0),	/* an unknown flag */
+		word_of(39, KECHO_RECORD_EVENT, 4, 5, 0),	/* no room for the section */
+		word_of(64, KECHO_RECORD_EVENT, 4, 4, 0),
+		word_of(64, KECHO_RECORD_EVENT, 8, 3, 0),	/* an unknown flag */
 		word_of(64, KECHO_RECORD_EVENT, 0x80, 3, 0),
 		word_of(most + 1, KECHO_RECORD_EVENT, 0, 3, 0),
 		word_of(U32_MAX, KECHO_RECORD_EVENT, 0, 3, 0),
 		word_of(64, 0, 0, 3, 0),
-		word_of(64, 4, 0, 3, 0),
+		word_of(24, KECHO_RECORD_FILTERED, 0, 0, 0),	/* a mirror's own word */
+		word_of(64, 5, 0, 3, 0),
 		word_of(64, 255, 0, 3, 0),
 	};
 	u32 i;
