@@ -42,12 +42,15 @@ bool ke_drain_mark(struct ke_in *marks, struct ke_drain_mark *m)
 static void put_marks(struct ke_channel *ch, struct ke_out *o)
 {
 	struct ke_member *m;
+	u64 pos;
 
 	list_for_each_entry(m, &ch->members, list) {
 		if (!m->source)
 			continue;
+		pos = le64_to_cpu(READ_ONCE(m->source->log.hdr->head));
+		ke_source_due(m->source, pos);
 		ke_put_u64(o, m->id);
-		ke_put_u64(o, le64_to_cpu(READ_ONCE(m->source->log.hdr->head)));
+		ke_put_u64(o, pos);
 	}
 }
 

@@ -165,20 +165,13 @@ static u64 stream_tail(const struct ke_tstream *ts)
 	return le64_to_cpu(READ_ONCE(ts->view.hdr->tail));
 }
 
-/* The log went on without us: start again about halfway. */
-static void stream_lapped(struct ke_link *l, struct ke_tstream *ts)
-{
-	ts->sent = ke_view_resync(&ts->view, stream_head(ts));
-	ke_link_send_locked(l, KECHO_FRAME_SKIP, ts->source->id, ts->sent, NULL, 0);
-}
-
 /* The next bytes of @ts, pinned; 0: none. */
 static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 {
 	u64 size = ts->view.size, to_end, head, len;
 
 	head = min(stream_head(ts), ts->credit);
-	if (head <= ts->sent)
+	if (head <= ke_tstream_done(ts))
 		return 0;
 	/* Behind a gate the tail may have passed us, to a mark; nothing is overwritten. */
 	if (!ts->gated) {
@@ -186,18 +179,23 @@ static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 		smp_mb();
 		if (stream_tail(ts) > ts->sent) {
 			WRITE_ONCE(ts->pin, U64_MAX);
-			stream_lapped(l, ts);
+			ke_tstream_lapped(l, ts);
 			return 0;
 		}
 	}
+	if (!ts->wants_all)
+		head = ke_tstream_walk(l, ts, head);
 	to_end = size - (ts->sent & (size - 1));
 	len = min3(head - ts->sent, to_end, (u64)min_t(u64, KE_PIECE_MAX, size / 4));
+	if (!len)
+		WRITE_ONCE(ts->pin, U64_MAX);
 	return len;
 }
 
 static bool stream_at_end(const struct ke_tstream *ts)
 {
-	return READ_ONCE(ts->source->closed) && !ts->ended && ts->sent == stream_head(ts);
+	return READ_ONCE(ts->source->closed) && !ts->ended &&
+	       ke_tstream_done(ts) == stream_head(ts);
 }
 
 static void stream_end(struct ke_link *l, struct ke_tstream *ts)
@@ -206,6 +204,7 @@ static void stream_end(struct ke_link *l, struct ke_tstream *ts)
 	u32 len = ke_source_end_body(ts->source, body);
 
 	ts->ended = true;
+	ke_tstream_pass(l, ts);
 	ke_link_send_locked(l, KECHO_FRAME_END, ts->source->id, ts->sent, body, len);
 }
 
@@ -219,9 +218,9 @@ static void gather(struct ke_link *l)
 	list_for_each_entry_safe(ts, next, &l->streams, link_list) {
 		if (l->nframes == KE_TX_FRAMES)
 			break;
+		len = stream_piece(l, ts);
 		if (stream_at_end(ts))
 			stream_end(l, ts);
-		len = stream_piece(l, ts);
 		if (!len)
 			continue;
 		l->frame[l->nframes++] = (struct ke_tx_frame){
@@ -314,7 +313,7 @@ bool ke_link_pending(const struct ke_link *l)
 	if (l->rest_len || READ_ONCE(l->control_len))
 		return true;
 	list_for_each_entry(ts, &l->streams, link_list)
-		if (min(stream_head(ts), ts->credit) > ts->sent || stream_at_end(ts))
+		if (min(stream_head(ts), ts->credit) > ke_tstream_done(ts) || stream_at_end(ts))
 			return true;
 	return false;
 }
@@ -423,7 +422,8 @@ static int control_in(struct ke_link *l, const struct kecho_frame *f, const u8 *
 		return hello(l, f->type, &in);
 	if (f->type >= KECHO_FRAME_OPTIONAL && !ke_knows(l->node->knows, f->type))
 		return 0;
-	if (f->type >= KECHO_FRAME_SUBSCRIBE && f->type <= KECHO_FRAME_STALL)
+	if ((f->type >= KECHO_FRAME_SUBSCRIBE && f->type <= KECHO_FRAME_STALL) ||
+	    f->type == KECHO_FRAME_PASS)
 		return ke_stream_frame(l, f->type, id, pos, &in);
 	return ke_node_frame(l, f->type, id, pos, &in);
 }

@@ -233,6 +233,12 @@ struct ke_tstream {
 	bool stale;		/* not asked for since the link broke */
 	bool goes_on;		/* its reader had it already when we first heard of it */
 	u8 types_told;		/* of the source: types up to this index; on one host only */
+	bool wants_all;		/* nothing is passed over; else see pass.c */
+	bool wanted;		/* the last event there was, whose further pieces so are, too */
+	u64 wants;		/* events with one of these bits; of other hosts only */
+	u64 passed, judged;	/* from sent on: nobody there wants it, then: they do */
+	u64 pass_before, pass_seq;	/* the event before what is passed over, and its last */
+	u64 due;		/* somebody waits until it is known there to be here */
 	u64 sent;
 	u64 acked;
 	u64 credit;
@@ -472,6 +478,8 @@ void ke_source_end(struct ke_source *s);
 /* The body of that END, in @buf; gives its length. */
 #define KE_END_BODY_MAX 9
 u32 ke_source_end_body(const struct ke_source *s, u8 *buf);
+/* What was passed over up to @pos is not put off any more: somebody waits for it. */
+void ke_source_due(struct ke_source *s, u64 pos);
 /* Is all before @pos in the mirrors of the other hosts that we are linked to? Else they
  * are asked. */
 bool ke_source_arrived(struct ke_source *s, u64 pos);
@@ -563,6 +571,7 @@ void ke_destroy_in(struct ke_presence *pr);
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
 int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
+int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 /* A gate's position, never believed beyond what is there or back. */
 u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g);

@@ -38,7 +38,7 @@ struct feed {
 	struct kecho_log_header *hdr;
 	u8 *ring, *copy;
 	bool begun, ended;
-	u64 seq;
+	u64 seq, filtered;	/* the last that came; left out before it */
 	struct feed *next;
 };
 
@@ -57,9 +57,12 @@ struct tnode {
 	bool has_src;
 	struct ke_member sink;
 	bool has_sink, idle;	/* idle: the sink does not read */
+	bool judges;		/* its source: the next event has the bits @bits */
+	u64 bits;
+	bool judged;		/* for its sink, which wants those with bit 0 */
 	bool no_mirrors;	/* there is no memory for any */
 	struct feed *feeds;
-	u64 got, lost, bad, damaged;	/* events of the sink */
+	u64 got, lost, filtered, bad, damaged;	/* events of the sink */
 	u64 first;		/* the first that it got */
 	u32 joined, left, failed, ends, repairs;
 	u32 destroyed;
@@ -205,11 +208,20 @@ static int h_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void *
 	return 0;
 }
 
+/* Events that were left out since this was asked last. */
+static void take_filtered(struct tnode *tn, struct feed *f)
+{
+	f->seq += f->r.filtered - f->filtered;
+	tn->filtered += f->r.filtered - f->filtered;
+	f->filtered = f->r.filtered;
+}
+
 static void take_item(struct tnode *tn, struct feed *f, const struct ke_item *item)
 {
 	const u8 *data = item->data;
 	u32 i;
 
+	take_filtered(tn, f);
 	if (item->kind == KE_ITEM_LOST) {
 		tn->bad += item->seq != f->seq + 1;
 		tn->lost += item->last - item->seq + 1;
@@ -247,6 +259,7 @@ static void feed_read(struct tnode *tn, struct feed *f)
 			break;
 	}
 	tn->damaged += n < 0;
+	take_filtered(tn, f);
 	if (f->ended && ke_reader_finish(&f->r, f->rs->last_seq, &item) > 0)
 		take_item(tn, f, &item);
 	ke_rstream_release(f->rs, f->r.released);
@@ -339,6 +352,8 @@ static void h_started(struct ke_rstream *rs, u64 pos, u64 seq)
 		return;
 	ke_reader_init(&f->r, rs->view, rs->gated || (over && node_of(rs)->sink.policy == 1),
 		       pos, seq, f->copy);
+	if (node_of(rs)->judged)
+		ke_reader_judged(&f->r, 1, 0, 1, 1);
 	f->seq = seq;
 	f->begun = true;
 }

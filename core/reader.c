@@ -145,19 +145,16 @@ void ke_reader_judged(struct ke_reader *r, u32 version, u8 bit, u32 from, u32 si
 static enum verdict look_up(const struct ke_reader *r, u64 bits, u32 generation)
 {
 	u32 i = r->nverdicts;
+	u8 bit;
 
 	while (i && r->verdict[i - 1].from > generation)
 		i--;
 	if (!i)
 		return UNJUDGED;
-	switch (r->verdict[i - 1].bit) {
-	case KE_BIT_ALL:
-		return OURS;
-	case 0 ... 63:
-		return bits >> r->verdict[i - 1].bit & 1 ? OURS : NOT_OURS;
-	default:
-		return UNJUDGED;
-	}
+	bit = r->verdict[i - 1].bit;
+	if (bit < 64)
+		return bits >> bit & 1 ? OURS : NOT_OURS;
+	return bit == KE_BIT_ALL ? OURS : UNJUDGED;
 }
 
 /* Is the event of the record @rec, good as a record, for us? */

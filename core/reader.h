@@ -84,8 +84,9 @@ int ke_reader_next(struct ke_reader *r, struct ke_item *item);
 
 /*
  * ke_reader_plain - the next event, if it lies before @end, is in sequence, for us, and its
- * record is a header, a payload, and perhaps how it was judged. False: see what ke_reader_next() says.
- * For many events at once, whose bytes the writer keeps: r->released stays.
+ * record is a header, a payload, and perhaps how it was judged. False: see what
+ * ke_reader_next() says. For many events at once, whose bytes the writer keeps: r->released
+ * stays.
  * ke_reader_plain_end - the @end for now; r->pos if the log isn't read in place.
  */
 bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item);

@@ -373,6 +373,26 @@ int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos)
 	return err;
 }
 
+int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
+{
+	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
+	u64 seq = ke_get_u64(in), before = ke_get_u64(in);
+	int err;
+
+	if (in->bad)
+		return -EPROTO;
+	if (!rs || !rs->attached || rs->resumes || rs->ended)
+		return 0;
+	if (rs->local || rs->skip || (rs->gated && pos > rs->credit))
+		return -EPROTO;
+	err = ke_log_pass(&rs->mirror, pos, before, seq);
+	if (err)
+		return err;
+	l->node->house->published(rs);
+	ke_rstream_release(rs, rs->released);
+	return 0;
+}
+
 /* The source wants to go on: where are they? In steps is not enough here. */
 static void say_where(struct ke_rstream *rs)
 {

@@ -139,6 +139,7 @@ bool ke_source_arrived(struct ke_source *s, u64 pos)
 	struct ke_tstream *ts;
 	bool all = true;
 
+	ke_source_due(s, pos);
 	list_for_each_entry(ts, &s->streams, source_list) {
 		if (ts->local || !ts->peer->link || ts->acked >= pos)
 			continue;

@@ -7,6 +7,7 @@
  *	END		last event u64, it failed u8 (absent: no)
  *	ACK		room up to u64, lost u64; pos: in the mirror up to here
  *	STALL		end u8: see stall.c
+ *	PASS		last event passed over u64, last before these u64: see pass.c
  *	SKIP, DATA, UNSUBSCRIBE	-
  *
  * On one host the reader maps the log itself: SUBSCRIBE and START fix the position
@@ -368,6 +369,7 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 	ts->view = ke_log_view(&s->log);
 	ts->pin = U64_MAX;
 	ts->credit = KE_NO_LIMIT;
+	ts->wants_all = true;
 	ts->gate.stream = ts;
 	ts->goes_on = goes_on;
 	ts->lost = goes_on ? KE_LOST_UNKNOWN : 0;
@@ -380,16 +382,13 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 }
 
 /*
- * A stream that flows is gated from here on. What was lapped until now is skipped,
- * as it can't be later. Over there part of a record may lie unread before this, so
- * only the ACK of our START says how far it may go.
+ * A stream that flows is gated from here on. What was lapped until now is skipped, and
+ * what was passed over is said, as that can't be done later. Over there part of a record
+ * may lie unread before this, so only the ACK of our START says how far it may go.
  */
 static void begin_gated(struct ke_link *l, struct ke_tstream *ts)
 {
-	if (ts->source->log.tail > ts->sent) {
-		ts->sent = ke_view_resync(&ts->view, ts->source->log.head);
-		ke_link_send_locked(l, KECHO_FRAME_SKIP, ts->source->id, ts->sent, NULL, 0);
-	}
+	ke_tstream_lapped(l, ts);
 	ts->credit = ts->sent;
 }
 
@@ -400,7 +399,8 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 
 	l->node->house->tx_lock(l);
 	if (!ts->local && (restart || list_empty(&ts->link_list))) {
-		ts->sent = ts->acked = pos;
+		ke_tstream_begin(ts, pos);
+		ts->acked = pos;
 		ts->ended = false;
 		/* After a break the mirror may be full: its ACK follows our START. */
 		ts->credit = !ts->gated ? KE_NO_LIMIT : restart ? pos : pos + ts->view.size;
@@ -528,6 +528,8 @@ int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *i
 		return ack_in(l, id, pos, in);
 	case KECHO_FRAME_STALL:
 		return ke_rstream_stall(l, id, pos, in);
+	case KECHO_FRAME_PASS:
+		return ke_rstream_pass(l, id, pos, in);
 	}
 	return -EPROTO;
 }

@@ -1,0 +1,188 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Passing over: what no sink at the other end of a stream wants, as its source has judged,
+ * is not sent. A log looks so to its stream:
+ *
+ *	sent ........... passed ........... judged ........... head
+ *	     nobody wants        it is to be       not looked
+ *	     it: a PASS          sent              at yet
+ *
+ * Rules that this file keeps:
+ *  - What was not judged is sent. So is all that is in the log when less is wanted than
+ *    before: it may be judged by older sets of filters.
+ *  - The other end is told what was passed over (PASS) before anything that it wants, when
+ *    there is much of it, and when somebody waits until its mirror is there. So what
+ *    nobody wants costs nothing by itself.
+ *  - A few bytes between what is wanted are sent along: that is cheaper.
+ *  - The pieces of an event go the way of the first. Only whole records are passed over, and
+ *    none that the credit ends in.
+ */
+#include "link.h"
+
+static const u8 *at(const struct ke_view *v, u64 pos)
+{
+	return v->ring + (pos & (v->size - 1));
+}
+
+static u64 load(const void *p)
+{
+	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
+}
+
+static u64 stream_head(const struct ke_tstream *ts)
+{
+	return le64_to_cpu(smp_load_acquire(&ts->view.hdr->head));
+}
+
+/* A piece of an event, but not the first? */
+static bool goes_on(const u8 *rec, u64 word)
+{
+	return ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT &&
+	       (u32)load(rec + sizeof(struct kecho_record));
+}
+
+/* Does somebody there want what is in this record, which is good as one? */
+static bool wants(const struct ke_tstream *ts, const u8 *rec, u64 word)
+{
+	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT ||
+	    !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
+		return true;
+	if (goes_on(rec, word))
+		return ts->wanted;
+	return load(rec + ke_record_word_match(word)) & ts->wants;
+}
+
+static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next)
+{
+	u64 seq = load(rec + 8);
+
+	if (ts->passed == ts->sent)
+		ts->pass_before = goes_on(rec, word) ? seq : seq - 1;
+	ts->pass_seq = seq;
+	ts->wanted = false;
+	ts->judged = next;
+	WRITE_ONCE(ts->passed, next);
+}
+
+/* The record at ts->judged, which is sent if it does not end at @end or before. False: it is
+ * the first that is not. */
+static bool judge(struct ke_tstream *ts, u64 head, u64 end)
+{
+	const struct ke_view *v = &ts->view;
+	const u8 *rec = at(v, ts->judged);
+	u64 room = min(head - ts->judged, v->size - (ts->judged & (v->size - 1)));
+	u64 word = load(rec), next;
+	bool passing = ts->judged == ts->passed;
+
+	/* Who has asked for the middle of a record gets what is there. */
+	if (!ke_record_check(word, room, ke_record_max(v->size))) {
+		ts->judged = head;
+		return true;
+	}
+	next = ts->judged + ke_record_align(ke_record_word_len(word));
+	if (next <= end && ke_record_word_kind(word) == KECHO_RECORD_PAD) {
+		if (passing && ts->passed > ts->sent)
+			WRITE_ONCE(ts->passed, next);
+		ts->judged = next;
+		return true;
+	}
+	if (next > end || wants(ts, rec, word)) {
+		ts->wanted = true;
+		ts->judged = next;
+		return true;
+	}
+	if (passing)
+		pass_over(ts, rec, word, next);
+	return passing;
+}
+
+/* Much of it was passed over: more at once is nothing that a mirror takes. */
+static bool pass_is_full(const struct ke_tstream *ts)
+{
+	return ts->passed - ts->sent >= ts->view.size / 4;
+}
+
+/* Is the other end to know now what was passed over, though nothing follows? */
+static bool pass_is_due(const struct ke_tstream *ts)
+{
+	return pass_is_full(ts) || ts->passed == ts->credit || ts->due > ts->sent;
+}
+
+u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
+{
+	u64 head = stream_head(ts);
+	u32 n = 0;
+
+	ts->passed = max(ts->passed, ts->sent);
+	ts->judged = max(ts->judged, ts->passed);
+	while (ts->judged < end && ts->judged - ts->passed < KE_PIECE_MAX && !pass_is_full(ts) &&
+	       n < KE_PASS_RECORDS_MAX && judge(ts, head, end))
+		n++;
+	if (ts->judged == ts->passed) {
+		if (n == KE_PASS_RECORDS_MAX || pass_is_due(ts))
+			ke_tstream_pass(l, ts);
+		return ts->sent;
+	}
+	if (ts->passed - ts->sent < KE_PASS_MIN)
+		WRITE_ONCE(ts->passed, ts->sent);
+	ke_tstream_pass(l, ts);
+	return min(ts->judged, end);
+}
+
+void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts)
+{
+	__le64 body[2] = { cpu_to_le64(ts->pass_seq), cpu_to_le64(ts->pass_before) };
+
+	if (ts->passed <= ts->sent)
+		return;
+	WRITE_ONCE(ts->sent, ts->passed);
+	ke_link_send_locked(l, KECHO_FRAME_PASS, ts->source->id, ts->sent, body, sizeof(body));
+}
+
+void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts)
+{
+	ke_tstream_pass(l, ts);
+	if (le64_to_cpu(READ_ONCE(ts->view.hdr->tail)) <= ts->sent)
+		return;
+	ke_tstream_begin(ts, ke_view_resync(&ts->view, stream_head(ts)));
+	ke_link_send_locked(l, KECHO_FRAME_SKIP, ts->source->id, ts->sent, NULL, 0);
+}
+
+/* Of an event that has begun before, the rest is sent. */
+void ke_tstream_begin(struct ke_tstream *ts, u64 pos)
+{
+	WRITE_ONCE(ts->sent, pos);
+	WRITE_ONCE(ts->passed, pos);
+	ts->judged = max(ts->judged, pos);
+	ts->wanted = true;
+}
+
+void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all)
+{
+	/* A late sink of any filter finds its past in the mirror. */
+	all = all || ts->source->retain;
+	if (all && ts->link)
+		ke_tstream_pass(ts->link, ts);
+	if (!all && (ts->wants_all || ts->wants & ~bits))
+		ts->judged = stream_head(ts);
+	ts->wants = bits;
+	ts->wants_all = all;
+}
+
+void ke_source_due(struct ke_source *s, u64 pos)
+{
+	const struct ke_house *h = s->member.channel->node->house;
+	struct ke_tstream *ts;
+
+	list_for_each_entry(ts, &s->streams, source_list) {
+		struct ke_link *l = ts->link;
+
+		if (!l)
+			continue;
+		h->tx_lock(l);
+		ts->due = max(ts->due, pos);
+		ke_tstream_pass(l, ts);
+		h->tx_unlock(l);
+		h->kick(l);
+	}
+}

@@ -1,0 +1,565 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What nobody wants at the other end isn't sent, whatever happens meanwhile; and each event
+ * has come, was left out, or is said to be lost.
+ */
+#include "hostile_test.h"
+
+static struct ke_tstream *stream_of(const struct world *w)
+{
+	return list_first_entry(&w->n[0].src.streams, struct ke_tstream, source_list);
+}
+
+static struct ke_rstream *mirror_of(const struct world *w)
+{
+	return w->n[1].feeds->rs;
+}
+
+static void want(struct world *w, u64 bits, bool all)
+{
+	struct ke_tstream *ts = stream_of(w);
+	struct ke_link *l = ts->link;
+
+	if (l)
+		h_tx_lock(l);
+	ke_tstream_want(ts, bits, all);
+	if (l)
+		h_tx_unlock(l);
+}
+
+/* A source that judges, whose sink elsewhere wants events with bit 0. */
+static struct world *judged_stream(u64 seed, bool gated)
+{
+	struct world *w = two_nodes(seed);
+
+	if (!w)
+		return NULL;
+	w->n[1].judged = w->n[0].judges = true;
+	is_eq(sink_open(&w->n[1], gated, false), 0, "sink");
+	ok(world_pump(w), "quiet");
+	ok(source_open(&w->n[0], 0), "source");
+	ok(world_pump(w), "quiet");
+	ok(ke_channel_started(&w->n[1].ch), "started");
+	want(w, 1, false);
+	return w;
+}
+
+/* Up to @n events of @len bytes, with these bits. */
+static u32 submit_bits(struct world *w, u32 n, u64 bits, u32 len)
+{
+	u32 i;
+
+	w->n[0].bits = bits;
+	for (i = 0; i < n && !submit(&w->n[0], len); i++)
+		;
+	return i;
+}
+
+/* Up to @n of any; *@wanted counts those with bit 0, of which one in @rare is. */
+static u32 submit_any(struct world *w, u32 n, u32 rare, u64 *wanted)
+{
+	u32 i;
+
+	for (i = 0; i < n; i++) {
+		bool is = !world_random(w, rare);
+
+		w->n[0].bits = is | 2 * world_random(w, 8);
+		if (submit(&w->n[0], world_random(w, 1 << world_random(w, 13))))
+			break;
+		*wanted += is;
+	}
+	return i;
+}
+
+TEST(unwanted)
+{
+	struct world *w = judged_stream(1, false);
+	u64 moved, head;
+
+	must(w, "nodes");
+	is_eq(submit_bits(w, 3, 1, 100), 3, "some");
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].got, 3, "are there");
+	moved = w->moved;
+	head = mirror_of(w)->mirror.head;
+	is_eq(submit_bits(w, 50, 2, 100), 50, "others");
+	ok(world_pump(w), "quiet");
+	is_eq(w->moved, moved, "cost nothing");
+	is_eq(mirror_of(w)->mirror.head, head, "nothing is said");
+	ok(!ke_link_pending(stream_of(w)->link), "nothing is to be sent");
+	is_eq(submit_bits(w, 1, 1, 100), 1, "one more");
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].got, 4, "is there");
+	is_eq(w->n[1].filtered, 50, "they were left out");
+	ok(w->moved - moved < 500, "%llu bytes", w->moved - moved);
+	all_counted(w);
+	world_end(w);
+}
+
+/* A few bytes between two that are wanted are not worth a frame. */
+TEST(short_gaps)
+{
+	struct world *w = judged_stream(2, true);
+	u32 i;
+
+	must(w, "nodes");
+	for (i = 0; i < 100; i++)
+		submit_bits(w, 1, i & 1, 100);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].got, 50, "every second");
+	is_eq(w->n[1].filtered, 50, "the others");
+	is_eq(mirror_of(w)->mirror.head, w->n[0].src.log.head, "all of it is there");
+	is_eq(mirror_of(w)->mirror.bytes, 0, "as data");
+	world_end(w);
+}
+
+/* Nobody over there wants any: it is said now and then, and the source goes on. */
+TEST(endless)
+{
+	struct world *w;
+	u64 before;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		w = judged_stream(3, i);
+		must(w, "nodes");
+		before = w->moved;
+		while (w->n[0].src.log.end < 40 * TEST_LOG) {
+			if (!ok(submit_bits(w, 7, 6, 120 + 400 * i) == 7, "room"))
+				break;
+			ok(world_pump(w), "quiet");
+			if (!ok(w->n[0].src.log.head - mirror_of(w)->mirror.head < TEST_LOG / 3,
+				"the mirror is near"))
+				break;
+		}
+		ok(w->moved - before < 40 * 8 * 120, "%llu bytes", w->moved - before);
+		ke_source_due(&w->n[0].src, w->n[0].src.log.head);
+		ok(world_pump(w), "quiet");
+		all_counted(w);
+		is_eq(w->n[1].got + w->n[1].lost, 0, "none came, none is lost");
+		world_end(w);
+	}
+}
+
+static void run_any(u64 seed, u32 rare, bool gated)
+{
+	struct world *w = judged_stream(seed, gated);
+	u64 wanted = 0;
+	u32 i;
+
+	must(w, "nodes");
+	w->piece = 10 << world_random(w, 14);
+	for (i = 0; i < 100; i++) {
+		submit_any(w, 40, rare, &wanted);
+		if (world_random(w, 2))
+			world_step(w);
+		else
+			ok(world_pump(w), "quiet");
+	}
+	w->n[0].bits = 1;
+	ok(world_pump(w), "quiet");
+	wanted += !submit(&w->n[0], 1);
+	ok(world_pump(w), "quiet");
+	all_counted(w);
+	if (gated) {
+		is_eq(w->n[1].lost, 0, "seed %llu: nothing is lost", seed);
+		is_eq(w->n[1].got, wanted, "seed %llu: those that are wanted", seed);
+	}
+	is_eq(w->n[0].dialled, 1, "seed %llu: the link stands", seed);
+	world_end(w);
+}
+
+TEST(any)
+{
+	u32 i;
+
+	for (i = 0; i < 40; i++)
+		run_any(i, 1 << i % 9, i & 1);
+}
+
+/* A sink that doesn't read: the source stops when mirror and log are full, though nobody
+ * there wants what it has. */
+TEST(gate)
+{
+	struct world *w = judged_stream(4, true);
+	u64 wanted = 0;
+	u32 i;
+
+	must(w, "nodes");
+	w->n[1].idle = true;
+	do {
+		for (i = 0; submit_any(w, 1, 30, &wanted); i++)
+			;
+		ok(world_pump(w), "quiet");
+		ok(stream_of(w)->passed <= stream_of(w)->credit, "no further than the credit");
+	} while (i);
+	is_eq(submit(&w->n[0], 4000), -EAGAIN, "the gate holds");
+	is_eq(stream_of(w)->sent, stream_of(w)->credit, "all that may be is said");
+	ok(!ke_link_pending(stream_of(w)->link), "nothing is to be sent");
+	w->n[1].idle = false;
+	ok(world_pump(w), "quiet");
+	is_eq(submit(&w->n[0], 4000), 0, "there is room again");
+	ke_source_due(&w->n[0].src, w->n[0].src.log.head);
+	ok(world_pump(w), "quiet");
+	all_counted(w);
+	is_eq(w->n[1].lost, 0, "nothing is lost");
+	world_end(w);
+}
+
+static void run_gate_later(u64 seed)
+{
+	struct world *w = judged_stream(seed, false);
+	struct tnode *sink;
+	u64 wanted = 0, lost;
+	u32 i;
+
+	must(w, "nodes");
+	sink = &w->n[1];
+	w->piece = 1 + world_random(w, 30000);
+	for (i = world_random(w, 60); i; i--) {
+		submit_any(w, 30, 40, &wanted);
+		world_step(w);
+	}
+	sink->ch.gated++;
+	is_eq(ke_channel_subscribe(&sink->ch, false), 0, "gate");
+	for (i = 0; i < 100000 && !ke_channel_started(&sink->ch); i++) {
+		submit_any(w, 5, 40, &wanted);
+		world_step(w);
+	}
+	ok(world_pump(w), "quiet");
+	is_eq(submit_bits(w, 1, 1, 1), 1, "seed %llu: an event", seed);
+	ok(world_pump(w), "quiet");
+	lost = sink->lost;
+	for (i = 0; i < 30; i++) {
+		submit_any(w, 100, 40, &wanted);
+		ok(world_pump(w), "quiet");
+	}
+	is_eq(sink->lost, lost, "seed %llu: nothing is lost", seed);
+	is_eq(w->n[0].dialled, 1, "seed %llu: the link never broke", seed);
+	submit_bits(w, 1, 1, 1);
+	ok(world_pump(w), "quiet");
+	all_counted(w);
+	sink->ch.gated--;
+	world_end(w);
+}
+
+TEST(gate_later)
+{
+	u32 i;
+
+	for (i = 0; i < 20; i++)
+		run_gate_later(i);
+}
+
+/* It is lapped while it passes over: what it had looked at was judged, the rest is lost. */
+TEST(lapped)
+{
+	struct world *w = judged_stream(5, false);
+	u64 lost, filtered;
+
+	must(w, "nodes");
+	is_eq(submit_bits(w, 20, 2, 400), 20, "unwanted");
+	ok(world_pump(w), "quiet");
+	ok(stream_of(w)->passed > stream_of(w)->sent, "passed over");
+	is_eq(submit_bits(w, 1000, 1, 200), 1000, "wanted, some laps");
+	ok(world_pump(w), "quiet");
+	ok(w->n[1].got > 0 && w->n[1].lost > 0, "some are lost");
+	all_counted(w);
+	/* The tail is past what is sent, but not past what was passed over. */
+	is_eq(submit_bits(w, 300, 2, 8), 300, "unwanted");
+	ok(world_pump(w), "quiet");
+	ok(stream_of(w)->passed - stream_of(w)->sent > TEST_LOG / 8, "passed over");
+	while (w->n[0].src.log.tail <= stream_of(w)->sent)
+		submit_bits(w, 1, 1, 8);
+	ok(w->n[0].src.log.tail < stream_of(w)->passed, "so far");
+	lost = w->n[1].lost;
+	filtered = w->n[1].filtered;
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].filtered - filtered, 300, "those were left out");
+	is_eq(w->n[1].lost, lost, "and no more is lost");
+	all_counted(w);
+	world_end(w);
+}
+
+/* ------------------------------------------------------------------------ waits */
+
+TEST(end)
+{
+	struct world *w = judged_stream(6, true);
+
+	must(w, "nodes");
+	is_eq(submit_bits(w, 5, 1, 10), 5, "events");
+	is_eq(submit_bits(w, 9, 2, 1000), 9, "that nobody wants at the end");
+	ke_source_end(&w->n[0].src);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].ends, 1, "the end is said once");
+	is_eq(w->n[1].end_seq, 14, "after the last");
+	is_eq(w->n[1].got, 5, "those that are wanted");
+	is_eq(w->n[1].filtered, 9, "and the others");
+	is_eq(w->n[1].lost, 0, "nothing is lost");
+	ok(ke_source_drained(&w->n[0].src), "it is known to be there");
+	world_end(w);
+}
+
+TEST(arrived)
+{
+	struct world *w = judged_stream(7, false);
+	struct ke_source *s;
+
+	must(w, "nodes");
+	s = &w->n[0].src;
+	is_eq(submit_bits(w, 5, 2, 1000), 5, "events");
+	ok(world_pump(w), "quiet");
+	ok(!ke_source_arrived(s, s->log.head), "nobody has said so");
+	ok(world_pump(w), "quiet");
+	ok(ke_source_arrived(s, s->log.head), "now they have");
+	is_eq(submit_bits(w, 5, 2, 1000), 5, "events");
+	ke_source_due(s, s->log.head);
+	ok(world_pump(w), "quiet");
+	is_eq(mirror_of(w)->mirror.head, s->log.head, "before they were looked at");
+	is_eq(submit_bits(w, 5, 2, 1000), 5, "events");
+	ok(world_pump(w), "quiet");
+	ok(mirror_of(w)->mirror.head < s->log.head, "nobody waits for these");
+	world_end(w);
+}
+
+TEST(drained)
+{
+	struct world *w = judged_stream(8, true);
+	u32 lag, silent;
+
+	must(w, "nodes");
+	is_eq(submit_bits(w, 5, 2, 1000), 5, "events");
+	ok(world_pump(w), "quiet");
+	is_eq(ke_drain_begin(&w->n[1].ch), 0, "drain");
+	ke_drain_step(&w->n[1].ch, &lag, &silent);
+	ok(world_pump(w), "quiet");
+	is_eq(mirror_of(w)->mirror.head, w->n[0].src.log.head, "its mark is reached");
+	ke_drain_end(&w->n[1].ch);
+	world_end(w);
+}
+
+/* ---------------------------------------------------------------------- changes */
+
+/* Of what is there when less is wanted, all is sent. */
+TEST(narrowed)
+{
+	struct world *w = judged_stream(9, true);
+
+	must(w, "nodes");
+	want(w, 3, false);
+	is_eq(submit_bits(w, 9, 2, 1000), 9, "that bit is wanted");
+	want(w, 1, false);
+	ok(world_pump(w), "quiet");
+	is_eq(mirror_of(w)->mirror.head, w->n[0].src.log.head, "all of it is there");
+	is_eq(submit_bits(w, 9, 2, 1000), 9, "not any more");
+	ok(world_pump(w), "quiet");
+	ok(mirror_of(w)->mirror.head < w->n[0].src.log.head, "these are not");
+	want(w, 0, true);
+	ok(world_pump(w), "quiet");
+	is_eq(mirror_of(w)->mirror.head, w->n[0].src.log.head, "they were passed over");
+	is_eq(submit_bits(w, 9, 0, 1000), 9, "events");
+	want(w, 0, false);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].filtered, 27, "left out there");
+	is_eq(mirror_of(w)->mirror.head, w->n[0].src.log.head, "all of it is there");
+	w->n[0].src.retain = 1;
+	want(w, 1, false);
+	is_eq(submit_bits(w, 9, 2, 1000), 9, "events");
+	ok(world_pump(w), "quiet");
+	is_eq(mirror_of(w)->mirror.head, w->n[0].src.log.head, "who comes late wants any");
+	all_counted(w);
+	world_end(w);
+}
+
+/* Pieces of events, between which others are wanted than before. */
+static u32 submit_pieces(struct world *w, u64 bits, u32 len)
+{
+	struct ke_source *s = &w->n[0].src;
+	struct ke_event_info info = { .judged = true, .bits = bits, .generation = 1,
+				      .frag_total = 8 * len };
+	u64 seq = 0;
+	u32 i;
+
+	for (i = 0; i < 8; i++) {
+		info.frag_offset = i * len;
+		if (!ke_log_room(&s->log, len + 100, ke_source_limit(s, U64_MAX)) ||
+		    !ke_source_unpinned(s, len + 100))
+			break;
+		ke_log_append(&s->log, &info, w->event, len, s->limit, &seq);
+		ke_log_publish(&s->log);
+		if (!world_random(w, 4))
+			want(w, 1 | world_random(w, 8) << 1, !world_random(w, 4));
+		if (world_random(w, 3))
+			world_step(w);
+	}
+	return i;
+}
+
+static void run_changes(u64 seed)
+{
+	struct world *w = judged_stream(seed, seed & 1);
+	u64 wanted = 0;
+	u32 i;
+
+	must(w, "nodes");
+	w->piece = 10 << world_random(w, 14);
+	for (i = 0; i < 100; i++) {
+		submit_any(w, 20, 8, &wanted);
+		want(w, 1 | world_random(w, 8) << 1, !world_random(w, 4));
+		world_step(w);
+		if (world_random(w, 2) && submit_pieces(w, 6 & world_random(w, 8), 500) < 8)
+			ok(world_pump(w), "quiet");
+		if (!world_random(w, 3))
+			ok(world_pump(w), "quiet");
+	}
+	ok(world_pump(w), "quiet");
+	wanted += submit_bits(w, 1, 1, 1);
+	ok(world_pump(w), "quiet");
+	all_counted(w);
+	if (seed & 1)
+		is_eq(w->n[1].got, wanted, "seed %llu: those that are wanted", seed);
+	is_eq(w->n[0].dialled, 1, "seed %llu: the link stands", seed);
+	world_end(w);
+}
+
+TEST(changes)
+{
+	u32 i;
+
+	for (i = 0; i < 40; i++)
+		run_changes(i);
+}
+
+/* It goes on after a break; what was passed over unsaid is passed over again, or sent. */
+static void run_cut(u64 seed)
+{
+	struct world *w = judged_stream(seed, true);
+	u64 wanted = 0;
+	u32 i;
+
+	must(w, "nodes");
+	w->piece = 1 + world_random(w, 9000);
+	w->cut_at = w->moved + 1 + world_random(w, 30000);
+	for (i = 0; i < 60; i++) {
+		submit_any(w, 20, 16, &wanted);
+		world_step(w);
+	}
+	ok(world_wait(w, 1000), "quiet");
+	w->cut_at = w->cut_at ? w->moved + 1 : 0;
+	wanted += submit_bits(w, 1, 1, 1);
+	ok(world_wait(w, 1000), "quiet");
+	is_eq(w->cut_at, 0, "it was cut");
+	submit_any(w, 100, 16, &wanted);
+	ok(world_pump(w), "quiet");
+	wanted += submit_bits(w, 1, 1, 1);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].lost, 0, "seed %llu: nothing is lost", seed);
+	is_eq(w->n[1].got, wanted, "seed %llu: those that are wanted", seed);
+	all_counted(w);
+	world_end(w);
+}
+
+TEST(cut)
+{
+	u32 i;
+
+	for (i = 0; i < 40; i++)
+		run_cut(i);
+}
+
+/* ---------------------------------------------------------------------- hostile */
+
+static int put_pass(struct conn *c, u64 pos, u64 before, u64 seq, u32 len)
+{
+	__le64 body[2] = { cpu_to_le64(seq), cpu_to_le64(before) };
+
+	return put_frame(c, KECHO_FRAME_PASS, 1, pos, body, len, len);
+}
+
+TEST(lies)
+{
+	static const struct {
+		const char *what;
+		u64 pos, before, seq;
+		u32 len;
+		int err;
+	} cases[] = {
+		{ "half a pass", 64, 0, 1, 15, -EPROTO },
+		{ "to where it is", 0, 0, 1, 16, -EPROTO },
+		{ "over too little", 16, 0, 1, 16, -EPROTO },
+		{ "to no boundary", 65, 0, 1, 16, -EPROTO },
+		{ "too far", TEST_LOG / 2 + 8, 0, 1, 16, -EPROTO },
+		{ "past all", U64_MAX & ~7ULL, 0, 1, 16, -EPROTO },
+		{ "of no event", 64, 0, 0, 16, -EPROTO },
+		{ "backwards", 64, 2, 1, 16, -EPROTO },
+		{ "all there are", TEST_LOG / 2, 0, U64_MAX, 16, 0 },
+		{ "a pass", 64, 0, 1, 16, 0 },
+	};
+	struct world *w;
+	struct conn *c;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		w = meet(&c, i & 1);
+		must(w, "nodes");
+		is_eq(put_pass(c, cases[i].pos, cases[i].before, cases[i].seq, cases[i].len),
+		      cases[i].err, "%s", cases[i].what);
+		ok(world_pump(w), "quiet");
+		is_eq(c->lost, cases[i].err != 0, "%s: the link", cases[i].what);
+		world_end(w);
+	}
+}
+
+TEST(lies_later)
+{
+	static const u8 half[8] = { 64, 0, 0, 0, KECHO_RECORD_EVENT, 0, 3 };
+	struct world *w;
+	struct conn *c;
+	u32 i;
+
+	w = meet(&c, true);
+	must(w, "nodes");
+	w->n[0].idle = true;
+	for (i = 1; i <= 4; i++)
+		is_eq(put_pass(c, i * 16384, i - 1, i, 16), 0, "room");
+	is_eq(put_pass(c, i * 16384, i - 1, i, 16), -EPROTO, "over the credit");
+	world_end(w);
+	w = meet(&c, false);
+	must(w, "nodes");
+	is_eq(put_frame(c, KECHO_FRAME_DATA, 1, 0, half, 8, 8), 0, "half a record");
+	is_eq(put_pass(c, 64, 0, 7, 16), 0, "its rest won't come");
+	is_eq(put_pass(c, 128, 6, 8, 16), -EPROTO, "numbers that go back");
+	world_end(w);
+	w = meet(&c, false);
+	must(w, "nodes");
+	is_eq(put_frame(c, KECHO_FRAME_END, 1, 0, half, 8, 8), 0, "the end");
+	is_eq(put_pass(c, 64, 0, 7, 16), 0, "nobody listens");
+	world_end(w);
+}
+
+/* Who asks for the middle of a record gets what is there, and no more than there is. */
+TEST(no_boundary)
+{
+	static const u8 subscribe[14] = { KE_FROM_POS };
+	struct world *w;
+	struct conn *c;
+	u32 i;
+
+	for (i = 0; i < 400; i += 8) {
+		w = meet(&c, false);
+		must(w, "nodes");
+		w->n[0].judges = true;
+		submit_any(w, 600, 4, &(u64){ 0 });
+		is_eq(put_frame(c, KECHO_FRAME_SUBSCRIBE, 1, w->n[0].src.log.tail + i, subscribe,
+				14, 14), 0, "from %u on", i);
+		want(w, 1, false);
+		submit_any(w, 30, 4, &(u64){ 0 });
+		ok(world_pump(w), "quiet");
+		is_eq(ke_tstream_done(stream_of(w)), w->n[0].src.log.head, "to the end");
+		world_end(w);
+	}
+}
+
+TESTS(pass, unwanted, short_gaps, endless, any, gate, gate_later, lapped, end, arrived, drained,
+      narrowed, changes, cut, lies, lies_later, no_boundary);
