@@ -271,30 +271,44 @@ static void put_match(u8 *p, u64 bits, u32 generation)
 	put_word(p + offsetof(struct kecho_record_match, generation), generation);
 }
 
-/* Writes all of a record but its payload; returns where that goes. */
-static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info, u32 len,
-			     u64 seq)
+static u8 section_flags(const struct ke_event_info *info)
 {
-	u8 *rec = at(log, pos), *p = rec + sizeof(struct kecho_record);
-	u8 flags = 0;
+	return (info->frag_total ? KECHO_RECORD_F_FRAGMENT : 0) |
+	       (info->attrs_len ? KECHO_RECORD_F_ATTRS : 0) |
+	       (info->judged ? KECHO_RECORD_F_MATCH : 0);
+}
 
+/* Writes the sections of a record at @p; returns their end. */
+static u8 *put_sections(u8 *p, const struct ke_event_info *info)
+{
 	if (info->frag_total) {
 		put_word(p, info->frag_offset | (u64)info->frag_total << 32);
 		p += sizeof(struct kecho_record_fragment);
-		flags |= KECHO_RECORD_F_FRAGMENT;
 	}
 	if (info->attrs_len) {
 		put_word(p, info->attrs_len);
 		memcpy(p + sizeof(struct kecho_record_attrs), info->attrs, info->attrs_len);
 		p += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
-		flags |= KECHO_RECORD_F_ATTRS;
 	}
 	if (info->judged) {
 		put_match(p, info->bits, info->generation);
 		p += sizeof(struct kecho_record_match);
-		flags |= KECHO_RECORD_F_MATCH;
 	}
-	put_word(rec, record_word(p - rec + len, KECHO_RECORD_EVENT, flags, p - rec, info->type));
+	return p;
+}
+
+/* Writes all of a record of @size bytes but its payload; returns where that goes. */
+static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info,
+			     u64 size, u32 len, u64 seq)
+{
+	u8 *rec = at(log, pos), *p = rec + sizeof(struct kecho_record);
+	u8 flags = 0;
+
+	if (unlikely(size != sizeof(struct kecho_record) + len)) {
+		flags = section_flags(info);
+		p = put_sections(p, info);
+	}
+	put_word(rec, record_word(size, KECHO_RECORD_EVENT, flags, p - rec, info->type));
 	put_word(rec + 8, seq);
 	put_word(rec + 16, info->time_ns);
 	return p;
@@ -303,20 +317,19 @@ static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_
 int ke_log_append(struct ke_log *log, const struct ke_event_info *info, const void *data, u32 len,
 		  u64 limit, u64 *seq)
 {
-	u64 size = ke_record_align(ke_record_size(info, len));
-	u64 pos, n;
+	u64 size = ke_record_size(info, len), pos, n;
 	int err;
 
 	if (unlikely(info->attrs_len > KE_EVENT_ATTRS_MAX))
 		return -EMSGSIZE;
 	if (unlikely(has_reservations(log) && reservations_full(log)))
 		return -ENOBUFS;
-	err = take(log, size, limit, &pos);
+	err = take(log, ke_record_align(size), limit, &pos);
 	if (err)
 		return err;
 
 	n = *seq ? *seq : ++log->seq;
-	memcpy(put_header(log, pos, info, len, n), data, len);
+	memcpy(put_header(log, pos, info, size, len, n), data, len);
 	log->bytes += len;
 	if (unlikely(has_reservations(log)))
 		*reservation(log, log->next++) = (struct ke_reservation){
@@ -329,19 +342,18 @@ int ke_log_append(struct ke_log *log, const struct ke_event_info *info, const vo
 int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len, u64 limit,
 		   void **data, u64 *cookie)
 {
-	u64 size = ke_record_align(ke_record_size(info, len));
-	u64 pos;
+	u64 size = ke_record_size(info, len), pos;
 	int err;
 
 	if (info->attrs_len > KE_EVENT_ATTRS_MAX)
 		return -EMSGSIZE;
 	if (reservations_full(log))
 		return -ENOBUFS;
-	err = take(log, size, limit, &pos);
+	err = take(log, ke_record_align(size), limit, &pos);
 	if (err)
 		return err;
 
-	*data = put_header(log, pos, info, len, ++log->seq);
+	*data = put_header(log, pos, info, size, len, ++log->seq);
 	*cookie = log->next;
 	*reservation(log, log->next++) = (struct ke_reservation){
 		.pos = pos,

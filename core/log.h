@@ -51,10 +51,10 @@ struct ke_event_info {
 	bool judged;		/* by the sinks' filters: @bits of their set @generation */
 	u16 attrs_len;
 	u32 generation;
+	u64 bits;
 	const void *attrs;	/* encoded; NULL: none */
 	u32 frag_offset;
 	u32 frag_total;		/* 0: the record is the whole event */
-	u64 bits;
 };
 
 /* Instead of a bit: the sink judges by itself; or it has no filter and wants all. */
@@ -72,11 +72,11 @@ static inline u64 ke_record_size(const struct ke_event_info *info, u64 len)
 {
 	u64 size = sizeof(struct kecho_record) + len;
 
-	if (info->frag_total)
+	if (unlikely(info->frag_total))
 		size += sizeof(struct kecho_record_fragment);
-	if (info->attrs_len)
+	if (unlikely(info->attrs_len))
 		size += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
-	if (info->judged)
+	if (unlikely(info->judged))
 		size += sizeof(struct kecho_record_match);
 	return size;
 }
