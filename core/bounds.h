@@ -60,6 +60,12 @@ enum ke_limits {
 	KE_FILTER_ONCE_MAX = 512,	/* keys that once() remembers */
 	KE_FILTER_RATES_MAX = 16,	/* limits of one filter */
 	KE_FILTER_RATE_MAX = 1000000000,	/* events a second */
+	KE_NODE_FILTERS_MAX = 1 << 20,	/* of all sinks of a node, as they travel */
+
+	/* what one source judges by; the sinks of further ones judge themselves */
+	KE_JUDGE_FILTERS_MAX = 64,
+	KE_JUDGE_COST_MAX = 64 << 10,	/* of one event, about nanoseconds */
+	KE_JUDGE_BYTES_MAX = 4 << 20,	/* of programs */
 
 	/* the registry */
 	KE_CONTACTS_MAX = 3,

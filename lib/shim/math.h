@@ -107,6 +107,11 @@ static inline unsigned long __ffs(unsigned long x)
 	return (unsigned long)__builtin_ctzl(x);
 }
 
+static inline unsigned long __ffs64(u64 x)
+{
+	return (unsigned long)__builtin_ctzll(x);
+}
+
 static inline unsigned int hweight32(u32 x)
 {
 	return (unsigned int)__builtin_popcount(x);
