@@ -142,6 +142,7 @@ int ke_source_announce(struct ke_source *s, struct ke_node *n, const void *wire,
 	list_for_each_entry(pr, &m->channel->presences, channel_list)
 		if (pr->here && pr->peer->link && ke_peer_knows(pr->peer, KECHO_FRAME_TYPE))
 			say(pr, m, index);
+	ke_source_judge_type(s, index);
 	return index;
 }
 

@@ -61,6 +61,8 @@ void ke_remote_drop(struct ke_remote *m, enum ke_remote_state state)
 		ke_rstream_drop(m->stream);
 	m->presence->peer->nremotes--;
 	list_del(&m->list);
+	ke_remote_unseat(m);
+	ke_remote_forget_filter(m);
 	ke_attrs_free(&m->attrs);
 	ke_remote_forget_types(m);
 	kfree(m);
@@ -263,6 +265,7 @@ void ke_presence_say_all(struct ke_presence *pr)
 	list_for_each_entry(m, &ch->members, list) {
 		say_member(pr, m, false);
 		ke_presence_say_types(pr, m);
+		ke_presence_say_filter(pr, m);
 	}
 	ke_link_send(l, KECHO_FRAME_SYNCED, ch->index, 0, NULL, 0);
 }
@@ -300,7 +303,7 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 		m->id = ch->node->house->random(ch->node->owner);
 	INIT_LIST_HEAD(&m->list);
 	INIT_LIST_HEAD(&m->changed);
-	if (ch->node->nmembers == KE_MEMBERS_MAX)
+	if (ch->node->nmembers == KE_MEMBERS_MAX || !ke_member_fits(m, ch->node))
 		return -ENOSPC;
 	ch->node->nmembers++;
 	list_add_tail(&m->list, &ch->members);
@@ -311,7 +314,9 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 			continue;
 		say_member(pr, m, true);
 		ke_presence_say_types(pr, m);
+		ke_presence_say_filter(pr, m);
 	}
+	ke_member_seat(m);
 	return 0;
 }
 
@@ -336,8 +341,11 @@ void ke_member_leave(struct ke_member *m)
 	m->channel->node->nmembers--;
 	list_del_init(&m->list);
 	list_del_init(&m->changed);
+	ke_member_unseat(m);
 free_attrs:
 	ke_attrs_free(&m->attrs);
+	ke_sieve_put(m->sieve);
+	m->sieve = NULL;
 	if (m->source)
 		ke_source_forget_types(m->source, m->channel->node);
 }

@@ -12,6 +12,7 @@
  *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER; pos: of which
  *			TYPE of it, if it isn't the MEMBER's
  *	TYPE		see announce.c
+ *	FILTER, JUDGED, JUDGED_ACK	see filters.c
  *	ATTR		see live.c
  *	SHARE, STATS	the house's
  *	MEET		node ids
@@ -148,6 +149,7 @@ struct ke_remote *ke_remote_make(struct ke_presence *pr, u64 id)
 	pr->peer->nremotes++;
 	m->presence = pr;
 	m->id = id;
+	INIT_LIST_HEAD(&m->heard);
 	list_add_tail(&m->list, &pr->remotes);
 	return m;
 }
@@ -232,8 +234,11 @@ static int member_in(struct ke_presence *pr, struct ke_in *in)
 	}
 	before = m->state;
 	ke_remote_tell(m, KE_JOINED);
-	if (before != KE_JOINED || !pr->synced)
+	ke_sink_refilter(pr->channel, m->id);
+	if (before != KE_JOINED || !pr->synced) {
+		ke_presence_want(pr);
 		err = member_stream(m);
+	}
 	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_ACK, pr->index, 0, &id, sizeof(id));
 	return err;
 }
@@ -281,6 +286,8 @@ static int presence_frame(struct ke_presence *pr, u8 type, u64 pos, struct ke_in
 		return member_in(pr, in);
 	case KECHO_FRAME_TYPE:
 		return ke_type_in(pr, pos, in);
+	case KECHO_FRAME_FILTER:
+		return ke_filter_in(pr, pos, in);
 	case KECHO_FRAME_MEMBER_GONE:
 		if (member_gone(pr, in))
 			return -EPROTO;
@@ -361,6 +368,10 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 		return member_ack(l, id, pos, in);
 	case KECHO_FRAME_ATTR:
 		return ke_attr_in(l, id, in);
+	case KECHO_FRAME_JUDGED:
+		return ke_judged_in(l, id, pos, in);
+	case KECHO_FRAME_JUDGED_ACK:
+		return ke_judged_ack_in(l, id, pos, in);
 	}
 	pr = ke_presence_by_index(l->peer, id);
 	if (!pr) {

@@ -127,6 +127,7 @@ int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v)
 		return err;
 	n->attrs_change = number(n);
 	changed(n);
+	ke_node_refilter(n);
 	return 0;
 }
 
@@ -139,6 +140,7 @@ int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_valu
 	ch->attrs_version++;
 	ch->attrs_change = number(ch->node);
 	changed(ch->node);
+	ke_channel_refilter(ch);
 	return 0;
 }
 
@@ -153,6 +155,7 @@ int ke_member_set(struct ke_member *m, const char *name, const struct ke_value *
 	m->attrs_change = number(n);
 	list_move_tail(&m->changed, &m->channel->changed);
 	changed(n);
+	ke_member_refilter(m);
 	return 0;
 }
 
@@ -164,6 +167,8 @@ static int channel_in(struct ke_channel *ch, struct ke_in *in, u64 heard_ms)
 
 	/* Something may have been taken before memory ran out. */
 	ch->attrs_version += newer != 0;
+	if (newer)
+		ke_channel_refilter(ch);
 	return min(newer, 0);
 }
 
@@ -171,8 +176,24 @@ static int member_in(struct ke_presence *pr, u64 id, struct ke_in *in, u64 heard
 {
 	struct ke_remote *m = ke_remote_find(pr, id);
 
+	int err;
+
 	/* It changed before it was named, which it will be. */
-	return m ? ke_attrs_get(&m->attrs, in, heard_ms) : 0;
+	if (!m)
+		return 0;
+	err = ke_attrs_get(&m->attrs, in, heard_ms);
+	if (!err && m->role == KE_SINK)
+		ke_sink_refilter(pr->channel, id);
+	return err;
+}
+
+static int node_in(struct ke_peer *p, struct ke_in *in, u64 heard_ms)
+{
+	int err = ke_attrs_get(&p->attrs, in, heard_ms);
+
+	if (!err)
+		ke_peer_refilter(p);
+	return err;
 }
 
 int ke_attr_in(struct ke_link *l, u32 index, struct ke_in *in)
@@ -184,7 +205,7 @@ int ke_attr_in(struct ke_link *l, u32 index, struct ke_in *in)
 	if (in->bad || (member && !index))
 		return -EPROTO;
 	if (!index)
-		err = ke_attrs_get(&l->peer->attrs, in, l->heard_ms);
+		err = node_in(l->peer, in, l->heard_ms);
 	else if (!pr)	/* we have left it */
 		err = 0;
 	else if (member)

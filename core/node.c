@@ -117,6 +117,8 @@ static void fail_peer(struct ke_peer *p)
 			ke_remote_tell(m, KE_FAILED);
 			if (m->stream)
 				ke_rstream_stop(m->stream);
+			if (!p->local)
+				ke_remote_unseat(m);
 		}
 		ke_presence_thaw(pr);
 		p->node->house->repair(pr->channel);
@@ -351,7 +353,8 @@ static void tick_peer(struct ke_peer *p, u64 now)
 	if (!p->failed && now - p->down_ms >= KE_NODE_DEAD_MS)
 		fail_peer(p);
 	ke_peer_ask(p, now);
-	if (now - max(p->down_ms, p->vouched_ms) >= KE_NODE_FORGET_MS)
+	if (now - max(p->down_ms, p->vouched_ms) >= KE_NODE_FORGET_MS &&
+	    !(p->local && ke_peer_seated(p)))
 		ke_peer_forget(p, KE_FAILED);
 	else if (now >= p->redial_ms)
 		ke_peer_dial(p);

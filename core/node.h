@@ -22,6 +22,7 @@
 
 #include "announce.h"
 #include "attr.h"
+#include "filters.h"
 #include "id.h"
 #include "reader.h"
 #include "wire.h"
@@ -100,6 +101,15 @@ struct ke_house {
 	 * ke_rstream_gate_stands(), else at a later one. */
 	void (*started)(struct ke_rstream *rs, u64 pos, u64 seq);
 	void (*published)(struct ke_rstream *rs);
+	/*
+	 * How the filter of @sink, ours, is judged in a log: of @remote, or of our own source
+	 * @own. True: whoever reads that for it knows by now; false: ke_member_took() will say
+	 * so. May be NULL.
+	 */
+	bool (*judged)(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
+		       const struct ke_verdict *v);
+	/* What our source judges by, or what its filters read, has changed. May be NULL. */
+	void (*judges)(struct ke_source *s);
 	/* Nothing comes any more, for now (failed) or ever; rs->last_seq was the last. */
 	void (*ended)(struct ke_rstream *rs);
 	/* Events of it that our sinks of now were told are lost, together. */
@@ -144,6 +154,7 @@ struct ke_node {
 	u32 last_channel, last_log;
 	u32 nchannels, npeers, nmembers;
 	u32 types_bytes;	/* of our sources */
+	u32 filters_bytes;	/* of our sinks */
 	u32 wait_ms;		/* as ke_node_wait_ms() said last */
 	u32 losses;		/* that sinks were told, in any number: the house counts */
 };
@@ -183,6 +194,8 @@ struct ke_member {
 	struct list_head changed;	/* of the channel */
 	struct ke_types *types;	/* NULL: none */
 	struct ke_source *source;
+	struct ke_sieve *sieve;	/* a sink's filter; NULL: none */
+	u32 filter_version;	/* 0: it never had one */
 };
 
 /* How far a gate has come that holds its source up: see stall.c. */
@@ -214,8 +227,12 @@ struct ke_source {
 	u64 stalls;		/* that were ended for it; under its lock, like all below */
 	u64 taken;		/* gates of nodes of this host that were taken away */
 	u64 limit;
+	struct ke_judge *judge;	/* NULL: there never was a filter */
+	u32 generation;		/* the judge's first is above it */
+	u32 judge_seen;		/* the judge's changes that the house knows */
 	struct list_head gates;
 	struct list_head streams;
+	struct ke_seats seats;	/* if there is a judge; control's */
 };
 
 /* A stream that went on after its source had given it up: the next ACK tells from where
@@ -299,6 +316,9 @@ struct ke_remote {
 	u64 log_size;
 	struct ke_rstream *stream;
 	u32 starts_void;	/* STARTs that are due to streams that we have given up */
+	struct ke_sieve *sieve;	/* of a sink; NULL: none */
+	u32 filter_version;	/* 0: it never had one */
+	struct list_head heard;	/* of a source: what it said of our sinks' filters */
 };
 
 struct ke_presence {
@@ -344,6 +364,7 @@ struct ke_peer {
 	u64 resumed;
 	u32 nremotes;
 	u32 types_bytes;	/* of its sources */
+	u32 filters_bytes;	/* of its sinks */
 	u32 losses_said;	/* node.losses, when the source's node heard of all of them */
 	u64 mirrored;		/* bytes */
 	struct list_head presences;
@@ -573,6 +594,8 @@ int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
 int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
 int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+struct ke_source *ke_source_find(struct ke_node *n, u32 log);
+struct ke_tstream *ke_tstream_find(struct ke_source *s, const struct ke_peer *p);
 /* A gate's position, never believed beyond what is there or back. */
 u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g);
 

@@ -34,6 +34,8 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->closed = s->frozen = s->in_pieces = false;
 	s->nremote = 0;
 	s->lost = s->stalls = s->taken = 0;
+	s->judge = NULL;
+	s->generation = s->judge_seen = 0;
 	INIT_LIST_HEAD(&s->gates);
 	INIT_LIST_HEAD(&s->streams);
 }
@@ -166,7 +168,7 @@ void ke_source_fini(struct ke_source *s)
 		drop_stream(list_first_entry(&s->streams, struct ke_tstream, source_list));
 }
 
-static struct ke_source *find_source(struct ke_node *n, u32 log)
+struct ke_source *ke_source_find(struct ke_node *n, u32 log)
 {
 	struct ke_channel *ch;
 	struct ke_member *m;
@@ -178,7 +180,7 @@ static struct ke_source *find_source(struct ke_node *n, u32 log)
 	return NULL;
 }
 
-static struct ke_tstream *find_tstream(struct ke_source *s, const struct ke_peer *p)
+struct ke_tstream *ke_tstream_find(struct ke_source *s, const struct ke_peer *p)
 {
 	struct ke_tstream *ts;
 
@@ -197,7 +199,7 @@ static void peer_streams(struct ke_peer *p, void (*fn)(struct ke_tstream *ts))
 
 	list_for_each_entry(ch, &p->node->channels, list) {
 		list_for_each_entry(m, &ch->members, list) {
-			ts = m->source ? find_tstream(m->source, p) : NULL;
+			ts = m->source ? ke_tstream_find(m->source, p) : NULL;
 			if (ts)
 				fn(ts);
 		}
@@ -244,7 +246,7 @@ void ke_channel_unwanted(struct ke_channel *ch, const struct ke_peer *p, u64 id)
 	struct ke_member *m;
 
 	list_for_each_entry(m, &ch->members, list) {
-		ts = m->source && m->id == id ? find_tstream(m->source, p) : NULL;
+		ts = m->source && m->id == id ? ke_tstream_find(m->source, p) : NULL;
 		if (ts && ts->stale)
 			drop_stream(ts);
 	}
@@ -256,7 +258,7 @@ void ke_channel_drop_streams(struct ke_channel *ch, const struct ke_peer *p)
 	struct ke_member *m;
 
 	list_for_each_entry(m, &ch->members, list) {
-		ts = m->source ? find_tstream(m->source, p) : NULL;
+		ts = m->source ? ke_tstream_find(m->source, p) : NULL;
 		if (ts)
 			drop_stream(ts);
 	}
@@ -369,8 +371,8 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 	ts->view = ke_log_view(&s->log);
 	ts->pin = U64_MAX;
 	ts->credit = KE_NO_LIMIT;
-	ts->wants_all = true;
 	ts->gate.stream = ts;
+	ts->wants_all = true;
 	ts->goes_on = goes_on;
 	ts->lost = goes_on ? KE_LOST_UNKNOWN : 0;
 	/* It has asked because of the MEMBER; the types behind that come before START. */
@@ -423,7 +425,7 @@ static int open_log(struct ke_source *s, const struct ke_house *h, u8 from)
 
 static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
-	struct ke_source *s = find_source(l->node, log);
+	struct ke_source *s = ke_source_find(l->node, log);
 	const struct ke_house *h = l->node->house;
 	struct subscription sub = { .pos = pos };
 	struct ke_tstream *ts;
@@ -442,14 +444,14 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		return 0;
 	/* A source that has ended still owes what it published to who was there. */
 	if ((s->closed && (sub.from == KE_FROM_NOW || sub.from == KE_FROM_RETAINED) &&
-	     !find_tstream(s, l->peer)) || open_log(s, h, sub.from)) {
+	     !ke_tstream_find(s, l->peer)) || open_log(s, h, sub.from)) {
 		say_end(l, s);
 		return 0;
 	}
 	if (l->local)
 		h->share_log(l, s);
 	h->source_lock(s);
-	ts = find_tstream(s, l->peer);
+	ts = ke_tstream_find(s, l->peer);
 	/* What is retained may lie before the gate, where nothing keeps it. */
 	if (ts && ts->gated && l->local && sub.from == KE_FROM_RETAINED)
 		sub.from = KE_FROM_NOW;
@@ -461,6 +463,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		ts->stale = false;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
 	if (!err) {
+		ke_source_want(s, l->peer);
 		pos = start_pos(s, &sub, held, &seq);
 		say_start(l, ts, pos, seq, sub.from == KE_FROM_POS);
 	}
@@ -475,8 +478,8 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 
 static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
-	struct ke_source *s = find_source(l->node, log);
-	struct ke_tstream *ts = s ? find_tstream(s, l->peer) : NULL;
+	struct ke_source *s = ke_source_find(l->node, log);
+	struct ke_tstream *ts = s ? ke_tstream_find(s, l->peer) : NULL;
 	u64 credit = ke_get_u64(in), lost = ke_get_u64(in);
 
 	if (in->bad)
@@ -503,8 +506,8 @@ static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 
 static int unsubscribe_in(struct ke_link *l, u32 log)
 {
-	struct ke_source *s = find_source(l->node, log);
-	struct ke_tstream *ts = s ? find_tstream(s, l->peer) : NULL;
+	struct ke_source *s = ke_source_find(l->node, log);
+	struct ke_tstream *ts = s ? ke_tstream_find(s, l->peer) : NULL;
 
 	if (ts)
 		drop_stream(ts);

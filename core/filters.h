@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * Filters of sinks, judged at the sources: see filters.c and judging.c.
+ */
+#ifndef KE_FILTERS_H
+#define KE_FILTERS_H
+
+#include "seats.h"
+
+struct ke_channel;
+struct ke_in;
+struct ke_link;
+struct ke_member;
+struct ke_node;
+struct ke_peer;
+struct ke_presence;
+struct ke_remote;
+struct ke_source;
+
+/*
+ * ke_member_filter - set, replace, or with @len 0 remove that of a sink, which may be yet to
+ * join. @type, of @type_len bytes, is what events of index 0 are for it; none: bytes. -EPROTO:
+ * no event filter, or no type, with the reason in @why, of KE_TYPE_WHY_MAX bytes; -ENOSPC: over
+ * KE_NODE_FILTERS_MAX; -ENOMEM. Then it is as it was.
+ * ke_member_filtered - every source that we know of and are linked to judges by it, as our
+ * sink knows.
+ * ke_member_verdict - what the source @source, of whatever node, has said last; false: nothing.
+ * ke_member_took - house->judged() said false; now its sink knows what was said of @version.
+ */
+int ke_member_filter(struct ke_member *sink, const void *wire, u32 len, const void *type,
+		     u32 type_len, char *why);
+bool ke_member_filtered(const struct ke_member *sink);
+bool ke_member_verdict(const struct ke_member *sink, u64 source, struct ke_verdict *v);
+void ke_member_took(struct ke_member *sink, u64 source, u32 version);
+
+/* For filters.c, judging.c and who they are told by. */
+struct ke_member *ke_channel_own(const struct ke_channel *ch, u64 id);
+struct ke_remote *ke_channel_remote(const struct ke_channel *ch, u64 id);
+void ke_presence_say_filter(struct ke_presence *pr, const struct ke_member *m);
+int ke_filter_in(struct ke_presence *pr, u64 version, struct ke_in *in);
+int ke_judged_in(struct ke_link *l, u32 log, u64 from, struct ke_in *in);
+int ke_judged_ack_in(struct ke_link *l, u32 log, u64 version, struct ke_in *in);
+/* A member has joined, leaves; is its filter within its node's limit? */
+bool ke_member_fits(const struct ke_member *m, const struct ke_node *n);
+void ke_member_seat(struct ke_member *m);
+void ke_member_unseat(struct ke_member *m);
+/* A sink of another node gives up its seats; its filter, or what it has said, goes. */
+void ke_remote_unseat(struct ke_remote *m);
+void ke_remote_forget_filter(struct ke_remote *m);
+/* A sink of ours. */
+void ke_source_seat(struct ke_source *s, struct ke_member *sink);
+void ke_source_taken(struct ke_source *s, struct ke_member *sink, u32 version);
+bool ke_source_has_seated(const struct ke_source *s, const struct ke_member *sink);
+void ke_channel_unseat(struct ke_channel *ch, u64 sink);
+struct ke_seat *ke_source_seat_of(const struct ke_source *s, u64 sink);
+/* The peer may go on by what our sources have said of its sinks. */
+bool ke_peer_seated(const struct ke_peer *p);
+void ke_source_forget_judge(struct ke_source *s);
+void ke_source_judge_type(struct ke_source *s, u32 index);
+/* The stream is new; the sinks of the peer have changed. */
+void ke_source_want(struct ke_source *s, const struct ke_peer *p);
+void ke_presence_want(const struct ke_presence *pr);
+/* These attributes have changed. */
+void ke_node_refilter(struct ke_node *n);
+void ke_peer_refilter(struct ke_peer *p);
+void ke_channel_refilter(struct ke_channel *ch);
+void ke_sink_refilter(struct ke_channel *ch, u64 sink);
+void ke_member_refilter(struct ke_member *m);
+
+#endif
