@@ -428,6 +428,10 @@ static void act_theirs(struct hostile *h, u8 op, u8 how)
 		how & 1 ? say_whole(c, how >> 1) : say_stall(c, how >> 1);
 	else if (how == 255)
 		ke_link_break(&c->link);
+	else if (how >= 160)
+		say_judged(c, how);
+	else if (how >= 64)
+		say_filter(c, take_u8(&f.in));
 	else
 		conn_tx(c);
 }

@@ -307,6 +307,62 @@ static void say_type_ack(struct conn *c, u8 how)
 	frame(c, KECHO_FRAME_MEMBER_ACK, 1, how % (KE_TYPES_MAX + 2), &id, sizeof(id));
 }
 
+/* A filter of a sink of theirs: events of more bytes than some number, or of an attribute. */
+static void say_filter(struct conn *c, u8 how)
+{
+	const struct kecho_filter_insn insns[] = {
+		{ .code = BPF_LDX | BPF_MEM | BPF_DW, .regs = 0x12, .off = cpu_to_le16(40) },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
+		{ .code = BPF_JMP | BPF_JGT | BPF_K, .regs = 2, .off = cpu_to_le16(1) },
+		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = cpu_to_le32(1) },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	struct {
+		__le64 sink;
+		struct kecho_filter_header h;
+		struct kecho_filter_insn insns[ARRAY_SIZE(insns)];
+		struct kecho_filter_slot slot;
+		char name;
+	} __packed body = {
+		.h = { .magic = cpu_to_le16(KECHO_FILTER_MAGIC), .version = KECHO_FILTER_VERSION,
+		       .kind = KECHO_FILTER_EVENT, .insns = cpu_to_le16(ARRAY_SIZE(insns)),
+		       .slots = cpu_to_le16(1), .consts = cpu_to_le16(1) },
+		.slot = { .scope = KECHO_SCOPE_EVENT + (how >> 2) % 7, .name_len = cpu_to_le16(1) },
+		.name = 'a' + (how >> 5),
+	};
+	u8 buf[sizeof(body) + 4 + SMALL_TYPE], wrong = take_u8(&f.in);
+	u32 len = how & 1 ? 0 : sizeof(body) - 8;
+
+	memcpy(body.insns, insns, sizeof(insns));
+	body.insns[2].imm = cpu_to_le32(how >> 4);
+	body.sink = cpu_to_le64(1 + take_u8(&f.in) % 8);
+	memcpy(buf, &body.sink, 8);
+	put_unaligned_le32(len, buf + 8);
+	memcpy(buf + 12, &body.h, len);
+	small_type(buf + 12 + len, how);
+	if (wrong & 128)
+		buf[wrong % sizeof(buf)] ^= take_u8(&f.in);
+	frame(c, KECHO_FRAME_FILTER, 1, take_u8(&f.in), buf,
+	      12 + len + (how & 2 && len ? SMALL_TYPE : 0));
+}
+
+/* What they say of a filter of our sink's, or answer of their own. */
+static void say_judged(struct conn *c, u8 how)
+{
+	u8 body[17], from = take_u8(&f.in);
+
+	if (how & 1) {
+		put_unaligned_le64(1 + from % 8, body);
+		frame(c, KECHO_FRAME_JUDGED_ACK, our_log(EXTRAS), how >> 1 & 7, body, 8);
+		return;
+	}
+	put_unaligned_le64(f.tn->sink.id, body);
+	put_unaligned_le32(how >> 4, body + 8);
+	body[12] = take_u8(&f.in) % 68;
+	put_unaligned_le32(how & 2 ? from : 0, body + 13);
+	frame(c, KECHO_FRAME_JUDGED, 1 + from % LOGS, from, body, sizeof(body));
+}
+
 static void say_any(struct conn *c, u8 how)
 {
 	static const u8 types[] = { 1, 128, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
