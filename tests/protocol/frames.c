@@ -108,6 +108,7 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_SKIP, "SKIP", LOG(SENDER), POS, { { 0 } } },
 	{ KECHO_FRAME_ACK, "ACK", LOG(RECEIVER), POS, { U64("credit"), U64("lost") } },
 	{ KECHO_FRAME_STALL, "STALL", LOG(SENDER), POS, { U8("end") } },
+	{ KECHO_FRAME_PASS, "PASS", LOG(SENDER), POS, { U64("last_event"), U64("before") } },
 	{ KECHO_FRAME_REG_GET, "REG_GET", REQUEST(SENDER), POS, { BYTES("name") } },
 	{ KECHO_FRAME_REG_PUT, "REG_PUT", REQUEST(SENDER), POS,
 	  { U8("how"), BYTES("name"), { "uuid", CHOSEN, 16, NOBODY },
@@ -287,10 +288,11 @@ static void print_record(struct cursor *c, uint32_t *later)
 {
 	struct kecho_record r = { 0 };
 	const uint8_t *at = c->p;
-	size_t len, room = c->end - c->p;
+	size_t len, match, room = c->end - c->p;
 
 	memcpy(&r, at, room < sizeof(r) ? room : sizeof(r));
 	len = (r.len + 7u) & ~7u;
+	match = r.flags & KECHO_RECORD_F_MATCH ? sizeof(struct kecho_record_match) : 0;
 	plain(c, 4, "record_length", "");
 	plain(c, 1, "record_kind", "");
 	plain(c, 1, "flags", "");
@@ -310,7 +312,12 @@ static void print_record(struct cursor *c, uint32_t *later)
 	if (r.flags & KECHO_RECORD_F_ATTRS) {
 		plain(c, 2, "attributes_length", "");
 		plain(c, 6, "pad", "");
-		plain(c, 8 * (size_t)r.data_words - (size_t)(c->p - at), "attributes", "");
+		plain(c, 8 * (size_t)r.data_words - match - (size_t)(c->p - at), "attributes", "");
+	}
+	if (r.flags & KECHO_RECORD_F_MATCH) {
+		plain(c, 8, "match_bits", "");
+		plain(c, 4, "match_generation", "");
+		plain(c, 4, "match_pad", "");
 	}
 	if (len > room) {
 		*later = len - room;

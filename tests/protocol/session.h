@@ -137,7 +137,8 @@ static bool submit_event(struct tnode *tn, u32 len, u32 offset, u32 total)
 {
 	static const u8 attrs[] = { KE_VALUE_STRING, 1, 2, 0, 'k', 'v', 'w' };
 	struct ke_event_info info = { .time_ns = 1700000000000000000ULL, .frag_offset = offset,
-				      .frag_total = total };
+				      .frag_total = total, .judged = tn->judges,
+				      .bits = tn->bits, .generation = 1 };
 	struct ke_source *s = &tn->src;
 	u64 seq = 0, size = len + 128;
 	bool good;
@@ -154,6 +155,24 @@ static bool submit_event(struct tnode *tn, u32 len, u32 offset, u32 total)
 	ke_log_publish(&s->log);
 	h_source_unlock(s);
 	return good;
+}
+
+/* Of its next events; or of what the others want of it. */
+static bool judge(struct tnode *tn, const char *what, u64 bits)
+{
+	struct ke_tstream *ts;
+
+	if (!strcmp(what, "judges")) {
+		tn->judges = true;
+		tn->bits = bits;
+		return true;
+	}
+	list_for_each_entry(ts, &tn->src.streams, source_list) {
+		h_tx_lock(ts->link);
+		ke_tstream_want(ts, bits, false);
+		h_tx_unlock(ts->link);
+	}
+	return !strcmp(what, "wanted");
 }
 
 /* Each answer comes between two actions, so the steps of the limit are some of these. */
@@ -306,6 +325,8 @@ static bool session_act(struct session_nodes *s, const char *text)
 		return submit_event(&s->w->n[i], 100, count, bytes);
 	if (!strcmp(what, "sink") && n >= 3)
 		return join_sink(&s->w->n[i], arg, n == 4);
+	if (sscanf(text, "%*s %*s %u", &count) == 1 && n == 3)
+		return judge(&s->w->n[i], what, count);
 	if (!strcmp(what, "type") && n == 3)
 		return announce(&s->w->n[i], arg);
 	if (n == 4)

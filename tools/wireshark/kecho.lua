@@ -17,7 +17,7 @@ local BODY_MAX = 67584
 local OPTIONAL = 128	-- frames of types from here on are skipped by who doesn't know them
 local RECORD = 24	-- the header of a record
 local PAD = 1	-- kind of a record
-local FRAGMENT, ATTRS = 1, 2	-- flags of a record
+local FRAGMENT, ATTRS, MATCH = 1, 2, 4	-- flags of a record
 
 local kecho = Proto("kecho", "kecho")
 
@@ -31,6 +31,7 @@ local TYPES = {
 	[32] = "SUBSCRIBE", [33] = "START", [34] = "UNSUBSCRIBE", [35] = "END", [36] = "DATA",
 	[37] = "SKIP", [38] = "ACK", [39] = "STALL",
 	[40] = "FREEZE", [41] = "FROZEN", [42] = "DRAIN", [43] = "DRAINED", [44] = "DESTROY",
+	[45] = "PASS",
 	[48] = "REG_GET", [49] = "REG_PUT", [50] = "REG_DROP", [51] = "REG_RENEW",
 	[52] = "REG_LIST", [53] = "REG_ENTRY", [54] = "REG_END",
 	[128] = "TYPE",
@@ -94,6 +95,7 @@ field("bytes", "value", "Value")
 field("int64", "integer", "Integer", base.DEC)
 field("string", "string", "String")
 field("uint64", "last_event", "Last event", base.DEC)
+field("uint64", "before", "Last event before them", base.DEC)
 field("uint8", "failed", "Failed", base.DEC)
 field("uint64", "events", "Events", base.DEC)
 field("uint64", "bytes", "Bytes", base.DEC)
@@ -131,6 +133,9 @@ field("uint64", "time", "Submitted, ns since 1970", base.DEC)
 field("uint32", "fragment_offset", "Offset of the piece", base.DEC)
 field("uint32", "fragment_total", "Bytes of the event", base.DEC)
 field("uint16", "attributes_length", "Bytes of attributes", base.DEC)
+field("uint64", "match_bits", "Filters that match", base.HEX)
+field("uint32", "match_generation", "Set of the filters", base.DEC)
+field("bytes", "match_pad", "Padding")
 field("bytes", "record_pad", "Padding")
 field("bytes", "payload", "Payload")
 field("bytes", "padding", "Padding")
@@ -372,6 +377,8 @@ local function record_body(c, size, kind, flags, data_words)
 		plain(c, "nothing", math.min(left(c), math.max(size - 8, 0)))
 		return
 	end
+	local match = from + 8 * data_words - (flags % 8 >= MATCH and 16 or 0)
+
 	number(c, "sequence", 8)
 	number(c, "time", 8)
 	if flags % 2 >= FRAGMENT then
@@ -381,7 +388,12 @@ local function record_body(c, size, kind, flags, data_words)
 	if flags % 4 >= ATTRS then
 		local length = number(c, "attributes_length", 2)
 		plain(c, "record_pad", 6)
-		record_attributes(c, length or 0, from + 8 * data_words - c.at)
+		record_attributes(c, length or 0, match - c.at)
+	end
+	if flags % 8 >= MATCH then
+		number(c, "match_bits", 8)
+		number(c, "match_generation", 4)
+		plain(c, "match_pad", 4)
 	end
 	if not c.bad then
 		plain(c, "payload", math.min(left(c), math.max(from + size - c.at, 0)))
@@ -609,6 +621,7 @@ local FRAMES = {
 	[37] = { LOG, POS, {} },
 	[38] = { LOG, POS, { U("credit", 8), U("lost", 8) } },
 	[39] = { LOG, POS, { U("end", 1) } },
+	[45] = { LOG, POS, { U("last_event", 8), U("before", 8) } },
 	[40] = { CHANNEL, COOKIE, {} },
 	[41] = { CHANNEL, COOKIE, {} },
 	[42] = { CHANNEL, COOKIE, { MARKS } },
