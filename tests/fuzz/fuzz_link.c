@@ -324,6 +324,25 @@ static void act_channel(u8 how)
 		ke_channel_contact(&f.tn->ch, &contact);
 }
 
+/* What those who read our source want. */
+static void want_any(u8 how)
+{
+	struct ke_tstream *ts;
+
+	if (!f.tn->has_src)
+		return;
+	f.tn->judges = how & 1;
+	f.tn->bits = how >> 1 & 7;
+	if (how & 16)
+		ke_source_due(&f.tn->src, f.tn->src.log.head);
+	list_for_each_entry(ts, &f.tn->src.streams, source_list)
+		if (ts->link && !ts->local) {
+			h_tx_lock(ts->link);
+			ke_tstream_want(ts, how >> 5, how & 8);
+			h_tx_unlock(ts->link);
+		}
+}
+
 static void act_source(u8 how)
 {
 	if (how & 64 && !f.tn->has_src && f.tn->open)
@@ -336,6 +355,8 @@ static void act_source(u8 how)
 		extras_open();
 	else if (how & 8)
 		extras_close();
+	else if (how & 128)
+		want_any(take_u8(&f.in));
 	else
 		extras_submit(take_u16(&f.in) % 8000);
 }

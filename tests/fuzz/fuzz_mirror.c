@@ -94,7 +94,7 @@ static int receive_record(void)
 		return 0;
 	if (kind & 8)
 		len = left;
-	words[0] = len | (u64)(kind & 3) << 32 | (u64)(kind >> 4 & 3) << 40 | (u64)data << 48;
+	words[0] = len | (u64)(kind & 3) << 32 | (u64)(kind >> 4 & 7) << 40 | (u64)data << 48;
 	words[3] = take_u16(&f.in) | (u64)take_u8(&f.in) << 32;
 	len = min_t(u64, min(left, len), sizeof(words)) & ~7ULL;
 	if (!len || f.readers[1].released + RING < f.log.end + len)
@@ -117,6 +117,19 @@ static int skip_to(u8 how)
 	return 0;
 }
 
+static int pass_to(u8 how)
+{
+	u64 to = f.log.head + 8 * (u64)take_u16(&f.in), before = f.log.seq + (how & 3);
+	int err;
+
+	if (to > f.readers[1].released + RING)
+		return 0;
+	err = ke_log_pass(&f.log, to, before, before + (how >> 2) - (how & 1));
+	check(err == 0 || err == -EPROTO);
+	check(err || (f.log.head == to && f.log.end == to && f.log.seq >= before));
+	return 0;
+}
+
 static int act(u8 op)
 {
 	u64 seq, pos;
@@ -130,7 +143,7 @@ static int act(u8 op)
 	case 3:
 		return receive_record();
 	case 4:
-		return skip_to(op >> 3);
+		return op & 128 ? pass_to(op >> 3 & 15) : skip_to(op >> 3);
 	case 5:
 		pos = ke_log_retained(&f.log, op >> 3, &seq);
 		check(pos >= f.log.tail && pos <= f.log.head && seq <= f.log.seq);

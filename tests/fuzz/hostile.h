@@ -55,6 +55,15 @@ static void strike(void)
 		hostile.hdr->mark[what & 15] = pos_near();
 }
 
+static void write_filtered(u64 seq, u64 len)
+{
+	*word_near(hostile.head, 0) = (len & 0xff ? 24 : len) | (u64)KECHO_RECORD_FILTERED << 32;
+	*word_near(hostile.head, 1) = seq + (len >> 8 & 15);
+	*word_near(hostile.head, 2) = seq - 1 + (len >> 12);
+	hostile.head += 24;
+	hostile.hdr->head = cpu_to_le64(hostile.head);
+}
+
 /* A record that is nearly good, so that the input gets past the first checks. */
 static void write_record(u64 seq)
 {
@@ -65,6 +74,10 @@ static void write_record(u64 seq)
 	seq += (s8)take_u8(hostile.in);
 	if (kind & 0x80)	/* to the ring's end, exactly or nearly */
 		len = room - (len & 8);
+	if (data == 255) {	/* what only a mirror has */
+		write_filtered(seq, len);
+		return;
+	}
 	*word_near(hostile.head, 0) = len | (u64)(kind & 3) << 32 | (u64)(flags & 7) << 40 |
 				      (u64)data << 48;
 	*word_near(hostile.head, 1) = seq;

@@ -227,10 +227,29 @@ static void say_ack(struct conn *c, u8 how)
 	send_out(c, KECHO_FRAME_ACK, our_log(how >> 4), pos, &o);
 }
 
+/* Nearly good: it goes on from where our mirror is. */
+static void say_pass(struct conn *c, u8 how)
+{
+	u8 buf[16];
+	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	u32 log = 1 + how % LOGS;
+	struct feed *feed = feed_of(c, log);
+	u64 seq = feed ? feed->rs->mirror.seq : 0;
+
+	ke_put_u64(&o, seq + (how >> 4 & 3));
+	ke_put_u64(&o, seq + (how >> 6));
+	send_out(c, KECHO_FRAME_PASS, log, some_pos(c, log), &o);
+}
+
 static void say_stall(struct conn *c, u8 how)
 {
 	u32 log = 1 + how % LOGS;
 	u8 end = how >> 2 & 3;
+
+	if (how & 64) {
+		say_pass(c, how);
+		return;
+	}
 
 	frame(c, KECHO_FRAME_STALL, log, some_pos(c, log), &end, how < 250);
 }
