@@ -315,9 +315,10 @@ TEST(attributes)
 		} else {
 			struct ke_member *m = i ? &at->src.member : &at->sink;
 
-			is_eq(ke_attrs_set(&m->attrs, name, &one), 0, "set");
-			ke_member_changed(m);
+			is_eq(ke_member_set(m, name, &one), 0, "set");
 		}
+		w->now += KE_ATTR_DELAY_MS;
+		ke_node_tell(&at->node);
 		ok(world_pump(w), "quiet");
 		is_eq(hweight64(bits(w, 1)), 1, "scope %u: set", scopes[i]);
 	}

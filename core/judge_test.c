@@ -225,15 +225,15 @@ TEST(attributes)
 	set_taken(4, 1, attr_is(KECHO_SCOPE_CHANNEL, KECHO_SLOT_AGE, 0));
 	is_eq(bits(1), 0, "they are not set");
 	is_eq(ke_judge_slot(b.j, 2, 0).kind, 0, "absent");
-	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_SINK], "a", &one), 0, "set");
-	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_CHANNEL], "a", &one), 0, "set");
+	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_SINK], "a", &one, 0), 0, "set");
+	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_CHANNEL], "a", &one, 0), 0, "set");
 	is_eq(bits(1), 0, "not looked at yet");
 	ke_seats_refresh(&b.t, 1 << KECHO_SCOPE_SINK, 2);
 	is_eq(bits(1), 2, "of one sink");
 	ke_seats_refresh(&b.t, 1 << KECHO_SCOPE_SINK | 1 << KECHO_SCOPE_CHANNEL, 0);
 	is_eq(bits(1), 7, "all, but the age");
 	is_eq(ke_judge_slot(b.j, 2, 0).i64, 1, "it can be read");
-	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_CHANNEL], "a", &text), 0, "a string of one byte");
+	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_CHANNEL], "a", &text, 0), 0, "a string");
 	ke_seats_refresh(&b.t, 1 << KECHO_SCOPE_CHANNEL, 0);
 	is_eq(ke_judge_slot(b.j, 2, 0).kind, KE_VALUE_STRING, "it is one");
 	is_eq(bits(1), 7, "whose length is 1");
@@ -248,7 +248,7 @@ TEST(event_attributes)
 
 	bench_begin();
 	set_taken(1, 1, attr_is(KECHO_SCOPE_EVENT, 0, 1));
-	is_eq(ke_attrs_set(&a, "a", &one), 0, "set");
+	is_eq(ke_attrs_set(&a, "a", &one, 0), 0, "set");
 	info.attrs = a.buf;
 	info.attrs_len = a.len;
 	ke_judge_event(b.j, &info, 1, NULL, 0, &test_ops);
