@@ -107,4 +107,15 @@ static inline u64 ke_tstream_done(const struct ke_tstream *ts)
 	return max(READ_ONCE(ts->sent), READ_ONCE(ts->passed));
 }
 
+/* Streams, for each other. */
+int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
+int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
+int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+struct ke_source *ke_source_find(struct ke_node *n, u32 log);
+struct ke_tstream *ke_tstream_find(struct ke_source *s, const struct ke_peer *p);
+/* A gate's position, never believed beyond what is there or back. */
+u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g);
+
 #endif

@@ -589,16 +589,6 @@ int ke_drained_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
 void ke_presence_say_destroy(struct ke_presence *pr);
 void ke_destroy_in(struct ke_presence *pr);
 
-int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
-int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
-int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
-int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
-int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
-struct ke_source *ke_source_find(struct ke_node *n, u32 log);
-struct ke_tstream *ke_tstream_find(struct ke_source *s, const struct ke_peer *p);
-/* A gate's position, never believed beyond what is there or back. */
-u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g);
-
 enum ke_subscribe_from { KE_FROM_NOW, KE_FROM_START, KE_FROM_RETAINED, KE_FROM_POS };
 
 #endif
