@@ -66,6 +66,9 @@ enum ke_limits {
 	KE_JUDGE_FILTERS_MAX = 64,
 	KE_JUDGE_COST_MAX = 64 << 10,	/* of one event, about nanoseconds */
 	KE_JUDGE_BYTES_MAX = 4 << 20,	/* of programs */
+	/* Bits of a generation that count sets of filters; those above them are its epoch, which
+	 * is another when whoever gave bits to filters has gone. */
+	KE_GENERATION_SETS = 20,
 
 	/* the registry */
 	KE_CONTACTS_MAX = 3,

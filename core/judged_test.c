@@ -104,7 +104,9 @@ BOTH(verdicts)
 	ke_reader_judged(&p->r, 2, 1, 7, 5);
 	is_eq(says(p, 6), 1, "the first version");
 	is_eq(says(p, 7), 0, "the second");
-	is_eq(says(p, U32_MAX), 0, "for ever");
+	is_eq(says(p, (1 << KE_GENERATION_SETS) - 1), 0, "as long as the epoch lasts");
+	is_eq(says(p, 1 << KE_GENERATION_SETS), 2, "whoever gave that bit has gone");
+	is_eq(says(p, U32_MAX), 2, "for ever");
 	ke_reader_judged(&p->r, 2, 1, 7, 5);
 	is_eq(p->r.nverdicts, 2, "said again");
 	ke_reader_judged(&p->r, 3, KE_BIT_SELF, 9, 5);

@@ -149,7 +149,7 @@ static enum verdict look_up(const struct ke_reader *r, u64 bits, u32 generation)
 
 	while (i && r->verdict[i - 1].from > generation)
 		i--;
-	if (!i)
+	if (!i || (r->verdict[i - 1].from ^ generation) >> KE_GENERATION_SETS)
 		return UNJUDGED;
 	bit = r->verdict[i - 1].bit;
 	if (bit < 64)
