@@ -33,6 +33,13 @@ bool ke_member_filtered(const struct ke_member *sink);
 bool ke_member_verdict(const struct ke_member *sink, u64 source, struct ke_verdict *v);
 void ke_member_took(struct ke_member *sink, u64 source, u32 version);
 
+/*
+ * ke_source_judges - a source of ours for which another process judges (source->judged_later,
+ * set between ke_source_init and join) does so by generation @generation now. Sinks are told what
+ * is new with it only then. U32_MAX: nobody is to wait for it any more.
+ */
+void ke_source_judges(struct ke_source *s, u32 generation);
+
 /* For filters.c, judging.c and who they are told by. */
 struct ke_member *ke_channel_own(const struct ke_channel *ch, u64 id);
 struct ke_remote *ke_channel_remote(const struct ke_channel *ch, u64 id);

@@ -215,6 +215,40 @@ TEST(own)
 }
 
 /* Whenever the connection breaks, it is judged in the end, and nothing is lost. */
+/* Another process judges: sinks hear of it when it does, or nobody waits for it any more. */
+TEST(elsewhere)
+{
+	struct world *w = stream(1, true, 0);
+	struct ke_source *src;
+
+	must(w, "nodes");
+	use_house(w);
+	src = &w->n[0].src;
+	src->judged_later = true;
+	longer(10);
+	is_eq(set_filter(&w->n[1].sink), 0, "a filter");
+	ok(world_pump(w), "quiet");
+	is_eq(seen.changes, 1, "the house is to tell that process");
+	ok(!seen.heard && !ke_member_filtered(&w->n[1].sink), "the sink hears nothing");
+	ok(stream_to(w, 1)->wants_all, "all are wanted");
+	ke_source_judges(src, src->judge->generation);
+	ok(world_pump(w), "quiet");
+	ok(seen.heard == 1 && ke_member_filtered(&w->n[1].sink), "it does");
+	is_eq(stream_to(w, 1)->wants, 1, "that is what is wanted");
+	longer(30);
+	is_eq(set_filter(&w->n[1].sink), 0, "another");
+	ke_source_judges(src, 1);
+	ok(world_pump(w), "quiet");
+	is_eq(seen.heard, 1, "it goes by the first");
+	ke_source_judges(src, U32_MAX);
+	ok(world_pump(w), "quiet");
+	ok(seen.heard == 2 && verdict(w, 1).version == 2, "it has gone");
+	is_eq(set_filter(&w->n[1].sink), 0, "once more");
+	ok(world_pump(w), "quiet");
+	ok(ke_member_filtered(&w->n[1].sink), "at once");
+	world_end(w);
+}
+
 TEST(breaks)
 {
 	struct world *w;
@@ -485,5 +519,5 @@ TEST(too_much)
 	world_end(w);
 }
 
-TESTS(filters, remote, later, own, breaks, failed, failed_here, attributes, retained, limit, lies,
-      judged_lies, too_much);
+TESTS(filters, remote, later, own, elsewhere, breaks, failed, failed_here, attributes, retained,
+      limit, lies, judged_lies, too_much);

@@ -47,7 +47,7 @@ int ke_judge_put(struct ke_judge *j, u32 bit, u32 generation, struct ke_sieve *s
 	WARN_ON_ONCE(j->live >> bit & 1);
 	if (err)
 		return err;
-	j->changes++;
+	f->changed = ++j->changes;
 	j->ops->lock(j->owner);
 	j->generation = generation;
 	j->filter[bit] = f;
@@ -83,7 +83,7 @@ int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *v)
 	if (!slots)
 		return -ENOMEM;
 	old = f->slots;
-	j->changes++;
+	f->changed = ++j->changes;
 	j->ops->lock(j->owner);
 	f->slots = slots;
 	f->strs = strs;

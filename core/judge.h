@@ -57,6 +57,7 @@ struct ke_judge_filter {
 	struct ke_filter_state *state;
 	struct kecho_filter_value *slots;	/* one piece of memory, with the next */
 	struct ke_filter_str *strs;
+	u32 changed;		/* of the judge's changes: the last of these */
 	struct ke_program *program[KE_TYPES_MAX + 1];	/* by the type's index */
 };
 

@@ -131,6 +131,7 @@ static void settle(struct ke_source *s)
 
 struct wants {
 	u64 bits;
+	u32 from;	/* of older generations all are */
 	bool all;
 };
 
@@ -147,6 +148,7 @@ static void add_sink(struct wants *w, const struct ke_source *s, const struct ke
 	w->bits |= 1ULL << seat->v.bit;
 	if (seat->before < KE_JUDGE_FILTERS_MAX)
 		w->bits |= 1ULL << seat->before;
+	w->from = max(w->from, seat->v.from);
 }
 
 /* A sink that comes late finds in the mirror what is retained, so all of it is wanted. */
@@ -164,7 +166,7 @@ static void want(struct ke_source *s, const struct ke_presence *pr)
 		add_sink(&w, s, m);
 	if (l)
 		h->tx_lock(l);
-	ke_tstream_want(ts, w.bits, w.all || !w.bits);
+	ke_tstream_want(ts, w.bits, w.all || !w.bits, w.from);
 	if (l)
 		h->tx_unlock(l);
 }
@@ -189,12 +191,20 @@ void ke_presence_want(const struct ke_presence *pr)
 
 /* ---------------------------------------------------------------------- verdicts */
 
+/* What another process judges by is said when it does. */
+static bool is_early(const struct ke_source *s, const struct ke_verdict *v)
+{
+	return s->judged_later && v->from > s->judges;
+}
+
 static void say_judged(struct ke_source *s, const struct ke_presence *pr, u64 sink,
 		       const struct ke_verdict *v)
 {
 	u8 buf[17];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
 
+	if (is_early(s, v))
+		return;
 	ke_put_u64(&o, sink);
 	ke_put_u32(&o, v->version);
 	ke_put_u8(&o, v->bit);
@@ -211,7 +221,7 @@ static void tell_own(struct ke_source *s, struct ke_member *sink, struct ke_verd
 	const struct ke_house *h = house(channel(s));
 
 	do {
-		if (h->judged && !h->judged(NULL, s, sink, &v))
+		if (is_early(s, &v) || (h->judged && !h->judged(NULL, s, sink, &v)))
 			return;
 	} while (s->judge && ke_seats_taken(&s->seats, sink->id, v.version, &v));
 }
@@ -236,6 +246,21 @@ static void say_any(void *owner, u64 sink, const struct ke_verdict *v)
 		tell_own(owner, own, *v);
 	else if (m)
 		say_judged(owner, m->presence, sink, v);
+}
+
+void ke_source_judges(struct ke_source *s, u32 generation)
+{
+	struct ke_seat *seat, *next;
+	u32 before = s->judges;
+
+	s->judges = generation;
+	if (!s->judge || generation <= before)
+		return;
+	list_for_each_entry_safe(seat, next, &s->seats.seats, list)
+		if (seat->open && seat->v.from > before && seat->v.from <= generation)
+			say_any(s, seat->sink, &seat->v);
+	settle(s);
+	house(channel(s))->changed(channel(s)->node->owner);
 }
 
 void ke_source_seat(struct ke_source *s, struct ke_member *sink)

@@ -89,14 +89,14 @@ void ke_link_tell(struct ke_link *l);
  * Passing over what nobody wants at the other end, see pass.c. All with the tx lock of
  * ts->link held, if it flows.
  * ke_tstream_want - from what is appended next on, its sinks want events with one of @bits,
- * or with @all any. Before this is called so are all.
+ * and of generations before @from, or with @all any. Before this is called so are all.
  * ke_tstream_begin - it begins at @pos.
  * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @head or
  * there; ts->sent: there is nothing to send now. What lies there is pinned or kept by a gate.
  * ke_tstream_lapped - what is next was overwritten, or will be: on from about halfway.
  * ke_tstream_pass - say what was passed over.
  */
-void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all);
+void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from);
 void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
 u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head);
 void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts);

@@ -230,6 +230,8 @@ struct ke_source {
 	struct ke_judge *judge;	/* NULL: there never was a filter */
 	u32 generation;		/* the judge's first is above it */
 	u32 judge_seen;		/* the judge's changes that the house knows */
+	bool judged_later;	/* by another process: see ke_source_judges() */
+	u32 judges;		/* it judges by what is in force up to this generation */
 	struct list_head gates;
 	struct list_head streams;
 	struct ke_seats seats;	/* if there is a judge; control's */
@@ -253,6 +255,7 @@ struct ke_tstream {
 	bool wants_all;		/* nothing is passed over; else see pass.c */
 	bool wanted;		/* the last event there was, whose further pieces so are, too */
 	u64 wants;		/* events with one of these bits; of other hosts only */
+	u32 wants_from;		/* and all of older generations */
 	u64 passed, judged;	/* from sent on: nobody there wants it, then: they do */
 	u64 pass_before, pass_seq;	/* the event before what is passed over, and its last */
 	u64 due;		/* somebody waits until it is known there to be here */

@@ -9,7 +9,8 @@
  *
  * Rules that this file keeps:
  *  - What was not judged is sent. So is all that is in the log when less is wanted than
- *    before: it may be judged by older sets of filters.
+ *    before, and what comes later of an older generation than what is wanted: it was judged
+ *    by older sets of filters. Its process may be behind, if that is another.
  *  - The other end is told what was passed over (PASS) before anything that it wants, when
  *    there is much of it, and when somebody waits until its mirror is there. So what
  *    nobody wants costs nothing by itself.
@@ -44,12 +45,15 @@ static bool goes_on(const u8 *rec, u64 word)
 /* Does somebody there want what is in this record, which is good as one? */
 static bool wants(const struct ke_tstream *ts, const u8 *rec, u64 word)
 {
+	const u8 *match;
+
 	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT ||
 	    !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
 		return true;
 	if (goes_on(rec, word))
 		return ts->wanted;
-	return load(rec + ke_record_word_match(word)) & ts->wants;
+	match = rec + ke_record_word_match(word);
+	return load(match) & ts->wants || (u32)load(match + 8) < ts->wants_from;
 }
 
 static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next)
@@ -157,7 +161,7 @@ void ke_tstream_begin(struct ke_tstream *ts, u64 pos)
 	ts->wanted = true;
 }
 
-void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all)
+void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)
 {
 	/* A late sink of any filter finds its past in the mirror. */
 	all = all || ts->source->retain;
@@ -166,6 +170,7 @@ void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all)
 	if (!all && (ts->wants_all || ts->wants & ~bits))
 		ts->judged = stream_head(ts);
 	ts->wants = bits;
+	ts->wants_from = from;
 	ts->wants_all = all;
 }
 

@@ -22,7 +22,7 @@ static void want(struct world *w, u64 bits, bool all)
 
 	if (l)
 		h_tx_lock(l);
-	ke_tstream_want(ts, bits, all);
+	ke_tstream_want(ts, bits, all, 1);
 	if (l)
 		h_tx_unlock(l);
 }
@@ -372,6 +372,31 @@ TEST(narrowed)
 	world_end(w);
 }
 
+/* Another process judges, which is behind: it has not been asked yet what is wanted now. */
+TEST(older)
+{
+	struct world *w = judged_stream(10, true);
+	struct ke_tstream *ts;
+
+	must(w, "nodes");
+	ts = stream_of(w);
+	h_tx_lock(ts->link);
+	ke_tstream_want(ts, 1, false, 2);
+	h_tx_unlock(ts->link);
+	ok(world_pump(w), "quiet");
+	is_eq(submit_bits(w, 9, 2, 1000), 9, "by the set of generation 1");
+	ok(world_pump(w), "quiet");
+	is_eq(mirror_of(w)->mirror.head, w->n[0].src.log.head, "all of it is there");
+	want(w, 1, false);
+	is_eq(submit_bits(w, 9, 2, 1000), 9, "by the set that is wanted");
+	ok(world_pump(w), "quiet");
+	ok(mirror_of(w)->mirror.head < w->n[0].src.log.head, "these are not");
+	want(w, 0, true);
+	ok(world_pump(w), "quiet");
+	all_counted(w);
+	world_end(w);
+}
+
 /* Pieces of events, between which others are wanted than before. */
 static u32 submit_pieces(struct world *w, u64 bits, u32 len)
 {
@@ -562,4 +587,4 @@ TEST(no_boundary)
 }
 
 TESTS(pass, unwanted, short_gaps, endless, any, gate, gate_later, lapped, end, arrived, drained,
-      narrowed, changes, cut, lies, lies_later, no_boundary);
+      narrowed, older, changes, cut, lies, lies_later, no_boundary);

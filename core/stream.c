@@ -35,7 +35,8 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->nremote = 0;
 	s->lost = s->stalls = s->taken = 0;
 	s->judge = NULL;
-	s->generation = s->judge_seen = 0;
+	s->generation = s->judge_seen = s->judges = 0;
+	s->judged_later = false;
 	INIT_LIST_HEAD(&s->gates);
 	INIT_LIST_HEAD(&s->streams);
 }
