@@ -114,14 +114,17 @@ BOTH(verdicts)
 	is_eq(says(p, 8), 0, "the second");
 	is_eq(says(p, 10), 2, "it judges itself");
 	is_eq(says(p, 11), 1, "all");
-	ke_reader_judged(&p->r, 5, 63, 13, 5);
+	for (i = 5; i <= KE_VERDICTS_MAX; i++)
+		ke_reader_judged(&p->r, i, 63, 3 + 2 * i, 5);
+	is_eq(says(p, 6), 1, "the first is known");
+	ke_reader_judged(&p->r, i, 63, 3 + 2 * i, 5);
 	is_eq(says(p, 6), 2, "the first is forgotten");
 	is_eq(says(p, 7), 0, "the second is not");
-	is_eq(says(p, 14), 0, "the last bit");
-	ke_reader_judged(&p->r, 6, 0, 20, 20);
-	for (i = 5; i < 20; i++)
+	is_eq(says(p, 4 + 2 * i), 0, "the last bit");
+	ke_reader_judged(&p->r, i + 1, 0, 100, 100);
+	for (i = 5; i < 100; i++)
 		is_eq(says(p, i), 2, "all others are void");
-	is_eq(says(p, 20), 1, "its bit");
+	is_eq(says(p, 100), 1, "its bit");
 	append(p->f, 5, KE_NO_LIMIT);
 	ke_log_publish(&p->f->log);
 	is_eq(next(p), 1, "one that was not judged");
@@ -322,6 +325,27 @@ BOTH(pass_lapped)
 	pair_free(p);
 }
 
+/* A reader that is lapped by nothing else loses nothing. */
+BOTH(pass_row)
+{
+	struct pair *p = pair_new(SIZE, in_place);
+	u64 i, n = 8 * SIZE / 1000;
+
+	must(p, "memory");
+	ke_reader_judged(&p->r, 1, 0, 1, 1);
+	p->r.in_place = false;
+	p->copy = p->copy ?: kvzalloc(ke_record_max(SIZE), GFP_KERNEL);
+	p->r.copy = p->copy;
+	must(p->copy, "memory");
+	is_eq(ke_log_pass(&p->f->log, 504, 3, 7), 0, "3 lost");
+	gets_lost(p, 1, 3);
+	for (i = 1; i <= n; i++)
+		is_eq(ke_log_pass(&p->f->log, 504 + i * 1000, 10 * i - 3, 10 * i + 7), 0, "more");
+	leaves_out(p, 10 * n + 4);
+	is_eq(p->r.lost, 3, "no more");
+	pair_free(p);
+}
+
 /* At each distance from the ring's end. */
 TEST(pass_ring)
 {
@@ -445,4 +469,5 @@ BOTH(hostile_words)
 }
 
 TESTS(judged, section, reserved, verdicts, left_out, silent, in_pieces, with_attributes, passed,
-      not_counted, pass_lapped, pass_ring, pass_refused, pass_half, pass_adopted, hostile_words);
+      not_counted, pass_lapped, pass_row, pass_ring, pass_refused, pass_half, pass_adopted,
+      hostile_words);

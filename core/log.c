@@ -571,11 +571,14 @@ int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq)
 	if (before < log->seq || seq < before || !seq)
 		return -EPROTO;
 
+	/* Who is lapped by nothing else has lost nothing: a record tells of all in a row. */
+	if (before > log->seq || !log->pass_end || log->pass_end != log->head)
+		log->pass_before = before;
 	log->end = log->head;	/* as above */
 	put_pads(log, start);
-	put_filtered(log, before, seq);
+	put_filtered(log, log->pass_before, seq);
 	put_pads(log, pos);
-	log->head = log->end;
+	log->head = log->pass_end = log->end;
 	log->seq = seq;
 	show_head(log->hdr, log->head, seq);
 	return 0;

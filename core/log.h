@@ -38,6 +38,7 @@ struct ke_log {
 	u64 seq;		/* the last that was given to an event */
 	u64 mark[KECHO_LOG_MARKS];
 	u64 bytes;		/* of payload, ever */
+	u64 pass_end, pass_before;	/* a mirror: what was passed over last, and before it */
 	u32 record_max;
 	/* A ring of the oldest open reservation and all that came after it. */
 	u32 first, next;
