@@ -56,6 +56,17 @@ int ke_judge_put(struct ke_judge *j, u32 bit, u32 generation, struct ke_sieve *s
 	return 0;
 }
 
+u32 ke_judge_renew(struct ke_judge *j)
+{
+	if (j->generation == U32_MAX)
+		return U32_MAX;
+	j->changes++;
+	j->ops->lock(j->owner);
+	j->generation++;
+	j->ops->unlock(j->owner);
+	return j->generation;
+}
+
 void ke_judge_drop(struct ke_judge *j, u32 bit)
 {
 	struct ke_judge_filter *f = j->filter[bit];

@@ -90,6 +90,8 @@ void ke_judge_free(struct ke_judge *j);
 int ke_judge_put(struct ke_judge *j, u32 bit, u32 generation, struct ke_sieve *s,
 		 const struct ke_types *types, const struct ke_value *slots);
 void ke_judge_drop(struct ke_judge *j, u32 bit);
+/* ke_judge_renew - the same filters in a new generation, which it gives. */
+u32 ke_judge_renew(struct ke_judge *j);
 /* ke_judge_slots - the attributes that a filter reads, one for each slot; of kind 0: absent.
  * Those of the event are looked up with it. They are copied. -ENOMEM. */
 int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *slots);

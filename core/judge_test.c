@@ -189,6 +189,24 @@ TEST(replaced)
 	bench_end();
 }
 
+/* What the old filter has judged is not judged by the new one, whatever that is. */
+TEST(replaced_by_old)
+{
+	struct ke_verdict v, u;
+
+	bench_begin();
+	v = set_taken(1, 1, longer(10));
+	u = set_taken(2, 1, longer(20));
+	is_eq(set_taken(3, 1, longer(10)).from, v.from, "a first one may be an old one");
+	v = set_taken(1, 2, longer(20));
+	is_eq(v.bit, u.bit, "that of the other sink");
+	is_eq(v.from, 3, "from here on");
+	is_eq(set_taken(2, 1, longer(20)).from, 2, "the other's is what it was");
+	is_eq(set_taken(1, 3, NULL).from, 4, "none, from here on");
+	is_eq(set_taken(1, 4, longer(20)).from, 4, "nor what is older than that");
+	bench_end();
+}
+
 TEST(full)
 {
 	struct ke_verdict v;
@@ -354,4 +372,5 @@ TEST(refused)
 	ok(ke_sieve_same(NULL, NULL) && !ke_sieve_get(NULL), "nothing is like nothing");
 }
 
-TESTS(judge, same_filter, replaced, full, attributes, event_attributes, state, types, refused);
+TESTS(judge, same_filter, replaced, replaced_by_old, full, attributes, event_attributes, state,
+      types, refused);

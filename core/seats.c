@@ -147,6 +147,12 @@ void ke_seats_fini(struct ke_seats *t)
 		free_seat(t, list_first_entry(&t->seats, struct ke_seat, list));
 }
 
+/* It was put in force just now, for this seat. */
+static bool is_new(const struct ke_seats *t, u8 bit)
+{
+	return bit < KE_JUDGE_FILTERS_MAX && t->refs[bit] == 1;
+}
+
 /* The bit that it had is held. One that others have is older, perhaps, than what this sink
  * was told last. */
 static void set_bit_of(struct ke_seats *t, struct ke_seat *seat, u8 bit)
@@ -155,8 +161,11 @@ static void set_bit_of(struct ke_seats *t, struct ke_seat *seat, u8 bit)
 
 	WARN_ON_ONCE(seat->open || seat->before != NONE);
 	seat->before = seat->v.bit < KE_JUDGE_FILTERS_MAX ? seat->v.bit : NONE;
+	/* What was judged by that is not judged again. */
+	if (seat->before != NONE && !is_new(t, bit))
+		from = ke_judge_renew(t->judge);
 	seat->v.since = seat->v.version ? seat->v.since : from;
-	seat->v.from = max(from, seat->v.since);
+	seat->v.from = max3(from, seat->v.since, seat->v.from);
 	seat->v.bit = bit;
 	seat->open = true;
 }
