@@ -151,8 +151,9 @@ static void add_sink(struct wants *w, const struct ke_source *s, const struct ke
 	w->from = max(w->from, seat->v.from);
 }
 
-/* A sink that comes late finds in the mirror what is retained, so all of it is wanted. */
-static void want(struct ke_source *s, const struct ke_presence *pr)
+/* A sink that comes late finds in the mirror what is retained, so all of it is wanted. And
+ * with @before what was until now. */
+static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool before)
 {
 	struct ke_tstream *ts = ke_tstream_find(s, pr->peer);
 	const struct ke_house *h = house(channel(s));
@@ -162,6 +163,8 @@ static void want(struct ke_source *s, const struct ke_presence *pr)
 
 	if (!ts || ts->local)
 		return;
+	if (before)
+		w = (struct wants){ .bits = ts->wants, .all = ts->wants_all };
 	list_for_each_entry(m, &pr->remotes, list)
 		add_sink(&w, s, m);
 	if (l)
@@ -169,6 +172,11 @@ static void want(struct ke_source *s, const struct ke_presence *pr)
 	ke_tstream_want(ts, w.bits, w.all || !w.bits, w.from);
 	if (l)
 		h->tx_unlock(l);
+}
+
+static void want(struct ke_source *s, const struct ke_presence *pr)
+{
+	set_wants(s, pr, false);
 }
 
 void ke_source_want(struct ke_source *s, const struct ke_peer *p)
@@ -210,6 +218,8 @@ static void say_judged(struct ke_source *s, const struct ke_presence *pr, u64 si
 	ke_put_u8(&o, v->bit);
 	ke_put_u32(&o, v->since);
 	WARN_ON_ONCE(o.bad);
+	/* Who hears it may submit at once: what more is wanted by it is so before that. */
+	set_wants(s, pr, true);
 	if (pr->here && pr->peer->link)
 		ke_link_send(pr->peer->link, KECHO_FRAME_JUDGED, s->id, v->from, buf, o.len);
 	want(s, pr);
