@@ -92,6 +92,7 @@ int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
 		return -ENOMEM;
 	f->rs = rs;
 	start_feed(f, rs->view, pos, seq);
+	seat_take(f);
 	if (rs->local && gated(s)) {
 		memcpy(&self, s->ch->k->node.self.node.b, sizeof(self));
 		ke_reader_gated(&f->reader, le64_to_cpu(self), rs->taken);
@@ -113,6 +114,7 @@ int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
 	lib_lock(&src->lock);
 	pos = ke_log_retained(&src->s.log, retained ? src->s.retain : 0, &seq);
 	start_feed(f, ke_log_view(&src->s.log), pos, seq);
+	seat_take(f);
 	if (gated(s))
 		ke_source_gate(&src->s, &f->gate, &f->released);
 	lib_unlock(&src->lock);
@@ -142,6 +144,7 @@ void feed_free(struct feed *f)
 	}
 	feed_leave_slot(f);
 	list_del(&f->list);
+	__atomic_fetch_add(&f->sink->filtered, f->reader.filtered, __ATOMIC_RELAXED);
 	shared_log_put(f->log);
 	ke_attrs_free(&f->attrs);
 	ke_attrs_free(&f->node_attrs);
@@ -368,9 +371,11 @@ static unsigned int tell_end(struct feed *f, struct kecho_event *ev)
 	return 1;
 }
 
+/* @ev is number @i of those that are taken now. */
 static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item *item,
-			      struct kecho_event *ev)
+			      struct kecho_event *ev, unsigned int i)
 {
+	ev += i;
 	if (item->kind == KE_ITEM_LOST) {
 		*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,
 					    .seq = item->seq, .last_seq = item->last };
@@ -386,6 +391,7 @@ static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct
 		.time_ns = item->time_ns, .data = item->data, .len = item->len,
 		.attrs = item->attrs, .attrs_len = item->attrs_len,
 	};
+	s->judged |= (u64)item->judged << i;
 	s->stats.received++;
 	s->stats.bytes += item->len;
 	PROBE(read, s->m.id, f->member, item->seq, item->len);
@@ -401,7 +407,7 @@ static unsigned int plain_events(struct kecho_sink *s, struct feed *f, struct ke
 	unsigned int n = 0;
 
 	while (n < max && ke_reader_plain(&f->reader, end, &item))
-		tell_item(s, f, &item, &ev[n++]);
+		tell_item(s, f, &item, ev, n++);
 	return n;
 }
 
@@ -424,7 +430,7 @@ static unsigned int feed_take(struct kecho_sink *s, struct feed *f, struct kecho
 	} while (n == -ENOBUFS);
 	__atomic_store_n(&f->released, f->reader.released, __ATOMIC_RELEASE);
 	if (n > 0)
-		return tell_item(s, f, &item, ev);
+		return tell_item(s, f, &item, ev, 0);
 	if (n < 0) {	/* the log is damaged: this source is over */
 		f->ended = f->gone = f->failed = true;
 		return tell_end(f, ev);
@@ -432,7 +438,7 @@ static unsigned int feed_take(struct kecho_sink *s, struct feed *f, struct kecho
 	if (!f->ended || ke_reader_head(&f->reader) != f->reader.pos)
 		return 0;
 	if (!f->failed && ke_reader_finish(&f->reader, f->last_seq, &item))
-		return tell_item(s, f, &item, ev);
+		return tell_item(s, f, &item, ev, 0);
 	return tell_end(f, ev);
 }
 
@@ -452,7 +458,7 @@ static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct 
 {
 	bool ended = f->ended, gone = f->gone, failed = f->failed;
 	struct kecho_sink_stats stats = s->stats;
-	u64 seq = f->reader.seq, lost = f->reader.lost;
+	u64 seq = f->reader.seq, lost = f->reader.lost, filtered = f->reader.filtered;
 	unsigned int n = feed_take(s, f, ev, max);
 
 	if (likely(is_kept(s, f)))
@@ -460,6 +466,7 @@ static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct 
 	s->stats = stats;
 	f->reader.seq = seq;
 	f->reader.lost = lost;
+	f->reader.filtered = filtered;
 	f->ended = ended;
 	f->gone = gone;
 	f->failed = failed;
@@ -509,6 +516,7 @@ unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned i
 	unsigned int n = 0;
 
 	*due = false;
+	s->judged = 0;
 	if (unlikely(!s->budget) && !list_empty(&s->feeds)) {
 		list_move_tail(&first->list, &s->feeds);
 		first = list_first_entry(&s->feeds, struct feed, list);

@@ -328,6 +328,7 @@ const struct ke_house lib_house = {
 	.member = member,
 	.started = started,
 	.published = published,
+	.judged = seat_judged,
 	.ended = ended,
 	.lost = lost,
 	.stalled_own = stall_own,

@@ -3,6 +3,7 @@
  * The embedded house: the node inside the calling process.
  *
  * Locks, in the order in which they are taken:
+ *	filter_lock	of a sink: its filter, as it judges by it
  *	kecho.lock	control calls of core, receiving, all lists of this file
  *	sink.lock	a sink's feeds and reading position
  *	source.lock	a source's log, gates and streams
@@ -61,7 +62,11 @@ enum lib_limits {
 	SETUP_MS = 3000,	/* of a connection, until the other end's hello has come */
 	DIAL_AGAIN_MS = 500,	/* between two dials that go on at the same time */
 	OPEN_MS = 5000,
+	SEAT_MS = 2000,		/* until all sources have a new filter */
 };
+
+struct kecho_filter;
+struct kecho_type;
 
 /* What a frame SHARE brings. */
 enum share_kind { SHARE_GATES = 1, SHARE_DOORBELL, SHARE_LOG };
@@ -197,7 +202,9 @@ struct kecho_sink {
 	u32 handle;
 	struct lib_lock filter_lock;
 	struct sink_filter *filter;	/* NULL: all events are for it */
-	u64 filtered;			/* events that were not; atomic */
+	/* Events that were not, as it found itself, or feeds did that are gone; atomic. */
+	u64 filtered;
+	u64 judged;		/* of the events that were taken last, each bit: at the source */
 	int end_error;		/* why it is disconnected; 0: it was too slow */
 	char end_why[WHY_MAX];	/* the same, as the node says */
 };
@@ -250,6 +257,14 @@ struct lib_attach {
 	void (*source_leave)(struct kecho_source *s);
 	int (*sink_join)(struct kecho_sink *s);
 	void (*sink_leave)(struct kecho_sink *s);
+	/*
+	 * The sources of the channel are to judge by this filter for the sink; NULL: by none.
+	 * Alone of all it is called with a lock, the sink's filter_lock, and does not wait;
+	 * the other one then does, until they do so. NULL: sinks judge by themselves.
+	 */
+	void (*seat)(struct kecho_sink *s, const struct kecho_filter *f,
+		     const struct kecho_type *type);
+	int (*seated)(struct kecho_sink *s);
 	/* @m is ours; NULL: of the channel; @ch is NULL too: of the node. */
 	int (*set)(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,
 		   const char *name, const struct ke_value *v);
@@ -384,6 +399,14 @@ void embedded_source_leave(struct kecho_source *s);
 void source_end(struct kecho_source *s);
 int embedded_sink_join(struct kecho_sink *s);
 void embedded_sink_leave(struct kecho_sink *s);
+
+/* seat.c */
+void embedded_seat(struct kecho_sink *s, const struct kecho_filter *f,
+		   const struct kecho_type *type);
+int embedded_seated(struct kecho_sink *s);
+bool seat_judged(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
+		 const struct ke_verdict *v);
+void seat_take(struct feed *f);
 
 /* members.c */
 ssize_t embedded_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);

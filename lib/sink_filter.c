@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * A sink's filter, judged where the sink reads.
+ * A sink's filter, judged where the sink reads: of events that their source has not judged by
+ * it, see seat.c.
  *
  * What it asks of the members, their nodes and the channel is kept for each source, as a
  * view, and looked up again when that is FILTER_LOOK_MS old: an event costs no lookup, and
@@ -182,17 +183,25 @@ static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kec
 	return ke_program_run(sf->program, sf->state, &judged, &filter_ops, NULL);
 }
 
+/* The sink itself is to judge the event, number @i of those that were taken. */
+static bool is_due(const struct kecho_sink *s, const struct kecho_event *ev, unsigned int i)
+{
+	return ev[i].kind == KECHO_EVENT && !(s->judged >> i & 1);
+}
+
 unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, unsigned int n)
 {
 	unsigned int i, kept = 0;
 	struct sink_filter *sf;
 
+	if (s->judged == U64_MAX >> (64 - n))
+		return n;
 	lib_lock(&s->filter_lock);
 	sf = s->filter;
 	for (i = 0; i < n; i++) {
 		if (sf && ev[i].kind == KECHO_ENDED)
 			drop_view(sf, ev[i].source);
-		if (sf && ev[i].kind == KECHO_EVENT && !judge(s, sf, &ev[i]))
+		if (sf && is_due(s, ev, i) && !judge(s, sf, &ev[i]))
 			continue;
 		if (kept != i)
 			ev[kept] = ev[i];
@@ -271,28 +280,54 @@ static int make_filter(struct sink_filter **out, const struct kecho_filter *f,
 	return err;
 }
 
+/* The old one goes. The order in which several threads do this is that of all nodes, too. */
+static void replace(struct kecho_sink *s, struct sink_filter *new, const struct kecho_filter *f,
+		    const struct kecho_type *type)
+{
+	const struct lib_attach *attach = s->ch->k->attach;
+	struct sink_filter *old;
+
+	lib_lock(&s->filter_lock);
+	old = s->filter;
+	WRITE_ONCE(s->filter, new);
+	if (attach->seat)
+		attach->seat(s, f, type);
+	lib_unlock(&s->filter_lock);
+	free_filter(old);
+}
+
 int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
 		      const struct kecho_type *type)
 {
-	struct sink_filter *new = NULL, *old;
+	const struct lib_attach *attach = s->ch->k->attach;
+	struct sink_filter *new = NULL;
 	char why[KE_FILTER_WHY_MAX];
 	int err;
 
+	if (lib_forked(s->ch->k))
+		return lib_fail(-EBADF, "sink of '%s': a child of fork has no part in it",
+				s->ch->ch.name);
 	if (f && f->f->kind == KECHO_FILTER_OUT)
 		return lib_fail(-EINVAL, "sink of '%s': the filter is one for sources",
 				s->ch->ch.name);
 	err = f ? make_filter(&new, f, type, why) : 0;
 	if (err)
 		return lib_fail(err, "sink of '%s': filter: %s", s->ch->ch.name, why);
-	lib_lock(&s->filter_lock);
-	old = s->filter;
-	WRITE_ONCE(s->filter, new);
-	lib_unlock(&s->filter_lock);
-	free_filter(old);
-	return 0;
+	/* One that is asked where events are dispatched does not travel. */
+	replace(s, new, f && f->f->kind == KECHO_FILTER_EVENT ? f : NULL, type);
+	return attach->seated ? attach->seated(s) : 0;
 }
 
-uint64_t kecho_sink_filtered(const struct kecho_sink *s)
+uint64_t kecho_sink_filtered(const struct kecho_sink *sink)
 {
-	return __atomic_load_n(&s->filtered, __ATOMIC_RELAXED);
+	struct kecho_sink *s = (struct kecho_sink *)sink;	/* but for its lock */
+	struct feed *f;
+	u64 n;
+
+	lib_lock(&s->lock);
+	n = __atomic_load_n(&s->filtered, __ATOMIC_RELAXED);
+	list_for_each_entry(f, &s->feeds, list)
+		n += f->reader.filtered;
+	lib_unlock(&s->lock);
+	return n;
 }

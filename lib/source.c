@@ -6,6 +6,7 @@
  * doorbells, and, where other hosts read the log, a try to send at once. If the
  * link is being sent on, its sender takes ours along.
  */
+#include "filter_impl.h"
 #include "internal.h"
 #include "probe.h"
 
@@ -286,7 +287,7 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 		if (err)
 			return err;
 	}
-	while (!ke_source_unpinned(&s->s, size)) {
+	while (unlikely(s->s.nremote) && !ke_source_unpinned(&s->s, size)) {
 		/* A send is reading there: the length of one system call. */
 		lib_unlock(&s->lock);
 		sched_yield();
@@ -295,6 +296,28 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 			return source_over(s);
 	}
 	return 0;
+}
+
+/*
+ * What the sinks' filters say of an event goes with it. It is judged once, and when there is
+ * room: other filters may be in force after waiting for that, and records are in the order
+ * of those. All pieces of an event say what the first one does.
+ */
+static noinline int append_judged(struct kecho_source *s, struct ke_event_info *info,
+				  const void *data, u32 len, unsigned int flags, u64 *seq)
+{
+	u64 size = ke_record_size(info, len);
+	int err;
+
+	do {
+		err = make_room(s, size, flags);
+		if (err)
+			return err;
+	} while (!ke_log_room(&s->s.log, size, s->s.limit));
+	if (!info->frag_offset)
+		ke_judge_event(s->s.judge, info, s->s.log.seq + 1, data, info->frag_total ?: len,
+			       &filter_ops);
+	return ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
 }
 
 static __always_inline int put_record(struct kecho_source *s, const struct ke_event_info *info,
@@ -326,7 +349,8 @@ static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, con
 	for (at = 0; at < len && !err; at += n) {
 		n = min_t(size_t, piece, len - at);
 		info.frag_offset = at;
-		err = put_record(s, &info, data + at, n, 0, seq);
+		err = info.judged ? append_judged(s, &info, data + at, n, 0, seq) :
+				    put_record(s, &info, data + at, n, 0, seq);
 		info.attrs_len = 0;
 		untold += n;
 		if (untold < s->s.log.size / TELL_PARTS || at + n == len)
@@ -361,6 +385,15 @@ static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, 
 	s->s.in_pieces = false;
 	pthread_cond_broadcast(&s->ch->k->changed);
 	return err;
+}
+
+static noinline int put_judged(struct kecho_source *s, struct ke_event_info *info,
+			       const void *data, size_t len, unsigned int flags, u64 *seq)
+{
+	info->judged = true;
+	if (ke_record_size(info, len) <= s->s.log.record_max)
+		return append_judged(s, info, data, len, flags, seq);
+	return put_pieces(s, info, data, len, flags, seq);
 }
 
 /* Another thread's event is going in piece by piece. */
@@ -426,7 +459,9 @@ static __always_inline int put_event(struct kecho_source *s, struct ke_event_inf
 	if (unlikely(len > KECHO_EVENT_MAX))
 		return lib_fail(-EMSGSIZE, "an event of %zu bytes; the most is %u", len,
 				KECHO_EVENT_MAX);
-	if (likely(ke_record_size(info, len) <= s->s.log.record_max))
+	if (unlikely(s->s.judge))
+		err = put_judged(s, info, data, len, flags, &seq);
+	else if (likely(ke_record_size(info, len) <= s->s.log.record_max))
 		err = put_record(s, info, data, len, flags, &seq);
 	else
 		err = put_pieces(s, info, data, len, flags, &seq);
@@ -507,16 +542,42 @@ int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 	err = begin(s, flags);
 	if (err)
 		return err;
+	/* Without room for that it is the sinks that judge it. */
+	info.judged = s->s.judge;
+	info.judged = info.judged && ke_record_size(&info, len) <= s->s.log.record_max;
 	do {
 		err = make_room(s, ke_record_size(&info, len), flags);
 		if (!err)
 			err = ke_log_reserve(&s->s.log, &info, len, s->s.limit, &data, &cookie);
 	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
-	lib_unlock(&s->lock);
 	if (!err)
 		*r = (struct kecho_reservation){ .data = data, .len = len, .cookie = cookie,
-						  .flags = flags };
+						  .seq = s->s.log.seq, .flags = flags };
+	lib_unlock(&s->lock);
 	return err;
+}
+
+/* Without room for what the filters say, or if they say nothing, its sinks judge it. */
+static noinline void judge_reserved(struct kecho_source *s, const struct kecho_reservation *r,
+				    u32 len, u64 time_ns)
+{
+	struct ke_event_info info = { .time_ns = time_ns };
+
+	ke_judge_event(s->s.judge, &info, r->seq, r->data, len, &filter_ops);
+	if (info.judged)
+		ke_log_judged(&s->s.log, r->cookie, info.bits, info.generation);
+}
+
+static int commit(struct kecho_source *s, const struct kecho_reservation *r, u32 len)
+{
+	u64 time_ns;
+
+	if (s->s.closed)
+		return source_over(s);
+	time_ns = stamp(r->flags);
+	if (unlikely(s->s.judge))
+		judge_reserved(s, r, len, time_ns);
+	return ke_log_commit(&s->s.log, r->cookie, len, time_ns);
 }
 
 int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len)
@@ -528,8 +589,7 @@ int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len
 	if (len > r->len)
 		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
 	lib_lock(&s->lock);
-	err = s->s.closed ? source_over(s) :
-			    ke_log_commit(&s->s.log, r->cookie, len, stamp(r->flags));
+	err = commit(s, r, len);
 	if (!err) {
 		s->stats.submitted++;
 		s->stats.bytes += len;

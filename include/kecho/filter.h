@@ -77,19 +77,25 @@ struct kecho_type;
 /*
  * kecho_sink_filter - from here on kecho_read() and callbacks get only those events that @f
  * says yes to; NULL: all. It takes the place of the one before, while events flow: each is
- * judged by one of them. Losses and ends come as without it.
+ * judged by one of them, those that are submitted after this has returned by @f. Losses and
+ * ends come as without it.
  * @type says what an event is (kecho/type.h): a struct, or NULL: plain bytes, which have no
  * fields. An event that is shorter than what the filter looks at is not for the sink. Neither
  * @f nor @type is kept.
- * Attributes are those of 10 ms ago at the most, as far as this node has heard of them;
- * ages are absent.
- * Does not block; any thread may call it. -EINVAL: it is one for KECHO_FOR_OUT; -EACCES: it
- * can't be made for @type, kecho_explain() has the reason; -ENOMEM.
+ * One for KECHO_FOR_EVENT is judged where the source is, with the attributes that its node
+ * has heard of, and what is for no sink of a host does not travel there. What the source did
+ * not judge, and all by one for KECHO_FOR_IN, is judged as it is read, with the attributes of
+ * 10 ms ago at the most. Ages are absent.
+ * Blocks until the sources of the channel judge by it; a node that does not answer in 2 s goes
+ * over to it later. Not from within a kecho_member_fn, where it would wait for itself: there
+ * it does not block. Any thread may call it. -EINVAL: it is one for KECHO_FOR_OUT; -EACCES: it
+ * can't be made for @type, kecho_explain() has the reason; -EPIPE: the sink has ended;
+ * -ESHUTDOWN: the channel was destroyed; -ENOMEM.
  */
 int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
 		      const struct kecho_type *type);
 
-/* Events that were not for it, ever. They count as read, and never as lost. */
+/* Events that were not for it, ever, wherever they were judged; never counted as lost. */
 uint64_t kecho_sink_filtered(const struct kecho_sink *s);
 
 /* ------------------------------------------------------------------- to try one */

@@ -408,6 +408,7 @@ struct kecho_reservation {
 	void *data;
 	size_t len;
 	uint64_t cookie;
+	uint64_t seq;		/* that the event has if it is committed */
 	unsigned int flags;
 };
 int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
