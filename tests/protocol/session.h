@@ -169,7 +169,7 @@ static bool judge(struct tnode *tn, const char *what, u64 bits)
 	}
 	list_for_each_entry(ts, &tn->src.streams, source_list) {
 		h_tx_lock(ts->link);
-		ke_tstream_want(ts, bits, false);
+		ke_tstream_want(ts, bits, false, 0);
 		h_tx_unlock(ts->link);
 	}
 	return !strcmp(what, "wanted");

@@ -1,0 +1,511 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Submitting.
+ *
+ * A submission is one append under the source's lock, a fence, a look at the
+ * doorbells, and, where other hosts read the log, a try to send at once. If the
+ * link is being sent on, its sender takes ours along.
+ */
+#include "filter_impl.h"
+#include "internal.h"
+#include "probe.h"
+
+/* The clock costs about as much as all the rest of a submission. */
+static u64 stamp(unsigned int flags)
+{
+	return flags & KECHO_NOTIME ? 0 : lib_clock_ns(CLOCK_REALTIME);
+}
+
+/* Others may see what was published; the source's lock is held. */
+void source_tell(struct kecho_source *s)
+{
+	struct ke_tstream *ts;
+
+	if (s->slot) {
+		client_tell(s);
+		return;
+	}
+	ke_log_publish(&s->s.log);
+	doorbell_ring(s->ch);
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (ts->link)
+			conn_kick(ts->link->owner);
+}
+
+/* A frozen channel waits for what had begun: it may be done now. No lock is held, and the
+ * source may be gone. */
+static void settle(struct kecho_channel *ch)
+{
+	struct kecho *k = ch->k;
+
+	if (ch->client) {
+		client_settle(k);
+		return;
+	}
+	pthread_mutex_lock(&k->lock);
+	ke_channel_settle(&ch->ch);
+	pthread_cond_broadcast(&k->changed);
+	pthread_mutex_unlock(&k->lock);
+}
+
+/* The same, and leave the source. Its unlock is the fence that the doorbells need. */
+static void tell_and_unlock(struct kecho_source *s)
+{
+	struct kecho_channel *ch = s->ch;
+
+	if (unlikely(s->s.frozen || s->s.nremote || s->slot)) {
+		bool frozen = s->s.frozen;
+
+		source_tell(s);
+		lib_unlock(&s->lock);
+		if (frozen)
+			settle(ch);
+		return;
+	}
+	ke_log_publish(&s->s.log);
+	lib_unlock(&s->lock);
+	doorbell_ring_fenced(ch);
+}
+
+/*
+ * How far the log may grow, for a record that ends at @end. The answer is in s->s.limit
+ * too, for the append: a node can lower it, so it is never an older one.
+ */
+static inline u64 limit(struct kecho_source *s, u64 end)
+{
+	return unlikely(s->slot) ? client_limit(s, end) : ke_source_limit(&s->s, end);
+}
+
+/* A gate's reader wakes us when it reaches this, half a log on. */
+static void set_want(struct kecho_source *s, u64 want)
+{
+	WRITE_ONCE(s->s.log.hdr->want, cpu_to_le64(want));
+	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* It has ended: by its owner, or with the channel. */
+int source_over(const struct kecho_source *s)
+{
+	if (READ_ONCE(s->ch->ch.ended))
+		return lib_fail(-ESHUTDOWN, "source of '%s': the channel was destroyed",
+				s->ch->ch.name);
+	if (s->end_error)
+		return lib_fail(s->end_error, "source of '%s': %s", s->ch->ch.name,
+				s->end_why[0] ? s->end_why : "kechod has ended it");
+	return lib_fail(-EPIPE, "source of '%s': it was closed", s->ch->ch.name);
+}
+
+static int refuse_frozen(struct kecho_source *s)
+{
+	s->stats.refused++;
+	return lib_fail(-EAGAIN, "source of '%s': the channel is frozen", s->ch->ch.name);
+}
+
+/* Whoever has held us up for too long is ended. Called and left with the source's lock. */
+static void end_stalled(struct kecho_source *s)
+{
+	struct kecho *k = s->ch->k;
+
+	lib_unlock(&s->lock);
+	pthread_mutex_lock(&k->lock);
+	ke_source_end_stalled(&s->s);
+	pthread_mutex_unlock(&k->lock);
+	lib_lock(&s->lock);
+}
+
+static int no_room(struct kecho_source *s, u64 size)
+{
+	s->stats.refused++;
+	if (s->slot)
+		client_refused(s, size);
+	else if (ke_source_stalled(&s->s, size))
+		end_stalled(s);
+	return lib_fail(-EAGAIN, "source of '%s': its log is full of what a `block` sink has yet "
+			"to read", s->ch->ch.name);
+}
+
+static bool must_wait(struct kecho_source *s, u64 size, u64 want)
+{
+	if (s->s.closed)
+		return false;
+	return source_held(s) || !ke_log_room(&s->s.log, size, ke_source_limit(&s->s, want));
+}
+
+/*
+ * Wait until the log may grow. Called and left with the source's lock; the kecho
+ * lock, which every change of a gate broadcasts under, comes first.
+ */
+static int look_for_room(struct kecho_source *s, u64 size)
+{
+	struct kecho *k = s->ch->k;
+	u64 end = s->s.log.end + 2 * size, half = s->s.log.size / 2;
+
+	source_tell(s);
+	s->stats.waited++;
+	if (s->slot) {
+		client_wait_for_room(s, size);
+		return s->s.closed ? source_over(s) : 0;
+	}
+	lib_unlock(&s->lock);
+	pthread_mutex_lock(&k->lock);
+	lib_lock(&s->lock);
+	set_want(s, end > half ? end - half : 1);
+	while (must_wait(s, size, end + half)) {
+		bool stalled = !source_held(s) && ke_source_stalled(&s->s, size);
+
+		lib_unlock(&s->lock);
+		if (stalled)
+			ke_source_end_stalled(&s->s);
+		else
+			lib_wait(k, lib_deadline(ROOM_LOOK_MS));
+		lib_lock(&s->lock);
+	}
+	set_want(s, 0);
+	pthread_mutex_unlock(&k->lock);
+	return s->s.closed ? source_over(s) : 0;
+}
+
+static noinline int wait_for_room(struct kecho_source *s, u64 size)
+{
+	int err;
+
+	s->inside++;
+	err = look_for_room(s, size);
+	s->inside--;
+	return err;
+}
+
+/* Room for a record of @size bytes; the source's lock is held. */
+static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags)
+{
+	u64 end = s->s.log.end + 2 * ke_record_align(size);
+	int err;
+
+	while (unlikely(source_held(s)) || !ke_log_room(&s->s.log, size, limit(s, end))) {
+		if (flags & KECHO_DONTWAIT)
+			return source_held(s) ? refuse_frozen(s) : no_room(s, size);
+		err = wait_for_room(s, size);
+		if (err)
+			return err;
+	}
+	while (unlikely(s->s.nremote) && !ke_source_unpinned(&s->s, size)) {
+		/* A send is reading there: the length of one system call. */
+		lib_unlock(&s->lock);
+		sched_yield();
+		lib_lock(&s->lock);
+		if (s->s.closed)
+			return source_over(s);
+	}
+	return 0;
+}
+
+/*
+ * What the sinks' filters say of an event goes with it. It is judged once, and when there is
+ * room: other filters may be in force after waiting for that, and records are in the order
+ * of those. All pieces of an event say what the first one does.
+ */
+static noinline int append_judged(struct kecho_source *s, struct ke_event_info *info,
+				  const void *data, u32 len, unsigned int flags, u64 *seq)
+{
+	u64 size = ke_record_size(info, len);
+	int err;
+
+	do {
+		err = make_room(s, size, flags);
+		if (err)
+			return err;
+	} while (!ke_log_room(&s->s.log, size, s->s.limit));
+	if (!info->frag_offset)
+		ke_judge_event(s->s.judge, info, s->s.log.seq + 1, data, info->frag_total ?: len,
+			       &filter_ops);
+	return ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+}
+
+static __always_inline int put_record(struct kecho_source *s, const struct ke_event_info *info,
+				      const void *data, u32 len, unsigned int flags, u64 *seq)
+{
+	int err;
+
+	do {
+		err = make_room(s, ke_record_size(info, len), flags);
+		if (!err)
+			err = ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
+	return err;
+}
+
+/*
+ * Others begin with an event when a part of the log is full of it, so that `latest` sinks
+ * can keep up with one that is larger than the log; they aren't woken for each piece. Who
+ * waits for room tells them too, and the caller of the last.
+ */
+static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, const u8 *data,
+			  size_t len, u32 piece, u64 *seq)
+{
+	size_t at, untold = 0;
+	u32 n;
+	int err = 0;
+
+	info.frag_total = len;
+	for (at = 0; at < len && !err; at += n) {
+		n = min_t(size_t, piece, len - at);
+		info.frag_offset = at;
+		err = info.judged ? append_judged(s, &info, data + at, n, 0, seq) :
+				    put_record(s, &info, data + at, n, 0, seq);
+		info.attrs_len = 0;
+		untold += n;
+		if (untold < s->s.log.size / TELL_PARTS || at + n == len)
+			continue;
+		source_tell(s);
+		untold = 0;
+	}
+	return err;
+}
+
+/* An event that is larger than a record. Nobody else appends between its pieces. */
+static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, const u8 *data,
+		      size_t len, unsigned int flags, u64 *seq)
+{
+	u32 piece = ke_payload_max(s->s.log.size) - 64 - KE_EVENT_ATTRS_MAX;
+	u64 all = len + (len / piece + 1) * 64;
+	int err;
+
+	if ((flags & KECHO_DONTWAIT) && limit(s, s->s.log.end + all) < s->s.log.end + all) {
+		if (all <= s->s.log.size)
+			return no_room(s, all);
+		s->stats.refused++;
+		return -EMSGSIZE;
+	}
+	while (unlikely(source_held(s))) {
+		err = flags & KECHO_DONTWAIT ? refuse_frozen(s) : wait_for_room(s, 0);
+		if (err)
+			return err;
+	}
+	s->s.in_pieces = true;
+	err = put_all_pieces(s, *info, data, len, piece, seq);
+	s->s.in_pieces = false;
+	pthread_cond_broadcast(&s->ch->k->changed);
+	return err;
+}
+
+static noinline int put_judged(struct kecho_source *s, struct ke_event_info *info,
+			       const void *data, size_t len, unsigned int flags, u64 *seq)
+{
+	info->judged = true;
+	if (ke_record_size(info, len) <= s->s.log.record_max)
+		return append_judged(s, info, data, len, flags, seq);
+	return put_pieces(s, info, data, len, flags, seq);
+}
+
+/* Another thread's event is going in piece by piece. */
+static void wait_for_pieces(struct kecho_source *s)
+{
+	struct kecho *k = s->ch->k;
+
+	s->inside++;
+	lib_unlock(&s->lock);
+	pthread_mutex_lock(&k->lock);
+	lib_lock(&s->lock);
+	while (s->s.in_pieces && !s->s.closed) {
+		lib_unlock(&s->lock);
+		lib_wait(k, lib_deadline(ROOM_LOOK_MS));
+		lib_lock(&s->lock);
+	}
+	s->inside--;
+	pthread_mutex_unlock(&k->lock);
+}
+
+static unsigned int type_of(unsigned int flags)
+{
+	return flags / KECHO_TYPED(1);
+}
+
+/* Left with the source's lock, which is given back. */
+static noinline int refuse_to_begin(struct kecho_source *s, unsigned int flags)
+{
+	int err;
+
+	if (s->s.closed)
+		err = source_over(s);
+	else if (s->s.in_pieces)
+		err = lib_fail(-EAGAIN, "source of '%s': another event is going in piece by piece",
+			       s->ch->ch.name);
+	else
+		err = lib_fail(-EINVAL, "source of '%s': no type has the number %u",
+			       s->ch->ch.name, type_of(flags));
+	lib_unlock(&s->lock);
+	return err;
+}
+
+static inline int begin(struct kecho_source *s, unsigned int flags)
+{
+	if (unlikely(lib_forked(s->ch->k)))
+		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
+				s->ch->ch.name);
+	lib_lock(&s->lock);
+	while (unlikely(s->s.in_pieces) && !s->s.closed && !(flags & KECHO_DONTWAIT))
+		wait_for_pieces(s);
+	if (likely(!s->s.in_pieces && !s->s.closed && type_of(flags) <= s->ntypes))
+		return 0;
+	return refuse_to_begin(s, flags);
+}
+
+/* Inline, as what it calls: the note of the probe looks large to compilers. */
+static __always_inline int put_event(struct kecho_source *s, struct ke_event_info *info,
+				     const void *data, size_t len, unsigned int flags)
+{
+	u64 seq = 0;
+	int err;
+
+	if (unlikely(len > KECHO_EVENT_MAX))
+		return lib_fail(-EMSGSIZE, "an event of %zu bytes; the most is %u", len,
+				KECHO_EVENT_MAX);
+	if (unlikely(s->s.judge))
+		err = put_judged(s, info, data, len, flags, &seq);
+	else if (likely(ke_record_size(info, len) <= s->s.log.record_max))
+		err = put_record(s, info, data, len, flags, &seq);
+	else
+		err = put_pieces(s, info, data, len, flags, &seq);
+	if (!err) {
+		s->stats.submitted++;
+		s->stats.bytes += len;
+		PROBE(submit, s->s.member.id, len, seq);
+	}
+	return err;
+}
+
+ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, size_t n,
+			    unsigned int flags)
+{
+	u64 time_ns = stamp(flags);
+	struct ke_event_info info;
+	size_t i;
+	int err = begin(s, flags);
+
+	if (err)
+		return err;
+	for (i = 0; i < n && !err; i++) {
+		info = (struct ke_event_info){ .time_ns = time_ns, .type = type_of(flags) };
+		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
+	}
+	tell_and_unlock(s);
+	return err && i == 1 ? err : err ? (ssize_t)i - 1 : (ssize_t)i;
+}
+
+static int submit_one(struct kecho_source *s, struct ke_event_info *info, const void *data,
+		      size_t len, unsigned int flags)
+{
+	int err = begin(s, flags);
+
+	if (err)
+		return err;
+	err = put_event(s, info, data, len, flags);
+	tell_and_unlock(s);
+	return err;
+}
+
+int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = stamp(flags), .type = type_of(flags) };
+
+	return submit_one(s, &info, data, len, flags);
+}
+
+int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
+		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = stamp(flags), .type = type_of(flags) };
+	struct ke_attrs set = { 0 };
+	int err = attrs_load(&set, attrs, nattrs);
+
+	if (!err && set.len > KE_EVENT_ATTRS_MAX)
+		err = lib_fail(-E2BIG, "an event's attributes of %u bytes; the most is %d", set.len,
+			       KE_EVENT_ATTRS_MAX);
+	info.attrs = set.buf;
+	info.attrs_len = set.len;
+	if (!err)
+		err = submit_one(s, &info, data, len, flags);
+	ke_attrs_free(&set);
+	return err;
+}
+
+int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
+		  struct kecho_reservation *r)
+{
+	struct ke_event_info info = { .type = type_of(flags) };
+	u64 cookie;
+	void *data;
+	int err;
+
+	if (len > ke_payload_max(s->s.log.size))
+		return lib_fail(-EMSGSIZE, "a reservation of %zu bytes; the most is %u", len,
+				ke_payload_max(s->s.log.size));
+	err = begin(s, flags);
+	if (err)
+		return err;
+	/* Without room for that it is the sinks that judge it. */
+	info.judged = s->s.judge;
+	info.judged = info.judged && ke_record_size(&info, len) <= s->s.log.record_max;
+	do {
+		err = make_room(s, ke_record_size(&info, len), flags);
+		if (!err)
+			err = ke_log_reserve(&s->s.log, &info, len, s->s.limit, &data, &cookie);
+	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
+	if (!err)
+		*r = (struct kecho_reservation){ .data = data, .len = len, .cookie = cookie,
+						  .seq = s->s.log.seq, .flags = flags };
+	lib_unlock(&s->lock);
+	return err;
+}
+
+/* Without room for what the filters say, or if they say nothing, its sinks judge it. */
+static noinline void judge_reserved(struct kecho_source *s, const struct kecho_reservation *r,
+				    u32 len, u64 time_ns)
+{
+	struct ke_event_info info = { .time_ns = time_ns };
+
+	ke_judge_event(s->s.judge, &info, r->seq, r->data, len, &filter_ops);
+	if (info.judged)
+		ke_log_judged(&s->s.log, r->cookie, info.bits, info.generation);
+}
+
+static int commit(struct kecho_source *s, const struct kecho_reservation *r, u32 len)
+{
+	u64 time_ns;
+
+	if (s->s.closed)
+		return source_over(s);
+	time_ns = stamp(r->flags);
+	if (unlikely(s->s.judge))
+		judge_reserved(s, r, len, time_ns);
+	return ke_log_commit(&s->s.log, r->cookie, len, time_ns);
+}
+
+int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len)
+{
+	int err;
+
+	if (lib_forked(s->ch->k))
+		return -EBADF;
+	if (len > r->len)
+		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
+	lib_lock(&s->lock);
+	err = commit(s, r, len);
+	if (!err) {
+		s->stats.submitted++;
+		s->stats.bytes += len;
+		PROBE(submit, s->s.member.id, len, (u64)0);
+	}
+	tell_and_unlock(s);
+	return err;
+}
+
+void kecho_abort(struct kecho_source *s, struct kecho_reservation *r)
+{
+	if (lib_forked(s->ch->k))
+		return;
+	lib_lock(&s->lock);
+	if (!s->s.closed)
+		ke_log_abort(&s->s.log, r->cookie);
+	tell_and_unlock(s);
+}
