@@ -64,13 +64,13 @@ static bool find(const u8 *buf, u32 len, const void *name, size_t name_len, stru
 	return false;
 }
 
-/* Of a set. */
-static u32 count(const u8 *buf, u32 len)
+u32 ke_attrs_count(const void *buf, u32 len)
 {
+	const u8 *p = buf;
 	struct entry e;
 	u32 n = 0;
 
-	for (; take_apart(buf, len, &e); buf += e.size, len -= e.size)
+	for (; take_apart(p, len, &e); p += e.size, len -= e.size)
 		n++;
 	return n;
 }
@@ -213,7 +213,7 @@ int ke_attrs_set(struct ke_attrs *a, const char *name, const struct ke_value *v,
 /* Takes @buf, which is a set, with @ages as they travel, or NULL: set now. */
 static int take(struct ke_attrs *a, u8 *buf, u32 len, const u8 *ages, u64 now_ms)
 {
-	u32 n = count(buf, len), i;
+	u32 n = ke_attrs_count(buf, len), i;
 	struct ke_attr_since *since = NULL;
 
 	if (n) {
@@ -299,7 +299,7 @@ static const u8 *get_set(struct ke_in *in, u32 *len, const u8 **ages)
 
 	if (!set || !ke_attrs_check(set, *len))
 		return NULL;
-	*ages = ke_get(in, count(set, *len) * sizeof(u32));
+	*ages = ke_get(in, ke_attrs_count(set, *len) * sizeof(u32));
 	return *ages ? set : NULL;
 }
 
@@ -346,7 +346,7 @@ int ke_attrs_merge(struct ke_attrs *a, struct ke_in *in, u64 now_ms)
 
 	set = get_set(in, &len, &ages);
 	if (set)
-		versions = ke_get(in, count(set, len) * sizeof(u64));
+		versions = ke_get(in, ke_attrs_count(set, len) * sizeof(u64));
 	if (!versions)
 		return -EPROTO;
 	for (i = 0; taken >= 0 && take_apart(set, len, &e); i++, set += e.size, len -= e.size) {

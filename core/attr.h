@@ -68,8 +68,9 @@ int ke_attrs_find(const void *buf, u32 len, const char *name, struct ke_value *v
 /* How long ago it was set. -ENOENT. */
 s64 ke_attrs_age_ms(const struct ke_attrs *a, const char *name, u64 now_ms);
 
-/* Whether a run from elsewhere is a set; it may hold anything. */
+/* Whether a run from elsewhere is a set; it may hold anything. How many are in one. */
 bool ke_attrs_check(const void *buf, u32 len);
+u32 ke_attrs_count(const void *buf, u32 len);
 
 /* A checked copy, all of it set now, replaces what was there. -EPROTO: it is no set; -E2BIG;
  * -ENOMEM. */

@@ -113,6 +113,19 @@ static void changed(struct ke_node *n)
 		n->house->changed(n->owner);
 }
 
+static void tell_house(struct ke_channel *ch, const struct ke_member *own,
+		       const struct ke_remote *remote)
+{
+	if (ch->node->house->live)
+		ch->node->house->live(ch, own, remote);
+}
+
+static void tell_house_node(struct ke_node *n, const struct ke_peer *p)
+{
+	if (n->house->live_node)
+		n->house->live_node(n, p);
+}
+
 static u64 number(struct ke_node *n)
 {
 	WRITE_ONCE(n->change, n->change + 1);
@@ -126,6 +139,7 @@ int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v)
 	if (err)
 		return err;
 	n->attrs_change = number(n);
+	tell_house_node(n, NULL);
 	changed(n);
 	ke_node_refilter(n);
 	return 0;
@@ -139,6 +153,7 @@ int ke_channel_set(struct ke_channel *ch, const char *name, const struct ke_valu
 		return err;
 	ch->attrs_version++;
 	ch->attrs_change = number(ch->node);
+	tell_house(ch, NULL, NULL);
 	changed(ch->node);
 	ke_channel_refilter(ch);
 	return 0;
@@ -154,6 +169,7 @@ int ke_member_set(struct ke_member *m, const char *name, const struct ke_value *
 		return err;
 	m->attrs_change = number(n);
 	list_move_tail(&m->changed, &m->channel->changed);
+	tell_house(m->channel, m, NULL);
 	changed(n);
 	ke_member_refilter(m);
 	return 0;
@@ -166,34 +182,40 @@ static int channel_in(struct ke_channel *ch, struct ke_in *in, u64 heard_ms)
 	int newer = ke_attrs_merge(&ch->attrs, in, heard_ms);
 
 	/* Something may have been taken before memory ran out. */
-	ch->attrs_version += newer != 0;
-	if (newer)
+	if (newer) {
+		ch->attrs_version++;
+		tell_house(ch, NULL, NULL);
 		ke_channel_refilter(ch);
+	}
 	return min(newer, 0);
 }
 
 static int member_in(struct ke_presence *pr, u64 id, struct ke_in *in, u64 heard_ms)
 {
 	struct ke_remote *m = ke_remote_find(pr, id);
-
 	int err;
 
 	/* It changed before it was named, which it will be. */
 	if (!m)
 		return 0;
 	err = ke_attrs_get(&m->attrs, in, heard_ms);
-	if (!err && m->role == KE_SINK)
+	if (err)
+		return err;
+	tell_house(pr->channel, NULL, m);
+	if (m->role == KE_SINK)
 		ke_sink_refilter(pr->channel, id);
-	return err;
+	return 0;
 }
 
 static int node_in(struct ke_peer *p, struct ke_in *in, u64 heard_ms)
 {
 	int err = ke_attrs_get(&p->attrs, in, heard_ms);
 
-	if (!err)
-		ke_peer_refilter(p);
-	return err;
+	if (err)
+		return err;
+	tell_house_node(p->node, p);
+	ke_peer_refilter(p);
+	return 0;
 }
 
 int ke_attr_in(struct ke_link *l, u32 index, struct ke_in *in)

@@ -95,6 +95,11 @@ struct ke_house {
 	void (*shared)(struct ke_link *link, struct ke_channel *ch, struct ke_in *in);
 	/* A member has joined, left, failed, changed. */
 	void (*member)(struct ke_remote *m);
+	/* Live attributes are others now: of our node or @p; of a member, ours or another's,
+	 * or with neither of @ch. May be NULL. */
+	void (*live_node)(struct ke_node *n, const struct ke_peer *p);
+	void (*live)(struct ke_channel *ch, const struct ke_member *own,
+		     const struct ke_remote *remote);
 	/* A source has a type more. May be NULL. */
 	void (*announced)(struct ke_remote *m, u32 index);
 	/* Readers that wait for it start at @pos, after @seq; those that block only if

@@ -30,6 +30,8 @@ SIZE(struct kecho_ctl_stats, 128);
 SIZE(struct kecho_ctl_link, 192);
 SIZE(struct kecho_ctl_channel_info, 152);
 SIZE(struct kecho_ctl_ping, 24);
+SIZE(struct kecho_live_entry, 16);
+SIZE(struct kecho_live_slot, 1024);
 SIZE(struct kecho_note_feed, 48);
 SIZE(struct kecho_note_feed_end, 24);
 SIZE(struct kecho_note_type, 16);

@@ -26,6 +26,7 @@ void kd_channel_put(struct kd_channel *c)
 	if (--c->refs)
 		return;
 	kd_bells_free(c);
+	kd_live_free(c);
 	kd_keep_no_channel(c);
 	if (!c->ch.ended)
 		ke_reg_leave(c->d->k.reg, c->ch.name);

@@ -171,6 +171,7 @@ struct kd_channel {
 	u64 cookie;
 	unsigned int due;	/* nodes that owe us their counters */
 	struct kd_entries stats;	/* theirs */
+	struct kd_live *live;	/* what it shows of attributes; NULL: nobody has asked */
 };
 
 struct kd_opening {
@@ -479,6 +480,14 @@ void kd_destroyed(struct ke_channel *ch);
 void kd_ends_look(struct kd *d);
 void kd_end_sources(struct kd_opening *o);
 u32 kd_lagging(struct ke_channel *ch, const struct ke_in *marks);
+
+/* live.c */
+void kd_live_request(const struct kd_request *r);
+void kd_live_channel(const struct kd_channel *c);
+void kd_live_own(const struct kd_channel *c, const struct ke_member *m, bool there);
+void kd_live_remote(const struct ke_remote *m);
+void kd_live_node(struct kd *d, const struct ke_peer *p);
+void kd_live_free(struct kd_channel *c);
 
 /* stall.c */
 void kd_source_stalls(struct kd_source *src, u64 limit);

@@ -94,6 +94,22 @@ static void repair(struct ke_channel *ch)
 		ke_reg_repair(d->k.reg, ch->name);
 }
 
+static void live_node(struct ke_node *n, const struct ke_peer *p)
+{
+	kd_live_node(kd_of(n), p);
+}
+
+static void live(struct ke_channel *ch, const struct ke_member *own,
+		 const struct ke_remote *remote)
+{
+	if (remote)
+		kd_live_remote(remote);
+	else if (own)
+		kd_live_own(ch->owner, own, true);
+	else
+		kd_live_channel(ch->owner);
+}
+
 static void pong(struct ke_link *l, u64 sent)
 {
 	struct conn *c = l->owner;
@@ -123,6 +139,8 @@ void kd_house_init(struct kd *d)
 	h->share_channel = no_channel;
 	h->shared = shared;
 	h->member = kd_tell_remote;
+	h->live_node = live_node;
+	h->live = live;
 	h->started = kd_mirror_started;
 	h->published = kd_mirror_published;
 	h->ended = kd_mirror_ended;

@@ -148,6 +148,7 @@ void kd_tell_remote(struct ke_remote *m)
 	struct kd_opening *o;
 
 	c->d->changed = true;
+	kd_live_remote(m);
 	if (m->state != KE_JOINED)
 		PROBE(member_gone, c->ch.name, m->id, m->state);
 	list_for_each_entry(o, &c->openings, channel_list)
@@ -161,6 +162,7 @@ void kd_tell_member(struct kd_channel *c, const struct ke_member *m, u8 state)
 	struct kecho_ctl_member out;
 	struct kd_opening *o;
 
+	kd_live_own(c, m, state == KECHO_JOINED);
 	if (state == KECHO_JOINED)
 		PROBE(join, c->ch.name, m->id, m->role);
 	else if (state == KECHO_LEFT)

@@ -122,6 +122,8 @@ struct client_channel {
 	struct list_head bells;
 	/* Loaded under a source's lock; who has replaced it takes each of those once. */
 	struct client_bells *ring;
+	const void *live;	/* its table of attributes, of the node of @live_generation */
+	u32 live_generation;
 	struct lib_lock lock;	/* of @sleep */
 	struct client_bells *sleep;
 	/* What sinks sleep on while there is no doorbell. */
@@ -200,6 +202,12 @@ int client_announce(struct kecho_source *s, const struct kecho_type *t);
 int client_announce_again(struct kecho_source *s);
 int client_type(struct kecho_channel *ch, uint64_t member, unsigned int number,
 		struct kecho_type **out);
+
+/* client_live.c */
+int client_live_get(const struct kecho_channel *ch, u64 member, const char *name,
+		    struct kecho_value *v, void *buf, size_t size);
+void client_live_open(struct kecho_channel *ch);
+void client_live_drop(struct client_channel *cc);
 
 /* client_room.c */
 void client_room_wake(struct kecho_source *s);

@@ -81,11 +81,13 @@ int client_get(struct kecho_channel *ch, uint64_t member, const char *name,
 	       struct kecho_value *v, void *buf, size_t size)
 {
 	const struct ke_attrs *own, *node;
-	int err = -EAGAIN;
+	int err;
 
-	/* Of a member that has gone the node knows nothing any more; we do. */
 	pthread_mutex_lock(&ch->k->lock);
-	if (member && find_gone(ch, member, &own, &node))
+	client_live_open(ch);
+	err = client_live_get(ch, member, name, v, buf, size);
+	/* Of a member that has gone the node knows nothing any more; we do. */
+	if (err == -EAGAIN && member && find_gone(ch, member, &own, &node))
 		err = strncmp(name, "node.", 5) ? value_find(own, name, v, buf, size) :
 						  value_find(node, name + 5, v, buf, size);
 	pthread_mutex_unlock(&ch->k->lock);

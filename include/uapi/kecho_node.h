@@ -16,7 +16,8 @@
  * Memory. Each page has one user who may write it:
  *	a source's log		written by its process, mapped before the node seals it;
  *				all others have it read-only
- *	a mirror, the limits	written by the node; read-only for processes
+ *	a mirror, the limits,	written by the node; read-only for processes
+ *	a channel's attributes
  *	the gates		written by the process, read by the node only
  * A doorbell is of one channel, one user who rings and one who sleeps; both may write
  * it, and nothing but the wake-ups from the one to the other depends on it.
@@ -30,6 +31,7 @@
  *   1  all of it
  *      rings in the gates, rung in the limits
  *      ANNOUNCE, TYPE, NOTE_TYPE
+ *      ages of attributes; LIVE
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -70,6 +72,7 @@ enum kecho_cmd {
 	KECHO_CMD_STILL,
 	KECHO_CMD_ANNOUNCE,
 	KECHO_CMD_TYPE,
+	KECHO_CMD_LIVE,
 
 	KECHO_NOTE_FEED = 64,	/* a sink reads a log from here on */
 	KECHO_NOTE_FEED_END,
@@ -234,6 +237,40 @@ struct kecho_ctl_sink {
 	__le32 sink;
 	__le32 pad;
 };
+
+/*
+ * LIVE, of a struct kecho_ctl_channel. Answer: a descriptor, read-only, of KECHO_LIVE_SIZE
+ * bytes, in which the node shows the live attributes of the channel and its members, so that
+ * reading one is no request. KECHO_LIVE_INDEX entries come first. A member's is one of
+ * KECHO_LIVE_PROBES from number @member modulo KECHO_LIVE_INDEX on, around the end; it names
+ * one of the KECHO_LIVE_SLOTS slots behind them. Slot 0 is the channel's.
+ *
+ * Not all are there: who has more than fits, or comes when there is no room, is asked about.
+ * The same if a slot is another's by now, or does not keep still: copy it, and see that
+ * @version was even before and is the same after.
+ */
+struct kecho_live_entry {
+	__le64 member;		/* 0: none */
+	__le32 slot;
+	__le32 pad;
+};
+
+struct kecho_live_slot {
+	__le32 version;		/* odd: it is being written */
+	__le16 own, node;	/* bytes of the member's set, and of its node's behind it */
+	__le64 member;		/* whose it is; the channel's: 0 */
+	__le16 len;		/* of @data */
+	__u8 pad[6];
+	/* The sets; then, from a multiple of 8 on, when each of their attributes was set: __le64
+	 * milliseconds of CLOCK_MONOTONIC, perhaps before its beginning. */
+	__u8 data[1000];
+};
+
+#define KECHO_LIVE_INDEX	2048
+#define KECHO_LIVE_PROBES	16
+#define KECHO_LIVE_SLOTS	1024
+#define KECHO_LIVE_SLOTS_AT	(KECHO_LIVE_INDEX * 16)
+#define KECHO_LIVE_SIZE		(KECHO_LIVE_SLOTS_AT + KECHO_LIVE_SLOTS * 1024)
 
 enum kecho_what { KECHO_OF_NODE = 1, KECHO_OF_CHANNEL, KECHO_OF_MEMBER };
 

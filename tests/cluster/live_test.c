@@ -5,6 +5,9 @@
  *
  *	near 10.98.0.1 [livea]---veth---[liveb] 10.98.0.2 far
  */
+#include <pthread.h>
+#include <sys/resource.h>
+
 #include "net.h"
 #include "pair.h"
 
@@ -20,6 +23,8 @@ enum {
 #endif
 	SETS = 100000,
 	DAEMON_SETS = 2000,	/* each asks kechod */
+	READS = 20000,
+	LETTERS = 200,
 	DELAY_MS = 10,
 	FRAME_BYTES = 100,	/* that tells of one small attribute, at most */
 };
@@ -46,6 +51,22 @@ static u64 age_of(struct kecho_channel *ch, u64 member, const char *name)
 	struct kecho_value v = { .age_ns = U64_MAX };
 
 	return kecho_member_get(ch, member, name, &v, NULL, 0) ? U64_MAX : v.age_ns;
+}
+
+/* A member's, or the channel's (0). */
+static bool is_text(struct kecho_channel *ch, u64 member, size_t len)
+{
+	char buf[KECHO_ATTR_VALUE_MAX];
+	struct kecho_value v;
+	int err = member ? kecho_member_get(ch, member, "text", &v, buf, sizeof(buf)) :
+			   kecho_channel_get(ch, "text", &v, buf, sizeof(buf));
+
+	return !err && v.len == len && (!len || (buf[0] == 'x' && buf[len - 1] == 'x'));
+}
+
+static void must_set(struct kecho_source *s, const char *text)
+{
+	is_eq(kecho_source_set(s, "text", kecho_string(text)), 0, "set");
 }
 
 static u64 channel_age(struct kecho_channel *ch, const char *name)
@@ -114,6 +135,108 @@ TEST(set_often)
 		most = (took_ms / DELAY_MS + 2 + took_ms / 250) * FRAME_BYTES;
 		ok(sent <= most, "%llu bytes in %llu ms", (unsigned long long)sent,
 		   (unsigned long long)took_ms);
+	}
+	pair_end(&p);
+}
+
+/* Whoever it is attached to, a process waits for nobody to read one. */
+TEST(reads_alone)
+{
+	struct rusage before, after;
+	struct pair p = {};
+	u64 id, begun;
+	int i;
+
+	ARENA();
+	if (pair_stream(&p, "alone", KECHO_LATEST)) {
+		id = kecho_source_id(p.src);
+		is_eq(kecho_source_set(p.src, "load", kecho_i64(1)), 0, "load");
+		ok(comes_true(is_load(p.ch[1], id, "load", 1)), "it is seen");
+		getrusage(RUSAGE_THREAD, &before);
+		begun = now_ns();
+		for (i = 0; i < READS; i++)
+			ok(is_load(p.ch[1], id, "load", 1), "read %d", i);
+		pr_info("# %llu ns for each read\n",
+			(unsigned long long)(now_ns() - begun) / READS);
+		getrusage(RUSAGE_THREAD, &after);
+		ok(after.ru_nvcsw - before.ru_nvcsw < READS / 100, "it slept %ld times",
+		   after.ru_nvcsw - before.ru_nvcsw);
+		is_eq(kecho_member_get(p.ch[1], id, "none", &(struct kecho_value){}, NULL, 0),
+		      -ENOENT, "one that isn't there");
+	}
+	pair_end(&p);
+}
+
+/* What its user has set a process sees, whether kechod has room to show it or not. */
+TEST(of_any_size)
+{
+	static char text[KECHO_ATTR_VALUE_MAX];
+	struct pair p = {};
+	u64 id;
+	int i;
+
+	ARENA();
+	memset(text, 'x', sizeof(text));
+	if (pair_stream(&p, "sizes", KECHO_LATEST)) {
+		id = kecho_source_id(p.src);
+		for (i = 1; i < 40; i++) {
+			text[i * 25] = 0;
+			is_eq(kecho_source_set(p.src, "text", kecho_string(text)), 0, "set %d", i);
+			is_eq(kecho_channel_set(p.ch[0], "text", kecho_string(text)), 0, "set %d",
+			      i);
+			ok(is_text(p.ch[0], id, i * 25), "of %d bytes", i * 25);
+			ok(is_text(p.ch[0], 0, i * 25), "the channel's");
+			ok(comes_true(is_text(p.ch[1], id, i * 25)), "at the other one's");
+			text[i * 25] = 'x';
+			is_eq(kecho_source_set(p.src, "text", kecho_string("")), 0, "none");
+			ok(is_text(p.ch[0], id, 0), "of none");
+		}
+	}
+	pair_end(&p);
+}
+
+static void *sets_texts(void *arg)
+{
+	char text[LETTERS + 1];
+	struct pair *p = arg;
+	u64 until = now_ns() + WAIT_MS * 1000000ull;
+	int i;
+
+	for (i = 0; now_ns() < until; i++) {
+		memset(text, 'a' + i % 26, LETTERS);
+		text[i * 7 % LETTERS] = 0;
+		must_set(p->src, text);
+	}
+	must_set(p->src, "");
+	return NULL;
+}
+
+/* One that is read while it is set is the one or the other. */
+TEST(whole)
+{
+	struct pair p = {};
+	pthread_t setter;
+	u64 id, n = 0;
+	char buf[LETTERS];
+	struct kecho_value v = { .len = 1 };
+	size_t i;
+
+	ARENA();
+	if (pair_stream(&p, "whole", KECHO_LATEST)) {
+		id = kecho_source_id(p.src);
+		must_set(p.src, "begun");
+		ok(comes_true(!kecho_member_get(p.ch[1], id, "text", &v, buf, sizeof(buf))),
+		   "seen");
+		must(!pthread_create(&setter, NULL, sets_texts, &p), "a thread");
+		do {
+			is_eq(kecho_member_get(p.ch[1], id, "text", &v, buf, sizeof(buf)), 0,
+			      "read");
+			for (i = 1; i < v.len && memcmp(buf, "begun", 5); i++)
+				is_eq(buf[i], buf[0], "one letter");
+			n++;
+		} while (v.len || n < 2);
+		pthread_join(setter, NULL);
+		pr_info("# read %llu times\n", (unsigned long long)n);
 	}
 	pair_end(&p);
 }
@@ -216,4 +339,4 @@ TEST(hosts)
 	ok(comes_true(net_unwire()), "no wire is left");
 }
 
-TESTS(live, ages, set_often, next_kechod, hosts);
+TESTS(live, ages, set_often, reads_alone, of_any_size, whole, next_kechod, hosts);

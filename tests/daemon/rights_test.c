@@ -43,6 +43,7 @@ static int map_writable(int fd, size_t size)
 /* In a process of another user: it gets logs and pages, and can write to none. */
 static int cannot_write(void *arg)
 {
+	struct kecho_ctl_channel c = { .on = 0 };
 	struct kecho_attach a = { .abi = 1 };
 	struct raw_source *s = arg;
 	struct raw_feed *f;
@@ -70,7 +71,16 @@ static int cannot_write(void *arg)
 	if (!map_writable(f->fd, 4096) || write(f->fd, "x", 1) > 0 || !ftruncate(f->fd, 0))
 		return 15;
 	p = mmap(NULL, 4096, PROT_READ, MAP_SHARED, f->fd, 0);
-	return p == MAP_FAILED || !mprotect(p, 4096, PROT_READ | PROT_WRITE) ? 16 : 0;
+	if (p == MAP_FAILED || !mprotect(p, 4096, PROT_READ | PROT_WRITE))
+		return 16;
+	c.channel = ch;
+	if (raw_call_fds(&r, KECHO_CMD_LIVE, &c, sizeof(c), NULL, 0, fd, 1))
+		return 18;
+	p = mmap(NULL, KECHO_LIVE_SIZE, PROT_READ, MAP_SHARED, fd[0], 0);
+	if (p == MAP_FAILED || !mprotect(p, 4096, PROT_READ | PROT_WRITE))
+		return 19;
+	return !map_writable(fd[0], 4096) || !open_again(fd[0], O_RDWR) ||
+	       !open_again(fd[0], O_TRUNC) || !ftruncate(fd[0], 0) ? 20 : 0;
 }
 
 TEST(pages)
