@@ -81,6 +81,27 @@ a source joined in zone north
 a source left
 a sink left" "it saw all of them come and go"
 
+ch=$(channel jobs)
+loads=$(channel loads)
+start_example "$dir/taken" load "$ch" "$loads" 2
+worker=$pid
+load_is() { # N
+	"$kecho" ls --attrs load "$ch" 2>/dev/null | grep -q "sink .* load=$1\$"
+}
+job() { # URGENCY NAME
+	echo "$2" | "$kecho" pub --event-attr urgency="$1" "$ch"
+}
+until_true joined "$loads" sink 1
+for step in '30 10 put-off' '30 40 urgent' '5 10 now'; do
+	read -r load urgency name <<<"$step"
+	echo "$load" | "$kecho" pub "$loads"
+	until_true load_is "$load"
+	claim $? "a load of $load is an attribute"
+	job "$urgency" "$name"
+done
+code_of "$worker"
+is "$(<"$dir/taken")" $'urgent\nnow' "load takes what is urgent enough"
+
 ch=$(channel chat)
 mkfifo "$dir/ann.in" "$dir/bob.in"
 exec 3<>"$dir/ann.in" 4<>"$dir/bob.in"
