@@ -27,11 +27,13 @@ struct view {
 	struct kecho_filter_value slot[KE_FILTER_SLOTS_MAX];
 	struct ke_filter_str str[KE_FILTER_SLOTS_MAX];
 	void *copy[KE_FILTER_SLOTS_MAX];	/* of what was looked up, KE_ATTR_VALUE_MAX bytes */
+	struct ke_program *program[KE_TYPES_MAX];	/* for its types, as far as they came */
 };
 
 struct sink_filter {
 	struct ke_filter *f;
-	struct ke_program *program;
+	struct ke_program *program;	/* for events of no announced type */
+	struct ke_program *bytes;	/* for those whose type is not known */
 	struct ke_filter_state *state;
 	char *name[KE_FILTER_SLOTS_MAX];	/* of each slot, as kecho_member_get() calls it */
 	void *views;		/* a tree of struct view */
@@ -54,6 +56,8 @@ static void free_view(void *view)
 
 	for (i = 0; i < v->n; i++)
 		free(v->copy[i]);
+	for (i = 0; i < KE_TYPES_MAX; i++)
+		ke_program_free(v->program[i]);
 	free(v);
 }
 
@@ -167,6 +171,25 @@ static void take_event(const struct sink_filter *sf, struct view *v, const struc
 
 /* ----------------------------------------------------------------------- judging */
 
+/* The filter for the event's type, as its source has announced it. */
+static const struct ke_program *program_for(struct kecho_sink *s, const struct sink_filter *sf,
+					    struct view *v, const struct kecho_event *ev)
+{
+	char why[KE_FILTER_WHY_MAX];
+	const struct kecho_type *t;
+	struct ke_program **p;
+
+	if (likely(!ev->type))
+		return sf->program;
+	if (ev->type > KE_TYPES_MAX)
+		return sf->bytes;
+	p = &v->program[ev->type - 1];
+	if (*p)
+		return *p;
+	t = kecho_event_type(s, ev);
+	return t && !ke_program_make(p, sf->f, t->t, why) ? *p : sf->bytes;
+}
+
 static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kecho_event *ev)
 {
 	struct view *v = view_of(sf, ev->source);
@@ -180,7 +203,7 @@ static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kec
 	take_event(sf, v, ev);
 	judged.slots = v->slot;
 	judged.strs = v->str;
-	return ke_program_run(sf->program, sf->state, &judged, &filter_ops, NULL);
+	return ke_program_run(program_for(s, sf, v, ev), sf->state, &judged, &filter_ops, NULL);
 }
 
 /* The sink itself is to judge the event, number @i of those that were taken. */
@@ -225,6 +248,7 @@ static void free_filter(struct sink_filter *sf)
 	tdestroy(sf->views, free_view);
 	ke_filter_state_free(sf->state);
 	ke_program_free(sf->program);
+	ke_program_free(sf->bytes);
 	ke_filter_free(sf->f);
 	free(sf);
 }
@@ -268,6 +292,8 @@ static int make_filter(struct sink_filter **out, const struct kecho_filter *f,
 	err = ke_filter_load(&sf->f, f->wire, f->len, why);
 	if (!err)
 		err = ke_program_make(&sf->program, sf->f, type ? type->t : NULL, why);
+	if (!err)
+		err = ke_program_make(&sf->bytes, sf->f, NULL, why);
 	if (!err) {
 		strscpy(why, "no memory", KE_FILTER_WHY_MAX);
 		sf->state = ke_filter_state_make(filter_ops.now_ns(NULL));

@@ -184,6 +184,14 @@ has "$(grep bytes "$dir/tapped")" '24 bytes: {"zone":"eu","cpu":-3,"seq":9}$' "a
 exec 5>&-
 wait "$pub"
 is $? 0 "the publisher ends well"
+# A filter looks at fields of whatever struct the source has.
+ch=$(channel filtered)
+start "$dir/got" "$dir/err" "$kecho" sub --policy block --filter 'cpu < 0' --count 1 \
+	--timeout 10s "$ch"
+"$kecho" pub --wait-sinks 1 "${typed[@]}" "$ch" <<<$'{"cpu":0}\n{"cpu":-1}'
+code_of "$pid"
+is "$(of_json 'o["cpu"]' <"$dir/got")" -1 "--filter by a field, without --type"
+
 # A recording has the types, and who sees it replayed.
 ch=$(channel recorded)
 start /dev/null "$dir/err" "$kecho" record --block --count 2 "$ch" "$dir/recording"

@@ -79,9 +79,10 @@ struct kecho_type;
  * says yes to; NULL: all. It takes the place of the one before, while events flow: each is
  * judged by one of them, those that are submitted after this has returned by @f. Losses and
  * ends come as without it.
- * @type says what an event is (kecho/type.h): a struct, or NULL: plain bytes, which have no
- * fields. An event that is shorter than what the filter looks at is not for the sink. Neither
- * @f nor @type is kept.
+ * Fields are those of the type that an event's source has announced for it; @type says what
+ * all others are (kecho/type.h): a struct, or NULL: plain bytes, which have none. An event
+ * that is shorter than what the filter looks at is not for the sink. Neither @f nor @type is
+ * kept.
  * One for KECHO_FOR_EVENT is judged where the source is, with the attributes that its node
  * has heard of, and what is for no sink of a host does not travel there. What the source did
  * not judge, and all by one for KECHO_FOR_IN, is judged as it is read, with the attributes of
