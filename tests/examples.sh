@@ -59,6 +59,8 @@ is "$(example pressure)" "some was refused; all came, in order" "pressure loses 
 is "$(example inplace)" $'nothing is seen\ncommitted last\ncommitted first' \
 	"inplace has the order of reservations"
 is "$(example many)" "100 channels, 100 events" "many hears each in its own"
+is "$(example types)" '{"host":"north","seq":9,"cpu":-7} is 9, -7 and 0 here' \
+	"types has the fields that both have"
 
 ch=$(channel watched)
 start_example "$dir/seen" members "$ch" 4
