@@ -79,6 +79,12 @@ static void room(struct ke_source *s)
 	src->c->d->changed = true;
 }
 
+static void announced(struct ke_remote *m, u32 index)
+{
+	(void)index;
+	kd_of(m->presence->peer->node)->changed = true;
+}
+
 static void changed(void *house)
 {
 	struct kd *d = container_of((struct kecho *)house, struct kd, k);
@@ -141,6 +147,7 @@ void kd_house_init(struct kd *d)
 	h->member = kd_tell_remote;
 	h->live_node = live_node;
 	h->live = live;
+	h->announced = announced;
 	h->started = kd_mirror_started;
 	h->published = kd_mirror_published;
 	h->ended = kd_mirror_ended;

@@ -4,7 +4,8 @@
  *
  * A process asks when it meets an event of a type that it does not know. A source's types
  * are known here before its first event of them is, so there is an answer; but not once the
- * source has gone, whose events may be read for long: then they come unasked.
+ * source has gone, whose events may be read for long: then they come unasked. After a restart
+ * the question waits until the source is back, or that takes too long.
  */
 #include "daemon.h"
 
@@ -94,21 +95,59 @@ void kd_announce_request(const struct kd_request *r)
 		kd_wait(r, src, &out, JOIN_MS, told, kd_wait_answer);
 }
 
-void kd_type_request(const struct kd_request *r)
+static const struct ke_type *find(const struct kd_session *s, const struct kecho_ctl_type *t)
 {
-	struct kecho_ctl_type out = *(const struct kecho_ctl_type *)r->body;
-	struct kd_opening *o = kd_opening(r->s, le32_to_cpu(out.channel));
-	const struct ke_type *t = NULL;
+	const struct kd_opening *o = kd_opening(s, le32_to_cpu(t->channel));
 
-	if (o)
-		t = ke_types_at(ke_channel_types(&o->c->ch, le64_to_cpu(out.member)),
-				le32_to_cpu(out.number));
+	if (!o)
+		return NULL;
+	return ke_types_at(ke_channel_types(&o->c->ch, le64_to_cpu(t->member)),
+			   le32_to_cpu(t->number));
+}
+
+static void answer_type(const struct kd_request *r, const struct kecho_ctl_type *in)
+{
+	const struct ke_type *t = find(r->s, in);
+	struct kecho_ctl_type out = *in;
+
 	if (!t) {
-		kd_refuse(r, -ENOENT, "no type %u of a source there", le32_to_cpu(out.number));
+		kd_refuse(r, -ENOENT, "no type %u of a source there", le32_to_cpu(in->number));
 		return;
 	}
 	out.type_len = cpu_to_le32(t->encoded_len);
 	kd_send(r->s, r->cmd, r->serial, 0, &out, sizeof(out), t->encoded, t->encoded_len, NULL, 0);
+}
+
+/* Events of a source may be read before it is back after a restart. */
+static bool may_come(const struct kd_session *s, const struct kecho_ctl_type *t)
+{
+	return s->d->gates_by && le32_to_cpu(t->number) - 1 < KE_TYPES_MAX &&
+	       kd_opening(s, le32_to_cpu(t->channel));
+}
+
+static bool came(struct kd_wait *w)
+{
+	const struct kecho_ctl_type *t = (const void *)w->body;
+
+	return find(w->s, t) || !may_come(w->s, t);
+}
+
+static void answer_late(struct kd_wait *w, bool in_time)
+{
+	struct kd_request r = kd_wait_request(w);
+
+	(void)in_time;
+	answer_type(&r, (const void *)w->body);
+}
+
+void kd_type_request(const struct kd_request *r)
+{
+	const struct kecho_ctl_type *in = r->body;
+
+	if (find(r->s, in) || !may_come(r->s, in))
+		answer_type(r, in);
+	else
+		kd_wait(r, r->s, in, KD_TAKE_OVER_MS + KE_NODE_DEAD_MS, came, answer_late);
 }
 
 void kd_feed_types(struct kd_feed *f, const struct ke_types *types)

@@ -190,8 +190,9 @@ int kecho_source_announce(struct kecho_source *s, const struct kecho_type *t);
  * kecho_event_type - the type of an event that @s has just read, as its source announced it.
  * It belongs to the sink, and lives until that was told the end of the event's source
  * (KECHO_ENDED), or is closed. NULL: the event is plain bytes, or its type is not known: its
- * source never announced it, or kechod has only just been started anew; or no memory.
- * Looks it up once for each type of a source: that blocks as kecho_member_get() does.
+ * source never announced it, or kechod was started anew and has not heard of the source in
+ * time; or no memory. Looks it up once for each type of a source: that blocks only for
+ * kechod, if that has just been started anew up to 3 s.
  */
 const struct kecho_type *kecho_event_type(struct kecho_sink *s, const struct kecho_event *ev);
 

@@ -317,10 +317,58 @@ TEST(restart)
 	is_eq(daemon_stop(&p.d), 0, "the end");
 }
 
+/* A process of the kechod @d, which is started; a source, or a sink. */
+static bool one_of(struct party *p, const char *const *options, bool source)
+{
+	if (!daemon_start(&p->d, options) || !comes_true(daemon_answers(&p->d)))
+		return false;
+	setenv("KECHO_SOCKET", p->d.socket, 1);
+	return !kecho_open(&p->k, NULL) && !kecho_channel_open(p->k, "there", NULL, &p->ch) &&
+	       !(source ? kecho_source_open(p->ch, NULL, &p->src) :
+			  kecho_sink_open(p->ch, NULL, &p->snk));
+}
+
+static bool waits_for_it(struct kecho_sink *s)
+{
+	struct kecho_sink_stats st;
+
+	kecho_sink_stats(s, &st);
+	return st.lag_bytes;
+}
+
+/* What lay in a mirror when its kechod died, of a type that nobody had asked for: the next
+ * kechod is asked before it has heard of the source's host. */
+TEST(restart_there)
+{
+	static const char *const options[2][4] = {
+		{ "listen=127.0.0.1", "registry=" REGISTRY, "name=one" },
+		{ "listen=127.0.0.2", "registry=" REGISTRY, "name=two" },
+	};
+	struct party here = {}, there = {};
+
+	must(own_network() && !setenv("KECHO", "daemon", 1), "a network");
+	must(one_of(&here, options[0], true) && one_of(&there, options[1], false), "two hosts: %s",
+	     kecho_explain());
+	ok(comes_true(kecho_members(here.ch, NULL, 0) == 2), "they know of each other");
+	submit_typed(&here, 1);
+	ok(comes_true(waits_for_it(there.snk)), "it is there");
+	kill(there.d.pid, SIGKILL);
+	waitpid(there.d.pid, NULL, 0);
+	must(daemon_start(&there.d, options[1]) && comes_true(daemon_answers(&there.d)),
+	     "the next one");
+	ok(next_typed(there.snk, 1, 1), "it is read");
+	submit_typed(&here, 2);
+	ok(next_typed(there.snk, 2, 2), "and what comes then");
+	kecho_close(here.k);
+	kecho_close(there.k);
+	is_eq(daemon_stop(&here.d), 0, "the end");
+	is_eq(daemon_stop(&there.d), 0, "of both");
+}
+
 TEST(stops)
 {
 	is_eq(daemon_stop(&node[0]), 0, "the one");
 	is_eq(daemon_stop(&node[1]), 0, "the other");
 }
 
-TESTS(type, asked, gone, limits, restart, stops);
+TESTS(type, asked, gone, limits, stops, restart, restart_there);
