@@ -79,8 +79,8 @@ TEST(attributes)
 			comes(&p, "a");
 			comes(&p, "b");
 		}
-		put(&p, "c", 1);
 		is_eq(kecho_sink_filter(p.snk, NULL, NULL), 0, "no filter");
+		put(&p, "c", 1);
 		comes(&p, "c");
 		is_eq(kecho_sink_filtered(p.snk), 2, "were not for it");
 	}
@@ -221,52 +221,4 @@ TEST(refused)
 	pair_end(&p);
 }
 
-struct wide_load {
-	char host[8];
-	int64_t cpu;
-};
-
-/* Announces and submits one of either version. */
-static void put_loads(struct pair *p, const int *number, int cpu)
-{
-	struct load load = { .cpu = cpu };
-	struct wide_load wide = { .cpu = cpu };
-
-	is_eq(kecho_submit(p->src, &load, sizeof(load), KECHO_TYPED(number[0])), 0, "submit");
-	is_eq(kecho_submit(p->src, &wide, sizeof(wide), KECHO_TYPED(number[1])), 0, "submit");
-	is_eq(kecho_submit(p->src, &load, sizeof(load), 0), 0, "submit");
-}
-
-/* Each event's field is where its source's type has it; of bytes there is none. */
-TEST(announced)
-{
-	struct kecho_type *type[2] = {};
-	struct kecho_event ev;
-	struct pair p = {};
-	int number[2], i;
-
-	ARENA();
-	kecho_type_from_fields(&type[0], KECHO_TYPE(struct load, KECHO_FIELD(struct load, cpu)));
-	kecho_type_from_fields(&type[1], KECHO_TYPE(struct wide_load,
-						    KECHO_FIELD(struct wide_load, cpu)));
-	must(type[0] && type[1], "types: %s", kecho_explain());
-	if (pair_stream(&p, "announced", KECHO_LATEST) && set(p.snk, "cpu < -5")) {
-		for (i = 0; i < 2; i++)
-			number[i] = kecho_source_announce(p.src, type[i]);
-		must(number[0] == 1 && number[1] == 2, "%s", kecho_explain());
-		put_loads(&p, number, -5);
-		put_loads(&p, number, -6);
-		for (i = 0; i < 2; i++) {
-			is_eq(kecho_read(p.snk, &ev, SOON_MS), 0, "%s", kecho_explain());
-			is_eq(ev.seq, 4 + i, "of the second round");
-			is_eq(ev.type, number[i], "type");
-		}
-		is_eq(kecho_read(p.snk, &ev, QUIET_MS), -ETIMEDOUT, "no other");
-		is_eq(kecho_sink_filtered(p.snk), 4, "were not for it");
-	}
-	for (i = 0; i < 2; i++)
-		kecho_type_free(type[i]);
-	pair_end(&p);
-}
-
-TESTS(filter, attributes, live, replaced, nothing, fields, refused, announced);
+TESTS(filter, attributes, live, replaced, nothing, fields, refused);

@@ -299,7 +299,6 @@ TEST(many_far)
 	pair_end(&p);
 }
 
-/* A process that is killed leaves its bits to others. */
 static int one_sink(void *arg)
 {
 	struct pair p = {};
@@ -314,6 +313,18 @@ static int one_sink(void *arg)
 	return 0;
 }
 
+/* One after the other, each with a filter of its own. */
+static int all_sinks(void *go)
+{
+	unsigned int i, killed = 0;
+
+	if (!comes_true(READ_ONCE(*(bool *)go)))
+		return 1;
+	for (i = 0; i < SINKS; i++)
+		killed += ends(spawn(one_sink, &i)) < 0;
+	return killed != SINKS;
+}
+
 static bool alone(struct kecho_channel *ch)
 {
 	struct kecho_member m[1];
@@ -321,31 +332,42 @@ static bool alone(struct kecho_channel *ch)
 	return kecho_members(ch, m, 1) == 1;
 }
 
-TEST(killed)
+static void nothing_goes_out(struct pair *p)
 {
-	struct pair p = {};
-	unsigned int i;
 	u64 before;
 
+	must(!kecho_open(&p->k[1], &host[1]), "host: %s", kecho_explain());
+	must(!kecho_channel_open(p->k[1], "killed", NULL, &p->ch[1]), "%s", kecho_explain());
+	must(!kecho_sink_open(p->ch[1], NULL, &p->snk), "sink: %s", kecho_explain());
+	must(set(p->snk, "len < 10"), "its filter");
+	before = sent(p->k[0]);
+	ok(submit_unwanted(p->src, 1000), "not wanted");
+	ok(submit(p->src, 1), "wanted");
+	comes(p->snk, 1001);
+	ok(sent(p->k[0]) - before < EVENT_LEN * 100, "%llu bytes went out", sent(p->k[0]) - before);
+}
+
+/* A process that is killed leaves its bits to others. */
+TEST(killed)
+{
+	bool *go = shared(sizeof(*go));
+	struct pair p = {};
+	int status = -1;
+	pid_t pid;
+
 	ARENA();
-	must(!kecho_open(&p.k[0], &host[0]), "host: %s", kecho_explain());
-	must(!kecho_channel_open(p.k[0], "killed", NULL, &p.ch[0]), "%s", kecho_explain());
-	must(open_source(&p), "source");
-	for (i = 0; i < SINKS; i++)
-		is_eq(ends(spawn(one_sink, &i)), -1, "it is killed");
-	ok(comes_true(alone(p.ch[0])), "all are gone");
-	if (ok(!kecho_open(&p.k[1], &host[1]) &&
-	       !kecho_channel_open(p.k[1], "killed", NULL, &p.ch[1]) &&
-	       !kecho_sink_open(p.ch[1], NULL, &p.snk), "sink: %s", kecho_explain()) &&
-	    set(p.snk, "len < 10")) {
-		before = sent(p.k[0]);
-		ok(submit_unwanted(p.src, 1000), "not wanted");
-		ok(submit(p.src, 1), "wanted");
-		comes(p.snk, 1001);
-		ok(sent(p.k[0]) - before < EVENT_LEN * 100, "%llu bytes went out",
-		   sent(p.k[0]) - before);
+	must(go, "memory");
+	pid = spawn(all_sinks, go);	/* while there is no thread */
+	if (ok(!kecho_open(&p.k[0], &host[0]), "host: %s", kecho_explain()) &&
+	    ok(!kecho_channel_open(p.k[0], "killed", NULL, &p.ch[0]), "%s", kecho_explain()) &&
+	    open_source(&p)) {
+		WRITE_ONCE(*go, true);
+		ok(waitpid(pid, &status, 0) == pid && !status, "all are killed");
+		ok(comes_true(alone(p.ch[0])), "and gone");
+		nothing_goes_out(&p);
 	}
 	pair_end(&p);
+	munmap(go, sizeof(*go));
 }
 
 /* ---------------------------------------------------------------- on the same host */
