@@ -35,9 +35,11 @@ enum kd_limits {
 	KD_USER_JOINS_MAX = 4,		/* of them, one user's */
 	KD_CHANNEL_USERS_MAX = 32,	/* whose members of one channel ring each other */
 	KD_USER_TYPES = KE_NODE_TYPES_MAX / 4,	/* bytes of its sources' types */
+	KD_FILTER_BYTES = 32 << 10,	/* what a sink's filter costs beside itself, about */
 	KD_MEMBER_BYTES = 8 << 10,	/* what a member costs beside its log, about */
 	KD_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KD_SESSION_BYTES = 256 << 10,	/* what a process costs before it does anything */
+	KD_JUDGE_MS = 500,		/* for a source to judge by what it was told */
 	KD_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
 	KD_TAKE_OVER_MS = 1000,		/* for processes to come back after a restart */
 	KD_TAKE_OVER_LOOK_MS = 10,
@@ -80,6 +82,7 @@ struct kd {
 	struct list_head users, sessions, channels, ready, rings, dead_bells;
 	struct list_head waits, over;	/* answers that are due; that are due now */
 	struct list_head joins;	/* that wait for a thread */
+	struct list_head judges, judging;	/* sources: to be told; that have yet to do it */
 	unsigned int njoins, nsessions;
 	u64 last_bell, last_ping_ns, memory;
 	struct kd_keep *keep;	/* keep.c; NULL: nothing is kept any more */
@@ -197,6 +200,16 @@ struct kd_log {
 	void *map;
 };
 
+/* What the process of a source was told to judge by. */
+struct kd_judge {
+	struct list_head list;		/* of d->judges, or d->judging */
+	u32 number, generation;		/* of the last note JUDGE; 0: none */
+	bool open, late, stale;		/* the process has yet to go by it; something is new */
+	u64 late_ms;			/* nobody waits for that after this */
+	/* By bit: of the filter that it has; of what that was told to find. */
+	u32 from[KE_JUDGE_FILTERS_MAX], stamp[KE_JUDGE_FILTERS_MAX];
+};
+
 enum kd_source_state { KD_MADE, KD_JOINED, KD_CLOSING, KD_OVER };
 
 struct kd_source {
@@ -218,6 +231,7 @@ struct kd_source {
 	u64 limit;
 	u64 held;			/* its limit until all who may read it are back */
 	bool again;			/* its log was there before us */
+	u32 generation;			/* the same: of the last filters that it judged by */
 	u64 stop_at;			/* its head when we were told to end */
 	u32 awaits;			/* gates of other hosts that it had, until they are back */
 	struct kd_kept *kept;
@@ -225,6 +239,7 @@ struct kd_source {
 	u32 types_bytes;		/* that its user was charged for */
 	u64 linger_ms;
 	bool copied, queued, said_end, frozen;
+	struct kd_judge judge;
 	u32 stall_ms;
 	u64 stall_since_ms, stall_at;	/* so long it waits, for this limit; 0: it does not */
 	const char *why;	/* its log makes no sense: nothing more is read there */
@@ -238,6 +253,7 @@ struct kd_sink {
 	u32 handle, gate, slot, last_feed;
 	u32 from;		/* enum kecho_from */
 	struct kd_kept *kept;
+	u64 filter_bytes;	/* that its filter costs */
 	int err;		/* it is to end with this */
 	char why[WHY_MAX];	/* a sentence about that */
 	struct list_head feeds;
@@ -252,6 +268,8 @@ struct kd_feed {
 	bool ended;
 	u64 pos;			/* gated: what it has read */
 	u64 lost;
+	u32 judged, version;		/* notes JUDGED that it got; of the filter in the last */
+	bool open;			/* its process has yet to go by that */
 };
 
 struct kd_mirror {
@@ -440,7 +458,24 @@ void kd_sink_fail(struct kd_sink *k, int err, const char *why);
 void kd_sinks_failing(struct kd *d);
 struct kd_sink *kd_sink(const struct kd_session *s, u32 handle);
 
+/* filter.c */
+void kd_sink_filter_request(const struct kd_request *r);
+bool kd_judged(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
+	       const struct ke_verdict *v);
+void kd_feed_verdict(struct kd_feed *f);
+void kd_feed_took(struct kd_feed *f);
+
+/* judge.c */
+void kd_judge_init(struct kd_source *src);
+void kd_judge_fini(struct kd_source *src);
+void kd_judge_again(struct kd_source *src);
+void kd_judges(struct ke_source *s);
+void kd_judge_took(struct kd_source *src);
+void kd_judges_tell(struct kd *d);
+void kd_judges_late(struct kd *d);
+
 /* feed.c */
+u64 kd_feed_member(const struct kd_feed *f);
 int kd_feed_source(struct kd_sink *k, struct kd_source *src, bool from_start);
 int kd_feed_mirror(struct kd_sink *k, struct kd_mirror *m, u64 pos, u64 seq);
 int kd_feed_mirror_again(struct kd_sink *k, struct kd_mirror *m);

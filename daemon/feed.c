@@ -100,6 +100,12 @@ void kd_feed_free(struct kd_feed *f)
 		kd_mirror_left(m, user);
 }
 
+/* The source's. */
+u64 kd_feed_member(const struct kd_feed *f)
+{
+	return f->source ? f->source->s.member.id : f->mirror->rs->remote->id;
+}
+
 static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 {
 	const struct kd_log *log = f->source ? &f->source->log : &f->mirror->log;
@@ -109,8 +115,7 @@ static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 		.size = cpu_to_le64(log->size),
 		.pos = cpu_to_le64(pos),
 		.seq = cpu_to_le64(seq),
-		.member = cpu_to_le64(f->source ? f->source->s.member.id :
-						  f->mirror->rs->remote->id),
+		.member = cpu_to_le64(kd_feed_member(f)),
 		.slot = cpu_to_le32(f->slot),
 		.gated = f->sink->m.policy == KECHO_BLOCK,
 		.again = again,
@@ -126,6 +131,7 @@ static void begin_feed(struct kd_feed *f, u64 pos, u64 seq, u64 gate)
 	f->pos = gate;
 	kd_gate(f->sink->o->s, f->slot)->pos = cpu_to_le64(gate);
 	tell_feed(f, pos, seq, false);
+	kd_feed_verdict(f);
 }
 
 /* ------------------------------------------------------ logs of this host */
@@ -308,9 +314,10 @@ static void look_at_sink(struct kd_sink *k)
 	struct kd_feed *f, *next;
 	u64 head;
 
-	if (k->m.policy != KECHO_BLOCK)
-		return;
 	list_for_each_entry_safe(f, next, &k->feeds, sink_list) {
+		kd_feed_took(f);
+		if (k->m.policy != KECHO_BLOCK)
+			continue;
 		if (f->mirror && kd_feed_look(f, f->mirror->rs->mirror.head))
 			kd_mirror_released(f->mirror);
 		if (f->source && !kd_source_head(f->source, &head) && kd_feed_look(f, head))
@@ -318,8 +325,8 @@ static void look_at_sink(struct kd_sink *k)
 	}
 }
 
-/* A process has rung: what it has read, or written, has passed where somebody waits; or it
- * leaves others to us to be rung. */
+/* A process has rung: what it has read, or written, has passed where somebody waits; it goes
+ * by what it was told; or it leaves others to us to be rung. */
 void kd_session_rang(struct kd_session *s)
 {
 	struct kd_opening *o;
@@ -330,6 +337,7 @@ void kd_session_rang(struct kd_session *s)
 		list_for_each_entry(src, &o->sources, opening_list) {
 			kd_source_room(src);
 			kd_bells_left(src);
+			kd_judge_took(src);
 		}
 		list_for_each_entry(k, &o->sinks, opening_list)
 			look_at_sink(k);

@@ -148,6 +148,8 @@ void kd_house_init(struct kd *d)
 	h->live_node = live_node;
 	h->live = live;
 	h->announced = announced;
+	h->judged = kd_judged;
+	h->judges = kd_judges;
 	h->started = kd_mirror_started;
 	h->published = kd_mirror_published;
 	h->ended = kd_mirror_ended;

@@ -114,6 +114,8 @@ static void init_lists(struct kd *d)
 		&d->waits,
 		&d->over,
 		&d->joins,
+		&d->judges,
+		&d->judging,
 		&d->k.conns,
 		&d->k.channels,
 		&d->k.shared,

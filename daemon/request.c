@@ -76,6 +76,8 @@ static const struct {
 	[KECHO_CMD_ANNOUNCE] = { kd_announce_request, TYPE(kecho_ctl_announce) },
 	[KECHO_CMD_TYPE] = { kd_type_request, OF(kecho_ctl_type), 0 },
 	[KECHO_CMD_LIVE] = { kd_live_request, OF(kecho_ctl_channel), 0 },
+	[KECHO_CMD_SINK_FILTER] = { kd_sink_filter_request, OF(kecho_ctl_sink_filter),
+				    offsetof(struct kecho_ctl_sink_filter, len) },
 	[KECHO_CMD_STATUS] = { kd_status_request, OF(kecho_ctl_status), 0 },
 };
 

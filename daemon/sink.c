@@ -199,6 +199,7 @@ void kd_sink_close(struct kd_sink *k, bool failed)
 		kd_feed_free(list_first_entry(&k->feeds, struct kd_feed, sink_list));
 	ke_channel_unsubscribe(&c->ch);
 	kd_slot_give_back(&k->o->s->gates, k->gate);
+	kd_user_uncharge(k->o->s->user, k->filter_bytes);
 	kd_user_no_member(k->o->s->user, KD_MEMBER_BYTES);
 	free(k);
 	WARN_ON_ONCE(kd_bells_update(c));

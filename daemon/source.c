@@ -65,6 +65,13 @@ static int take_slots(struct kd_source *src, struct kd_session *s)
 	return err;
 }
 
+/* The filters that it judges by now got their bits from another: readers must see that ours
+ * are not those. 0: its records say none. */
+static u32 next_epoch(u32 generation)
+{
+	return generation ? generation | ((1U << KE_GENERATION_SETS) - 1) : 0;
+}
+
 /* Its log is new, or that which it has written until now. */
 static int source_log(struct kd_source *src, const struct kd_request *r, u64 size)
 {
@@ -75,6 +82,7 @@ static int source_log(struct kd_source *src, const struct kd_request *r, u64 siz
 	if (!in->again)
 		return kd_log_make(&src->log, size, &src->memfd);
 	src->again = true;
+	src->generation = next_epoch(le32_to_cpu(in->generation));
 	if (d->holds)
 		src->held = le64_to_cpu(in->limit);
 	src->kept = kd_keep_find(r->s, src->o->c, KE_SOURCE, le64_to_cpu(in->member));
@@ -112,6 +120,7 @@ static struct kd_source *source_make(struct kd_opening *o, const struct kd_reque
 	INIT_LIST_HEAD(&src->feeds);
 	INIT_LIST_HEAD(&src->channel_list);
 	INIT_LIST_HEAD(&src->ready_list);
+	kd_judge_init(src);
 	list_add_tail(&src->opening_list, &o->sources);
 	kd_channel_get(src->c);
 	return src;
@@ -208,6 +217,8 @@ static int source_join(struct kd_source *src)
 	s->log.size = src->log.size;
 	s->log.hdr = src->log.map;
 	ke_source_init(s, &src->c->d->k.node);
+	s->generation = src->generation;
+	s->judged_later = true;
 	if (src->kept) {
 		s->id = kd_kept_log(src->kept);
 		src->awaits = kd_kept_gates(src->kept);
@@ -225,6 +236,8 @@ static int source_join(struct kd_source *src)
 	else
 		src->kept = kd_keep_member(src->o->s, &s->member, src->slot);
 	kd_frozen(src);
+	if (src->generation)
+		kd_judge_again(src);
 	return err;
 }
 
@@ -288,6 +301,7 @@ static void detach(struct kd_source *src)
 		return;
 	kd_source_counters(src);
 	kd_bells_left(src);
+	kd_judge_fini(src);
 	kd_slot_give_back(&src->o->s->limits, src->slot);
 	kd_slot_give_back(&src->o->s->gates, src->gate);
 	src->o->nsources -= src->state != KD_MADE;
@@ -373,6 +387,7 @@ static void source_closing(struct kd_source *src, bool failed, u64 linger_ms)
 	src->s.member.failed |= failed;
 	find_end(src);
 	src->state = KD_CLOSING;
+	kd_judge_fini(src);
 	src->s.in_pieces = false;	/* what there is of it is all */
 	src->c->d->nclosing++;
 	src->linger_ms = lib_deadline(linger_ms);

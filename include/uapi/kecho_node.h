@@ -32,6 +32,8 @@
  *      rings in the gates, rung in the limits
  *      ANNOUNCE, TYPE, NOTE_TYPE
  *      ages of attributes; LIVE
+ *      filters: SINK_FILTER, JUDGED, JUDGE and what goes before it; judged in the gates,
+ *      generation of a source that comes again
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -73,6 +75,7 @@ enum kecho_cmd {
 	KECHO_CMD_ANNOUNCE,
 	KECHO_CMD_TYPE,
 	KECHO_CMD_LIVE,
+	KECHO_CMD_SINK_FILTER,
 
 	KECHO_NOTE_FEED = 64,	/* a sink reads a log from here on */
 	KECHO_NOTE_FEED_END,
@@ -85,6 +88,11 @@ enum kecho_cmd {
 	KECHO_NOTE_CHANNEL_END,	/* it was destroyed */
 
 	KECHO_NOTE_TYPE,	/* a type of a feed's source */
+	KECHO_NOTE_JUDGED,	/* a source judges by a sink's filter */
+	/* What a source is to judge by: the last puts in force what the others said. */
+	KECHO_NOTE_JUDGE_FILTER,
+	KECHO_NOTE_JUDGE_SLOTS,
+	KECHO_NOTE_JUDGE,
 };
 
 struct kecho_msg {
@@ -105,15 +113,17 @@ struct kecho_attach {
 	char name[64];		/* out: the node's name */
 };
 
-/* A slot of the gates. Of a feed: @pos, @given and @lost; of a sink: its events, their bytes and
- * what it lost, of all feeds; of a source: @events and @bytes that it submitted, and @rings. */
+/* A slot of the gates. Of a feed: @pos, @given, @lost and @judged; of a sink: its events, their
+ * bytes and what it lost, of all feeds; of a source: @events and @bytes that it submitted, @rings
+ * and @judged. */
 struct kecho_gate_slot {
 	__le64 pos;		/* read up to here */
 	__le64 events, bytes;
 	__le64 lost;		/* events */
 	__le64 given;		/* all before this was given out, and may still be looked at */
 	__le64 rings;		/* times that it left it to the node to ring others */
-	__u8 pad[16];
+	__le64 judged;		/* the @number of the last JUDGED or JUDGE that it goes by */
+	__u8 pad[8];
 };
 
 /* A slot of the limits: how far one source's log may grow. */
@@ -186,6 +196,8 @@ struct kecho_ctl_source_open {
 	__le32 attrs_len;	/* bytes of live attributes that follow; 0: none */
 	__le32 gate;		/* out: its slot of the gates, for its counters */
 	__le32 again;
+	__le32 generation;	/* in: @again, of its newest judge; 0: it had none */
+	__le32 pad;
 };
 
 /*
@@ -271,6 +283,22 @@ struct kecho_live_slot {
 #define KECHO_LIVE_SLOTS	1024
 #define KECHO_LIVE_SLOTS_AT	(KECHO_LIVE_INDEX * 16)
 #define KECHO_LIVE_SIZE		(KECHO_LIVE_SLOTS_AT + KECHO_LIVE_SLOTS * 1024)
+
+/*
+ * SINK_FILTER: the sink gets what this filter says yes to; its sources are to judge by it. What
+ * they have not judged, or not yet, the process judges itself, by the filter that it has then.
+ * The filter and the type of events that have none follow. The answer comes when all sources
+ * judge by it, or after @timeout_ms. -EBUSY: one before it has no answer yet. An error: it is as
+ * it was.
+ */
+struct kecho_ctl_sink_filter {
+	__le32 sink;
+	__le32 version;		/* of the filter, from 1: one that is not newer is known already */
+	__le32 timeout_ms;
+	__le32 len;		/* bytes of both; 0: the sink has no filter */
+	__le32 type_len;	/* of them, those of the type; 0: plain bytes have no fields */
+	__le32 pad;
+};
 
 enum kecho_what { KECHO_OF_NODE = 1, KECHO_OF_CHANNEL, KECHO_OF_MEMBER };
 
@@ -392,6 +420,59 @@ struct kecho_note_doorbell {
 	__le32 channel;
 	__le32 use;		/* enum kecho_doorbell_use; both: the own user's */
 	__le64 id;
+};
+
+/*
+ * JUDGED: what the records of a feed say to its sink. Of several the newest whose @from is no
+ * later than a record's generation counts; nothing is to be read by one that is older than
+ * @since, and without any the sink judges by itself. Its process writes the note's @number to
+ * `judged` of the feed's slot, and rings the node, when it goes by it: what the bit of the filter
+ * before means may be another's only then.
+ */
+struct kecho_note_judged {
+	__le32 sink, feed;
+	__le32 version;		/* of the sink's filter */
+	__le32 number;		/* of the feed's notes of this kind, from 1 */
+	__le32 from, since;	/* generations of the source's judge */
+	__u8 bit;		/* as in the frame JUDGED */
+	__u8 pad[7];
+};
+
+/* The filter, and the type of events that have none, follow; each is new to its bit. */
+struct kecho_note_judge_filter {
+	__le32 source;
+	__le32 len, type_len;
+	__u8 bit;
+	__u8 pad[3];
+};
+
+/* What the filter of @bit finds from here on, or when it is in force, follows: for each slot
+ * that is not absent a struct kecho_judge_slot and its value. */
+struct kecho_note_judge_slots {
+	__le32 source;
+	__le32 len;		/* bytes that follow */
+	__u8 bit;
+	__u8 pad[7];
+};
+
+struct kecho_judge_slot {
+	__u8 slot;		/* of the filter */
+	__u8 kind;		/* enum ke_value_kind */
+	__le16 len;		/* bytes that follow; of a number 8 */
+};
+
+/*
+ * From here on the source judges by the filters of @bits, as the notes before said or as it has
+ * them, and its records are of @generation. Its process writes @number to `judged` of the source's
+ * slot, and rings the node, when it does; there are no such notes until then. What it says
+ * yes to goes where its sinks are, and nothing but that depends on it.
+ */
+struct kecho_note_judge {
+	__le32 source;
+	__le32 generation;
+	__le64 bits;		/* 0: it judges nothing */
+	__le32 number;		/* of the source's notes of this kind, from 1 */
+	__le32 pad;
 };
 
 /* SOURCE_END, SINK_END. A sentence follows: why; it may be empty. */

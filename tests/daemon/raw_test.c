@@ -77,7 +77,7 @@ TEST(lengths)
 	memcpy(big, &x, sizeof(x.m));
 	((struct kecho_msg *)big)->len = sizeof(big) - sizeof(x.m);
 	ok(cut_for(big, sizeof(big), true), "too long a message");
-	for (cmd = KECHO_CMD_ATTACH; cmd <= KECHO_CMD_TYPE; cmd++) {
+	for (cmd = KECHO_CMD_ATTACH; cmd <= KECHO_CMD_SINK_FILTER; cmd++) {
 		x.m.cmd = cmd;
 		for (len = 0; len <= 304; len += 304) {
 			x.m.len = len;
