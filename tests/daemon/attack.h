@@ -138,9 +138,12 @@ static inline void write_gates(struct attacker *a)
 	struct kecho_gate_slot *g = &a->r.gates[pick(a, 4) ? pick(a, 32) : pick(a, SLOTS)];
 	u64 *word = (u64 *)a->r.gates;
 
-	switch (pick(a, 6)) {
+	switch (pick(a, 7)) {
 	case 0:
 		store(a, GATE_GIVEN, &g->given);
+		break;
+	case 4:
+		store(a, GATE_JUDGED, &g->judged);
 		break;
 	case 1:
 		store(a, GATE_COUNT, pick(a, 2) ? &g->events : &g->lost);

@@ -7,6 +7,8 @@
 #ifndef KECHO_GOOD_H
 #define KECHO_GOOD_H
 
+#include <kecho/filter.h>
+
 #include "tally.h"
 
 enum {
@@ -190,6 +192,19 @@ static inline int read_some(const struct good *g, struct kecho_sink *s, struct k
 	return poll(&p, 1, READ_MS) ? 0 : -ETIMEDOUT;
 }
 
+/* A filter that all events pass, wherever it is judged, and whatever others judge there. */
+static inline int filter_none(struct kecho_sink *s)
+{
+	struct kecho_filter *f;
+	int err = kecho_filter_compile(&f, KECHO_FOR_EVENT, "seq > 0 && !has(event.nx)", NULL);
+
+	if (err)
+		return err;
+	err = kecho_sink_filter(s, f, NULL);
+	kecho_filter_free(f);
+	return err;
+}
+
 static inline int good_sink(void *arg)
 {
 	const struct good *g = arg;
@@ -203,7 +218,7 @@ static inline int good_sink(void *arg)
 
 	if (good_open(g, t->channel, &k, &ch))
 		return 1;
-	if (kecho_sink_open(ch, &opt, &s))
+	if (kecho_sink_open(ch, &opt, &s) || (g->index % 2 && filter_none(s)))
 		return failed("a sink");
 	WRITE_ONCE(t->ready, true);
 	while (!err && !has_all(t)) {

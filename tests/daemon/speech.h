@@ -6,6 +6,8 @@
 #ifndef KECHO_SPEECH_H
 #define KECHO_SPEECH_H
 
+#include <kecho/filter.h>
+
 #include "tally.h"
 
 enum {
@@ -28,6 +30,7 @@ struct attacker {
 	struct raw_source s;
 	struct raw_bell bell[BELLS_MAX];
 	unsigned int nbells;
+	u32 version;		/* of the last filter that it set */
 	bool deaf, over;
 };
 
@@ -88,6 +91,8 @@ static const u32 body_size[COMMANDS] = {
 	[KECHO_CMD_STILL] = sizeof(struct kecho_ctl_still),
 	[KECHO_CMD_ANNOUNCE] = sizeof(struct kecho_ctl_announce),
 	[KECHO_CMD_TYPE] = sizeof(struct kecho_ctl_type),
+	[KECHO_CMD_LIVE] = sizeof(struct kecho_ctl_channel),
+	[KECHO_CMD_SINK_FILTER] = sizeof(struct kecho_ctl_sink_filter),
 };
 
 static inline u32 some_channel(struct attacker *a)
@@ -160,11 +165,38 @@ static inline void put_type(struct attacker *a, struct message *m)
 	m->len += ann->type_len;
 }
 
+/* A filter, or what was one, or none. */
+static inline void fill_filter(struct attacker *a, struct message *m)
+{
+	static const char *const text[] = { "seq % 3 == 1", "source.nx > sink.nx", "len > 100",
+					    "node.nx == channel.nx && once(seq)" };
+	struct kecho_ctl_sink_filter *body = (void *)m->body;
+	struct kecho_filter *f = NULL;
+	u8 *tail = (u8 *)(body + 1);
+	size_t len = 0;
+	const void *wire;
+
+	body->sink = pick(a, HANDLES);
+	body->version = pick(a, 8) ? ++a->version : odd_number(a, a->version);
+	body->timeout_ms = pick(a, 50);
+	if (!pick(a, 5) || kecho_filter_compile(&f, KECHO_FOR_EVENT, text[pick(a, 4)], NULL))
+		return;
+	wire = kecho_filter_wire(f, &len);
+	len = min_t(size_t, len, sizeof(m->body) - sizeof(*body));
+	memcpy(tail, wire, len);
+	kecho_filter_free(f);
+	while (!pick(a, 3))
+		tail[pick(a, len)] = pick(a, 256);
+	body->len = len;
+	body->type_len = pick(a, 8) ? 0 : pick(a, len);
+	m->len += len;
+}
+
 /* A valid request. */
 static inline struct message make_message(struct attacker *a)
 {
 	struct message m = { .len = 0 };
-	u32 cmd = 1 + pick(a, KECHO_CMD_TYPE);
+	u32 cmd = 1 + pick(a, COMMANDS - 1);
 	struct kecho_ctl_attr *attr = (void *)m.body;
 
 	m.len = body_size[cmd];
@@ -173,6 +205,8 @@ static inline struct message make_message(struct attacker *a)
 		memcpy(attr + 1, "\2\1\1\0nx", 6);
 		attr->attrs_len = 6;
 		m.len += 6;
+	} else if (cmd == KECHO_CMD_SINK_FILTER) {
+		fill_filter(a, &m);
 	}
 	if (cmd == KECHO_CMD_ANNOUNCE)
 		put_type(a, &m);
@@ -238,7 +272,7 @@ static inline void mutate(struct attacker *a, struct message *m, enum kind k)
 		m->head.cmd = pick(a, 2) ? m->head.cmd : KECHO_NOTE_FEED + pick(a, 8);
 		break;
 	case MSG_UNKNOWN:
-		m->head.cmd = odd_number(a, KECHO_CMD_TYPE);
+		m->head.cmd = odd_number(a, COMMANDS - 1);
 		break;
 	case MSG_FDS:
 		add_fds(a, m, 1 + pick(a, 3), false);
