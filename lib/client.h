@@ -166,6 +166,16 @@ void client_forget_early(struct client *c);
 /* The sink ends, with @error. */
 void client_sink_over(struct kecho_sink *s, int error);
 
+/* client_seat.c */
+void client_seat(struct kecho_sink *s, const struct kecho_filter *f,
+		 const struct kecho_type *type);
+int client_seated(struct kecho_sink *s);
+void client_seat_again(struct kecho_sink *s);
+int client_judged(struct client *c, struct client_msg *m, struct kecho_sink *s, struct feed *f);
+
+/* client_judge.c */
+int client_judge_note(struct client *c, struct client_msg *m);
+
 /* client_bell.c */
 struct client_channel *client_channel_make(void);
 void client_channel_free(struct kecho_channel *ch);

@@ -166,6 +166,7 @@ static void say_again(const struct kecho_source *s, struct kecho_ctl_source_open
 	open->again = cpu_to_le32(true);
 	open->member = cpu_to_le64(s->s.member.id);
 	open->limit = READ_ONCE(s->slot->limit);
+	open->generation = cpu_to_le32(s->generation);
 }
 
 static int make_at_node(struct kecho_source *s, struct made *m)
@@ -218,6 +219,7 @@ static void take_node(struct kecho_source *s, const struct made *m)
 	s->asked = 0;
 	s->s.frozen = s->ch->client->frozen;
 	s->rings = 0;
+	s->unjudged = false;
 	s->node_rings = true;
 	client_pages_put(s->pages);
 	s->pages = c->pages;
@@ -370,9 +372,11 @@ int client_sink_again(struct kecho_sink *s)
 {
 	int err = ask_sink(s, KECHO_FROM_REJOIN, false);
 
-	if (!err)
-		client_orphan_mirrors(s);
-	return err;
+	if (err)
+		return err;
+	client_orphan_mirrors(s);
+	client_seat_again(s);
+	return 0;
 }
 
 int client_sink_join(struct kecho_sink *s)

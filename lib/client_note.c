@@ -184,6 +184,13 @@ static int type_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
 	return 0;
 }
 
+static int judged_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	const struct kecho_note_judged *n = (const void *)m->body;
+
+	return client_judged(c, m, s, feed_by_id(s, le32_to_cpu(n->feed)));
+}
+
 /* The node has ended it, and may use its slots for others. */
 static void not_the_nodes(struct kecho_sink *s)
 {
@@ -262,6 +269,7 @@ static const struct {
 						    feed_end_in },
 	[KECHO_NOTE_SINK_END - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_end), sink_end_in },
 	[KECHO_NOTE_TYPE - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_type), type_in },
+	[KECHO_NOTE_JUDGED - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_judged), judged_in },
 };
 
 static int keep(struct client *c, struct client_msg *m)
@@ -442,6 +450,7 @@ int client_note(struct client *c, struct client_msg *m)
 	case KECHO_NOTE_FEED_END:
 	case KECHO_NOTE_SINK_END:
 	case KECHO_NOTE_TYPE:
+	case KECHO_NOTE_JUDGED:
 		return sink_note(c, m, le32_to_cpu(m->head.cmd) - KECHO_NOTE_FEED);
 	case KECHO_NOTE_DOORBELL:
 		return doorbell_in(c, m);
@@ -453,6 +462,10 @@ int client_note(struct client *c, struct client_msg *m)
 		return still_in(c, m, client_frozen);
 	case KECHO_NOTE_CHANNEL_END:
 		return still_in(c, m, client_destroyed);
+	case KECHO_NOTE_JUDGE_FILTER:
+	case KECHO_NOTE_JUDGE_SLOTS:
+	case KECHO_NOTE_JUDGE:
+		return client_judge_note(c, m);
 	}
 	return 0;
 }

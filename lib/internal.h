@@ -149,6 +149,13 @@ struct shared_log {
 	ino_t ino;
 };
 
+/* A sink's filter, and its type, as a node is told of it. */
+struct client_filter {
+	u8 *wire;
+	u32 len, type_len;	/* of both; of the type, which is behind it */
+	u32 version;		/* 0: there never was one */
+};
+
 struct kecho_source {
 	struct ke_source s;
 	struct list_head list;
@@ -168,6 +175,9 @@ struct kecho_source {
 	bool node_rings;	/* if many sleep: it is not gone */
 	u64 rings;		/* times that it was asked to */
 	u32 handle;
+	struct client_judge *judge;	/* the node's */
+	u32 generation;		/* of the newest filters that records may name */
+	bool unjudged;		/* there is no memory for what the node says of them */
 	unsigned int waiting;	/* threads, for room */
 	u32 kick;		/* a futex: these are to look, whatever the node's bell says */
 	u64 asked;		/* the limit at which more was asked for; 0: it wasn't */
@@ -202,6 +212,8 @@ struct kecho_sink {
 	u32 handle;
 	struct lib_lock filter_lock;
 	struct sink_filter *filter;	/* NULL: all events are for it */
+	struct client_filter told;	/* the node, if there is one; or it is to be */
+	bool telling;			/* somebody does; under the kecho lock */
 	/* Events that were not, as it found itself, or feeds did that are gone; atomic. */
 	u64 filtered;
 	u64 judged;		/* of the events that were taken last, each bit: at the source */
@@ -379,6 +391,7 @@ void client_ring(const struct kecho *k);
 void client_pages_put(struct client_pages *p);
 void client_tell(struct kecho_source *s);
 void client_forget_types(struct kecho_source *s);
+void client_source_free(struct kecho_source *s);
 void client_settle(struct kecho *k);
 void client_stalled(struct kecho_sink *s);
 void client_taken(struct kecho_sink *s);
@@ -407,6 +420,7 @@ int embedded_seated(struct kecho_sink *s);
 bool seat_judged(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
 		 const struct ke_verdict *v);
 void seat_take(struct feed *f);
+void seat_go_by(struct feed *f, const struct ke_verdict *v);
 
 /* members.c */
 ssize_t embedded_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);

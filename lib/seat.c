@@ -14,7 +14,7 @@
 #include "kecho/type.h"
 
 /* The reader of one source's log goes by it. The sink's lock is held. */
-static void take(struct feed *f, const struct ke_verdict *v)
+void seat_go_by(struct feed *f, const struct ke_verdict *v)
 {
 	u8 bit = v->bit;
 
@@ -31,7 +31,7 @@ void seat_take(struct feed *f)
 	struct ke_verdict v;
 
 	if (sink->filter_version && ke_member_verdict(sink, f->member, &v))
-		take(f, &v);
+		seat_go_by(f, &v);
 }
 
 bool seat_judged(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
@@ -44,7 +44,7 @@ bool seat_judged(struct ke_remote *remote, struct ke_source *own, struct ke_memb
 	lib_lock(&s->lock);
 	list_for_each_entry(f, &s->feeds, list)
 		if (f->member == member)
-			take(f, v);
+			seat_go_by(f, v);
 	lib_unlock(&s->lock);
 	pthread_cond_broadcast(&s->ch->k->changed);
 	return true;

@@ -37,6 +37,7 @@ void sink_free(struct kecho_sink *s)
 		atomic_fetch_sub(&s->ch->k->fd_sinks, 1);
 	}
 	sink_filter_free(s);
+	free(s->told.wire);
 	client_pages_put(s->pages);
 	ke_attrs_free(&s->m.attrs);
 	free(s->copy);
