@@ -8,6 +8,8 @@
  *	on each host	a publisher, a sink that blocks, one that does not; the first has
  *			IPv4, the second IPv6
  */
+#include <kecho/filter.h>
+
 #include "../cluster/victim.h"
 #include "raw.h"
 
@@ -23,6 +25,17 @@ enum {
 	LEN_MIN = 64,
 	LEN_MAX = 448,
 	LAPS = 3 * KECHO_LOG_SIZE_DEFAULT / LEN_MIN,	/* events that are no less */
+	SIEVES = 5,		/* sinks of a host with a filter, each for one event of so many */
+	CHANGE_US = 3000,	/* a filter of one more is replaced */
+};
+
+/* What such a sink was given of each source. */
+struct sifted {
+	u64 events, wrong, lost;
+	char first_wrong[96];
+	struct {
+		u64 id, seq;
+	} from[HOSTS];
 };
 
 static struct hall {
@@ -33,6 +46,7 @@ static struct hall {
 	u64 first_id[HOSTS], last_id[HOSTS];
 	bool done[HOSTS];
 	struct judge block[HOSTS], latest[HOSTS];
+	struct sifted sifted[HOSTS][SIEVES];
 	u32 stand;
 } *hall;
 
@@ -261,4 +275,166 @@ TEST(stopped)
 	is_eq(daemon_stop(&node[0]), 0, "the end");
 }
 
-TESTS(restart, restart, stopped);
+/* ------------------------------------------------------------------------- filters */
+
+static bool set_filter(struct kecho_sink *s, u64 every, u64 rest)
+{
+	char text[64];
+	struct kecho_filter *f;
+	bool set;
+
+	snprintf(text, sizeof(text), "seq %% %llu == %llu", (unsigned long long)every,
+		 (unsigned long long)rest);
+	if (kecho_filter_compile(&f, KECHO_FOR_EVENT, text, NULL))
+		return false;
+	set = !kecho_sink_filter(s, f, NULL);
+	kecho_filter_free(f);
+	return set;
+}
+
+/* Of each source every SIEVES-th, without a gap. */
+static void sift(struct sifted *st, const struct kecho_event *ev, u64 rest)
+{
+	u64 next = rest ?: SIEVES;
+	int i = 0;
+
+	while (i < HOSTS - 1 && st->from[i].id && st->from[i].id != ev->source)
+		i++;
+	if (st->from[i].id)
+		next = st->from[i].seq + SIEVES;
+	st->lost += ev->kind == KECHO_LOST;
+	st->events++;
+	if (ev->kind != KECHO_EVENT || ev->seq != next) {
+		if (!st->wrong++)
+			snprintf(st->first_wrong, sizeof(st->first_wrong),
+				 "kind %d, source %llx, seq %llu to %llu, expected %llu", ev->kind,
+				 (unsigned long long)ev->source, (unsigned long long)ev->seq,
+				 (unsigned long long)ev->last_seq, (unsigned long long)next);
+	}
+	st->from[i].id = ev->source;
+	WRITE_ONCE(st->from[i].seq, ev->seq);
+}
+
+/* @arg: host * SIEVES + which events. */
+static int sieve(void *arg)
+{
+	u64 rest = (uintptr_t)arg % SIEVES;
+	struct sifted *st = &hall->sifted[(uintptr_t)arg / SIEVES][rest];
+	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
+	struct kecho_channel *ch = join("restart");
+	struct kecho_event ev;
+	struct kecho_sink *s;
+
+	if (!ch || kecho_sink_open(ch, &opt, &s) || !set_filter(s, SIEVES, rest))
+		return 1;
+	stands();
+	while (!kecho_read(s, &ev, -1))
+		sift(st, &ev, rest);
+	return 1;
+}
+
+/* Bits come and go. */
+static int changer(void *arg)
+{
+	struct kecho_channel *ch = join("restart");
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	u64 i;
+
+	(void)arg;
+	if (!ch || kecho_sink_open(ch, NULL, &s))
+		return 1;
+	stands();
+	for (i = 0; set_filter(s, 2 + i % 9, 1); i++) {
+		while (!kecho_read(s, &ev, 0))
+			;
+		sleep_us(CHANGE_US);
+	}
+	return 1;
+}
+
+static bool begin_sieves(pid_t *pid)
+{
+	uintptr_t h, i;
+
+	hall = shared(sizeof(*hall));
+	if (!hall || !own_network())
+		return false;
+	setenv("KECHO", "daemon", 1);
+	for (h = 0; h < HOSTS; h++) {
+		memset(&node[h], 0, sizeof(node[h]));
+		if (!started(h))
+			return false;
+		setenv("KECHO_SOCKET", node[h].socket, 1);
+		for (i = 0; i < SIEVES; i++)
+			*pid++ = spawn(sieve, (void *)(h * SIEVES + i));
+		*pid++ = spawn(changer, NULL);
+	}
+	if (!comes_true(READ_ONCE(hall->stand) == HOSTS * (SIEVES + 1)))
+		return false;
+	for (h = 0; h < HOSTS; h++) {
+		setenv("KECHO_SOCKET", node[h].socket, 1);
+		*pid++ = spawn(publisher, (void *)h);
+	}
+	return comes_true(READ_ONCE(hall->stand) == HOSTS * (SIEVES + 2));
+}
+
+/* The last of its events that there is. */
+static bool has_all(const struct sifted *st, u64 rest)
+{
+	u64 last;
+	int i, h;
+
+	for (h = 0; h < HOSTS; h++) {
+		for (i = 0; i < HOSTS && st->from[i].id != hall->first_id[h]; i++)
+			;
+		last = hall->submitted[h];
+		last -= (last + SIEVES - rest) % SIEVES;
+		if (i == HOSTS || READ_ONCE(st->from[i].seq) != last)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * The same, of sinks with filters: none is given an event that its own filter has not passed,
+ * or lacks one that it has, while bits are given to others and kechods forget whose they were.
+ */
+TEST(filters)
+{
+	int i, n = long_run() ? DEATHS_LONG : DEATHS, seed = getpid();
+	pid_t pid[HOSTS * (SIEVES + 2)];
+	const struct sifted *st;
+	u64 rest, events = 0;
+	unsigned int h;
+
+	if (!own_network())
+		skip("no network namespace of its own");
+	must(begin_sieves(pid), "two hosts");
+	pr_info("# seed %d\n", seed);
+	srand(seed);
+	sleep_us(THERE_MIN_US);
+	for (i = 0; i < n; i++)
+		one_death(i);
+	smp_store_release(&hall->stop, true);
+	for (h = 0; h < HOSTS; h++)
+		ok(comes_true(smp_load_acquire(&hall->done[h])), "publisher %u ends", h);
+	for (h = 0; h < HOSTS; h++) {
+		for (rest = 0; rest < SIEVES; rest++) {
+			st = &hall->sifted[h][rest];
+			ok(comes_true(has_all(st, rest)), "host %u, %llu: all", h,
+			   (unsigned long long)rest);
+			is_eq(st->wrong, 0, "host %u, %llu: %s", h, (unsigned long long)rest,
+			      st->first_wrong);
+			events += st->events;
+		}
+	}
+	pr_info("# %llu and %llu events, %llu given\n", (unsigned long long)hall->submitted[0],
+		(unsigned long long)hall->submitted[1], (unsigned long long)events);
+	for (i = 0; i < HOSTS * (SIEVES + 2); i++)
+		put_down(pid[i]);
+	for (h = 0; h < HOSTS; h++)
+		is_eq(daemon_stop(&node[h]), 0, "the end");
+}
+
+TESTS(restart, restart, stopped, filters);
