@@ -2,6 +2,7 @@
 /*
  * Filters of sinks, as processes without the library see them: what kechod asks of a source
  * and tells a sink, and that one which does not answer, or says nonsense, keeps nobody long.
+ * With the library: what nobody on another host wants does not go there.
  */
 #include <kecho/filter.h>
 
@@ -12,6 +13,10 @@ enum {
 	ANSWER_MS = 3000,	/* that a request may wait; none is to take so long */
 	LATE_MS = 400,		/* kechod waits longer than this for a source */
 	CHANGES = 6000,		/* more than there may be notes */
+	FAR_EVENTS = 20000,
+	FAR_EVERY = 1000,	/* so few are wanted */
+	FAR_LEN = 100,
+	FAR_BYTES_MAX = 100 << 10,	/* of 2 MB */
 };
 
 static struct kechod node;
@@ -285,4 +290,86 @@ TEST(silent_source)
 	end(&r);
 }
 
-TESTS(filter, refused, charged, told, silent_source);
+/* ------------------------------------------------------------------- two hosts */
+
+static bool attach_to(const struct kechod *d, struct kecho **k, struct kecho_channel **ch)
+{
+	struct kecho_options opt = { .timeout_ms = SOON_MS };
+
+	setenv("KECHO", "daemon", 1);
+	setenv("KECHO_SOCKET", d->socket, 1);
+	return ok(!kecho_open(k, &opt) && !kecho_channel_open(*k, "far", NULL, ch), "%s: %s",
+		  d->socket, kecho_explain());
+}
+
+static bool start_hosts(struct kechod *host)
+{
+	static const char *const options[2][4] = {
+		{ "listen=127.0.0.1:7391", "registry=" REGISTRY, "name=one" },
+		{ "listen=127.0.0.2:7391", "registry=" REGISTRY, "name=two" },
+	};
+	int i;
+
+	for (i = 0; i < 2; i++)
+		if (!daemon_start(&host[i], options[i]) || !comes_true(daemon_answers(&host[i])))
+			return false;
+	return own_network();
+}
+
+static u64 sent(struct kecho *k)
+{
+	struct kecho_link_info l = { 0 };
+
+	return kecho_links(k, &l, 1) == 1 ? l.tx_bytes : 0;
+}
+
+/* As many as a log has room for, the last of which is wanted. */
+static bool submit_some(struct kecho_source *src)
+{
+	static const char event[FAR_LEN];
+	int i, n = 0;
+
+	for (i = 0; i < FAR_EVERY; i++)
+		n += !kecho_submit(src, event, sizeof(event), 0);
+	return n == FAR_EVERY;
+}
+
+TEST(far)
+{
+	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
+	struct kecho_filter *f = filter("seq % 1000 == 0");
+	struct kecho_channel *ch[2];
+	struct kechod host[2] = { 0 };
+	struct kecho_source *src;
+	struct kecho_event ev;
+	struct kecho_sink *snk;
+	struct kecho *k[2];
+	u64 before, seq;
+	int i;
+
+	if (!own_network())
+		skip("no network namespace of its own");
+	must(start_hosts(host) && attach_to(&host[0], &k[0], &ch[0]) &&
+	     attach_to(&host[1], &k[1], &ch[1]), "two hosts");
+	must(!kecho_source_open(ch[0], NULL, &src) && !kecho_sink_open(ch[1], &opt, &snk),
+	     "a source, a sink: %s", kecho_explain());
+	is_eq(kecho_sink_filter(snk, f, NULL), 0, "its filter");
+	before = sent(k[0]);
+	for (seq = FAR_EVERY; seq <= FAR_EVENTS; seq += FAR_EVERY)
+		ok(submit_some(src) && !kecho_read(snk, &ev, SOON_MS) &&
+		   ev.kind == KECHO_EVENT && ev.seq == seq, "event %llu",
+		   (unsigned long long)seq);
+	is_eq(kecho_sink_filtered(snk), FAR_EVENTS - FAR_EVENTS / FAR_EVERY, "not the others");
+	ok(sent(k[0]) - before < FAR_BYTES_MAX, "%llu bytes went out",
+	   (unsigned long long)(sent(k[0]) - before));
+	kecho_source_close(src);
+	kecho_sink_close(snk);
+	for (i = 0; i < 2; i++) {
+		kecho_channel_close(ch[i]);
+		kecho_close(k[i]);
+		is_eq(daemon_stop(&host[i]), 0, "the end");
+	}
+	kecho_filter_free(f);
+}
+
+TESTS(filter, refused, charged, told, silent_source, far);
