@@ -17,6 +17,7 @@
 
 enum {
 	LINK_BYTES_MAX = 512 << 10,	/* of core, for one connection */
+	JUDGE_BYTES_MAX = 256 << 10,	/* for one source that judges */
 	NODE_BYTES_MAX = 256 << 10,	/* and for everything else */
 };
 
@@ -101,10 +102,15 @@ static void check_mirror(struct snode *n, const struct ke_rstream *rs)
 static void check_memory(struct snode *n)
 {
 	u64 most = NODE_BYTES_MAX + n->log_bytes;
+	struct ssource *s;
 	struct conn *c;
+	u32 i;
 
 	list_for_each_entry(c, &n->conns, list)
 		most += LINK_BYTES_MAX;
+	for (i = 0; i < n->w->opt.channels; i++)
+		list_for_each_entry(s, &n->chan[i].sources, list)
+			most += s->s.judge ? JUDGE_BYTES_MAX : 0;
 	if (n->mem.bytes > most + n->log_bytes)
 		sim_broken(n->w, "node %u: core holds %llu bytes, which should be %llu at most",
 			   n->index, (unsigned long long)n->mem.bytes, (unsigned long long)most);
@@ -179,6 +185,7 @@ void check_frame(struct conn *c, u8 type, u32 id, u64 pos)
 
 	(void)pos;
 	n->w->cover.path[PATH_SKIP] += type == KECHO_FRAME_SKIP;
+	n->w->cover.path[PATH_PASSED] += type == KECHO_FRAME_PASS;
 	if (type != KECHO_FRAME_START)
 		return;
 	s = source_of_log(n, id);
@@ -291,14 +298,22 @@ static bool attrs_same(const struct sfeed *f, const struct truth_event *e,
 	return item->attrs_len == len && (!len || !memcmp(item->attrs, attrs, len));
 }
 
-void check_got(struct sfeed *f, const struct ke_item *item)
+/* Its own filter has said so. */
+static bool unwanted(struct sfeed *f, u64 seq)
+{
+	sim_trace(f->sink->chan->node, TRACE_UNWANTED, f->t->index, seq, 0);
+	f->seq = seq;
+	return false;
+}
+
+bool check_got(struct sfeed *f, const struct ke_item *item)
 {
 	struct sim *w = f->sink->chan->node->w;
 	struct truth_event *e;
 
 	if (item->kind == KE_ITEM_LOST) {
 		check_lost(f, item);
-		return;
+		return true;
 	}
 	sim_trace(f->sink->chan->node, TRACE_GOT, f->t->index, item->seq, item->len);
 	e = item->seq <= f->t->n ? truth_event(f->t, item->seq) : NULL;
@@ -311,10 +326,13 @@ void check_got(struct sfeed *f, const struct ke_item *item)
 		wrong(f, item, "with another length, type, time or attributes");
 	else if (!truth_same(f->t, item->seq, item->data, item->len))
 		wrong(f, item, "with other bytes");
+	else if (!verdict_got(f, item))
+		return unwanted(f, item->seq);
 	w->cover.delivered++;
 	w->cover.path[PATH_PIECES] += item->data == f->r.big && item->len;
 	w->cover.path[PATH_PIECES_CUT] += item->seq == f->cut_seq;
 	f->seq = item->seq;
+	return true;
 }
 
 /* Nothing that a process of this host had published goes with it. */

@@ -9,6 +9,7 @@ enum {
 	CHURN_GAP_MS = 300,
 	FREEZE_MAX_MS = 1500,	/* that a node holds a channel */
 	PER_NODE_MAX = 6,	/* members of a channel that one node has */
+	REFILTERS_MAX = 6,
 };
 
 static u32 list_len(const struct list_head *list)
@@ -21,14 +22,23 @@ static u32 list_len(const struct list_head *list)
 	return n;
 }
 
+/* Without memory it keeps the one that it has. */
+static void set_filter(struct ssink *s)
+{
+	verdict_set(s, sfilter_choose(&s->chan->node->w->rng));
+}
+
 static void open_sink(struct schan *c)
 {
 	static const u8 policy[] = { SINK_BLOCK, SINK_BLOCK, SINK_BLOCK, SINK_BLOCK, SINK_LATEST,
 				     SINK_LATEST, SINK_LATEST, SINK_DISCONNECT };
 	u32 dice = sim_random(c->node->w, ARRAY_SIZE(policy));
+	struct ssink *s;
 
 	/* Two numbers at random in one expression would come in either order. */
-	ssink_open(c, policy[dice], sim_one_in(c->node->w, 2));
+	s = ssink_open(c, policy[dice], sim_one_in(c->node->w, 2));
+	if (s && c->node->w->opt.filters && sim_one_in(c->node->w, 2))
+		set_filter(s);
 }
 
 static void open_member(struct schan *c)
@@ -70,21 +80,65 @@ static void set_attr(struct schan *c)
 {
 	struct ke_value v = { .kind = KE_VALUE_I64, .len = 8 };
 	struct sim *w = c->node->w;
-	struct ssink *s;
 
 	v.i64 = sim_random(w, 1000);
-	if (sim_one_in(w, 3)) {
-		ke_node_set(&c->node->node, "load", &v);
-		return;
-	}
-	if (sim_one_in(w, 3)) {
+	if (sim_one_in(w, 3))
+		ke_node_set(&c->node->node, SFILTER_NODE_NAME, &v);
+	else if (sim_one_in(w, 3))
 		ke_channel_set(&c->ch, churn_attrs[sim_random(w, CHURN_ATTRS)], &v);
+	else if (!list_empty(&c->sinks))
+		ke_member_set(&list_first_entry(&c->sinks, struct ssink, list)->m,
+			      SFILTER_SINK_NAME, &v);
+}
+
+/* The others that filters read. */
+static void set_other_attr(struct schan *c)
+{
+	struct ke_value v = { .kind = KE_VALUE_I64, .len = 8 };
+	struct sim *w = c->node->w;
+
+	v.i64 = sim_random(w, 1000);
+	if (sim_one_in(w, 2))
+		ke_channel_set(&c->ch, SFILTER_CHANNEL_NAME, &v);
+	else if (!list_empty(&c->sources))
+		ke_member_set(&list_first_entry(&c->sources, struct ssource, list)->s.member,
+			      SFILTER_SOURCE_NAME, &v);
+}
+
+static struct ssink *any_sink(struct schan *c)
+{
+	struct ssink *s, *found = NULL;
+	u32 n = 0;
+
+	list_for_each_entry(s, &c->sinks, list)
+		if (!sim_random(c->node->w, ++n))
+			found = s;
+	return found;
+}
+
+/* One filter after the other, perhaps, before anybody could answer. */
+static void refilter(struct schan *c)
+{
+	struct sim *w = c->node->w;
+	struct ssink *s = any_sink(c);
+	u32 n = sim_one_in(w, 4) ? 1 + sim_random(w, REFILTERS_MAX) : 1;
+
+	for (; s && n; n--)
+		set_filter(s);
+}
+
+static void act_on_filters(struct schan *c)
+{
+	u32 dice = sim_random(c->node->w, 10);
+
+	if (c->state != CHAN_OPEN)
 		return;
-	}
-	if (list_empty(&c->sinks))
-		return;
-	s = list_first_entry(&c->sinks, struct ssink, list);
-	ke_member_set(&s->m, "zone", &v);
+	if (dice < 6)
+		refilter(c);
+	else if (dice < 8)
+		set_attr(c);
+	else
+		set_other_attr(c);
 }
 
 static void act(struct schan *c)
@@ -119,6 +173,8 @@ static void churn_fire(struct timer *t)
 
 	if (w->phase != PHASE_ACTIVE || !n->up)
 		return;
+	if (w->opt.filters)
+		act_on_filters(&n->chan[sim_random(w, w->opt.channels)]);
 	if (sim_one_in(w, w->opt.nodes))
 		act(&n->chan[sim_random(w, w->opt.channels)]);
 	sim_set(n, t, 1000 * (1 + sim_random(w, CHURN_GAP_MS)));

@@ -117,6 +117,9 @@ static void count_data(struct conn *c, u32 bytes)
 	for (i = 0; i < l->nframes && at < bytes; i++) {
 		whole = sizeof(struct kecho_frame) + l->frame[i].len;
 		count_frame(c->node, KECHO_FRAME_DATA, whole);
+		verdict_sent(l->frame[i].stream->source->member.owner, c->peer,
+			     le64_to_cpu(l->frame[i].hdr.pos),
+			     le64_to_cpu(l->frame[i].hdr.pos) + l->frame[i].len);
 		at += whole;
 	}
 }
@@ -214,7 +217,8 @@ static u32 send_some(struct conn *c)
 		submit_meanwhile(c->node);
 	for (i = 0; i < n; i++)
 		bytes += min_t(u32, most - bytes, v[i].iov_len);
-	put_away(c, v, n, bytes);
+	if (bytes)	/* else all was passed over */
+		put_away(c, v, n, bytes);
 	count_data(c, bytes);
 	ke_link_tx_done(&c->link, bytes);
 	sim_house.tx_unlock(&c->link);

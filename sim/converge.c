@@ -128,6 +128,7 @@ static const char *chan_converged(struct schan *a)
 {
 	struct sim *w = a->node->w;
 	const char *bad = nobody_else(a);
+	const struct ssink *s;
 	struct schan *b;
 	u32 i;
 
@@ -140,6 +141,10 @@ static const char *chan_converged(struct schan *a)
 		bad = SAY("channel %u is frozen at node %u", a->which, a->node->index);
 	if (!bad && (!ke_channel_acked(&a->ch) || !ke_channel_started(&a->ch)))
 		bad = SAY("node %u waits for an answer in channel %u", a->node->index, a->which);
+	list_for_each_entry(s, &a->sinks, list)
+		if (!bad && !ke_member_filtered(&s->m))
+			bad = SAY("not all sources judge for sink %llx of node %u",
+				  (unsigned long long)s->m.id, a->node->index);
 	return bad;
 }
 
@@ -179,13 +184,15 @@ static struct sfeed *feed_of(struct ssink *s, const struct truth *t)
 
 /*
  * Who was overtaken within the pieces of the last event has nothing more to read; that it
- * lost that event it is told with the next one, or the end.
+ * lost that event it is told with the next one, or the end. Nor need it have heard of what
+ * it does not want.
  */
 static bool has_all(const struct sfeed *f)
 {
 	u64 seq = f->seq + 1;
 
-	while (seq <= f->t->n && f->t->event[seq].state == TRUTH_VOID)
+	while (seq <= f->t->n &&
+	       (f->t->event[seq].state == TRUTH_VOID || verdict_unwanted(f, seq)))
 		seq++;
 	if (seq == f->t->n && (f->sink->m.policy != SINK_BLOCK ||
 			       seq <= f->t->ungated_to[f->sink->chan->node->index]))

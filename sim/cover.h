@@ -58,7 +58,14 @@
 	X(LEASE, "lost lease", "a contact was told that it was none any more") \
 	X(UNFOUND, "unfound", "all contacts that a node was told were dead") \
 	X(OTHER, "other uuid", "a name was found to be another channel's") \
-	X(REFUSED, "refused", "an allocation of core failed")
+	X(REFUSED, "refused", "an allocation of core failed")            \
+	X(REPLACED, "filter replaced", "a sink's filter became another") \
+	X(JUDGED, "judged", "an event came that its source had judged")  \
+	X(SELF, "judged here", "an event came that its sink had to judge") \
+	X(FILTERED, "filtered", "an event was left out by what its source said") \
+	X(PASSED, "passed over", "a link left out events that nobody there wants") \
+	X(UNKNOWN, "unknown sink", "events were left out before a source knew the sink") \
+	X(WANTED, "wanted", "all had settled, and an event was sent to who wants it")
 
 #define SIM_FAULT_ENUM(name, word, what) FAULT_##name,
 #define SIM_PATH_ENUM(name, word, what) PATH_##name,

@@ -230,6 +230,20 @@ static void ended(struct ke_rstream *rs)
 	ssink_wake(chan_of(rs));
 }
 
+static bool judged(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
+		   const struct ke_verdict *v)
+{
+	struct ssink *s = sink->owner;
+	u64 id = own ? own->member.id : remote->id;
+	struct truth *t = truth_find(s->chan->node->w, id);
+
+	if (t)
+		return verdict_told(s, t, v);
+	sim_broken(s->chan->node->w, "node %u: sink %llx hears of source %llx, which never was",
+		   s->chan->node->index, (unsigned long long)sink->id, (unsigned long long)id);
+	return true;
+}
+
 static void add_lost(struct sfeed *f, void *sum)
 {
 	*(u64 *)sum += f->r.lost;
@@ -290,6 +304,7 @@ static void member(struct ke_remote *m)
 
 	sim_trace(n, TRACE_MEMBER, m->id, of ? of->index : U16_MAX, m->state);
 	check_member(n, m, of);
+	n->w->stirred |= n->w->phase == PHASE_QUIET;
 }
 
 static void changed(void *house)
@@ -351,6 +366,7 @@ const struct ke_house sim_house = {
 	.started = started,
 	.published = published,
 	.ended = ended,
+	.judged = judged,
 	.lost = lost,
 	.stalled_own = stalled_own,
 	.stalled = stalled,

@@ -43,6 +43,7 @@ static const char help_head[] =
 	"  --channels C       channels, 1 to 16 (default: 1 to 3, from the seed)\n"
 	"  --members K        members that a channel begins with (default: from the seed)\n"
 	"  --events E         events until the faults end (default: 8000)\n"
+	"  --filters          sinks have filters in each run (default: in half, by the seed)\n"
 	"  --faults LIST      which, separated by commas; all, none (default: all)\n"
 	"  --replay SEED      the run with this seed, with all that happens\n"
 	"  --trace            print all that happens\n"
@@ -167,8 +168,8 @@ static int scale_list(char *text, struct options *o)
 	return err;
 }
 
-enum { SEED, SEEDS, NODES, HOSTS, CHANNELS, MEMBERS, EVENTS, FAULT, REPLAY, TRACE, HASH, SCALE,
-       HELP };
+enum { SEED, SEEDS, NODES, HOSTS, CHANNELS, MEMBERS, EVENTS, FILTERS, FAULT, REPLAY, TRACE, HASH,
+       SCALE, HELP };
 
 /* 1: that was all. */
 static int take(int c, struct options *o)
@@ -188,6 +189,9 @@ static int take(int c, struct options *o)
 		return number32("members", optarg, 0, SIM_MEMBERS_MAX, &o->sim.members);
 	case EVENTS:
 		return number("events", optarg, 1, U32_MAX, &o->sim.events);
+	case FILTERS:
+		o->sim.filters = true;
+		return 0;
 	case FAULT:
 		return fault_list(optarg, &o->sim.faults);
 	case REPLAY:
@@ -220,6 +224,7 @@ static int parse(int argc, char **argv, struct options *o)
 		{ "channels", required_argument, NULL, CHANNELS },
 		{ "members", required_argument, NULL, MEMBERS },
 		{ "events", required_argument, NULL, EVENTS },
+		{ "filters", no_argument, NULL, FILTERS },
 		{ "faults", required_argument, NULL, FAULT },
 		{ "replay", required_argument, NULL, REPLAY },
 		{ "trace", no_argument, NULL, TRACE },
@@ -254,6 +259,7 @@ static struct sim_options vary(const struct options *o, u64 seed)
 	if (!s.hosts)
 		s.hosts = random_next(&rng) % 2 ? s.nodes : 1 + random_next(&rng) % s.nodes;
 	s.hosts = min(s.hosts, s.nodes);
+	s.filters |= random_next(&rng) % 2;
 	return s;
 }
 
@@ -264,9 +270,10 @@ static void show_broken(const struct sim *w)
 	printf("not ok - seed %llu, step %llu, after %llu ms: %s\n",
 	       (unsigned long long)w->opt.seed, (unsigned long long)w->step,
 	       (unsigned long long)w->now_us / 1000, w->why);
-	printf("# nodes %u on %u hosts, channels %u, members %u, events %llu, faults 0x%x\n",
+	printf("# nodes %u on %u hosts, channels %u, members %u, events %llu, faults 0x%x%s\n",
 	       w->opt.nodes, w->opt.hosts, w->opt.channels, w->opt.members,
-	       (unsigned long long)w->opt.events, w->opt.faults);
+	       (unsigned long long)w->opt.events, w->opt.faults,
+	       w->opt.filters ? ", filters" : "");
 }
 
 static bool run(const struct options *o, u64 seed, struct cover *total)

@@ -27,6 +27,7 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 	f->moved_us = rs ? 0 : n->w->now_us;	/* START may have been on its way for long */
 	log->refs++;
 	ke_reader_init(&f->r, view, gated(s), pos, seq, s->copy);
+	verdict_begin(f);
 	if (rs && rs->local && gated(s)) {
 		memcpy(&self, n->node.self.node.b, sizeof(self));
 		ke_reader_gated(&f->r, le64_to_cpu(self), rs->taken);
@@ -140,12 +141,15 @@ static void let_go(struct sfeed *f)
 
 static void tell(struct sfeed *f, const struct ke_item *item)
 {
-	check_got(f, item);
+	bool wanted;
+
+	verdict_skip(f, item->seq - 1);
+	wanted = check_got(f, item);
 	if (item->kind == KE_ITEM_LOST) {
 		f->sink->disconnected |= f->sink->m.policy == SINK_DISCONNECT;
 		return;
 	}
-	if (!gated(f->sink))
+	if (!gated(f->sink) || !wanted)
 		return;
 	f->held = item->data;
 	f->held_len = item->len;
@@ -209,6 +213,7 @@ bool sfeed_next(struct sfeed *f)
 		tell(f, &item);
 		return true;
 	}
+	verdict_skip(f, f->r.seq);
 	if (!f->ended || ke_reader_head(&f->r) != f->r.pos)
 		return false;
 	if (!f->failed && ke_reader_finish(&f->r, f->last_seq, &item)) {

@@ -22,6 +22,7 @@
 #include "link.h"
 #include "registry.h"
 #include "cover.h"
+#include "sfilter.h"
 #include "memory.h"
 #include "random.h"
 #include "timer.h"
@@ -34,6 +35,7 @@ enum sim_limits {
 	SIM_SEGMENTS_MAX = 64,	/* of a pipe */
 	SIM_RESERVED_MAX = 4,	/* open reservations of a source */
 	SIM_GATES_MAX = 256, /* of a process; 0 is none */
+	SIM_VERSIONS_MAX = 256,	/* of a sink's filter */
 	SIM_STEPS_MAX = 50000000,
 };
 
@@ -72,6 +74,21 @@ struct truth_event {
 	u32 len;
 	u8 state, type;
 	bool attrs;
+	bool settled;		/* it was judged when all had settled, and lies there */
+	u16 nverdicts;
+	u64 verdicts;		/* the first */
+	struct sfilter_from from;
+	u64 pos;
+	u32 size;
+};
+
+/* What a sink's filter may say of an event: verdict.c. */
+struct verdict {
+	u32 sink;		/* its number */
+	bool known;		/* its source's node knows of it now, not only once, */
+	bool settled;		/* and judges by a bit of its newest version */
+	u16 oldest, newest;	/* of its filter's versions that may be in force there */
+	struct sfilter_to to;
 };
 
 /* What a source submitted. It outlives the source. */
@@ -81,6 +98,8 @@ struct truth {
 	u64 member;
 	u64 n, room;		/* events */
 	struct truth_event *event;
+	struct verdict *verdict;
+	u64 nverdicts, verdict_room;
 	bool ended, cut_short;	/* closed in order; before all that gates it had all */
 	bool early;		/* it did not wait for all to subscribe */
 	u32 stall_ms;		/* of its source */
@@ -121,6 +140,7 @@ struct sreserved {
 	u64 cookie, seq;
 	u8 *data;
 	u32 len;
+	bool judged;		/* it has room to say so */
 };
 
 struct ssource {
@@ -136,6 +156,7 @@ struct ssource {
 	u32 nreserved;
 	u64 piece_seq;		/* of an event that goes in piece by piece; 0: none */
 	u32 piece_at;
+	struct ke_event_info piece_match;	/* as it was judged */
 	u32 gap_us, size_max, large_one_in;
 	u64 limit_seen;
 	u64 still_at;		/* the head when its node said that it stands still; else U64_MAX */
@@ -155,10 +176,20 @@ struct sfeed {
 	u64 seq;		/* of the last event that was told or lost */
 	u64 last_seq;
 	u64 cut_seq;		/* an event in pieces that a break fell into */
+	u64 skipped, unknown, voids;	/* that it was not told of: verdict.c */
 	bool ended, gone, failed, told;
 	const u8 *held;		/* in place, until the next read */
 	u32 held_len;
 	u64 held_seq;
+};
+
+/* How a source judges for a sink, as that knows. */
+struct stold {
+	struct ke_verdict v;	/* as was said last */
+	bool due;		/* which it has yet to take */
+	u32 version;
+	u8 bit;
+	bool known;		/* the source's node has heard of the sink */
 };
 
 struct ssink {
@@ -171,6 +202,12 @@ struct ssink {
 	bool retained, disconnected;
 	u32 gap_us, batch;
 	u64 stopped_us;		/* reads nothing until then */
+	u32 number;		/* in the world */
+	struct sfilter *version;	/* of its filter, 0: before the first */
+	u32 nversions;
+	struct stold *told;	/* by truth */
+	u32 ntold;
+	bool by_itself;		/* it takes what is said when it reads */
 };
 
 enum schan_state { CHAN_CLOSED,
@@ -274,6 +311,7 @@ struct sim_options {
 	u32 faults;		/* BIT(enum sim_fault) */
 	bool trace;
 	bool steady;		/* nothing goes wrong, and nobody comes by itself */
+	bool filters;		/* sinks have some */
 };
 
 enum sim_phase { PHASE_ACTIVE,
@@ -296,11 +334,12 @@ struct sim {
 	struct trace trace;
 	struct cover cover;
 	bool broken;
+	bool stirred;		/* nodes met again though all had settled */
 	char why[256];
 	struct snode *node;
 	struct truth **truth;
 	u32 ntruths;
-	u32 last_conn;
+	u32 last_conn, last_sink;
 	struct ke_registry *reg;
 	u64 last_client;
 	struct path *path;	/* by net_path() */
@@ -453,6 +492,25 @@ bool truth_same(const struct truth *t, u64 seq, const u8 *data, u32 len);
 u32 truth_attrs(const struct truth *t, u64 seq, u8 *to);
 void truth_free(struct truth *t);
 
+/* verdict.c: whom judged events are for */
+/* verdict_set - a new version of its filter; false: it stays. */
+bool verdict_set(struct ssink *s, struct sfilter f);
+/* verdict_told - what house->judged() says. */
+bool verdict_told(struct ssink *s, const struct truth *t, const struct ke_verdict *v);
+/* verdict_took - it reads, and takes what was said. */
+void verdict_took(struct ssink *s);
+/* verdict_begin - a new feed's reader. */
+void verdict_begin(struct sfeed *f);
+/* verdict_take - the source judges the event right now. */
+void verdict_take(struct ssource *src, u64 seq);
+/* verdict_skip - the reader has gone past events up to @last without a word. */
+void verdict_skip(struct sfeed *f, u64 last);
+/* verdict_got - false: it is not for the sink, which has judged it itself. */
+bool verdict_got(struct sfeed *f, const struct ke_item *item);
+bool verdict_unwanted(const struct sfeed *f, u64 seq);
+/* verdict_sent - the log's bytes from @pos to @end go to @node. */
+void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end);
+
 /* check.c: the invariants */
 void check_node(struct snode *n);
 void check_source(struct ssource *s);
@@ -460,7 +518,7 @@ void check_frame(struct conn *c, u8 type, u32 id, u64 pos);
 void check_member(struct snode *n, const struct ke_remote *m, struct snode *of);
 /* check_gates - after something that may have dropped a stream of this source. */
 void check_gates(struct ssource *s);
-void check_got(struct sfeed *f, const struct ke_item *item);
+bool check_got(struct sfeed *f, const struct ke_item *item);
 void check_end(struct sfeed *f);
 /* converge.c: NULL: it holds; else what is missing. */
 const char *check_converged(struct sim *w);

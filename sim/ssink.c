@@ -75,6 +75,7 @@ static void read_fire(struct timer *t)
 		ssink_close(s);
 		return;
 	}
+	verdict_took(s);
 	more = read_some(s);
 	if (s->disconnected) {
 		node_of(s)->w->cover.path[PATH_DISCONNECT]++;
@@ -131,15 +132,20 @@ struct ssink *ssink_open(struct schan *c, u8 policy, bool retained)
 	s->read = (struct timer){ .node = n, .fn = read_fire };
 	INIT_LIST_HEAD(&s->feeds);
 	s->copy = policy == SINK_BLOCK ? NULL : sim_alloc(KE_RECORD_MAX);
+	s->number = ++n->w->last_sink;
+	s->version = sim_alloc(SIM_VERSIONS_MAX * sizeof(s->version[0]));
+	s->nversions = 1;
+	s->by_itself = n->w->opt.filters && sim_one_in(n->w, 2);
 	profile(s);
 	c->ch.sinks++;
 	c->ch.gated += policy == SINK_BLOCK;
 	list_add_tail(&s->list, &c->sinks);
+	/* Before it gets anything its sources know of it. */
+	ke_member_join(&s->m, &c->ch);
 	list_for_each_entry(src, &c->sources, list)
 		if (!src->s.closed)
 			add_own(s, src);
 	err = ke_channel_subscribe(&c->ch, retained);
-	ke_member_join(&s->m, &c->ch);
 	sim_trace(n, TRACE_SINK_OPEN, s->m.id, c->which, policy);
 	if (!err)
 		return s;
@@ -190,5 +196,7 @@ void ssink_close(struct ssink *s)
 	release_all(c);
 	sim_cancel(c->node, &s->read);
 	sim_free(s->copy);
+	sim_free(s->version);
+	sim_free(s->told);
 	sim_free(s);
 }

@@ -111,6 +111,32 @@ static void describe(struct ssource *s, struct truth_event *e, struct ke_event_i
 	}
 }
 
+static u64 no_clock(void *arg)
+{
+	(void)arg;
+	return 0;
+}
+
+/* What the filters of the sinks say of it; the source's lock is held. */
+static void judge(struct ssource *s, u64 seq, struct ke_event_info *info, const void *payload,
+		  u32 len)
+{
+	static const struct ke_filter_ops ops = { .now_ns = no_clock };
+
+	ke_judge_event(s->s.judge, info, seq, payload, len, &ops);
+}
+
+/* It is in the log, in one record of @size bytes. */
+static void was_judged(struct ssource *s, u64 seq, const struct ke_event_info *info, u64 size)
+{
+	struct truth_event *e = truth_event(s->t, seq);
+
+	verdict_take(s, seq);
+	e->settled = info->judged && node_of(s)->w->phase == PHASE_QUIET;
+	e->pos = s->s.log.end - ke_record_align(size);
+	e->size = size;
+}
+
 static void submitted(struct ssource *s)
 {
 	struct sim *w = node_of(s)->w;
@@ -137,9 +163,10 @@ static bool put_whole(struct ssource *s, u32 len)
 	int err;
 
 	describe(s, &described, &info, next, attrs);
+	truth_fill(s->t, next, w->scratch, 0, len);
+	judge(s, next, &info, w->scratch, len);
 	if (!make_room(s, ke_record_size(&info, len)))
 		return false;
-	truth_fill(s->t, next, w->scratch, 0, len);
 	err = ke_log_append(&s->s.log, &info, w->scratch, len, s->s.limit, &seq);
 	if (err == -ENOBUFS)
 		return false;
@@ -148,9 +175,25 @@ static bool put_whole(struct ssource *s, u32 len)
 		return false;
 	}
 	*truth_event(s->t, seq) = described;
+	was_judged(s, seq, &info, ke_record_size(&info, len));
 	sim_trace(node_of(s), TRACE_SUBMIT, s->t->index, seq, len);
 	submitted(s);
 	return true;
+}
+
+/* All of an event's pieces say the same. */
+static void match_piece(struct ssource *s, const struct truth_event *e, struct ke_event_info *info)
+{
+	u8 *scratch = node_of(s)->w->scratch;
+
+	if (!s->piece_at) {
+		truth_fill(s->t, s->piece_seq, scratch, 0, e->len);
+		judge(s, s->piece_seq, info, scratch, e->len);
+		s->piece_match = *info;
+	}
+	info->judged = s->piece_match.judged;
+	info->bits = s->piece_match.bits;
+	info->generation = s->piece_match.generation;
 }
 
 /* The next piece of the event that is going in. */
@@ -165,6 +208,7 @@ static bool put_piece(struct ssource *s)
 	int err;
 
 	describe(s, e, &info, s->piece_seq, attrs);
+	match_piece(s, e, &info);
 	if (s->piece_at)
 		info.attrs_len = 0;
 	info.frag_total = e->len;
@@ -179,6 +223,8 @@ static bool put_piece(struct ssource *s)
 		wrong(s, "an append of a piece", err);
 		return false;
 	}
+	if (!s->piece_at)
+		verdict_take(s, s->piece_seq);
 	s->piece_at += len;
 	s->s.in_pieces = s->piece_at < e->len;
 	tell(s);
@@ -208,7 +254,7 @@ static bool begin_pieces(struct ssource *s)
 
 static bool reserve(struct ssource *s)
 {
-	struct ke_event_info info = { .type = (s->t->n + 1) % 7 };
+	struct ke_event_info info = { .type = (s->t->n + 1) % 7, .judged = s->s.judge };
 	struct sreserved *r = &s->reserved[s->nreserved];
 	struct truth_event *e;
 	void *data;
@@ -226,6 +272,7 @@ static bool reserve(struct ssource *s)
 		return false;
 	}
 	r->data = data;
+	r->judged = info.judged;
 	e = truth_event(s->t, r->seq);
 	e->len = r->len;
 	e->type = info.type;
@@ -233,6 +280,21 @@ static bool reserve(struct ssource *s)
 	s->nreserved++;
 	sim_trace(node_of(s), TRACE_RESERVE, s->t->index, r->seq, r->len);
 	return true;
+}
+
+/* What has room for it says so, also that it was not judged after all. */
+static int judge_reserved(struct ssource *s, const struct sreserved *r)
+{
+	const struct truth_event *e = truth_event(s->t, r->seq);
+	struct ke_event_info info = { .time_ns = e->time_ns, .type = e->type };
+
+	verdict_take(s, r->seq);
+	if (!r->judged)
+		return 0;
+	judge(s, r->seq, &info, r->data, e->len);
+	if (!info.judged)
+		info.bits = U64_MAX;
+	return ke_log_judged(&s->s.log, r->cookie, info.bits, info.judged ? info.generation : 0);
 }
 
 static void settle(struct ssource *s, bool abort)
@@ -253,7 +315,8 @@ static void settle(struct ssource *s, bool abort)
 		e->time_ns = wall_ns(node_of(s));
 		e->state = TRUTH_WHOLE;
 		truth_fill(s->t, r->seq, r->data, 0, e->len);
-		err = ke_log_commit(&s->s.log, r->cookie, e->len, e->time_ns);
+		err = judge_reserved(s, r);
+		err = err ?: ke_log_commit(&s->s.log, r->cookie, e->len, e->time_ns);
 		sim_trace(node_of(s), TRACE_COMMIT, s->t->index, r->seq, e->len);
 		submitted(s);
 	}
@@ -457,9 +520,10 @@ struct ssource *ssource_open(struct schan *c)
 	ke_log_init(&s->s.log, s->log->hdr, s->log->ring, size, 0, 0);
 	ke_source_init(&s->s, &n->node);
 	list_add_tail(&s->list, &c->sources);
-	ke_member_join(&s->s.member, &c->ch);
+	s->s.member.id = random_next(&n->w->rng) | 1;
 	s->t = truth_new(n->w, s, c->which);
 	s->t->member = s->s.member.id;
+	ke_member_join(&s->s.member, &c->ch);
 	s->still_at = U64_MAX;
 	s->opened_us = n->w->now_us + SIM_JOIN_MS * 1000;
 	profile(s);

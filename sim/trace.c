@@ -28,6 +28,10 @@ static const char *const frames[] = {
 	[KECHO_FRAME_END] = "END",
 	[KECHO_FRAME_SKIP] = "SKIP",
 	[KECHO_FRAME_ACK] = "ACK",
+	[KECHO_FRAME_FILTER] = "FILTER",
+	[KECHO_FRAME_JUDGED] = "JUDGED",
+	[KECHO_FRAME_JUDGED_ACK] = "JUDGED_ACK",
+	[KECHO_FRAME_PASS] = "PASS",
 };
 
 static const char *frame_name(u64 type)

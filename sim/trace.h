@@ -50,7 +50,11 @@
 	X(SINK_STOP, "sink %llx reads nothing for %llu ms")                    \
 	X(CALM, "faults end")                                                  \
 	X(QUIET, "the last events are submitted")                              \
-	X(CLOSE_ALL, "everything closes")
+	X(CLOSE_ALL, "everything closes")                                       \
+	X(FILTER, "sink %llx has version %llu of its filter, kind %llu")        \
+	X(JUDGED, "sink hears that source %llu judges by version %llu, bit %llu") \
+	X(SKIPPED, "sink is kept from %llu.%llu to %llu")                       \
+	X(UNWANTED, "sink does not want %llu.%llu")
 
 #define TRACE_ENUM(name, text) TRACE_##name,
 enum trace_kind { TRACE_KINDS(TRACE_ENUM) TRACES };

@@ -91,6 +91,7 @@ u32 truth_attrs(const struct truth *t, u64 seq, u8 *to)
 void truth_free(struct truth *t)
 {
 	sim_free(t->event);
+	sim_free(t->verdict);
 	sim_free(t->ungated_to);
 	sim_free(t->gated);
 	sim_free(t);

@@ -30,6 +30,7 @@ expect 0 "help" --help
 expect 0 "one seed" --seed 7 --events 500
 expect 0 "chosen sizes" --seed 7 --nodes 3 --channels 2 --members 4 --events 500 --faults cut,kill
 expect 0 "replay" --replay 7 --events 500
+expect 0 "filters" --seed 7 --events 500 --filters
 expect 0 "nodes of one host" --seed 7 --nodes 3 --hosts 1 --events 500
 expect 2 "a scale of too little" --scale=9
 expect 2 "an unknown option" --sed 7

@@ -1,0 +1,374 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Which sinks a judged event is for.
+ *
+ * With each event it is kept, for each sink that its source's node knows, what the versions
+ * of its filter say that may be in force there: none older than the sink was told that the
+ * source judges by, none newer than the one it has, all with the attributes that the source's
+ * node knows just then. So
+ *
+ *  - a sink gets by its bit, and is kept from, only what one of those says;
+ *  - what was not judged for it, it judges itself, by the version and the attributes that it
+ *    has;
+ *  - once all have settled there is one version, and only what it wants is sent.
+ *
+ * Of a sink that its source's node has yet to hear of nothing is known: while others of its
+ * host are known it may miss what those don't want, as if it began later.
+ */
+#include "sim.h"
+
+enum { LAST_LOOKED = 64 }; /* events, of those that were submitted last */
+
+/* -------------------------------------------------------------------- versions */
+
+static const struct sfilter *newest(const struct ssink *s)
+{
+	return &s->version[s->nversions - 1];
+}
+
+bool verdict_set(struct ssink *s, struct sfilter f)
+{
+	struct snode *n = s->chan->node;
+	char why[KE_TYPE_WHY_MAX];
+	const void *wire;
+	u32 len;
+	int err;
+
+	if (s->nversions == SIM_VERSIONS_MAX)
+		return false;
+	wire = sfilter_wire(&f, &len);
+	s->version[s->nversions++] = f;
+	err = ke_member_filter(&s->m, wire, len, NULL, 0, why);
+	if (err && err != -ENOMEM)
+		sim_broken(n->w, "node %u: a filter of sink %llx is refused (%d): %s", n->index,
+			   (unsigned long long)s->m.id, err, why);
+	if (err) {
+		s->nversions--;
+		return false;
+	}
+	sim_trace(n, TRACE_FILTER, s->m.id, s->nversions - 1, f.kind);
+	n->w->cover.path[PATH_REPLACED] += s->nversions > 2;
+	return true;
+}
+
+static struct stold *told_of(struct ssink *s, u32 truth)
+{
+	if (truth >= s->ntold) {
+		s->told = sim_grow(s->told, (truth + 1) * sizeof(s->told[0]));
+		memset(s->told + s->ntold, 0, (truth + 1 - s->ntold) * sizeof(s->told[0]));
+		s->ntold = truth + 1;
+	}
+	return &s->told[truth];
+}
+
+static void take(struct ssink *s, struct stold *told, u32 truth)
+{
+	const struct ke_verdict *v = &told->v;
+	struct sfeed *f;
+
+	sim_trace(s->chan->node, TRACE_JUDGED, truth, v->version, v->bit);
+	if (v->version >= s->nversions || v->version < told->version)
+		sim_broken(s->chan->node->w, "node %u: sink %llx is told of version %u of %u, "
+			   "after %u", s->chan->node->index, (unsigned long long)s->m.id,
+			   v->version, s->nversions - 1, told->version);
+	told->version = v->version;
+	told->bit = v->bit;
+	told->due = false;
+	list_for_each_entry(f, &s->feeds, list)
+		if (f->t->index == truth && !f->gone)
+			ke_reader_judged(&f->r, v->version, v->bit, v->from, v->since);
+}
+
+bool verdict_told(struct ssink *s, const struct truth *t, const struct ke_verdict *v)
+{
+	struct stold *told = told_of(s, t->index);
+
+	told->v = *v;
+	told->due = true;
+	/* Of a sink in another process it is known once that runs. */
+	if (s->by_itself) {
+		ssink_wake(s->chan);
+		return false;
+	}
+	take(s, told, t->index);
+	return true;
+}
+
+void verdict_took(struct ssink *s)
+{
+	u32 i;
+
+	for (i = 0; i < s->ntold; i++) {
+		if (!s->told[i].due)
+			continue;
+		take(s, &s->told[i], i);
+		ke_member_took(&s->m, s->chan->node->w->truth[i]->member, s->told[i].version);
+	}
+}
+
+void verdict_begin(struct sfeed *f)
+{
+	struct ke_verdict v;
+
+	if (ke_member_verdict(&f->sink->m, f->t->member, &v))
+		ke_reader_judged(&f->r, v.version, v.bit, v.from, v.since);
+}
+
+/* ------------------------------------------------------------ when it is judged */
+
+/* On one host it is judged for also while its node counts as failed. */
+static const struct ke_remote *known_at(const struct schan *c, const struct ssink *s)
+{
+	const struct ke_presence *pr;
+	const struct ke_remote *m;
+
+	list_for_each_entry(pr, &c->ch.presences, channel_list)
+		list_for_each_entry(m, &pr->remotes, list)
+			if (m->id == s->m.id && (m->state == KE_JOINED || pr->peer->local))
+				return m;
+	return NULL;
+}
+
+static struct sfilter_to numbers_to(const struct ke_attrs *sink, const struct ke_attrs *node)
+{
+	return (struct sfilter_to){
+		.sink = sfilter_number(sink, SFILTER_SINK_NAME),
+		.node = sfilter_number(node, SFILTER_NODE_NAME),
+	};
+}
+
+static struct sfilter_from numbers_from(const struct schan *c, const struct ke_attrs *source,
+					const struct ke_attrs *node)
+{
+	return (struct sfilter_from){
+		.channel = sfilter_number(&c->ch.attrs, SFILTER_CHANNEL_NAME),
+		.source = sfilter_number(source, SFILTER_SOURCE_NAME),
+		.node = sfilter_number(node, SFILTER_NODE_NAME),
+	};
+}
+
+static void add(struct truth *t, struct truth_event *e, const struct verdict *v)
+{
+	if (t->nverdicts == t->verdict_room) {
+		t->verdict_room = 2 * t->verdict_room + 256;
+		t->verdict = sim_grow(t->verdict, t->verdict_room * sizeof(t->verdict[0]));
+	}
+	t->verdict[t->nverdicts++] = *v;
+	e->nverdicts++;
+}
+
+static void judge_for(struct ssource *src, struct truth_event *e, struct ssink *s)
+{
+	struct snode *n = src->chan->node;
+	struct stold *told = told_of(s, src->t->index);
+	const struct ke_remote *m = known_at(src->chan, s);
+	struct verdict v = {
+		.sink = s->number, .oldest = told->version, .newest = s->nversions - 1,
+	};
+
+	v.known = m || s->chan == src->chan;
+	if (m)
+		v.to = numbers_to(&m->attrs, &m->presence->peer->attrs);
+	else if (v.known)
+		v.to = numbers_to(&s->m.attrs, &n->node.attrs);
+	told->known |= v.known;
+	v.settled = v.oldest && v.oldest == v.newest && told->bit < KE_BIT_SELF;
+	if (n->w->phase == PHASE_QUIET && v.known && v.oldest != v.newest && !n->w->stirred)
+		sim_broken(n->w, "node %u: source %u may judge for sink %llx by version %u of %u, "
+			   "though all has settled", n->index, src->t->index,
+			   (unsigned long long)s->m.id, v.oldest, v.newest);
+	if (told->known)
+		add(src->t, e, &v);
+}
+
+void verdict_take(struct ssource *src, u64 seq)
+{
+	struct sim *w = src->chan->node->w;
+	struct truth_event *e = truth_event(src->t, seq);
+	struct ssink *s;
+	u32 i;
+
+	if (!w->opt.filters)
+		return;
+	e->verdicts = src->t->nverdicts;
+	e->nverdicts = 0;
+	e->from = numbers_from(src->chan, &src->s.member.attrs, &src->chan->node->node.attrs);
+	for (i = 0; i < w->opt.nodes; i++)
+		list_for_each_entry(s, &w->node[i].chan[src->chan->which].sinks, list)
+			judge_for(src, e, s);
+}
+
+static const struct verdict *verdict_of(const struct truth *t, u64 seq, const struct ssink *s)
+{
+	const struct truth_event *e = &t->event[seq];
+	u64 i;
+
+	for (i = e->verdicts; i < e->verdicts + e->nverdicts; i++)
+		if (t->verdict[i].sink == s->number)
+			return &t->verdict[i];
+	return NULL;
+}
+
+static bool asks_of_sink(const struct sfilter *f)
+{
+	return f->kind == SFILTER_SINK || f->kind == SFILTER_SINK_NODE;
+}
+
+/*
+ * Has one of the versions said so? A newer one, which the sink was told of meanwhile, may
+ * have: where others had that filter already its bit is in older records, too, also in those
+ * from before the source knew of the sink.
+ */
+static bool has_said(const struct sfeed *f, u64 seq, bool yes)
+{
+	static const struct verdict nothing = { .to = { -1, -1 } };
+	const struct verdict *v = verdict_of(f->t, seq, f->sink) ?: &nothing;
+	const struct sfilter *version = f->sink->version;
+	u32 newest = max_t(u32, v->newest, told_of(f->sink, f->t->index)->v.version), i;
+
+	for (i = v->oldest; i <= newest; i++)
+		if ((v->known || !asks_of_sink(&version[i])) &&
+		    sfilter_wants(&version[i], f->t, seq, &f->t->event[seq].from, &v->to) == yes)
+			return true;
+	return false;
+}
+
+/* ------------------------------------------------------------- when it is read */
+
+static void wrong(struct sfeed *f, u64 seq, const char *what)
+{
+	struct snode *n = f->sink->chan->node;
+
+	sim_broken(n->w, "node %u, sink %llx: event %u.%llu %s; it has all to %llu", n->index,
+		   (unsigned long long)f->sink->m.id, f->t->index, (unsigned long long)seq, what,
+		   (unsigned long long)f->seq);
+}
+
+/* Nobody has told it of this one: it was not for it. */
+static void skip_one(struct sfeed *f, u64 seq)
+{
+	if (f->t->event[seq].state == TRUTH_VOID) {
+		f->voids++;
+	} else if (!verdict_of(f->t, seq, f->sink)) {
+		f->unknown++;
+	} else {
+		if (!has_said(f, seq, false))
+			wrong(f, seq, "is kept from it, which it wants");
+		f->skipped++;
+	}
+}
+
+static void check_count(struct sfeed *f)
+{
+	u64 n = f->r.filtered;
+
+	if (n < f->skipped || n > f->skipped + f->unknown + f->voids)
+		sim_broken(f->sink->chan->node->w, "node %u, sink %llx: of source %u %llu events "
+			   "are counted as filtered, but %llu were", f->sink->chan->node->index,
+			   (unsigned long long)f->sink->m.id, f->t->index, (unsigned long long)n,
+			   (unsigned long long)f->skipped);
+}
+
+void verdict_skip(struct sfeed *f, u64 last)
+{
+	struct snode *n = f->sink->chan->node;
+	u64 seq = f->seq, skipped = f->skipped, unknown = f->unknown;
+
+	if (last > f->t->n) {
+		wrong(f, last, "is kept from it, which was never submitted");
+		return;
+	}
+	if (!n->w->opt.filters || last <= f->seq)
+		return;
+	sim_trace(n, TRACE_SKIPPED, f->t->index, f->seq + 1, last);
+	while (seq < last)
+		skip_one(f, ++seq);
+	n->w->cover.path[PATH_FILTERED] += f->skipped - skipped;
+	n->w->cover.path[PATH_UNKNOWN] += f->unknown - unknown;
+	f->seq = last;
+}
+
+/* By what its own node knows. */
+static bool judge_here(const struct sfeed *f, u64 seq)
+{
+	static const struct ke_attrs none;
+	const struct schan *c = f->sink->chan;
+	const struct ke_attrs *self = &c->node->node.attrs;
+	struct sfilter_to to = numbers_to(&f->sink->m.attrs, self);
+	struct sfilter_from from;
+
+	if (f->src)
+		from = numbers_from(c, &f->src->s.member.attrs, self);
+	else if (f->rs)
+		from = numbers_from(c, &f->rs->remote->attrs, &f->rs->peer->attrs);
+	else
+		from = numbers_from(c, &none, &none);
+	return sfilter_wants(newest(f->sink), f->t, seq, &from, &to);
+}
+
+bool verdict_got(struct sfeed *f, const struct ke_item *item)
+{
+	struct sim *w = f->sink->chan->node->w;
+	const struct verdict *v = w->opt.filters ? verdict_of(f->t, item->seq, f->sink) : NULL;
+	bool wanted = true;
+
+	if (!w->opt.filters)
+		return true;
+	check_count(f);
+	if (item->judged && !has_said(f, item->seq, true)) {
+		wrong(f, item->seq, "comes, which it does not want");
+	} else if (!item->judged) {
+		if (v && v->settled && f->t->event[item->seq].settled && !w->stirred)
+			wrong(f, item->seq, "comes unjudged, though all has settled");
+		wanted = judge_here(f, item->seq);
+		w->cover.path[PATH_SELF]++;
+	}
+	w->cover.path[PATH_JUDGED] += item->judged;
+	return wanted;
+}
+
+/* ------------------------------------------------------------------- at the end */
+
+bool verdict_unwanted(const struct sfeed *f, u64 seq)
+{
+	return f->sink->chan->node->w->opt.filters && has_said(f, seq, false);
+}
+
+/* Somebody there wants it, or may. */
+static bool wanted_at(struct schan *c, const struct truth *t, u64 seq)
+{
+	const struct truth_event *e = &t->event[seq];
+	const struct verdict *v;
+	struct ssink *s;
+
+	list_for_each_entry(s, &c->sinks, list) {
+		v = verdict_of(t, seq, s);
+		if (!v || !v->settled ||
+		    sfilter_wants(&s->version[v->newest], t, seq, &e->from, &v->to))
+			return true;
+	}
+	return false;
+}
+
+void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
+{
+	struct sim *w = src->chan->node->w;
+	const struct truth *t = src->t;
+	const struct truth_event *e;
+	u64 seq;
+
+	if (src->s.retain || w->stirred)
+		return;
+	for (seq = t->n; seq && t->n - seq < LAST_LOOKED; seq--) {
+		e = &t->event[seq];
+		/* Where they are few, its bytes are cheaper than a word about them. */
+		if (!e->settled || e->size < KE_PASS_MIN || e->pos >= end ||
+		    e->pos + e->size <= pos)
+			continue;
+		w->cover.path[PATH_WANTED]++;
+		if (!wanted_at(&w->node[node].chan[src->chan->which], t, seq))
+			sim_broken(w, "node %u: event %u.%llu is sent to node %u, where nobody "
+				   "wants it", src->chan->node->index, t->index,
+				   (unsigned long long)seq, node);
+	}
+}
