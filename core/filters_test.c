@@ -377,6 +377,38 @@ TEST(retained)
 	world_end(w);
 }
 
+static int put_piece(struct world *w, u32 offset, u32 total, u64 *seq)
+{
+	struct ke_event_info info = { .judged = true, .generation = 1, .frag_offset = offset,
+				      .frag_total = total };
+	int err = ke_log_append(&w->n[0].src.log, &info, w->event, 1000, KE_NO_LIMIT, seq);
+
+	ke_log_publish(&w->n[0].src.log);
+	return err;
+}
+
+/* The first piece was sent as all was; the others are when less is wanted. */
+TEST(rest_of_it)
+{
+	struct world *w = stream(20, true, 0);
+	struct ke_tstream *ts;
+	u64 seq = 0, next = 0;
+
+	must(w, "nodes");
+	ts = stream_to(w, 1);
+	ke_tstream_want(ts, 1, false, 1);
+	is_eq(put_piece(w, 0, 0, &next), 0, "what nobody wants");
+	ok(world_pump(w), "quiet");
+	ke_tstream_want(ts, 0, true, 1);
+	is_eq(put_piece(w, 0, 2000, &seq), 0, "a piece");
+	ok(world_pump(w), "quiet");
+	ke_tstream_want(ts, 1, false, 2);
+	is_eq(put_piece(w, 1000, 2000, &seq), 0, "the other");
+	ok(world_pump(w), "quiet");
+	is_eq(ts->sent, w->n[0].src.log.head, "both are sent");
+	world_end(w);
+}
+
 TEST(limit)
 {
 	struct world *w = stream(1, false, 0);
@@ -520,4 +552,4 @@ TEST(too_much)
 }
 
 TESTS(filters, remote, later, own, elsewhere, breaks, failed, failed_here, attributes, retained,
-      limit, lies, judged_lies, too_much);
+      rest_of_it, limit, lies, judged_lies, too_much);

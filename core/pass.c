@@ -167,8 +167,10 @@ void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)
 	all = all || ts->source->retain;
 	if (all && ts->link)
 		ke_tstream_pass(ts->link, ts);
-	if (!all && (ts->wants_all || ts->wants & ~bits))
+	if (!all && (ts->wants_all || ts->wants & ~bits)) {
 		ts->judged = stream_head(ts);
+		ts->wanted = true;	/* also what of the last event is to come */
+	}
 	ts->wants = bits;
 	ts->wants_from = from;
 	ts->wants_all = all;
