@@ -69,6 +69,8 @@ void ke_source_want(struct ke_source *s, const struct ke_peer *p);
 void ke_presence_want(const struct ke_presence *pr);
 /* These attributes have changed. */
 void ke_node_refilter(struct ke_node *n);
+void ke_node_refilter_stale(struct ke_node *n);
+bool ke_node_is_stale(const struct ke_node *n);
 void ke_peer_refilter(struct ke_peer *p);
 void ke_channel_refilter(struct ke_channel *ch);
 void ke_sink_refilter(struct ke_channel *ch, u64 sink);

@@ -76,10 +76,18 @@ void ke_judge_drop(struct ke_judge *j, u32 bit)
 	j->changes++;
 	j->ops->lock(j->owner);
 	j->live &= ~(1ULL << bit);
+	j->stale &= ~(1ULL << bit);
 	j->filter[bit] = NULL;
 	j->unjudged = unjudged(j);
 	j->ops->unlock(j->owner);
 	ke_judge_filter_free(j, f);
+}
+
+static void set_stale(struct ke_judge *j, u32 bit)
+{
+	j->ops->lock(j->owner);
+	j->stale |= 1ULL << bit;
+	j->ops->unlock(j->owner);
 }
 
 int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *v)
@@ -90,12 +98,15 @@ int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *v)
 
 	if (!f || !f->sieve->f->nslots)
 		return 0;
-	slots = ke_judge_filter_slots(f, v, &strs);
-	if (!slots)
+	slots = v ? ke_judge_filter_slots(f, v, &strs) : NULL;
+	if (!slots) {
+		set_stale(j, bit);
 		return -ENOMEM;
+	}
 	old = f->slots;
 	f->changed = ++j->changes;
 	j->ops->lock(j->owner);
+	j->stale &= ~(1ULL << bit);
 	f->slots = slots;
 	f->strs = strs;
 	j->ops->unlock(j->owner);
@@ -151,7 +162,7 @@ void ke_judge_event(struct ke_judge *j, struct ke_event_info *info, u64 seq, con
 	struct ke_judge_filter *f;
 	u64 left, bit, bits = 0;
 
-	info->judged = j && j->live && !(j->unjudged >> type & 1);
+	info->judged = j && j->live && !j->stale && !(j->unjudged >> type & 1);
 	if (!info->judged)
 		return;
 	for (left = j->live; left; left &= left - 1) {

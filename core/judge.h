@@ -76,6 +76,7 @@ struct ke_judge {
 	u32 generation;		/* of the set of filters */
 	u16 unjudged;		/* types that a filter lacks: events of them are not judged */
 	u64 live;		/* the bits that have a filter */
+	u64 stale;		/* those whose slots are old: no event is judged */
 	struct ke_judge_filter *filter[KE_JUDGE_FILTERS_MAX];
 };
 
@@ -93,7 +94,8 @@ void ke_judge_drop(struct ke_judge *j, u32 bit);
 /* ke_judge_renew - the same filters in a new generation, which it gives. */
 u32 ke_judge_renew(struct ke_judge *j);
 /* ke_judge_slots - the attributes that a filter reads, one for each slot; of kind 0: absent.
- * Those of the event are looked up with it. They are copied. -ENOMEM. */
+ * Those of the event are looked up with it. They are copied. -ENOMEM, as if @slots is NULL:
+ * nothing is judged until it has them. */
 int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *slots);
 /* What a slot has; of kind 0: nothing. A string's bytes are the judge's. */
 struct ke_value ke_judge_slot(const struct ke_judge *j, u32 bit, u32 slot);

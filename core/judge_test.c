@@ -258,6 +258,27 @@ TEST(attributes)
 	bench_end();
 }
 
+/* There was no memory for one that has changed: nothing is judged by what it was. */
+TEST(attributes_lost)
+{
+	struct ke_event_info info = { .time_ns = 1 };
+
+	bench_begin();
+	set_taken(1, 1, attr_is(KECHO_SCOPE_CHANNEL, 0, 1));
+	is_eq(ke_judge_slots(b.j, 0, NULL), -ENOMEM, "no memory");
+	ke_judge_event(b.j, &info, 1, "x", 1, &test_ops);
+	ok(!info.judged, "unjudged");
+	ke_seats_refresh(&b.t, 0, 0);
+	ke_judge_event(b.j, &info, 1, "x", 1, &test_ops);
+	ok(info.judged, "judged again");
+	is_eq(ke_judge_slots(b.j, 0, NULL), -ENOMEM, "no memory");
+	ke_seats_leave(&b.t, 1);
+	set_taken(2, 1, longer(0));
+	ke_judge_event(b.j, &info, 1, "x", 1, &test_ops);
+	ok(info.judged, "it was that filter's");
+	bench_end();
+}
+
 TEST(event_attributes)
 {
 	struct ke_value one = { .kind = KE_VALUE_I64, .i64 = 1 };
@@ -372,5 +393,5 @@ TEST(refused)
 	ok(ke_sieve_same(NULL, NULL) && !ke_sieve_get(NULL), "nothing is like nothing");
 }
 
-TESTS(judge, same_filter, replaced, replaced_by_old, full, attributes, event_attributes, state,
-      types, refused);
+TESTS(judge, same_filter, replaced, replaced_by_old, full, attributes, attributes_lost,
+      event_attributes, state, types, refused);

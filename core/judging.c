@@ -448,6 +448,27 @@ void ke_node_refilter(struct ke_node *n)
 				1 << KECHO_SCOPE_SINK_NODE, 0);
 }
 
+/* For what there was no memory. */
+void ke_node_refilter_stale(struct ke_node *n)
+{
+	struct ke_channel *ch;
+
+	list_for_each_entry(ch, &n->channels, list)
+		refresh(ch, 0, 0);
+}
+
+bool ke_node_is_stale(const struct ke_node *n)
+{
+	const struct ke_channel *ch;
+	const struct ke_member *m;
+
+	list_for_each_entry(ch, &n->channels, list)
+		list_for_each_entry(m, &ch->members, list)
+			if (m->source && m->source->judge && m->source->judge->stale)
+				return true;
+	return false;
+}
+
 void ke_peer_refilter(struct ke_peer *p)
 {
 	struct ke_presence *pr;

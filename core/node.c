@@ -368,6 +368,7 @@ void ke_node_tick(struct ke_node *n)
 	ke_node_tell(n);
 	list_for_each_entry_safe(p, next, &n->peers, list)
 		tick_peer(p, now);
+	ke_node_refilter_stale(n);
 }
 
 static u32 peer_wait_ms(const struct ke_peer *p, u64 now)
@@ -390,7 +391,9 @@ u32 ke_node_wait_ms(struct ke_node *n)
 	u64 now = now_ms(n);
 	u32 wait_ms;
 
-	n->wait_ms = n->tell_ms ? clamp_t(s64, n->tell_ms - now, 1, KE_ATTR_DELAY_MS) : 0;
+	n->wait_ms = ke_node_is_stale(n) ? KE_HEARTBEAT_MS : 0;
+	if (n->tell_ms)
+		n->wait_ms = clamp_t(s64, n->tell_ms - now, 1, KE_ATTR_DELAY_MS);
 	list_for_each_entry(p, &n->peers, list) {
 		wait_ms = peer_wait_ms(p, now);
 		if (wait_ms && (!n->wait_ms || wait_ms < n->wait_ms))

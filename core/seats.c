@@ -259,19 +259,27 @@ void ke_seats_announced(struct ke_seats *t, u32 index,
 	}
 }
 
+static bool is_old(const struct ke_seats *t, u32 bit, u32 scopes, u64 sink)
+{
+	const struct ke_sieve *s = sieve_of(t, bit);
+
+	if (t->judge->stale >> bit & 1)
+		return true;
+	return s && s->scopes & scopes && (!sink || t->sink[bit] == sink);
+}
+
 void ke_seats_refresh(struct ke_seats *t, u32 scopes, u64 sink)
 {
-	const struct ke_sieve *s;
 	struct ke_value *v;
 	u32 bit;
 
+	if (!scopes && !t->judge->stale)
+		return;
 	for (bit = 0; bit < KE_JUDGE_FILTERS_MAX; bit++) {
-		s = sieve_of(t, bit);
-		if (!s || !(s->scopes & scopes) || (sink && t->sink[bit] != sink))
+		if (!is_old(t, bit, scopes, sink))
 			continue;
-		v = find_values(t, s, t->sink[bit]);
-		if (v)
-			ke_judge_slots(t->judge, bit, v);
+		v = find_values(t, sieve_of(t, bit), t->sink[bit]);
+		ke_judge_slots(t->judge, bit, v);
 		kvfree(v);
 	}
 }

@@ -79,7 +79,8 @@ void ke_seats_announced(struct ke_seats *t, u32 index,
 			void (*say)(void *owner, u64 sink, const struct ke_verdict *v));
 
 /* ke_seats_refresh - attributes of these scopes (a bit 1 << scope each) have changed; @sink:
- * only of this one; 0: of whomever. Without memory they stay as they were. */
+ * only of this one; 0: of whomever. Without memory nothing is judged until the next
+ * call, whatever its scopes, has found some. */
 void ke_seats_refresh(struct ke_seats *t, u32 scopes, u64 sink);
 
 #endif
