@@ -75,7 +75,7 @@ static void take(struct ssink *s, struct stold *told, u32 truth)
 	told->bit = v->bit;
 	told->due = false;
 	list_for_each_entry(f, &s->feeds, list)
-		if (f->t->index == truth && !f->gone)
+		if (f->t->index == truth)
 			ke_reader_judged(&f->r, v->version, v->bit, v->from, v->since);
 }
 
