@@ -182,10 +182,15 @@ static struct sfeed *feed_of(struct ssink *s, const struct truth *t)
 	return NULL;
 }
 
+static bool has_filter(const struct ssink *s)
+{
+	return s->version[s->nversions - 1].kind != SFILTER_NONE;
+}
+
 /*
  * Who was overtaken within the pieces of the last event has nothing more to read; that it
  * lost that event it is told with the next one, or the end. Nor need it have heard of what
- * it does not want.
+ * it does not want, or of what it lost before that.
  */
 static bool has_all(const struct sfeed *f)
 {
@@ -194,8 +199,9 @@ static bool has_all(const struct sfeed *f)
 	while (seq <= f->t->n &&
 	       (f->t->event[seq].state == TRUTH_VOID || verdict_unwanted(f, seq)))
 		seq++;
-	if (seq == f->t->n && (f->sink->m.policy != SINK_BLOCK ||
-			       seq <= f->t->ungated_to[f->sink->chan->node->index]))
+	if ((seq == f->t->n || has_filter(f->sink)) &&
+	    (f->sink->m.policy != SINK_BLOCK ||
+	     seq <= f->t->ungated_to[f->sink->chan->node->index]))
 		return ke_reader_head(&f->r) == f->r.pos;
 	return seq > f->t->n;
 }

@@ -361,9 +361,9 @@ void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
 		return;
 	for (seq = t->n; seq && t->n - seq < LAST_LOOKED; seq--) {
 		e = &t->event[seq];
-		/* Where they are few, its bytes are cheaper than a word about them. */
-		if (!e->settled || e->size < KE_PASS_MIN || e->pos >= end ||
-		    e->pos + e->size <= pos)
+		/* Of few bytes a word would cost more; and what the credit ends in is sent. */
+		if (!e->settled || e->size < KE_PASS_MIN || e->pos < pos ||
+		    e->pos + e->size > end)
 			continue;
 		w->cover.path[PATH_WANTED]++;
 		if (!wanted_at(&w->node[node].chan[src->chan->which], t, seq))
