@@ -149,7 +149,7 @@ struct kd_wait {
 	void (*finish)(struct kd_wait *w, bool in_time);
 	u64 arg[2];
 	u32 body_len;
-	u8 body[];
+	u8 body[] __attribute__((aligned(8)));
 };
 
 struct kd_entries {		/* of an answer */
