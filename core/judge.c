@@ -85,6 +85,7 @@ void ke_judge_drop(struct ke_judge *j, u32 bit)
 
 static void set_stale(struct ke_judge *j, u32 bit)
 {
+	j->changes++;
 	j->ops->lock(j->owner);
 	j->stale |= 1ULL << bit;
 	j->ops->unlock(j->owner);

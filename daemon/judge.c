@@ -120,12 +120,14 @@ static bool tell_bit(struct kd_source *src, u8 bit)
 	return true;
 }
 
-/* The bits of the set; none: what can't be told isn't judged. */
+/* The bits of the set; none: what can't be told, or isn't known, isn't judged. */
 static u64 tell_bits(struct kd_source *src)
 {
 	const struct ke_judge *j = src->s.judge;
 	u8 bit;
 
+	if (j && j->stale)
+		return 0;
 	for (bit = 0; j && bit < KE_JUDGE_FILTERS_MAX; bit++) {
 		if (!(j->live >> bit & 1))
 			src->judge.from[bit] = 0;
