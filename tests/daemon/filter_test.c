@@ -20,6 +20,7 @@ enum {
 };
 
 static struct kechod node;
+static struct raw stays;	/* one that is gone would count for a while */
 static int fds_idle;
 
 static bool begin(struct raw *r, int *channel)
@@ -30,7 +31,8 @@ static bool begin(struct raw *r, int *channel)
 	if (!own_network())
 		return false;
 	if (!started) {
-		started = daemon_start(&node, options) && comes_true(daemon_answers(&node));
+		started = daemon_start(&node, options) && comes_true(raw_open(&stays, &node)) &&
+			  !raw_attach(&stays);
 		fds_idle = daemon_fds(&node);
 	}
 	if (!started || !raw_open(r, &node) || raw_attach(r))
