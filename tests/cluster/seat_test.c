@@ -59,6 +59,8 @@ TEST(late_source)
 	u64 before;
 
 	ARENA();
+	if (with_daemon())
+		skip("two hosts");
 	if (far_open(&p, "late-source", 0) &&
 	    ok(!kecho_sink_open(p.ch[1], NULL, &p.snk), "sink: %s", kecho_explain()) &&
 	    set(p.snk, "len < 10") && open_source(&p)) {
@@ -294,6 +296,8 @@ TEST(many_far)
 	struct pair p = {};
 
 	ARENA();
+	if (with_daemon())
+		skip("two hosts");
 	if (far_open(&p, "many-far", 0) && open_source(&p))
 		many(&p);
 	pair_end(&p);
@@ -356,6 +360,8 @@ TEST(killed)
 	pid_t pid;
 
 	ARENA();
+	if (with_daemon())
+		skip("two hosts");
 	must(go, "memory");
 	pid = spawn(all_sinks, go);	/* while there is no thread */
 	if (ok(!kecho_open(&p.k[0], &host[0]), "host: %s", kecho_explain()) &&
