@@ -107,6 +107,7 @@ static int channel_gone(struct ke_link *l, u32 index, u64 pos)
 			ch = pr->channel;
 			drop_stale(pr);
 			ke_presence_drop(pr, KE_LEFT);
+			ke_channel_retell(ch);
 			l->node->house->repair(ch);
 			l->node->house->changed(l->node->owner);
 			return 0;

@@ -107,6 +107,11 @@ static inline u64 ke_tstream_done(const struct ke_tstream *ts)
 	return max(READ_ONCE(ts->sent), READ_ONCE(ts->passed));
 }
 
+int ke_meet_in(struct ke_presence *pr, struct ke_in *in);
+int ke_attr_in(struct ke_link *l, u32 index, struct ke_in *in);
+/* A node of the channel has gone, which may have told only some of us what it set. */
+void ke_channel_retell(struct ke_channel *ch);
+
 /* Streams, for each other. */
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);

@@ -175,6 +175,19 @@ int ke_member_set(struct ke_member *m, const char *name, const struct ke_value *
 	return 0;
 }
 
+void ke_channel_retell(struct ke_channel *ch)
+{
+	struct ke_node *n = ch->node;
+
+	if (!ch->attrs.n)
+		return;
+	ch->attrs_change = number(n);
+	if (n->tell_ms)
+		return;
+	n->tell_ms = now_ms(n) + KE_ATTR_DELAY_MS;
+	n->house->changed(n->owner);
+}
+
 /* ------------------------------------------------------------------ being told */
 
 static int channel_in(struct ke_channel *ch, struct ke_in *in, u64 heard_ms)

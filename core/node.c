@@ -88,6 +88,7 @@ void ke_peer_forget(struct ke_peer *p, enum ke_remote_state state)
 		struct ke_channel *ch = pr->channel;
 
 		ke_presence_drop(pr, state);
+		ke_channel_retell(ch);
 		n->house->repair(ch);
 	}
 	if (p->link) {
@@ -121,6 +122,7 @@ static void fail_peer(struct ke_peer *p)
 				ke_remote_unseat(m);
 		}
 		ke_presence_thaw(pr);
+		ke_channel_retell(pr->channel);
 		p->node->house->repair(pr->channel);
 	}
 	p->node->house->changed(p->node->owner);
