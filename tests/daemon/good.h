@@ -41,6 +41,7 @@ static inline int good_open(const struct good *g, const char *channel, struct ke
 			    struct kecho_channel **ch)
 {
 	struct kecho_options opt = { .timeout_ms = SOON_MS };
+	struct kecho_value v;
 
 	if (!become(g->uid, g->gid, 1, &g->gid))
 		return wrong("no user %u", g->uid);
@@ -48,6 +49,9 @@ static inline int good_open(const struct good *g, const char *channel, struct ke
 	setenv("KECHO_SOCKET", g->node->socket, 1);
 	if (kecho_open(k, &opt) || kecho_channel_open(*k, channel, NULL, ch))
 		return failed(channel);
+	/* Its table of attributes is made for who reads one first, who may be an attacker. */
+	if (kecho_channel_get(*ch, "none", &v, NULL, 0) != -ENOENT)
+		return wrong("%s has an attribute", channel);
 	return 0;
 }
 
