@@ -53,6 +53,7 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 
 	BUILD_BUG_ON(sizeof(struct kecho_record) != 24);
 	BUILD_BUG_ON(sizeof(struct kecho_record_match) != 16);
+	BUILD_BUG_ON(sizeof(struct kecho_record_to) != 8);
 	BUILD_BUG_ON(sizeof(struct kecho_log_header) > KECHO_LOG_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_frame) != KECHO_FRAME_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_doorbell) != 64);
@@ -275,7 +276,17 @@ static u8 section_flags(const struct ke_event_info *info)
 {
 	return (info->frag_total ? KECHO_RECORD_F_FRAGMENT : 0) |
 	       (info->attrs_len ? KECHO_RECORD_F_ATTRS : 0) |
-	       (info->judged ? KECHO_RECORD_F_MATCH : 0);
+	       (info->judged ? KECHO_RECORD_F_MATCH : 0) |
+	       (info->named ? KECHO_RECORD_F_TO : 0);
+}
+
+/* Returns the end of the section, where the ids start. */
+static u8 *put_names(u8 *p, const struct ke_event_info *info)
+{
+	put_word(p, info->nto);
+	p += sizeof(struct kecho_record_to);
+	memcpy(p, info->to, info->nto * sizeof(*info->to));
+	return p;
 }
 
 /* Writes the sections of a record at @p; returns their end. */
@@ -294,7 +305,7 @@ static u8 *put_sections(u8 *p, const struct ke_event_info *info)
 		put_match(p, info->bits, info->generation);
 		p += sizeof(struct kecho_record_match);
 	}
-	return p;
+	return info->named ? put_names(p, info) : p;
 }
 
 /* Writes all of a record of @size bytes but its payload; returns where that goes. */
@@ -302,13 +313,14 @@ static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_
 			     u64 size, u32 len, u64 seq)
 {
 	u8 *rec = at(log, pos), *p = rec + sizeof(struct kecho_record);
-	u8 flags = 0;
+	u64 what = record_word(0, KECHO_RECORD_EVENT, 0, sizeof(struct kecho_record), 0);
 
 	if (unlikely(size != sizeof(struct kecho_record) + len)) {
-		flags = section_flags(info);
-		p = put_sections(p, info);
+		what = record_word(0, KECHO_RECORD_EVENT, section_flags(info),
+				   put_sections(p, info) - rec, 0);
+		p = rec + size - len;
 	}
-	put_word(rec, record_word(size, KECHO_RECORD_EVENT, flags, p - rec, info->type));
+	put_word(rec, what | record_word(size, 0, 0, 0, info->type));
 	put_word(rec + 8, seq);
 	put_word(rec + 16, info->time_ns);
 	return p;
@@ -345,6 +357,8 @@ int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len
 	u64 size = ke_record_size(info, len), pos;
 	int err;
 
+	if (WARN_ON_ONCE(info->named))
+		return -EINVAL;
 	if (info->attrs_len > KE_EVENT_ATTRS_MAX)
 		return -EMSGSIZE;
 	if (reservations_full(log))

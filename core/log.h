@@ -49,10 +49,13 @@ struct ke_log {
 struct ke_event_info {
 	u64 time_ns;
 	u8 type;
-	bool judged;		/* by the sinks' filters: @bits of their set @generation */
+	bool judged : 1;	/* by the sinks' filters: @bits of their set @generation */
+	bool named : 1;		/* it is for the @nto sinks @to only, by their ids, ascending */
 	u16 attrs_len;
+	u16 nto;
 	u32 generation;
 	u64 bits;
+	const __le64 *to;
 	const void *attrs;	/* encoded; NULL: none */
 	u32 frag_offset;
 	u32 frag_total;		/* 0: the record is the whole event */
@@ -68,6 +71,12 @@ static inline u64 ke_record_align(u64 len)
 	return ALIGN(len, KECHO_RECORD_ALIGN);
 }
 
+/* Bytes that say which @n sinks it is for. */
+static inline u64 ke_record_names_size(u32 n)
+{
+	return sizeof(struct kecho_record_to) + n * sizeof(__le64);
+}
+
 /* Bytes of a record around a payload of @len bytes. */
 static inline u64 ke_record_size(const struct ke_event_info *info, u64 len)
 {
@@ -77,8 +86,10 @@ static inline u64 ke_record_size(const struct ke_event_info *info, u64 len)
 		size += sizeof(struct kecho_record_fragment);
 	if (unlikely(info->attrs_len))
 		size += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
-	if (unlikely(info->judged))
-		size += sizeof(struct kecho_record_match);
+	if (unlikely(info->judged | info->named)) {
+		size += info->judged ? sizeof(struct kecho_record_match) : 0;
+		size += info->named ? ke_record_names_size(info->nto) : 0;
+	}
 	return size;
 }
 
@@ -90,6 +101,13 @@ static inline bool ke_log_size_fits(u64 size)
 static inline u32 ke_record_max(u64 log_size)
 {
 	return min_t(u64, KE_RECORD_MAX, log_size / KE_RECORDS_PER_LOG_MIN + KE_RECORD_EXTRA);
+}
+
+/* So many sinks can be named by a record of @record_max bytes; then there still is room for
+ * all other sections and some payload. */
+static inline u32 ke_names_max(u32 record_max)
+{
+	return (record_max - KE_RECORD_EXTRA) / sizeof(__le64);
 }
 
 /* Payload bytes of the largest record without sections in a log of @log_size. */
@@ -133,7 +151,7 @@ bool ke_log_make_room(struct ke_log *log, u64 size);
 
 /*
  * ke_log_reserve - the same in two steps: the payload is written by the caller
- * between this and ke_log_commit() or ke_log_abort(), which publish.
+ * between this and ke_log_commit() or ke_log_abort(), which publish. It is for all sinks.
  * ke_log_judged - one that was made so is judged, before its commit. -EINVAL: it was not.
  */
 int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len, u64 limit,
@@ -192,6 +210,15 @@ u64 ke_view_retained(const struct ke_view *v, u64 from, u64 head, u64 last, u64 
  * bytes, loaded once. */
 bool ke_record_check(u64 word, u64 room, u32 record_max);
 
+/* Ids of sinks, ascending, as records name them. */
+struct ke_names {
+	u32 n;
+	__le64 id[];
+};
+
+/* ke_names_have - is @id among @n ids, if they ascend? Anything may lie there. */
+bool ke_names_have(const __le64 *names, u32 n, u64 id);
+
 static inline u32 ke_record_word_len(u64 word)
 {
 	return (u32)word;
@@ -217,10 +244,25 @@ static inline u8 ke_record_word_type(u64 word)
 	return word >> 56;
 }
 
+/* Does it say for which sinks it is? */
+static inline bool ke_record_word_names(u64 word)
+{
+	return ke_record_word_flags(word) & KECHO_RECORD_F_TO;
+}
+
 /* Where a record that was judged says so. */
 static inline u32 ke_record_word_match(u64 word)
 {
-	return ke_record_word_data(word) - sizeof(struct kecho_record_match);
+	return ke_record_word_data(word) - sizeof(struct kecho_record_match) -
+	       (ke_record_word_names(word) ? sizeof(struct kecho_record_to) : 0);
+}
+
+/* How many sinks the record @rec, which is good as one, names. */
+static inline u32 ke_record_nto(const u8 *rec, u64 word)
+{
+	const u8 *to = rec + ke_record_word_data(word) - sizeof(struct kecho_record_to);
+
+	return ke_record_word_names(word) ? (u16)le64_to_cpu(READ_ONCE(*(const __le64 *)to)) : 0;
 }
 
 #endif

@@ -157,11 +157,15 @@ static enum verdict look_up(const struct ke_reader *r, u64 bits, u32 generation)
 	return bit == KE_BIT_ALL ? OURS : UNJUDGED;
 }
 
-/* Is the event of the record @rec, good as a record, for us? */
-static enum verdict judged(const struct ke_reader *r, const u8 *rec, u64 word)
+/* Is the event of the record @rec, good as a record, for us? The @n sinks that it is for are
+ * in it. */
+static enum verdict judged(const struct ke_reader *r, const u8 *rec, u64 word, u32 n)
 {
 	const u8 *match = rec + ke_record_word_match(word);
+	const __le64 *names = (const __le64 *)(rec + ke_record_word_data(word));
 
+	if (unlikely(ke_record_word_names(word)) && r->sink && !ke_names_have(names, n, r->sink))
+		return NOT_OURS;
 	if (!r->nverdicts || !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
 		return UNJUDGED;
 	return look_up(r, load(match), (u32)load(match + 8));
@@ -181,13 +185,13 @@ static int say_lost(struct ke_reader *r, u64 last, struct ke_item *item)
 /* Attributes of the record at @rec, which end before what follows them. */
 static int parse_attrs(const u8 *rec, u64 word, const u8 *p, struct ke_item *item)
 {
-	const u8 *end = rec + ke_record_word_data(word);
+	const u8 *end = rec + ke_record_word_match(word);
 	u16 len;
 
 	if (!(ke_record_word_flags(word) & KECHO_RECORD_F_ATTRS))
 		return 0;
-	if (ke_record_word_flags(word) & KECHO_RECORD_F_MATCH)
-		end = rec + ke_record_word_match(word);
+	if (!(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
+		end += sizeof(struct kecho_record_match);
 	len = (u16)load(p);
 	p += sizeof(struct kecho_record_attrs);
 	if (len > KE_EVENT_ATTRS_MAX || p + len > end)
@@ -279,7 +283,7 @@ static int parse_filtered(struct ke_reader *r, const u8 *rec, u64 word, struct k
 		return -EPROTO;
 	if (before > r->seq)
 		return say_lost(r, before, item);
-	if (r->nverdicts)
+	if (r->nverdicts || r->sink)
 		r->filtered += seq - r->seq;
 	r->seq = seq;
 	r->big_seq = 0;
@@ -301,6 +305,7 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 {
 	const u8 *p = rec + sizeof(struct kecho_record);
 	u8 flags = ke_record_word_flags(word);
+	u32 len = ke_record_word_len(word), data, n;
 	enum verdict v;
 	u64 seq;
 	int err;
@@ -323,15 +328,18 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 		advance(r, word);
 		return 0;
 	}
+	n = ke_record_nto(rec, word);
+	data = ke_record_word_data(word) + n * sizeof(__le64);
+	if (data > len)
+		return -EPROTO;
 	/* A piece goes the way of those before it. */
-	v = judged(r, rec, word);
+	v = judged(r, rec, word, n);
 	if (v == NOT_OURS && r->big_seq != seq)
 		return leave_out(r, word, seq);
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
 		.type = ke_record_word_type(word), .judged = v == OURS,
-		.data = rec + ke_record_word_data(word),
-		.len = ke_record_word_len(word) - ke_record_word_data(word),
+		.data = rec + data, .len = len - data,
 	};
 	if (flags & KECHO_RECORD_F_FRAGMENT)
 		p += sizeof(struct kecho_record_fragment);
@@ -418,7 +426,7 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 	    !ke_record_check(word, room, ke_record_max(r->view.size)) || !seq ||
 	    seq != r->seq + 1)
 		return false;
-	v = judged(r, rec, word);
+	v = judged(r, rec, word, 0);
 	if (v == NOT_OURS)
 		return false;
 	*item = (struct ke_item){

@@ -40,7 +40,8 @@ struct ke_reader {
 	u64 released;		/* the writer may have all before this */
 	u64 seq;		/* of the last event that was delivered or said to be lost */
 	u64 lost;		/* events said to be lost, ever */
-	u64 filtered;		/* events that were judged at the source not to be for us, ever */
+	u64 filtered;		/* events that the source has said not to be for us, ever */
+	u64 sink;		/* whose it is; 0: nobody's, who gets what is for some only, too */
 	struct ke_reader_verdict verdict[KE_VERDICTS_MAX];	/* newest last */
 	u32 nverdicts;
 	u64 self, taken;	/* see ke_reader_gated(); self 0: nobody can take its gate */
@@ -65,6 +66,13 @@ struct ke_reader {
  */
 void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64 pos, u64 seq,
 		    void *copy);
+
+/* ke_reader_for - from here on what is for some sinks only is left out, unless @sink is one
+ * of them. */
+static inline void ke_reader_for(struct ke_reader *r, u64 sink)
+{
+	r->sink = sink;
+}
 
 /*
  * ke_reader_judged - the source judges by version @version of the sink's filter from

@@ -23,7 +23,7 @@ bool ke_record_check(u64 word, u64 room, u32 record_max)
 		return !flags && len == least;
 	case KECHO_RECORD_EVENT:
 		if (flags & ~(KECHO_RECORD_F_FRAGMENT | KECHO_RECORD_F_ATTRS |
-			      KECHO_RECORD_F_MATCH))
+			      KECHO_RECORD_F_MATCH | KECHO_RECORD_F_TO))
 			return false;
 		if (flags & KECHO_RECORD_F_FRAGMENT)
 			least += sizeof(struct kecho_record_fragment);
@@ -31,6 +31,8 @@ bool ke_record_check(u64 word, u64 room, u32 record_max)
 			least += sizeof(struct kecho_record_attrs);
 		if (flags & KECHO_RECORD_F_MATCH)
 			least += sizeof(struct kecho_record_match);
+		if (flags & KECHO_RECORD_F_TO)
+			least += sizeof(struct kecho_record_to);
 		return data >= least && data <= len && len <= record_max;
 	}
 	return false;
@@ -39,6 +41,24 @@ bool ke_record_check(u64 word, u64 room, u32 record_max)
 static u64 view_word(const void *p)
 {
 	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
+}
+
+bool ke_names_have(const __le64 *names, u32 n, u64 id)
+{
+	u32 from = 0, to = n, middle;
+	u64 name;
+
+	while (from < to) {
+		middle = from + (to - from) / 2;
+		name = view_word(&names[middle]);
+		if (name == id)
+			return true;
+		if (name < id)
+			from = middle + 1;
+		else
+			to = middle;
+	}
+	return false;
 }
 
 static const u8 *view_at(const struct ke_view *v, u64 pos)

@@ -12,6 +12,7 @@
  *      TYPE, and the optional frames that are known in the hello
  *      filters at the source: records say which of them match, FILTERED; FILTER, JUDGED,
  *      JUDGED_ACK, PASS
+ *      records say which sinks they are for
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -26,9 +27,10 @@
  * A record. It starts at a multiple of KECHO_RECORD_ALIGN, never wraps around
  * the end of its log, and is laid out as
  *
- *	struct kecho_record | sections | payload | zero to seven bytes of padding
+ *	struct kecho_record | sections | ids | payload | zero to seven bytes of padding
  *
- * The sections are present as @flags says, in the order of the flags' bits.
+ * The sections are present as @flags says, in the order of the flags' bits; ids only behind
+ * struct kecho_record_to.
  */
 #define KECHO_RECORD_ALIGN	8
 
@@ -46,13 +48,14 @@ enum kecho_record_flags {
 	KECHO_RECORD_F_FRAGMENT = 1 << 0,	/* struct kecho_record_fragment */
 	KECHO_RECORD_F_ATTRS = 1 << 1,		/* struct kecho_record_attrs */
 	KECHO_RECORD_F_MATCH = 1 << 2,		/* struct kecho_record_match */
+	KECHO_RECORD_F_TO = 1 << 3,		/* struct kecho_record_to */
 };
 
 struct kecho_record {
 	__le32 len;		/* all of the record but the final padding */
 	__u8 kind;		/* enum kecho_record_kind */
 	__u8 flags;		/* enum kecho_record_flags */
-	__u8 data_words;	/* where the payload starts, in units of 8 bytes */
+	__u8 data_words;	/* where the sections end, in units of 8 bytes */
 	__u8 type;		/* index of the event's type at its source; 0: plain bytes */
 	__le64 seq;		/* per source, from 1, without gaps */
 	__le64 time_ns;		/* when it was submitted: nanoseconds since 1970 at the source */
@@ -70,13 +73,23 @@ struct kecho_record_attrs {
 
 /*
  * What the sinks' filters said, as the source has judged them: bit by bit, and which of
- * its sets of filters these bits are of. All pieces of an event say the same. It lies
- * right before the payload, whatever else is there.
+ * its sets of filters these bits are of. All pieces of an event say the same. Nothing but
+ * struct kecho_record_to lies between it and where the sections end.
  */
 struct kecho_record_match {
 	__le64 bits;
 	__le32 generation;
 	__le32 pad;
+};
+
+/*
+ * The event is for some sinks only, whatever their filters say: for those whose ids lie
+ * behind this, right where the sections end, ascending, a __le64 each. Ids that are 0 are
+ * nobody's. All pieces of an event name the same sinks.
+ */
+struct kecho_record_to {
+	__le16 n;		/* ids; 0: it is for nobody */
+	__u8 pad[6];
 };
 
 /*
