@@ -238,6 +238,8 @@ static int member_in(struct ke_presence *pr, struct ke_in *in)
 	ke_sink_refilter(pr->channel, m->id);
 	if (before != KE_JOINED || !pr->synced) {
 		ke_presence_want(pr);
+		if (m->role == KE_SINK)
+			ke_channel_offer(pr->channel);
 		err = member_stream(m);
 	}
 	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER_ACK, pr->index, 0, &id, sizeof(id));

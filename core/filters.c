@@ -152,6 +152,10 @@ void ke_member_unseat(struct ke_member *m)
 	m->channel->node->filters_bytes -= ke_sieve_bytes(m->sieve);
 	if (m->source)
 		ke_source_forget_judge(m->source);
+	if (m->source)
+		ke_source_forget_choice(m->source);
+	else
+		ke_channel_offer(m->channel);
 	if (!m->filter_version)
 		return;
 	ke_channel_unseat(m->channel, m->id);

@@ -5,7 +5,7 @@
 #ifndef KE_FILTERS_H
 #define KE_FILTERS_H
 
-#include "seats.h"
+#include "choice.h"
 
 struct ke_channel;
 struct ke_in;
@@ -40,7 +40,29 @@ void ke_member_took(struct ke_member *sink, u64 source, u32 version);
  */
 void ke_source_judges(struct ke_source *s, u32 generation);
 
+/*
+ * For which sinks the events of a source of ours are, see choosing.c.
+ *
+ * ke_source_choose - set, replace, or with @len 0 remove its filter of kind OUT. -EPROTO: it is
+ * none, with the reason in @why, of KE_TYPE_WHY_MAX bytes; -EACCES: it can't be made for a type
+ * of the source; -E2BIG: its programs have too many bytes; -ENOMEM. Then it is as it was.
+ * ke_source_address - s->choice, so that ke_choice_has() knows of the sinks. -ENOMEM.
+ * ke_channel_reply_to - where replies to the source @source, of whatever node, go, as its
+ * attribute KE_REPLY_ATTR says: the id of a sink; 0: nowhere, or there is no such source.
+ */
+#define KE_REPLY_ATTR "reply"
+int ke_source_choose(struct ke_source *s, const void *wire, u32 len, char *why);
+int ke_source_address(struct ke_source *s);
+u64 ke_channel_reply_to(const struct ke_channel *ch, u64 source);
+
 /* For filters.c, judging.c and who they are told by. */
+extern const struct ke_judge_ops ke_source_judge_ops;
+extern const struct ke_seats_ops ke_source_seats_ops;
+/* The sinks of the channel have changed, for our sources. */
+void ke_channel_offer(struct ke_channel *ch);
+void ke_source_forget_choice(struct ke_source *s);
+/* The sinks of this node in the channel; NULL: no memory. */
+struct ke_names *ke_presence_names(const struct ke_presence *pr);
 struct ke_member *ke_channel_own(const struct ke_channel *ch, u64 id);
 struct ke_remote *ke_channel_remote(const struct ke_channel *ch, u64 id);
 void ke_presence_say_filter(struct ke_presence *pr, const struct ke_member *m);

@@ -34,6 +34,8 @@ struct ke_sieve {
 
 int ke_sieve_make(struct ke_sieve **s, const void *wire, u32 len, const void *type, u32 type_len,
 		  char *why);
+/* The same, of a filter of kind OUT. */
+int ke_sieve_make_out(struct ke_sieve **s, const void *wire, u32 len, char *why);
 /* All take NULL. */
 struct ke_sieve *ke_sieve_get(struct ke_sieve *s);
 void ke_sieve_put(struct ke_sieve *s);

@@ -34,7 +34,7 @@ static void judge_unlock(void *owner)
 	house(channel(owner))->source_unlock(owner);
 }
 
-static const struct ke_judge_ops judge_ops = { .lock = judge_lock, .unlock = judge_unlock };
+const struct ke_judge_ops ke_source_judge_ops = { .lock = judge_lock, .unlock = judge_unlock };
 
 static const struct ke_attrs *sinks_attrs(const struct ke_channel *ch, u8 scope, u64 sink)
 {
@@ -70,19 +70,20 @@ static const struct ke_types *types_of(void *owner)
 	return ((struct ke_source *)owner)->member.types;
 }
 
-static const struct ke_seats_ops seats_ops = { .attrs = attrs_of, .types = types_of };
+const struct ke_seats_ops ke_source_seats_ops = { .attrs = attrs_of, .types = types_of };
 
 static bool make_judge(struct ke_source *s)
 {
 	struct ke_node *n = channel(s)->node;
-	struct ke_judge *j = ke_judge_make(&judge_ops, s, n->house->random(n->owner));
+	struct ke_judge *j = ke_judge_make(&ke_source_judge_ops, s, n->house->random(n->owner));
 
 	if (!j)
 		return false;
 	j->generation = s->generation;
-	ke_seats_init(&s->seats, &seats_ops, s, j);
+	ke_seats_init(&s->seats, &ke_source_seats_ops, s, j);
 	judge_lock(s);
 	s->judge = j;
+	s->decides = true;
 	judge_unlock(s);
 	return true;
 }
@@ -96,6 +97,7 @@ void ke_source_forget_judge(struct ke_source *s)
 	ke_seats_fini(&s->seats);
 	judge_lock(s);
 	s->judge = NULL;
+	s->decides = s->choice;
 	judge_unlock(s);
 	ke_judge_free(j);
 }
@@ -159,19 +161,24 @@ static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool be
 	const struct ke_house *h = house(channel(s));
 	struct wants w = { .all = s->retain };
 	struct ke_link *l = pr->peer->link;
+	struct ke_names *names;
 	const struct ke_remote *m;
 
 	if (!ts || ts->local)
 		return;
 	if (before)
 		w = (struct wants){ .bits = ts->wants, .all = ts->wants_all };
+	names = s->choice ? ke_presence_names(pr) : NULL;
 	list_for_each_entry(m, &pr->remotes, list)
 		add_sink(&w, s, m);
 	if (l)
 		h->tx_lock(l);
 	ke_tstream_want(ts, w.bits, w.all || !w.bits, w.from);
+	if (s->choice)
+		names = ke_tstream_name(ts, names);
 	if (l)
 		h->tx_unlock(l);
+	kvfree(names);
 }
 
 static void want(struct ke_source *s, const struct ke_presence *pr)
@@ -365,6 +372,8 @@ void ke_member_seat(struct ke_member *m)
 		list_for_each_entry(sink, &pr->remotes, list)
 			if (m->source && pr->here && pr->peer->link && !sink->stale)
 				seat_remote(m->source, sink);
+	if (m->role == KE_SINK)
+		ke_channel_offer(ch);
 }
 
 void ke_channel_unseat(struct ke_channel *ch, u64 sink)
@@ -393,6 +402,7 @@ void ke_remote_unseat(struct ke_remote *m)
 	if (m->filter_version)
 		ke_channel_unseat(m->presence->channel, m->id);
 	ke_presence_want(m->presence);
+	ke_channel_offer(m->presence->channel);
 }
 
 static bool is_seated(const struct ke_presence *pr)
@@ -421,6 +431,8 @@ bool ke_peer_seated(const struct ke_peer *p)
 
 void ke_source_judge_type(struct ke_source *s, u32 index)
 {
+	if (s->choice)
+		ke_choice_announced(s->choice, index);
 	if (!s->judge)
 		return;
 	ke_seats_announced(&s->seats, index, say_any);
@@ -432,6 +444,8 @@ static void refresh(struct ke_channel *ch, u32 scopes, u64 sink)
 	struct ke_member *m;
 
 	list_for_each_entry(m, &ch->members, list) {
+		if (m->source && m->source->choice)
+			ke_choice_refresh(m->source->choice, scopes, sink);
 		if (!m->source || !m->source->judge)
 			continue;
 		ke_seats_refresh(&m->source->seats, scopes, sink);
@@ -489,6 +503,8 @@ void ke_sink_refilter(struct ke_channel *ch, u64 sink)
 
 void ke_member_refilter(struct ke_member *m)
 {
+	if (m->source && m->source->choice)
+		ke_choice_refresh(m->source->choice, 1 << KECHO_SCOPE_SOURCE, 0);
 	if (m->role == KE_SINK)
 		ke_sink_refilter(m->channel, m->id);
 	else if (m->source->judge)

@@ -90,6 +90,8 @@ void ke_link_tell(struct ke_link *l);
  * ts->link held, if it flows.
  * ke_tstream_want - from what is appended next on, its sinks want events with one of @bits,
  * and of generations before @from, or with @all any. Before this is called so are all.
+ * ke_tstream_name - its source names sinks, and those there are @names, which are its from here
+ * on; NULL: not known. Gives what were before, for kvfree().
  * ke_tstream_begin - it begins at @pos.
  * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @head or
  * there; ts->sent: there is nothing to send now. What lies there is pinned or kept by a gate.
@@ -97,6 +99,7 @@ void ke_link_tell(struct ke_link *l);
  * ke_tstream_pass - say what was passed over.
  */
 void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from);
+struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names);
 void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
 u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head);
 void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts);

@@ -121,6 +121,7 @@ static void fail_peer(struct ke_peer *p)
 			if (!p->local)
 				ke_remote_unseat(m);
 		}
+		ke_channel_offer(pr->channel);
 		ke_presence_thaw(pr);
 		ke_channel_retell(pr->channel);
 		p->node->house->repair(pr->channel);

@@ -233,6 +233,8 @@ struct ke_source {
 	u64 taken;		/* gates of nodes of this host that were taken away */
 	u64 limit;
 	struct ke_judge *judge;	/* NULL: there never was a filter */
+	struct ke_choice *choice;	/* NULL: all that it submits is for all sinks */
+	bool decides;		/* there is one of these two */
 	u32 generation;		/* the judge's first is above it */
 	u32 judge_seen;		/* the judge's changes that the house knows */
 	bool judged_later;	/* by another process: see ke_source_judges() */
@@ -258,9 +260,11 @@ struct ke_tstream {
 	bool goes_on;		/* its reader had it already when we first heard of it */
 	u8 types_told;		/* of the source: types up to this index; on one host only */
 	bool wants_all;		/* nothing is passed over; else see pass.c */
+	bool names;		/* its source names sinks, see pass.c */
 	bool wanted;		/* the last event there was, whose further pieces so are, too */
 	u64 wants;		/* events with one of these bits; of other hosts only */
 	u32 wants_from;		/* and all of older generations */
+	struct ke_names *sinks;	/* there; NULL: not known. Of other hosts only */
 	u64 passed, judged;	/* from sent on: nobody there wants it, then: they do */
 	u64 pass_before, pass_seq;	/* the event before what is passed over, and its last */
 	u64 due;		/* somebody waits until it is known there to be here */

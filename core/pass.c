@@ -8,6 +8,7 @@
  *	     it: a PASS          sent              at yet
  *
  * Rules that this file keeps:
+ *  - What is for some sinks only is passed over where none of them is, whatever was judged.
  *  - What was not judged is sent. So is all that is in the log when less is wanted than
  *    before, and what comes later of an older generation than what is wanted: it was judged
  *    by older sets of filters. Its process may be behind, if that is another.
@@ -42,16 +43,51 @@ static bool goes_on(const u8 *rec, u64 word)
 	       (u32)load(rec + sizeof(struct kecho_record));
 }
 
+/* Is a sink there among the @n that are named? The fewer ones are looked for. */
+static bool has_named(const struct ke_tstream *ts, const __le64 *names, u32 n)
+{
+	const struct ke_names *there = ts->sinks;
+	u32 i;
+
+	if (!there)	/* not known yet */
+		return true;
+	if (n < there->n) {
+		for (i = 0; i < n; i++)
+			if (ke_names_have(there->id, there->n, load(&names[i])))
+				return true;
+		return false;
+	}
+	for (i = 0; i < there->n; i++)
+		if (ke_names_have(names, n, le64_to_cpu(there->id[i])))
+			return true;
+	return false;
+}
+
+/* Is what is in this record for a sink there, whatever the filters say? */
+static bool is_for(const struct ke_tstream *ts, const u8 *rec, u64 word)
+{
+	u32 n = ke_record_nto(rec, word);
+
+	if (!ke_record_word_names(word))
+		return true;
+	if (ke_record_word_data(word) + n * sizeof(__le64) > ke_record_word_len(word))
+		return true;	/* it is damaged: for its readers to see */
+	return has_named(ts, (const __le64 *)(rec + ke_record_word_data(word)), n);
+}
+
 /* Does somebody there want what is in this record, which is good as one? */
 static bool wants(const struct ke_tstream *ts, const u8 *rec, u64 word)
 {
 	const u8 *match;
 
-	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT ||
-	    !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
+	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT)
 		return true;
 	if (goes_on(rec, word))
 		return ts->wanted;
+	if (!is_for(ts, rec, word))
+		return false;
+	if (ts->wants_all || !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
+		return true;
 	match = rec + ke_record_word_match(word);
 	return load(match) & ts->wants || (u32)load(match + 8) < ts->wants_from;
 }
@@ -112,6 +148,13 @@ static bool pass_is_due(const struct ke_tstream *ts)
 	return pass_is_full(ts) || ts->passed == ts->credit || ts->due > ts->sent;
 }
 
+/* From a place on that is a boundary: what was sent last may end within a record. */
+static void walk_from_head(struct ke_tstream *ts)
+{
+	ts->judged = stream_head(ts);
+	ts->wanted = true;
+}
+
 u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
 {
 	u64 head = stream_head(ts);
@@ -167,13 +210,20 @@ void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)
 	all = all || ts->source->retain;
 	if (all && ts->link)
 		ke_tstream_pass(ts->link, ts);
-	if (!all && (ts->wants_all || ts->wants & ~bits)) {
-		ts->judged = stream_head(ts);
-		ts->wanted = true;	/* also what of the last event is to come */
-	}
+	if (!all && (ts->wants_all || ts->wants & ~bits))
+		walk_from_head(ts);
 	ts->wants = bits;
 	ts->wants_from = from;
 	ts->wants_all = all;
+}
+
+struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names)
+{
+	if (ts->wants_all && !ts->names)
+		walk_from_head(ts);
+	ts->names = true;
+	swap(ts->sinks, names);
+	return names;
 }
 
 void ke_source_due(struct ke_source *s, u64 pos)

@@ -30,6 +30,7 @@
 #include <linux/overflow.h>
 #include <linux/printk.h>
 #include <linux/slab.h>
+#include <linux/sort.h>
 #include <linux/string.h>
 #include <linux/types.h>
 #include <linux/uio.h>

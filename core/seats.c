@@ -21,8 +21,8 @@ static const struct ke_sieve *sieve_of(const struct ke_seats *t, u32 bit)
 	return t->judge->filter[bit] ? t->judge->filter[bit]->sieve : NULL;
 }
 
-static bool find_value(const struct ke_seats *t, const struct ke_filter *f, u32 i, u64 sink,
-		       struct ke_value *v)
+static bool find_value(const struct ke_seats_ops *ops, void *owner, const struct ke_filter *f,
+		       u32 i, u64 sink, struct ke_value *v)
 {
 	const struct ke_filter_slot *s = &f->slots[i];
 	const struct ke_attrs *a;
@@ -30,20 +30,20 @@ static bool find_value(const struct ke_seats *t, const struct ke_filter *f, u32 
 
 	if (s->scope == KECHO_SCOPE_EVENT)
 		return false;
-	a = t->ops->attrs(t->owner, s->scope, sink);
+	a = ops->attrs(owner, s->scope, sink);
 	memcpy(name, f->consts + s->name, s->name_len);
 	name[s->name_len] = 0;
 	return a && !ke_attrs_find(a->buf, a->len, name, v);
 }
 
-/* What the slots of a filter have; NULL: no memory. */
-static struct ke_value *find_values(const struct ke_seats *t, const struct ke_sieve *s, u64 sink)
+struct ke_value *ke_seats_values(const struct ke_seats_ops *ops, void *owner,
+				 const struct ke_sieve *s, u64 sink)
 {
 	struct ke_value *v = kvzalloc((s->f->nslots + 1) * sizeof(*v), GFP_KERNEL);
 	u32 i;
 
 	for (i = 0; v && i < s->f->nslots; i++)
-		if (!find_value(t, s->f, i, sink, &v[i]))
+		if (!find_value(ops, owner, s->f, i, sink, &v[i]))
 			v[i] = (struct ke_value){};
 	return v;
 }
@@ -69,7 +69,7 @@ static u8 put_bit(struct ke_seats *t, struct ke_sieve *s, u64 sink)
 
 	if (!~j->live || j->generation == U32_MAX)
 		return NONE;
-	v = find_values(t, s, sink);
+	v = ke_seats_values(t->ops, t->owner, s, sink);
 	if (!v)
 		return NONE;
 	bit = __ffs64(~j->live);
@@ -278,7 +278,7 @@ void ke_seats_refresh(struct ke_seats *t, u32 scopes, u64 sink)
 	for (bit = 0; bit < KE_JUDGE_FILTERS_MAX; bit++) {
 		if (!is_old(t, bit, scopes, sink))
 			continue;
-		v = find_values(t, sieve_of(t, bit), t->sink[bit]);
+		v = ke_seats_values(t->ops, t->owner, sieve_of(t, bit), t->sink[bit]);
 		ke_judge_slots(t->judge, bit, v);
 		kvfree(v);
 	}

@@ -78,6 +78,11 @@ struct ke_seat *ke_seats_find(const struct ke_seats *t, u64 sink);
 void ke_seats_announced(struct ke_seats *t, u32 index,
 			void (*say)(void *owner, u64 sink, const struct ke_verdict *v));
 
+/* ke_seats_values - what the slots of a filter have for @sink, one for each; kvfree() it.
+ * NULL: no memory. */
+struct ke_value *ke_seats_values(const struct ke_seats_ops *ops, void *owner,
+				 const struct ke_sieve *s, u64 sink);
+
 /* ke_seats_refresh - attributes of these scopes (a bit 1 << scope each) have changed; @sink:
  * only of this one; 0: of whomever. Without memory nothing is judged until the next
  * call, whatever its scopes, has found some. */

@@ -15,7 +15,7 @@ static u32 scopes_of(const struct ke_filter *f)
 }
 
 /* Its copy is what is loaded: @s->wire doesn't change any more. */
-static int load(struct ke_sieve *s, char *why)
+static int load(struct ke_sieve *s, enum kecho_filter_kind kind, char *why)
 {
 	int err;
 
@@ -23,8 +23,8 @@ static int load(struct ke_sieve *s, char *why)
 	err = ke_filter_load(&s->f, s->wire, s->len, why);
 	if (err)
 		return err;
-	if (s->f->kind != KECHO_FILTER_EVENT) {
-		strscpy(why, "only event filters are judged at the source", KE_TYPE_WHY_MAX);
+	if (s->f->kind != kind) {
+		strscpy(why, "it is of another kind than this takes", KE_TYPE_WHY_MAX);
 		return -EPROTO;
 	}
 	s->scopes = scopes_of(s->f);
@@ -32,8 +32,8 @@ static int load(struct ke_sieve *s, char *why)
 	return s->type_len ? ke_type_load(&s->type, s->wire + s->len, s->type_len, why) : 0;
 }
 
-int ke_sieve_make(struct ke_sieve **out, const void *wire, u32 len, const void *type, u32 type_len,
-		  char *why)
+static int make(struct ke_sieve **out, enum kecho_filter_kind kind, const void *wire, u32 len,
+		const void *type, u32 type_len, char *why)
 {
 	struct ke_sieve *s;
 	int err;
@@ -50,12 +50,23 @@ int ke_sieve_make(struct ke_sieve **out, const void *wire, u32 len, const void *
 	memcpy(s->wire, wire, len);
 	if (type_len)
 		memcpy(s->wire + len, type, type_len);
-	err = load(s, why);
+	err = load(s, kind, why);
 	if (err)
 		ke_sieve_put(s);
 	else
 		*out = s;
 	return err;
+}
+
+int ke_sieve_make(struct ke_sieve **s, const void *wire, u32 len, const void *type, u32 type_len,
+		  char *why)
+{
+	return make(s, KECHO_FILTER_EVENT, wire, len, type, type_len, why);
+}
+
+int ke_sieve_make_out(struct ke_sieve **s, const void *wire, u32 len, char *why)
+{
+	return make(s, KECHO_FILTER_OUT, wire, len, NULL, 0, why);
 }
 
 struct ke_sieve *ke_sieve_get(struct ke_sieve *s)

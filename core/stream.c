@@ -118,6 +118,7 @@ static void drop_stream(struct ke_tstream *ts)
 	if (list_empty(&s->streams) && h->close_log)
 		h->close_log(s);
 	h->room(s);
+	kvfree(ts->sinks);
 	kfree(ts);
 }
 

@@ -22,6 +22,7 @@
 #include "shim/err.h"
 #include "shim/list.h"
 #include "shim/slab.h"
+#include "shim/sort.h"
 #include "shim/string.h"
 #include "shim/uio.h"
 
