@@ -3,6 +3,7 @@
  * Channels: opening by name, and closing.
  */
 #include "internal.h"
+#include "sink_filter.h"
 
 static int check_name(const char *name)
 {
@@ -53,11 +54,14 @@ int kecho_channel_open(struct kecho *k, const char *name,
 	INIT_LIST_HEAD(&ch->sources);
 	INIT_LIST_HEAD(&ch->sinks);
 	INIT_LIST_HEAD(&ch->notices);
+	channel_filter_init(ch);
 	err = k->attach->channel_join(ch, name, opt ? opt->flags : 0);
-	if (!err)
+	if (!err) {
 		*out = ch;
-	else
-		free(ch);
+		return 0;
+	}
+	channel_filter_fini(ch);
+	free(ch);
 	return err;
 }
 
@@ -71,6 +75,7 @@ void kecho_channel_close(struct kecho_channel *ch)
 	while (!list_empty(&ch->sinks))
 		kecho_sink_close(list_first_entry(&ch->sinks, struct kecho_sink, list));
 	ch->k->attach->channel_leave(ch);
+	channel_filter_fini(ch);
 	free(ch);
 }
 

@@ -35,6 +35,7 @@ static void start_feed(struct feed *f, struct ke_view v, u64 pos, u64 seq)
 {
 	f->released = f->said = pos;
 	ke_reader_init(&f->reader, v, gated(f->sink), pos, seq, f->sink->copy);
+	ke_reader_for(&f->reader, READ_ONCE(f->sink->m.id));
 }
 
 static void show_feed(struct feed *f)
@@ -77,6 +78,7 @@ void feed_again(struct feed *f, const struct kecho_note_feed *n, struct kecho_ga
 	f->slot = slot;
 	f->rung = f->said = f->released;
 	f->may_go = gated(f->sink);
+	ke_reader_for(&f->reader, READ_ONCE(f->sink->m.id));
 	WRITE_ONCE(slot->lost, cpu_to_le64(f->reader.lost));
 	WRITE_ONCE(slot->given, cpu_to_le64(f->released));
 	smp_store_release(&slot->pos, cpu_to_le64(f->released));

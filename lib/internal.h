@@ -178,6 +178,7 @@ struct kecho_source {
 	struct client_judge *judge;	/* the node's */
 	u32 generation;		/* of the newest filters that records may name */
 	bool unjudged;		/* there is no memory for what the node says of them */
+	struct ke_roster *held;	/* an event that is going in piece by piece has names of it */
 	unsigned int waiting;	/* threads, for room */
 	u32 kick;		/* a futex: these are to look, whatever the node's bell says */
 	u64 asked;		/* the limit at which more was asked for; 0: it wasn't */
@@ -214,6 +215,10 @@ struct kecho_sink {
 	struct sink_filter *filter;	/* NULL: all events are for it */
 	struct client_filter told;	/* the node, if there is one; or it is to be */
 	bool telling;			/* somebody does; under the kecho lock */
+	struct sink_filter *in;		/* its channel's; NULL: there is none */
+	bool picky;			/* there is one of both; read without the lock */
+	struct list_head dispatched;	/* of the channel, with the next under its lock */
+	struct sink_filter *in_next;
 	/* Events that were not, as it found itself, or feeds did that are gone; atomic. */
 	u64 filtered;
 	u64 judged;		/* of the events that were taken last, each bit: at the source */
@@ -240,6 +245,10 @@ struct kecho_channel {
 	bool in_watch;
 	struct stat_query *query;
 	struct client_channel *client;
+	pthread_mutex_t dispatch_lock;
+	struct list_head dispatched;	/* sinks */
+	struct kecho_filter *in;	/* their filter for IN; NULL: none */
+	struct kecho_type *in_type;
 };
 
 struct stat_query {
@@ -277,6 +286,10 @@ struct lib_attach {
 	void (*seat)(struct kecho_sink *s, const struct kecho_filter *f,
 		     const struct kecho_type *type);
 	int (*seated)(struct kecho_sink *s);
+	/* @f NULL: the source has no filter for OUT any more; and it is to know of all sinks. NULL:
+	 * it can't choose. */
+	int (*choose)(struct kecho_source *s, const struct kecho_filter *f);
+	int (*address)(struct kecho_source *s);
 	/* @m is ours; NULL: of the channel; @ch is NULL too: of the node. */
 	int (*set)(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,
 		   const char *name, const struct ke_value *v);
@@ -412,6 +425,11 @@ void embedded_source_leave(struct kecho_source *s);
 void source_end(struct kecho_source *s);
 int embedded_sink_join(struct kecho_sink *s);
 void embedded_sink_leave(struct kecho_sink *s);
+
+/* choose.c */
+int embedded_choose(struct kecho_source *s, const struct kecho_filter *f);
+int embedded_address(struct kecho_source *s);
+int source_address(struct kecho_source *s);
 
 /* seat.c */
 void embedded_seat(struct kecho_sink *s, const struct kecho_filter *f,

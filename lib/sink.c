@@ -63,15 +63,21 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	if (!s)
 		return lib_fail(-ENOMEM, "sink of '%s'", ch->ch.name);
 	err = opt ? attrs_load(&s->m.attrs, opt->attrs, opt->nattrs) : 0;
-	if (!err)
-		err = k->attach->sink_join(s);
-	if (err) {
-		sink_free(s);
-		return err;
-	}
+	err = err ?: channel_filter_join(s);
+	if (err)
+		goto free_sink;
+	err = k->attach->sink_join(s);
+	if (err)
+		goto leave_filter;
 	PROBE(join, ch->ch.name, kecho_sink_id(s), KECHO_SINK);
 	*out = s;
 	return 0;
+
+leave_filter:
+	channel_filter_leave(s);
+free_sink:
+	sink_free(s);
+	return err;
 }
 
 void kecho_sink_close(struct kecho_sink *s)
@@ -80,6 +86,7 @@ void kecho_sink_close(struct kecho_sink *s)
 		return;
 	PROBE(leave, s->ch->ch.name, kecho_sink_id(s), KECHO_SINK);
 	s->ch->k->attach->sink_leave(s);
+	channel_filter_leave(s);
 	sink_free(s);
 }
 
@@ -117,7 +124,7 @@ static unsigned int after_events(struct kecho_sink *s, struct kecho_event *ev, u
 	if (ev->kind == KECHO_ENDED)
 		drop_told(s);
 	set_pending(s, true);
-	return READ_ONCE(s->filter) ? sink_filter_judge(s, ev, n) : n;
+	return READ_ONCE(s->picky) ? sink_filter_judge(s, ev, n) : n;
 }
 
 static unsigned int take_events(struct kecho_sink *s, struct kecho_event *ev, unsigned int max,
@@ -209,7 +216,7 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 		err = wait_once(k, s->ch, feeds_ready, s, deadline);
 		if (err)
 			return err;
-		late = READ_ONCE(s->filter) && wait_over(deadline);
+		late = READ_ONCE(s->picky) && wait_over(deadline);
 	}
 }
 
@@ -229,7 +236,7 @@ ssize_t kecho_read_vector(struct kecho_sink *s, struct kecho_event *ev, size_t m
 		return refuse_read(s, -EBUSY, "another thread reads it");
 	}
 	n = s->disconnected ? 0 : feeds_next(s, ev, min_t(size_t, max, FEED_BUDGET), &due);
-	more = !n || due || ev->kind == KECHO_ENDED || s->pollfd >= 0 || READ_ONCE(s->filter);
+	more = !n || due || ev->kind == KECHO_ENDED || s->pollfd >= 0 || READ_ONCE(s->picky);
 	__atomic_store_n(&s->reading, more, __ATOMIC_RELAXED);
 	lib_unlock(&s->lock);
 	if (likely(!more))

@@ -206,25 +206,36 @@ static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kec
 	return ke_program_run(program_for(s, sf, v, ev), sf->state, &judged, &filter_ops, NULL);
 }
 
-/* The sink itself is to judge the event, number @i of those that were taken. */
-static bool is_due(const struct kecho_sink *s, const struct kecho_event *ev, unsigned int i)
+/* Is number @i of those that were taken for the sink? What its source has judged is, but for
+ * the channel. */
+static bool is_for(struct kecho_sink *s, const struct kecho_event *ev, unsigned int i)
 {
-	return ev[i].kind == KECHO_EVENT && !(s->judged >> i & 1);
+	if (ev->kind != KECHO_EVENT)
+		return true;
+	if (s->filter && !(s->judged >> i & 1) && !judge(s, s->filter, ev))
+		return false;
+	return !s->in || judge(s, s->in, ev);
+}
+
+static void source_ended(struct kecho_sink *s, u64 source)
+{
+	if (s->filter)
+		drop_view(s->filter, source);
+	if (s->in)
+		drop_view(s->in, source);
 }
 
 unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, unsigned int n)
 {
 	unsigned int i, kept = 0;
-	struct sink_filter *sf;
 
-	if (s->judged == U64_MAX >> (64 - n))
+	if (s->judged == U64_MAX >> (64 - n) && !READ_ONCE(s->in))
 		return n;
 	lib_lock(&s->filter_lock);
-	sf = s->filter;
 	for (i = 0; i < n; i++) {
-		if (sf && ev[i].kind == KECHO_ENDED)
-			drop_view(sf, ev[i].source);
-		if (sf && is_due(s, ev, i) && !judge(s, sf, &ev[i]))
+		if (ev[i].kind == KECHO_ENDED)
+			source_ended(s, ev[i].source);
+		if (!is_for(s, &ev[i], i))
 			continue;
 		if (kept != i)
 			ev[kept] = ev[i];
@@ -237,7 +248,7 @@ unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, uns
 
 /* ------------------------------------------------------------------ made, changed */
 
-static void free_filter(struct sink_filter *sf)
+void sink_filter_drop(struct sink_filter *sf)
 {
 	u32 i;
 
@@ -255,7 +266,8 @@ static void free_filter(struct sink_filter *sf)
 
 void sink_filter_free(struct kecho_sink *s)
 {
-	free_filter(s->filter);
+	sink_filter_drop(s->filter);
+	sink_filter_drop(s->in);
 }
 
 static bool is_nodes(u8 scope)
@@ -280,8 +292,8 @@ static int make_names(struct sink_filter *sf)
 	return 0;
 }
 
-static int make_filter(struct sink_filter **out, const struct kecho_filter *f,
-		       const struct kecho_type *type, char *why)
+int sink_filter_make(struct sink_filter **out, const struct kecho_filter *f,
+		     const struct kecho_type *type, char *why)
 {
 	struct sink_filter *sf = calloc(1, sizeof(*sf));
 	int err;
@@ -300,7 +312,7 @@ static int make_filter(struct sink_filter **out, const struct kecho_filter *f,
 		err = sf->state ? make_names(sf) : -ENOMEM;
 	}
 	if (err)
-		free_filter(sf);
+		sink_filter_drop(sf);
 	else
 		*out = sf;
 	return err;
@@ -316,10 +328,23 @@ static void replace(struct kecho_sink *s, struct sink_filter *new, const struct 
 	lib_lock(&s->filter_lock);
 	old = s->filter;
 	WRITE_ONCE(s->filter, new);
+	WRITE_ONCE(s->picky, s->filter || s->in);
 	if (attach->seat)
 		attach->seat(s, f, type);
 	lib_unlock(&s->filter_lock);
-	free_filter(old);
+	sink_filter_drop(old);
+}
+
+struct sink_filter *sink_filter_in(struct kecho_sink *s, struct sink_filter *new)
+{
+	struct sink_filter *old;
+
+	lib_lock(&s->filter_lock);
+	old = s->in;
+	WRITE_ONCE(s->in, new);
+	WRITE_ONCE(s->picky, s->filter || s->in);
+	lib_unlock(&s->filter_lock);
+	return old;
 }
 
 int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
@@ -336,7 +361,7 @@ int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
 	if (f && f->f->kind == KECHO_FILTER_OUT)
 		return lib_fail(-EINVAL, "sink of '%s': the filter is one for sources",
 				s->ch->ch.name);
-	err = f ? make_filter(&new, f, type, why) : 0;
+	err = f ? sink_filter_make(&new, f, type, why) : 0;
 	if (err)
 		return lib_fail(err, "sink of '%s': filter: %s", s->ch->ch.name, why);
 	/* One that is asked where events are dispatched does not travel. */

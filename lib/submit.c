@@ -199,26 +199,58 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 	return 0;
 }
 
+/* There is room for all sinks that may be chosen, as long as the lock is held. */
+static void offer(struct kecho_source *s, struct ke_event_info *info)
+{
+	if (info->named && !info->to && s->s.choice)
+		info->nto = ke_choice_most(s->s.choice);
+}
+
+/* For which sinks it is, and what their filters say of it. Of one in pieces, @data has all. */
+static int decide(struct kecho_source *s, struct ke_event_info *info, const void *data, u32 len)
+{
+	struct ke_choice *c = s->s.choice;
+	u64 seq = s->s.log.seq + 1;
+
+	if (info->named && !info->to) {
+		if (!c)
+			return over(s);
+		if (ke_choice_event(c, info, seq, data, len, &filter_ops))
+			return lib_fail(-E2BIG, "source of '%s': more sinks are chosen than a "
+					"record of its log names: %u", s->ch->ch.name,
+					c->names_max);
+		if (info->frag_total)
+			s->held = ke_roster_hold(c);
+	}
+	ke_judge_event(s->s.judge, info, seq, data, len, &filter_ops);
+	return 0;
+}
+
 /*
- * What the sinks' filters say of an event goes with it. It is judged once, and when there is
- * room: other filters may be in force after waiting for that, and records are in the order
- * of those. All pieces of an event say what the first one does.
+ * What the sinks' filters say of an event goes with it, and whom its source has chosen. That
+ * is found out once, and when there is room: other filters may be in force after waiting for
+ * that, and records are in the order of those. All pieces of an event say what the first one
+ * does. -ESTALE: there are more sinks meanwhile than it has room for.
  */
 static noinline int append_judged(struct kecho_source *s, struct ke_event_info *info,
 				  const void *data, u32 len, unsigned int flags, u64 *seq)
 {
-	u64 size = ke_record_size(info, len);
+	u64 size;
 	int err;
 
 	do {
+		offer(s, info);
+		size = ke_record_size(info, len);
+		if (size > s->s.log.record_max)
+			return -ESTALE;
 		err = make_room(s, size, flags);
 		if (err)
 			return err;
-	} while (!ke_log_room(&s->s.log, size, s->s.limit));
+		offer(s, info);
+	} while (!ke_log_room(&s->s.log, ke_record_size(info, len), s->s.limit));
 	if (!info->frag_offset)
-		ke_judge_event(s->s.judge, info, s->s.log.seq + 1, data, info->frag_total ?: len,
-			       &filter_ops);
-	return ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+		err = decide(s, info, data, info->frag_total ?: len);
+	return err ?: ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
 }
 
 static __always_inline int put_record(struct kecho_source *s, const struct ke_event_info *info,
@@ -239,20 +271,22 @@ static __always_inline int put_record(struct kecho_source *s, const struct ke_ev
  * can keep up with one that is larger than the log; they aren't woken for each piece. Who
  * waits for room tells them too, and the caller of the last.
  */
-static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, const u8 *data,
+static int put_all_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
 			  size_t len, u32 piece, u64 *seq)
 {
+	bool judged = info->judged || info->named;
+
 	size_t at, untold = 0;
 	u32 n;
 	int err = 0;
 
-	info.frag_total = len;
+	info->frag_total = len;
 	for (at = 0; at < len && !err; at += n) {
 		n = min_t(size_t, piece, len - at);
-		info.frag_offset = at;
-		err = info.judged ? append_judged(s, &info, data + at, n, 0, seq) :
-				    put_record(s, &info, data + at, n, 0, seq);
-		info.attrs_len = 0;
+		info->frag_offset = at;
+		err = judged ? append_judged(s, info, data + at, n, 0, seq) :
+			       put_record(s, info, data + at, n, 0, seq);
+		info->attrs_len = 0;
 		untold += n;
 		if (untold < s->s.log.size / TELL_PARTS || at + n == len)
 			continue;
@@ -263,11 +297,12 @@ static int put_all_pieces(struct kecho_source *s, struct ke_event_info info, con
 }
 
 /* An event that is larger than a record. Nobody else appends between its pieces. */
-static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, const u8 *data,
+static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
 		      size_t len, unsigned int flags, u64 *seq)
 {
-	u32 piece = ke_payload_max(s->s.log.size) - 64 - KE_EVENT_ATTRS_MAX;
-	u64 all = len + (len / piece + 1) * 64;
+	u32 around = 64 + (info->named ? ke_record_names_size(info->nto) : 0);
+	u32 piece = ke_payload_max(s->s.log.size) - around - KE_EVENT_ATTRS_MAX;
+	u64 all = len + (len / piece + 1) * around;
 	int err;
 
 	if ((flags & KECHO_DONTWAIT) && limit(s, s->s.log.end + all) < s->s.log.end + all) {
@@ -282,19 +317,52 @@ static int put_pieces(struct kecho_source *s, const struct ke_event_info *info, 
 			return err;
 	}
 	s->s.in_pieces = true;
-	err = put_all_pieces(s, *info, data, len, piece, seq);
+	err = put_all_pieces(s, info, data, len, piece, seq);
 	s->s.in_pieces = false;
 	pthread_cond_broadcast(&s->ch->k->changed);
+	return err;
+}
+
+static void count_named(struct kecho_source *s, const struct ke_event_info *info)
+{
+	s->stats.chosen += info->nto;
+	s->stats.nobody += !info->nto;
+}
+
+static void let_roster_go(struct kecho_source *s)
+{
+	if (s->held)
+		ke_roster_drop(s->held);
+	s->held = NULL;
+}
+
+static int try_judged(struct kecho_source *s, struct ke_event_info *info, const void *data,
+		      size_t len, unsigned int flags, u64 *seq)
+{
+	int err;
+
+	info->judged = s->s.judge;
+	info->frag_total = 0;
+	offer(s, info);
+	if (ke_record_size(info, len) <= s->s.log.record_max)
+		return append_judged(s, info, data, len, flags, seq);
+	err = put_pieces(s, info, data, len, flags, seq);
+	let_roster_go(s);
 	return err;
 }
 
 static noinline int put_judged(struct kecho_source *s, struct ke_event_info *info,
 			       const void *data, size_t len, unsigned int flags, u64 *seq)
 {
-	info->judged = true;
-	if (ke_record_size(info, len) <= s->s.log.record_max)
-		return append_judged(s, info, data, len, flags, seq);
-	return put_pieces(s, info, data, len, flags, seq);
+	int err;
+
+	info->named = info->to || ke_choice_chooses(s->s.choice);
+	do {
+		err = try_judged(s, info, data, len, flags, seq);
+	} while (err == -ESTALE);
+	if (!err && info->named)
+		count_named(s, info);
+	return err;
 }
 
 /* Another thread's event is going in piece by piece. */
@@ -360,7 +428,7 @@ static __always_inline int put_event(struct kecho_source *s, struct ke_event_inf
 	if (unlikely(len > KECHO_EVENT_MAX))
 		return lib_fail(-EMSGSIZE, "an event of %zu bytes; the most is %u", len,
 				KECHO_EVENT_MAX);
-	if (unlikely(s->s.judge))
+	if (unlikely(s->s.decides))
 		err = put_judged(s, info, data, len, flags, &seq);
 	else if (likely(ke_record_size(info, len) <= s->s.log.record_max))
 		err = put_record(s, info, data, len, flags, &seq);
@@ -429,6 +497,43 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 	return err;
 }
 
+/* A sink, or where a source has its replies go to: that sink. 0: there is none. */
+static u64 find_sink(struct kecho_source *s, u64 to)
+{
+	struct kecho *k = s->ch->k;
+	bool found;
+
+	lib_lock(&s->lock);
+	found = s->s.choice && ke_choice_has(s->s.choice, to);
+	lib_unlock(&s->lock);
+	if (found)
+		return to;
+	pthread_mutex_lock(&k->lock);
+	to = ke_channel_reply_to(&s->ch->ch, to);
+	found = to && s->s.choice && ke_choice_has(s->s.choice, to);
+	pthread_mutex_unlock(&k->lock);
+	return found ? to : 0;
+}
+
+int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64_t to,
+		    unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = stamp(flags) };
+	int err = source_address(s);
+	__le64 id;
+
+	if (err)
+		return err;
+	id = cpu_to_le64(find_sink(s, to));
+	if (!id)
+		return lib_fail(-ENOENT, "source of '%s': there is no sink %016llx, and no source "
+				"that has said where replies go", s->ch->ch.name,
+				(unsigned long long)to);
+	info.to = &id;
+	info.nto = 1;
+	return submit_one(s, &info, data, len, flags);
+}
+
 int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 		  struct kecho_reservation *r)
 {
@@ -443,6 +548,11 @@ int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 	err = begin(s, flags);
 	if (err)
 		return err;
+	if (ke_choice_chooses(s->s.choice)) {
+		lib_unlock(&s->lock);
+		return lib_fail(-EOPNOTSUPP, "source of '%s': its filter chooses by what is in an "
+				"event; reserved bytes have nothing in them yet", s->ch->ch.name);
+	}
 	/* Without room for that it is the sinks that judge it. */
 	info.judged = s->s.judge;
 	info.judged = info.judged && ke_record_size(&info, len) <= s->s.log.record_max;

@@ -99,6 +99,37 @@ int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
 /* Events that were not for it, ever, wherever they were judged; never counted as lost. */
 uint64_t kecho_sink_filtered(const struct kecho_sink *s);
 
+/*
+ * kecho_source_filter - from here on the events of the source are for those sinks only that
+ * @f, which was compiled for KECHO_FOR_OUT, chooses; NULL: for all. It takes the place of the
+ * one before, while events flow: each is for whom one of them chooses, those that are
+ * submitted after this has returned by @f.
+ * It is asked in each submission, for each sink that this node knows of; a sink that joins is
+ * one of them when this node has heard of it. A sink that is chosen still has its own filter.
+ * kecho_source_stats() counts who was chosen, and events that were for nobody: such an event
+ * was submitted, and has its number. Events of types that @f can't be made for are for nobody.
+ * kecho_reserve() is -EOPNOTSUPP meanwhile; what was reserved before goes to all.
+ * @f is not kept. Does not block; any thread may call it. -EINVAL: it is for something else;
+ * -EACCES: it can't be made for a type that the source has announced; -EOPNOTSUPP: the
+ * process is attached to kechod, where sources can't yet; -ESHUTDOWN; -ENOMEM.
+ * A submission then may fail with -E2BIG: more sinks are chosen than a record of its log can
+ * name, which are 1024 in the smallest log, 4096 in one of the default size.
+ */
+int kecho_source_filter(struct kecho_source *s, const struct kecho_filter *f);
+
+/*
+ * kecho_channel_filter - from here on this process's sinks of the channel, those that are open
+ * and those to come, get only those events that @f, which was compiled for KECHO_FOR_IN, says
+ * yes to; NULL: all. It is asked for each sink, as that reads, of the events that the sink's
+ * own filter lets through, so what it asks of the sink decides who gets an event; once() and
+ * rate() remember by the sink. It takes the place of the one before, while events flow.
+ * What is left out is counted by kecho_sink_filtered().
+ * @type is as for kecho_sink_filter(); neither is kept. Does not block; any thread may call it.
+ * -EINVAL: it is for something else; -EACCES: it can't be made for @type; -ENOMEM.
+ */
+int kecho_channel_filter(struct kecho_channel *ch, const struct kecho_filter *f,
+			 const struct kecho_type *type);
+
 /* ------------------------------------------------------------------- to try one */
 
 /*

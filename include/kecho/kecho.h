@@ -393,6 +393,19 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags);
 
 /*
+ * kecho_submit_to - submit an event for one sink of the channel only, of whatever process:
+ * @to is its id. Its own filter decides as of any event. @to may also be the id of a source,
+ * such as an event's, whose owner has said where replies go: its attribute "reply" is an
+ * integer, the id of a sink (kecho_source_set()); that sink then gets it, and nobody need
+ * know which one it is.
+ * No filter for OUT (kecho_source_filter()) is asked. The first time it may block for a
+ * moment, to find out who is in the channel. -ENOENT: there is no such sink, as far as this
+ * node has heard; -EOPNOTSUPP: the process is attached to kechod, where sources can't yet.
+ */
+int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64_t to,
+		    unsigned int flags);
+
+/*
  * kecho_reserve, kecho_commit, kecho_abort - write an event in place.
  * kecho_reserve() gives @len bytes in the log itself, aligned to 8, which hold anything
  * (a record is at most 66 KiB, and an eighth of the log and 2 KiB, 24 bytes of it not yours;
@@ -515,6 +528,9 @@ struct kecho_source_stats {
 	uint64_t waited;	/* submissions that had to wait, for a `block` sink or a thaw */
 	uint64_t refused;	/* -EAGAIN */
 	uint64_t stalled;	/* times that `block` sinks were to end as they held it up */
+	/* Of its events that were for some sinks only: how many were named, together, and how
+	 * many events were for nobody. See kecho_submit_to(), kecho_source_filter(). */
+	uint64_t chosen, nobody;
 };
 struct kecho_sink_stats {
 	uint64_t received, bytes;
