@@ -373,7 +373,7 @@ static const struct ke_draw *find_last(const struct ke_roster *r, u32 n, u32 k)
 
 	for (i = 0; i < k; i++)
 		r->heap[i] = i;
-	for (i = k / 2; i--; )
+	for (i = k / 2; i--;)
 		sift(r, k, i);
 	for (i = k; i < n; i++) {
 		if (!is_worse(&r->draw[r->heap[0]], &r->draw[i]))

@@ -597,14 +597,3 @@ int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq)
 	show_head(log->hdr, log->head, seq);
 	return 0;
 }
-
-/* ----------------------------------------------------------------- retention */
-
-u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq)
-{
-	u64 half = log->head > log->size / 2 ? log->head - log->size / 2 : 0;
-	u64 last = le64_to_cpu(READ_ONCE(log->hdr->seq));
-	struct ke_view v = ke_log_view(log);
-
-	return ke_view_retained(&v, ke_log_boundary(log, half), log->head, last, n, seq);
-}

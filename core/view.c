@@ -203,3 +203,12 @@ u64 ke_view_retained(const struct ke_view *v, u64 from, u64 head, u64 last, u64 
 	*seq = last;
 	return head;
 }
+
+u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq)
+{
+	u64 half = log->head > log->size / 2 ? log->head - log->size / 2 : 0;
+	u64 last = le64_to_cpu(READ_ONCE(log->hdr->seq));
+	struct ke_view v = ke_log_view(log);
+
+	return ke_view_retained(&v, ke_log_boundary(log, half), log->head, last, n, seq);
+}

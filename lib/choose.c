@@ -13,8 +13,8 @@ static int refuse(const struct kecho_source *s, int err, const char *why)
 
 static int cannot(const struct kecho_source *s)
 {
-	return refuse(s, -EOPNOTSUPP, "attached to kechod, sources choose no sinks yet; with "
-		      "KECHO=embedded they do");
+	return refuse(s, -EOPNOTSUPP,
+		      "attached to kechod, sources choose no sinks yet; with KECHO=embedded they do");
 }
 
 static int explain(const struct kecho_source *s, int err, const char *why)
@@ -68,6 +68,13 @@ int source_address(struct kecho_source *s)
 	if (!s->ch->k->attach->address)
 		return cannot(s);
 	return s->ch->k->attach->address(s);
+}
+
+void kecho_source_chosen(struct kecho_source *s, struct kecho_chosen *c)
+{
+	lib_lock(&s->lock);
+	*c = s->chosen;
+	lib_unlock(&s->lock);
 }
 
 int kecho_source_filter(struct kecho_source *s, const struct kecho_filter *f)

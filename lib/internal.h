@@ -35,6 +35,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "kecho/filter.h"
 #include "kecho/kecho.h"
 #include "link.h"
 #include "lock.h"
@@ -168,6 +169,7 @@ struct kecho_source {
 	bool announcing;	/* a thread asks the node to take a type */
 	struct kecho_type *announced[KE_TYPES_MAX];	/* that the next node is to have */
 	struct kecho_source_stats stats;
+	struct kecho_chosen chosen;
 	/* What a node says of it; NULL: not attached to one. */
 	const struct kecho_limit_slot *slot;
 	struct kecho_gate_slot *counters;

@@ -325,8 +325,8 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 
 static void count_named(struct kecho_source *s, const struct ke_event_info *info)
 {
-	s->stats.chosen += info->nto;
-	s->stats.nobody += !info->nto;
+	s->chosen.sinks += info->nto;
+	s->chosen.nobody += !info->nto;
 }
 
 static void let_roster_go(struct kecho_source *s)

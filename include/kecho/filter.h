@@ -106,8 +106,7 @@ uint64_t kecho_sink_filtered(const struct kecho_sink *s);
  * submitted after this has returned by @f.
  * It is asked in each submission, for each sink that this node knows of; a sink that joins is
  * one of them when this node has heard of it. A sink that is chosen still has its own filter.
- * kecho_source_stats() counts who was chosen, and events that were for nobody: such an event
- * was submitted, and has its number. Events of types that @f can't be made for are for nobody.
+ * An event that is for nobody was submitted, and has its number: kecho_source_chosen(). Events of types that @f can't be made for are for nobody.
  * kecho_reserve() is -EOPNOTSUPP meanwhile; what was reserved before goes to all.
  * @f is not kept. Does not block; any thread may call it. -EINVAL: it is for something else;
  * -EACCES: it can't be made for a type that the source has announced; -EOPNOTSUPP: the
@@ -116,6 +115,13 @@ uint64_t kecho_sink_filtered(const struct kecho_sink *s);
  * name, which are 1024 in the smallest log, 4096 in one of the default size.
  */
 int kecho_source_filter(struct kecho_source *s, const struct kecho_filter *f);
+
+/* Of events that were for some sinks only, by a filter or kecho_submit_to(): how many sinks
+ * were named for them, together, and how many events were for nobody. Does not block. */
+struct kecho_chosen {
+	uint64_t sinks, nobody;
+};
+void kecho_source_chosen(struct kecho_source *s, struct kecho_chosen *c);
 
 /*
  * kecho_channel_filter - from here on this process's sinks of the channel, those that are open

@@ -528,9 +528,6 @@ struct kecho_source_stats {
 	uint64_t waited;	/* submissions that had to wait, for a `block` sink or a thaw */
 	uint64_t refused;	/* -EAGAIN */
 	uint64_t stalled;	/* times that `block` sinks were to end as they held it up */
-	/* Of its events that were for some sinks only: how many were named, together, and how
-	 * many events were for nobody. See kecho_submit_to(), kecho_source_filter(). */
-	uint64_t chosen, nobody;
 };
 struct kecho_sink_stats {
 	uint64_t received, bytes;

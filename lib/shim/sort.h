@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: MIT */
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
 /* linux/sort.h. */
 #ifndef SHIM_SORT_H
 #define SHIM_SORT_H

@@ -103,10 +103,10 @@ static bool submit(struct net *n, size_t len)
 
 static u64 stat_of(struct net *n, bool nobody)
 {
-	struct kecho_source_stats st;
+	struct kecho_chosen c;
 
-	kecho_source_stats(n->src, &st);
-	return nobody ? st.nobody : st.chosen;
+	kecho_source_chosen(n->src, &c);
+	return nobody ? c.nobody : c.sinks;
 }
 
 /* The next that comes to it is event @seq. */
