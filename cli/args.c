@@ -54,6 +54,17 @@ int arg_size(const char *opt, const char *s, uint64_t *bytes)
 	return 0;
 }
 
+int arg_id(const char *opt, const char *s, uint64_t *id)
+{
+	char *end;
+
+	errno = 0;
+	*id = strtoull(s, &end, 16);
+	if (errno || !isxdigit((unsigned char)*s) || *end || !*id)
+		return usage_error("%s: '%s' is no id: up to 16 hexadecimal digits", opt, s);
+	return 0;
+}
+
 int arg_rate(const char *opt, const char *s, double *per_s)
 {
 	char *end;

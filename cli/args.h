@@ -29,6 +29,8 @@ int arg_count(const char *opt, const char *s, uint64_t *v);
 int arg_range(const char *opt, const char *s, uint64_t min, uint64_t max, uint64_t *v);
 /* With K or M behind it (1024s). */
 int arg_size(const char *opt, const char *s, uint64_t *bytes);
+/* A member's, as `kecho ls` shows it: 16 digits, hexadecimal. */
+int arg_id(const char *opt, const char *s, uint64_t *id);
 /* Events per second, over 0. */
 int arg_rate(const char *opt, const char *s, double *per_s);
 /* A number and ns, us, ms, s, m or h; without a unit it is seconds. */

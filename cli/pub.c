@@ -14,6 +14,7 @@
 #include "from.h"
 #include "lines.h"
 #include "members.h"
+#include "expression.h"
 #include "publish.h"
 #include "stop.h"
 #include "typed.h"
@@ -50,6 +51,10 @@ static const char help[] =
 	"How:\n"
 	"  -a, --attr NAME=VALUE        attribute of this source (may be repeated)\n"
 	"  -e, --event-attr NAME=VALUE  attribute of each event (may be repeated)\n"
+	"      --out EXPR        each event is for the sinks that this expression chooses,\n"
+	"                        such as 'best by sink.load': kecho filter --help\n"
+	"      --to ID           each event is for this sink only, by its id, or where this\n"
+	"                        source has said that replies to it go\n"
 	"      --rate N          at most N events per second\n"
 	"      --retain N        keep the last N events for sinks that join later, as long\n"
 	"                        as this command runs\n"
@@ -74,6 +79,7 @@ static const char help[] =
 enum {
 	OPT_INTERVAL = 256, OPT_HISTORY, OPT_RATE, OPT_RETAIN, OPT_WAIT_SINKS, OPT_BLOCK,
 	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER, OPT_STALL, OPT_TYPE, OPT_BTF,
+	OPT_OUT, OPT_TO,
 };
 
 static const struct option options[] = {
@@ -87,6 +93,8 @@ static const struct option options[] = {
 	{ "count", required_argument, NULL, 'n' },
 	{ "attr", required_argument, NULL, 'a' },
 	{ "event-attr", required_argument, NULL, 'e' },
+	{ "out", required_argument, NULL, OPT_OUT },
+	{ "to", required_argument, NULL, OPT_TO },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "retain", required_argument, NULL, OPT_RETAIN },
 	{ "wait-sinks", required_argument, NULL, OPT_WAIT_SINKS },
@@ -109,6 +117,8 @@ struct pub {
 	uint64_t retain, wait_sinks, log_size, linger_ns, stall_ns;
 	struct attrs attrs, event_attrs;
 	struct typed typed;
+	const char *out;		/* NULL: events are for all */
+	struct kecho_filter *filter;	/* of that */
 	struct publisher publisher;
 	struct feeds feeds;
 };
@@ -140,6 +150,11 @@ static int parse_how(struct pub *pub, int opt, char *arg)
 		return arg_attr("--attr", arg, &pub->attrs);
 	case 'e':
 		return arg_attr("--event-attr", arg, &pub->event_attrs);
+	case OPT_OUT:
+		pub->out = arg;
+		return 0;
+	case OPT_TO:
+		return arg_id("--to", arg, &pub->publisher.to);
 	case OPT_RATE:
 		return arg_rate("--rate", arg, &pub->publisher.per_s);
 	case OPT_RETAIN:
@@ -205,6 +220,9 @@ static int parse(struct pub *pub, int argc, char **argv)
 				   pub->separator < 0 ? "whole" : "null");
 	if (pub->from && pub->typed.name)
 		return usage_error("--from and --type do not go together");
+	if (pub->publisher.to && (pub->out || pub->event_attrs.n))
+		return usage_error("--to and --%s do not go together",
+				   pub->out ? "out" : "event-attr");
 	pub->channel = channel_operand(argc, argv, optind);
 	return pub->channel ? 0 : EXIT_USAGE;
 }
@@ -341,8 +359,15 @@ static int open_source(struct pub *pub, struct kecho_channel *ch)
 	};
 	int err = kecho_source_open(ch, &opt, &pub->publisher.source);
 
-	if (err)
+	if (err) {
 		complain("cannot become a source of '%s': %s", pub->channel, kecho_explain());
+		return err;
+	}
+	err = pub->filter ? kecho_source_filter(pub->publisher.source, pub->filter) : 0;
+	if (err) {
+		complain("%s", kecho_explain());
+		kecho_source_close(pub->publisher.source);
+	}
 	return err;
 }
 
@@ -413,11 +438,15 @@ static int pub_run(int argc, char **argv)
 	if (code)
 		return code;
 	pub.publisher.attrs = &pub.event_attrs;
+	if (pub.out && expression(KECHO_FOR_OUT, pub.out, &pub.filter))
+		return EXIT_USAGE;
 	code = typed_open(&pub.typed);
 	if (!code && pub.from)
 		code = feeds_open(&pub.feeds, pub.from, &pub.feed);
-	if (code)
+	if (code) {
+		kecho_filter_free(pub.filter);
 		return code;
+	}
 	err = stop_init();
 	if (!err)
 		err = attach(&k);
@@ -427,6 +456,7 @@ static int pub_run(int argc, char **argv)
 	}
 	feeds_close(&pub.feeds);
 	typed_close(&pub.typed);
+	kecho_filter_free(pub.filter);
 	return err ? EXIT_ERROR : pub_finish(&pub);
 }
 

@@ -33,6 +33,10 @@ static ssize_t submit(struct publisher *p, const struct iovec *events, size_t n)
 {
 	int err;
 
+	if (p->to) {
+		err = kecho_submit_to(p->source, events->iov_base, events->iov_len, p->to, p->flags);
+		return err ? err : 1;
+	}
 	if (!p->attrs->n)
 		return kecho_submit_vector(p->source, events, n, p->flags);
 	err = kecho_submit_attrs(p->source, events->iov_base, events->iov_len, p->attrs->attr,
@@ -48,7 +52,7 @@ int publish(struct publisher *p, const struct iovec *events, size_t n)
 	while (done < n && !publisher_done(p)) {
 		if (p->per_s > 0 && !wait_turn(p))
 			break;
-		some = p->per_s > 0 || p->attrs->n ? 1 : n - done;
+		some = p->per_s > 0 || p->attrs->n || p->to ? 1 : n - done;
 		if (some > p->left)
 			some = p->left;
 		submitted = submit(p, events + done, some);

@@ -21,6 +21,7 @@ struct publisher {
 	struct kecho_source *source;
 	unsigned int flags;		/* of all submissions */
 	const struct attrs *attrs;	/* of each event */
+	uint64_t to;			/* a member's id; 0: for all */
 	double per_s;			/* 0: as they come */
 	uint64_t left;			/* events until --count is reached */
 	uint64_t next_ns;		/* with per_s: when the next one is due */
