@@ -34,7 +34,8 @@ static ssize_t submit(struct publisher *p, const struct iovec *events, size_t n)
 	int err;
 
 	if (p->to) {
-		err = kecho_submit_to(p->source, events->iov_base, events->iov_len, p->to, p->flags);
+		err = kecho_submit_to(p->source, events->iov_base, events->iov_len, p->to,
+				      p->flags);
 		return err ? err : 1;
 	}
 	if (!p->attrs->n)

@@ -14,7 +14,7 @@ static int refuse(const struct kecho_source *s, int err, const char *why)
 static int cannot(const struct kecho_source *s)
 {
 	return refuse(s, -EOPNOTSUPP,
-		      "attached to kechod, sources choose no sinks yet; with KECHO=embedded they do");
+		      "attached to kechod, sources choose no sinks yet; embedded they do");
 }
 
 static int explain(const struct kecho_source *s, int err, const char *why)
@@ -68,6 +68,43 @@ int source_address(struct kecho_source *s)
 	if (!s->ch->k->attach->address)
 		return cannot(s);
 	return s->ch->k->attach->address(s);
+}
+
+/* A sink, or where a source has its replies go to: that sink. 0: there is none. */
+static u64 find_sink(struct kecho_source *s, u64 to)
+{
+	struct kecho *k = s->ch->k;
+	bool found;
+
+	lib_lock(&s->lock);
+	found = s->s.choice && ke_choice_has(s->s.choice, to);
+	lib_unlock(&s->lock);
+	if (found)
+		return to;
+	pthread_mutex_lock(&k->lock);
+	to = ke_channel_reply_to(&s->ch->ch, to);
+	found = to && s->s.choice && ke_choice_has(s->s.choice, to);
+	pthread_mutex_unlock(&k->lock);
+	return found ? to : 0;
+}
+
+int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64_t to,
+		    unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = source_stamp(flags), .type = source_type(flags) };
+	int err = source_address(s);
+	__le64 id;
+
+	if (err)
+		return err;
+	id = cpu_to_le64(find_sink(s, to));
+	if (!id)
+		return lib_fail(-ENOENT, "source of '%s': there is no sink %016llx, and no source "
+				"that has said where replies go", s->ch->ch.name,
+				(unsigned long long)to);
+	info.to = &id;
+	info.nto = 1;
+	return source_submit(s, &info, data, len, flags);
 }
 
 void kecho_source_chosen(struct kecho_source *s, struct kecho_chosen *c)

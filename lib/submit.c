@@ -10,12 +10,6 @@
 #include "internal.h"
 #include "probe.h"
 
-/* The clock costs about as much as all the rest of a submission. */
-static u64 stamp(unsigned int flags)
-{
-	return flags & KECHO_NOTIME ? 0 : lib_clock_ns(CLOCK_REALTIME);
-}
-
 /* Others may see what was published; the source's lock is held. */
 void source_tell(struct kecho_source *s)
 {
@@ -214,7 +208,7 @@ static int decide(struct kecho_source *s, struct ke_event_info *info, const void
 
 	if (info->named && !info->to) {
 		if (!c)
-			return over(s);
+			return source_over(s);
 		if (ke_choice_event(c, info, seq, data, len, &filter_ops))
 			return lib_fail(-E2BIG, "source of '%s': more sinks are chosen than a "
 					"record of its log names: %u", s->ch->ch.name,
@@ -383,11 +377,6 @@ static void wait_for_pieces(struct kecho_source *s)
 	pthread_mutex_unlock(&k->lock);
 }
 
-static unsigned int type_of(unsigned int flags)
-{
-	return flags / KECHO_TYPED(1);
-}
-
 /* Left with the source's lock, which is given back. */
 static noinline int refuse_to_begin(struct kecho_source *s, unsigned int flags)
 {
@@ -400,7 +389,7 @@ static noinline int refuse_to_begin(struct kecho_source *s, unsigned int flags)
 			       s->ch->ch.name);
 	else
 		err = lib_fail(-EINVAL, "source of '%s': no type has the number %u",
-			       s->ch->ch.name, type_of(flags));
+			       s->ch->ch.name, source_type(flags));
 	lib_unlock(&s->lock);
 	return err;
 }
@@ -413,7 +402,7 @@ static inline int begin(struct kecho_source *s, unsigned int flags)
 	lib_lock(&s->lock);
 	while (unlikely(s->s.in_pieces) && !s->s.closed && !(flags & KECHO_DONTWAIT))
 		wait_for_pieces(s);
-	if (likely(!s->s.in_pieces && !s->s.closed && type_of(flags) <= s->ntypes))
+	if (likely(!s->s.in_pieces && !s->s.closed && source_type(flags) <= s->ntypes))
 		return 0;
 	return refuse_to_begin(s, flags);
 }
@@ -445,7 +434,7 @@ static __always_inline int put_event(struct kecho_source *s, struct ke_event_inf
 ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, size_t n,
 			    unsigned int flags)
 {
-	u64 time_ns = stamp(flags);
+	u64 time_ns = source_stamp(flags);
 	struct ke_event_info info;
 	size_t i;
 	int err = begin(s, flags);
@@ -453,15 +442,15 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, 
 	if (err)
 		return err;
 	for (i = 0; i < n && !err; i++) {
-		info = (struct ke_event_info){ .time_ns = time_ns, .type = type_of(flags) };
+		info = (struct ke_event_info){ .time_ns = time_ns, .type = source_type(flags) };
 		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
 	}
 	tell_and_unlock(s);
 	return err && i == 1 ? err : err ? (ssize_t)i - 1 : (ssize_t)i;
 }
 
-static int submit_one(struct kecho_source *s, struct ke_event_info *info, const void *data,
-		      size_t len, unsigned int flags)
+int source_submit(struct kecho_source *s, struct ke_event_info *info, const void *data, size_t len,
+		  unsigned int flags)
 {
 	int err = begin(s, flags);
 
@@ -474,15 +463,15 @@ static int submit_one(struct kecho_source *s, struct ke_event_info *info, const 
 
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = stamp(flags), .type = type_of(flags) };
+	struct ke_event_info info = { .time_ns = source_stamp(flags), .type = source_type(flags) };
 
-	return submit_one(s, &info, data, len, flags);
+	return source_submit(s, &info, data, len, flags);
 }
 
 int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = stamp(flags), .type = type_of(flags) };
+	struct ke_event_info info = { .time_ns = source_stamp(flags), .type = source_type(flags) };
 	struct ke_attrs set = { 0 };
 	int err = attrs_load(&set, attrs, nattrs);
 
@@ -492,130 +481,22 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 	info.attrs = set.buf;
 	info.attrs_len = set.len;
 	if (!err)
-		err = submit_one(s, &info, data, len, flags);
+		err = source_submit(s, &info, data, len, flags);
 	ke_attrs_free(&set);
 	return err;
 }
 
-/* A sink, or where a source has its replies go to: that sink. 0: there is none. */
-static u64 find_sink(struct kecho_source *s, u64 to)
+int source_begin(struct kecho_source *s, unsigned int flags)
 {
-	struct kecho *k = s->ch->k;
-	bool found;
-
-	lib_lock(&s->lock);
-	found = s->s.choice && ke_choice_has(s->s.choice, to);
-	lib_unlock(&s->lock);
-	if (found)
-		return to;
-	pthread_mutex_lock(&k->lock);
-	to = ke_channel_reply_to(&s->ch->ch, to);
-	found = to && s->s.choice && ke_choice_has(s->s.choice, to);
-	pthread_mutex_unlock(&k->lock);
-	return found ? to : 0;
+	return begin(s, flags);
 }
 
-int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64_t to,
-		    unsigned int flags)
+int source_room(struct kecho_source *s, u64 size, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = stamp(flags) };
-	int err = source_address(s);
-	__le64 id;
-
-	if (err)
-		return err;
-	id = cpu_to_le64(find_sink(s, to));
-	if (!id)
-		return lib_fail(-ENOENT, "source of '%s': there is no sink %016llx, and no source "
-				"that has said where replies go", s->ch->ch.name,
-				(unsigned long long)to);
-	info.to = &id;
-	info.nto = 1;
-	return submit_one(s, &info, data, len, flags);
+	return make_room(s, size, flags);
 }
 
-int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
-		  struct kecho_reservation *r)
+void source_finish(struct kecho_source *s)
 {
-	struct ke_event_info info = { .type = type_of(flags) };
-	u64 cookie;
-	void *data;
-	int err;
-
-	if (len > ke_payload_max(s->s.log.size))
-		return lib_fail(-EMSGSIZE, "a reservation of %zu bytes; the most is %u", len,
-				ke_payload_max(s->s.log.size));
-	err = begin(s, flags);
-	if (err)
-		return err;
-	if (ke_choice_chooses(s->s.choice)) {
-		lib_unlock(&s->lock);
-		return lib_fail(-EOPNOTSUPP, "source of '%s': its filter chooses by what is in an "
-				"event; reserved bytes have nothing in them yet", s->ch->ch.name);
-	}
-	/* Without room for that it is the sinks that judge it. */
-	info.judged = s->s.judge;
-	info.judged = info.judged && ke_record_size(&info, len) <= s->s.log.record_max;
-	do {
-		err = make_room(s, ke_record_size(&info, len), flags);
-		if (!err)
-			err = ke_log_reserve(&s->s.log, &info, len, s->s.limit, &data, &cookie);
-	} while (err == -EAGAIN && !(flags & KECHO_DONTWAIT));
-	if (!err)
-		*r = (struct kecho_reservation){ .data = data, .len = len, .cookie = cookie,
-						  .seq = s->s.log.seq, .flags = flags };
-	lib_unlock(&s->lock);
-	return err;
-}
-
-/* Without room for what the filters say, or if they say nothing, its sinks judge it. */
-static noinline void judge_reserved(struct kecho_source *s, const struct kecho_reservation *r,
-				    u32 len, u64 time_ns)
-{
-	struct ke_event_info info = { .time_ns = time_ns };
-
-	ke_judge_event(s->s.judge, &info, r->seq, r->data, len, &filter_ops);
-	if (info.judged)
-		ke_log_judged(&s->s.log, r->cookie, info.bits, info.generation);
-}
-
-static int commit(struct kecho_source *s, const struct kecho_reservation *r, u32 len)
-{
-	u64 time_ns;
-
-	if (s->s.closed)
-		return source_over(s);
-	time_ns = stamp(r->flags);
-	if (unlikely(s->s.judge))
-		judge_reserved(s, r, len, time_ns);
-	return ke_log_commit(&s->s.log, r->cookie, len, time_ns);
-}
-
-int kecho_commit(struct kecho_source *s, struct kecho_reservation *r, size_t len)
-{
-	int err;
-
-	if (lib_forked(s->ch->k))
-		return -EBADF;
-	if (len > r->len)
-		return lib_fail(-EMSGSIZE, "a commit of %zu bytes; %zu were reserved", len, r->len);
-	lib_lock(&s->lock);
-	err = commit(s, r, len);
-	if (!err) {
-		s->stats.submitted++;
-		s->stats.bytes += len;
-		PROBE(submit, s->s.member.id, len, (u64)0);
-	}
-	tell_and_unlock(s);
-	return err;
-}
-
-void kecho_abort(struct kecho_source *s, struct kecho_reservation *r)
-{
-	if (lib_forked(s->ch->k))
-		return;
-	lib_lock(&s->lock);
-	if (!s->s.closed)
-		ke_log_abort(&s->s.log, r->cookie);
 	tell_and_unlock(s);
 }

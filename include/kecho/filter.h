@@ -106,7 +106,8 @@ uint64_t kecho_sink_filtered(const struct kecho_sink *s);
  * submitted after this has returned by @f.
  * It is asked in each submission, for each sink that this node knows of; a sink that joins is
  * one of them when this node has heard of it. A sink that is chosen still has its own filter.
- * An event that is for nobody was submitted, and has its number: kecho_source_chosen(). Events of types that @f can't be made for are for nobody.
+ * An event that is for nobody was submitted, and has its number: see kecho_source_chosen().
+ * Events of types that @f can't be made for are for nobody.
  * kecho_reserve() is -EOPNOTSUPP meanwhile; what was reserved before goes to all.
  * @f is not kept. Does not block; any thread may call it. -EINVAL: it is for something else;
  * -EACCES: it can't be made for a type that the source has announced; -EOPNOTSUPP: the

@@ -293,6 +293,7 @@ static void print_record(struct cursor *c, uint32_t *later)
 	memcpy(&r, at, room < sizeof(r) ? room : sizeof(r));
 	len = (r.len + 7u) & ~7u;
 	match = r.flags & KECHO_RECORD_F_MATCH ? sizeof(struct kecho_record_match) : 0;
+	match += r.flags & KECHO_RECORD_F_TO ? sizeof(struct kecho_record_to) : 0;
 	plain(c, 4, "record_length", "");
 	plain(c, 1, "record_kind", "");
 	plain(c, 1, "flags", "");
@@ -318,6 +319,14 @@ static void print_record(struct cursor *c, uint32_t *later)
 		plain(c, 8, "match_bits", "");
 		plain(c, 4, "match_generation", "");
 		plain(c, 4, "match_pad", "");
+	}
+	if (r.flags & KECHO_RECORD_F_TO) {
+		size_t n = number(c->p, 2);
+
+		plain(c, 2, "sinks", "");
+		plain(c, 6, "sinks_pad", "");
+		while (n-- && c->end - c->p >= 8)
+			plain(c, 8, "sink", "any");
 	}
 	if (len > room) {
 		*later = len - room;

@@ -17,7 +17,7 @@ local BODY_MAX = 67584
 local OPTIONAL = 128	-- frames of types from here on are skipped by who doesn't know them
 local RECORD = 24	-- the header of a record
 local PAD = 1	-- kind of a record
-local FRAGMENT, ATTRS, MATCH = 1, 2, 4	-- flags of a record
+local FRAGMENT, ATTRS, MATCH, TO = 1, 2, 4, 8	-- flags of a record
 
 local kecho = Proto("kecho", "kecho")
 
@@ -136,6 +136,9 @@ field("uint16", "attributes_length", "Bytes of attributes", base.DEC)
 field("uint64", "match_bits", "Filters that match", base.HEX)
 field("uint32", "match_generation", "Set of the filters", base.DEC)
 field("bytes", "match_pad", "Padding")
+field("uint16", "sinks", "Sinks that it is for", base.DEC)
+field("bytes", "sinks_pad", "Padding")
+field("uint64", "sink", "Sink", base.HEX)
 field("bytes", "record_pad", "Padding")
 field("bytes", "payload", "Payload")
 field("bytes", "padding", "Padding")
@@ -377,7 +380,8 @@ local function record_body(c, size, kind, flags, data_words)
 		plain(c, "nothing", math.min(left(c), math.max(size - 8, 0)))
 		return
 	end
-	local match = from + 8 * data_words - (flags % 8 >= MATCH and 16 or 0)
+	local match = from + 8 * data_words - (flags % 8 >= MATCH and 16 or 0) -
+		(flags % 16 >= TO and 8 or 0)
 
 	number(c, "sequence", 8)
 	number(c, "time", 8)
@@ -394,6 +398,14 @@ local function record_body(c, size, kind, flags, data_words)
 		number(c, "match_bits", 8)
 		number(c, "match_generation", 4)
 		plain(c, "match_pad", 4)
+	end
+	if flags % 16 >= TO then
+		local n = number(c, "sinks", 2)
+
+		plain(c, "sinks_pad", 6)
+		for _ = 1, math.min(n or 0, math.floor(left(c) / 8)) do
+			number(c, "sink", 8)
+		end
 	end
 	if not c.bad then
 		plain(c, "payload", math.min(left(c), math.max(from + size - c.at, 0)))
