@@ -74,6 +74,7 @@ static void init_reader(u8 how)
 	ke_reader_init(&f.r, view, how & 1, pos, how & 4 ? U64_MAX - 2 : 0, f.copy);
 	if (how & 8)
 		ke_reader_judged(&f.r, 1, how >> 4, 0, 0);
+	ke_reader_for(&f.r, how >> 5);
 	hostile.head = pos;
 	hostile.hdr->head = hostile.hdr->tail = cpu_to_le64(pos);
 }
