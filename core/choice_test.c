@@ -80,7 +80,7 @@ static void set(u32 sink, s64 v)
 {
 	struct ke_value value = { .kind = KE_VALUE_I64, .len = sizeof(v), .i64 = v };
 
-	is_eq(ke_attrs_set(&b.attrs[sink], "a", &value), 0, "attribute");
+	is_eq(ke_attrs_set(&b.attrs[sink], "a", &value, 0), 0, "attribute");
 	ke_choice_refresh(b.c, 1 << KECHO_SCOPE_SINK, 10 * sink);
 }
 

@@ -112,6 +112,11 @@ static inline u64 ke_tstream_done(const struct ke_tstream *ts)
 
 int ke_meet_in(struct ke_presence *pr, struct ke_in *in);
 int ke_attr_in(struct ke_link *l, u32 index, struct ke_in *in);
+void ke_freeze_in(struct ke_presence *pr, u64 pos);
+void ke_frozen_in(struct ke_presence *pr, u64 pos);
+int ke_drain_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
+int ke_drained_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
+void ke_destroy_in(struct ke_presence *pr);
 /* A node of the channel has gone, which may have told only some of us what it set. */
 void ke_channel_retell(struct ke_channel *ch);
 

@@ -592,12 +592,7 @@ static inline bool ke_peer_knows(const struct ke_peer *p, u8 type)
 void ke_presence_say_freeze(struct ke_presence *pr);
 void ke_presence_thaw(struct ke_presence *pr);
 bool ke_channel_frozen(const struct ke_channel *ch);
-void ke_freeze_in(struct ke_presence *pr, u64 pos);
-void ke_frozen_in(struct ke_presence *pr, u64 pos);
-int ke_drain_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
-int ke_drained_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
 void ke_presence_say_destroy(struct ke_presence *pr);
-void ke_destroy_in(struct ke_presence *pr);
 
 enum ke_subscribe_from { KE_FROM_NOW, KE_FROM_START, KE_FROM_RETAINED, KE_FROM_POS };
 

@@ -4,6 +4,7 @@
  * knows of its sources' types is kept by its feeds, feed_type.c.
  */
 #include "internal.h"
+#include "submit.h"
 #include "types.h"
 
 static_assert(KECHO_TYPES_MAX == KE_TYPES_MAX, "a limit of kecho/kecho.h");

@@ -5,6 +5,7 @@
  */
 #include "filter_impl.h"
 #include "internal.h"
+#include "submit.h"
 
 static int refuse(const struct kecho_source *s, int err, const char *why)
 {

@@ -7,6 +7,7 @@
  * of now has answered for is announced to that.
  */
 #include "client.h"
+#include "submit.h"
 #include "types.h"
 
 static int ask(struct kecho_source *s, const struct kecho_type *t, struct client_call *call)

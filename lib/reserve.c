@@ -5,6 +5,7 @@
  */
 #include "filter_impl.h"
 #include "internal.h"
+#include "submit.h"
 #include "probe.h"
 
 int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,

@@ -8,6 +8,7 @@
  */
 #include "filter_impl.h"
 #include "internal.h"
+#include "submit.h"
 #include "probe.h"
 
 /* Others may see what was published; the source's lock is held. */

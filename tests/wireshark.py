@@ -120,6 +120,12 @@ def other_frames():
         make("ACK", 38, [("credit", u64(8)), ("lost", u64(1)), ("behind", b"new")], "log"),
         make("TYPE", 128, [("member", u64(9)), ("type_of_events", b"kt\x01...")],
              pos_name="type_index"),
+        make("FILTER", 28, [("member", u64(9)), ("filter_length", struct.pack("<I", 2)),
+                            ("filter", b"kf" + b"kt")], pos_name="filter_version"),
+        make("JUDGED", 29, [("member", u64(9)), ("filter_number", struct.pack("<I", 2)),
+                            ("bit", b"\x03"), ("since", struct.pack("<I", 1))], "log",
+             "judged_from"),
+        make("JUDGED_ACK", 30, [("member", u64(9))], "log", "filter_version"),
         make("optional", 200, [("unknown", b"whatever")], "id"),
         make("DATA", 36, head, "log"), second,
         make("REG_PUT", 49, [("how", b"\x03"), ("name", b"\x01\x00x"), ("uuid", bytes(16))] +
@@ -322,6 +328,10 @@ def garbage(dissector, recording, folder):
         if i % 10 == 0:
             some = [chance.randbytes(chance.randrange(1, 2000))]
         connections.append([("A", "B", data) for data in some])
+    # Chance seldom leaves all of a set but the kind of an attribute as it was.
+    no_kind = make("ATTR", 23, [("member", u64(9)), ("attributes", b"\x05\x00\x09\x01\x00\x00n"),
+                                ("age", struct.pack("<I", 70))])
+    connections.append([("A", "B", no_kind.bytes)])
     path = folder + "/garbage.pcap"
     write_capture(path, connections, whole)
     code, out, err = tshark(dissector, path, "-V", "-d", "tcp.port==9,kecho")

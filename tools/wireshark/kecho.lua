@@ -28,6 +28,7 @@ local TYPES = {
 	[16] = "CHANNEL", [17] = "CHANNEL_GONE", [18] = "NODES", [19] = "SYNCED",
 	[20] = "MEMBER", [21] = "MEMBER_GONE", [22] = "MEMBER_ACK", [23] = "ATTR",
 	[24] = "SHARE", [25] = "STAT", [26] = "STATS", [27] = "MEET",
+	[28] = "FILTER", [29] = "JUDGED", [30] = "JUDGED_ACK",
 	[32] = "SUBSCRIBE", [33] = "START", [34] = "UNSUBSCRIBE", [35] = "END", [36] = "DATA",
 	[37] = "SKIP", [38] = "ACK", [39] = "STALL",
 	[40] = "FREEZE", [41] = "FROZEN", [42] = "DRAIN", [43] = "DRAINED", [44] = "DESTROY",
@@ -128,6 +129,13 @@ field("uint8", "data_words", "Words before the payload", base.DEC)
 field("uint8", "event_type", "Type of the event", base.DEC)
 field("uint64", "type_index", "Index of the type", base.DEC)
 field("bytes", "type_of_events", "Type")
+field("uint64", "filter_version", "Version of the filter", base.DEC)
+field("uint32", "filter_number", "Version of the filter", base.DEC)
+field("uint32", "filter_length", "Bytes of the filter", base.DEC)
+field("bytes", "filter", "Filter, and the type behind it")
+field("uint64", "judged_from", "From this set of filters on", base.DEC)
+field("uint8", "bit", "Bit", base.DEC)
+field("uint32", "since", "Judged for it since", base.DEC)
 field("uint64", "sequence", "Sequence number", base.DEC)
 field("uint64", "time", "Submitted, ns since 1970", base.DEC)
 field("uint32", "fragment_offset", "Offset of the piece", base.DEC)
@@ -625,6 +633,10 @@ local FRAMES = {
 	[26] = { CHANNEL, POS, { COOKIE, each("counters", { MEMBER, U("role", 1), U("policy", 1),
 		U("events", 8), U("bytes", 8), U("lost", 8), U("lag", 8) }) } },
 	[27] = { CHANNEL, POS, { ids } },
+	[28] = { CHANNEL, U("filter_version", 8), { MEMBER, U("filter_length", 4), rest("filter") } },
+	[29] = { LOG, U("judged_from", 8), { MEMBER, U("filter_number", 4), U("bit", 1),
+		U("since", 4) } },
+	[30] = { LOG, U("filter_version", 8), { MEMBER } },
 	[32] = { LOG, POS, { U("from", 1), U("gated", 1), U("gate", 4), U("last_event", 8) } },
 	[33] = { LOG, POS, { U("last_event", 8), U("taken", 8) } },
 	[34] = { LOG, POS, {} },

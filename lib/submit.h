@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* Submitting, for what submits in other ways than submit.c. */
+#ifndef KECHO_SUBMIT_H
+#define KECHO_SUBMIT_H
+
+#include "internal.h"
+
+/* With source_begin() the source's lock is held, source_room() lets go of it if it waits,
+ * source_finish() tells of what is new and leaves. */
+int source_submit(struct kecho_source *s, struct ke_event_info *info, const void *data, size_t len,
+		  unsigned int flags);
+int source_begin(struct kecho_source *s, unsigned int flags);
+int source_room(struct kecho_source *s, u64 size, unsigned int flags);
+void source_finish(struct kecho_source *s);
+/* It has ended: by its owner, or with the channel. */
+int source_over(const struct kecho_source *s);
+/* The clock costs about as much as all the rest of a submission. */
+static inline u64 source_stamp(unsigned int flags)
+{
+	return flags & KECHO_NOTIME ? 0 : lib_clock_ns(CLOCK_REALTIME);
+}
+
+/* The number of a type. */
+static inline unsigned int source_type(unsigned int flags)
+{
+	return flags / KECHO_TYPED(1);
+}
+
+#endif
