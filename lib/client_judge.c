@@ -69,6 +69,7 @@ static int give_up(struct kecho_source *s)
 	lib_lock(&s->lock);
 	s->judge = NULL;
 	s->s.judge = NULL;
+	s->s.decides = false;
 	s->unjudged = true;
 	lib_unlock(&s->lock);
 	free_judge(cj);
@@ -225,6 +226,7 @@ static int put_in_force(struct kecho_source *s, u64 bits, u32 generation)
 	lib_lock(&s->lock);
 	err = force(s, bits, generation);
 	s->s.judge = s->judge->j;
+	s->s.decides = true;
 	s->generation = generation;
 	lib_unlock(&s->lock);
 	for (bit = 0; bit < KE_JUDGE_FILTERS_MAX; bit++)

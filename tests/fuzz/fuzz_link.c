@@ -338,7 +338,7 @@ static void want_any(u8 how)
 	list_for_each_entry(ts, &f.tn->src.streams, source_list)
 		if (ts->link && !ts->local) {
 			h_tx_lock(ts->link);
-			ke_tstream_want(ts, how >> 5, how & 8);
+			ke_tstream_want(ts, how >> 5, how & 8, how);
 			h_tx_unlock(ts->link);
 		}
 }
