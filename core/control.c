@@ -201,6 +201,9 @@ static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *s
 {
 	struct ke_remote *m = ke_remote_find(pr, said->id);
 
+	/* By the name of a sink of ours it could set that one's filter. */
+	if (ke_channel_own(pr->channel, said->id))
+		return ERR_PTR(-EPROTO);
 	if (m && (m->role != said->role || m->log != said->log || m->log_size != said->log_size))
 		return ERR_PTR(-EPROTO);
 	/* Of those that joined while the link was down nobody could tell us. */

@@ -494,6 +494,21 @@ TEST(lies)
 	}
 }
 
+/* Who goes under the name of another's sink could say what that wants. */
+TEST(not_theirs)
+{
+	struct world *w;
+	struct conn *c;
+
+	w = meet(&c, false);
+	must(w, "nodes");
+	longer(10);
+	is_eq(set_filter(&w->n[0].sink), 0, "a filter");
+	is_eq(put_member(c, w->n[0].sink.id, 0, 0), -EPROTO, "a sink of ours");
+	is_eq(bits(w, 20), 1, "it is judged as before");
+	world_end(w);
+}
+
 TEST(judged_lies)
 {
 	struct world *w = NULL;
@@ -552,4 +567,4 @@ TEST(too_much)
 }
 
 TESTS(filters, remote, later, own, elsewhere, breaks, failed, failed_here, attributes, retained,
-      rest_of_it, limit, lies, judged_lies, too_much);
+      rest_of_it, limit, lies, not_theirs, judged_lies, too_much);
