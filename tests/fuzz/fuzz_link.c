@@ -11,7 +11,7 @@
  * The node never crashes, never reads past a frame or a log, never hangs, and frees
  * all.
  */
-#include "says.h"
+#include "judges.h"
 #include "adopt_test.h"
 
 enum {
@@ -36,6 +36,8 @@ static void extras_open(void)
 		check(!ke_log_init(&s->log, more.hdr[i], more.ring[i], TEST_LOG, 0, 0));
 		s->member = (struct ke_member){ .owner = f.tn, .role = KE_SOURCE, .source = s };
 		ke_source_init(s, &f.tn->node);
+		s->judged_later = f.late;
+		s->generation = i ? 0 : U32_MAX - 3;
 		ke_member_join(&s->member, &f.tn->ch);
 	}
 	more.open = true;
@@ -56,22 +58,10 @@ static void extras_close(void)
 
 static void extras_submit(u32 len)
 {
-	struct ke_event_info info = { .time_ns = 1 };
-	u64 seq;
 	int i;
 
-	for (i = 0; more.open && i < EXTRAS; i++) {
-		struct ke_source *s = &more.src[i];
-
-		h_source_lock(s);
-		seq = 0;
-		if (ke_log_room(&s->log, ke_record_size(&info, len),
-				ke_source_limit(s, s->log.end + len)) &&
-		    ke_source_unpinned(s, ke_record_size(&info, len)))
-			ke_log_append(&s->log, &info, f.w->event, len, s->limit, &seq);
-		ke_log_publish(&s->log);
-		h_source_unlock(s);
-	}
+	for (i = 0; more.open && i < EXTRAS; i++)
+		submit_judged(&more.src[i], len);
 }
 
 static void announce(struct ke_source *s, u8 how)
@@ -143,6 +133,7 @@ static void set_attr(u8 how)
 	struct ke_value found;
 	struct ke_peer *p;
 
+	fail_alloc = f.starve;
 	v.len = how & 8 ? sizeof(bytes) - take_u8(&f.in) : take_u8(&f.in);
 	if (how >> 4 & 1)
 		ke_node_set(&f.tn->node, name, &v);
@@ -154,6 +145,7 @@ static void set_attr(u8 how)
 		announce(&f.tn->src, take_u8(&f.in));
 	else if (how & 128 ? f.tn->has_sink : f.tn->has_src)
 		ke_member_set(how & 128 ? &f.tn->sink : &f.tn->src.member, name, &v);
+	fail_alloc = 0;
 	list_for_each_entry(p, &f.tn->node.peers, list)
 		if (!ke_attrs_find(p->attrs.buf, p->attrs.len, name, &found) &&
 		    found.kind != KE_VALUE_I64)
@@ -166,6 +158,7 @@ static void ask(struct conn *c)
 	struct ke_channel *ch = &f.tn->ch;
 
 	ke_node_wait_ms(&f.tn->node);
+	ask_filtered();
 	if (c)
 		ke_link_pending(&c->link);
 	if (f.tn->open && ke_channel_synced(ch) && ke_channel_acked(ch))
@@ -377,7 +370,7 @@ static void submit_any(u32 len)
 	struct ke_source *s = &f.tn->src;
 	bool due;
 
-	if (submit(f.tn, len) != -EAGAIN)
+	if ((s->judge ? submit_judged(s, len) : submit(f.tn, len)) != -EAGAIN)
 		return;
 	h_source_lock(s);
 	due = ke_source_stalled(s, len);
@@ -449,10 +442,14 @@ static void act_theirs(struct hostile *h, u8 op, u8 how)
 		how & 1 ? say_whole(c, how >> 1) : say_stall(c, how >> 1);
 	else if (how == 255)
 		ke_link_break(&c->link);
-	else if (how >= 160)
+	else if (how >= 192)
 		say_judged(c, how);
+	else if (how >= 128)
+		say_taken(c, how);
 	else if (how >= 64)
 		say_filter(c, take_u8(&f.in));
+	else if (how == 63)
+		say_many(c);
 	else
 		conn_tx(c);
 }
@@ -467,6 +464,8 @@ static void act(u8 op)
 		ask(h->c);
 	else if (op == 62)
 		f.w->piece = 1 + take_u16(&f.in);
+	else if (op == 61 && how & 14)
+		act_filters(how >> 1 & 7, how >> 4);
 	else if (op == 61)
 		f.anew = how & 1;
 	else if (op >= 48)
@@ -515,7 +514,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 	check(!f.w->lock_faults);
 	leave_channel();
 	hang_up();
-	check(!f.mirrors);
+	check(!f.mirrors && !f.tn->node.filters_bytes);
 	world_free(f.w);
 	return 0;
 }

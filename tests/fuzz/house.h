@@ -31,6 +31,9 @@ static struct {
 	struct hostile peer[PEERS];
 	u64 mirrors;		/* bytes of them */
 	bool anew;		/* whoever waits for a START begins with it */
+	bool late;		/* our sinks read by what is judged only later */
+	u8 starve;		/* of our own side: see fail_alloc */
+	u8 many;		/* times that there were so many sinks */
 } f;
 
 static struct hostile *hostile_of(const struct ke_link *l)
@@ -66,10 +69,20 @@ static void f_detach(struct ke_rstream *rs)
 	h_detach(rs);
 }
 
+/* Our first sink's reader hears it, if it reads there. */
+static void hear(struct ke_rstream *rs, const struct ke_verdict *v)
+{
+	struct feed *feed = rs ? rs->owner : NULL;
+
+	if (feed && feed->begun)
+		ke_reader_judged(&feed->r, v->version, v->bit, v->from, v->since);
+}
+
 /* A sink that opens while the log flows already gets a reader of its own. */
 static void f_started(struct ke_rstream *rs, u64 pos, u64 seq)
 {
 	struct feed *feed = rs->owner;
+	struct ke_verdict v;
 
 	check(feed && rs->attached);
 	check(pos <= KE_POSITION_MAX && IS_ALIGNED(pos, KECHO_RECORD_ALIGN));
@@ -78,6 +91,52 @@ static void f_started(struct ke_rstream *rs, u64 pos, u64 seq)
 	h_started(rs, pos, seq);
 	ke_reader_gated(&feed->r, 1, rs->taken);
 	ke_reader_kept(&feed->r);
+	if (f.tn->has_sink && ke_member_verdict(&f.tn->sink, rs->remote->id, &v))
+		hear(rs, &v);
+}
+
+static bool f_judged(struct ke_remote *m, struct ke_source *own, struct ke_member *sink,
+		     const struct ke_verdict *v)
+{
+	check(!m != !own && sink->role == KE_SINK);
+	check(v->version <= sink->filter_version && v->since <= v->from &&
+	      v->bit <= KE_BIT_ALL);
+	if (m && sink == &f.tn->sink)
+		hear(m->stream, v);
+	return !f.late;
+}
+
+/* As kechod does, which gives it to another process. */
+static void f_judges(struct ke_source *s)
+{
+	const struct ke_judge *j = s->judge;
+	struct ke_value v;
+	u32 bit, i;
+
+	for (bit = 0; bit < KE_JUDGE_FILTERS_MAX; bit++) {
+		check(!j->filter[bit] == !(j->live >> bit & 1));
+		for (i = 0; j->filter[bit] && i < j->filter[bit]->sieve->f->nslots; i++) {
+			v = ke_judge_slot(j, bit, i);
+			touch(v.data, v.data ? v.len : 0);
+		}
+	}
+}
+
+static void check_attrs(const struct ke_attrs *a)
+{
+	check(ke_attrs_check(a->buf, a->len) && ke_attrs_count(a->buf, a->len) == a->n);
+}
+
+static void f_live(struct ke_channel *ch, const struct ke_member *own,
+		   const struct ke_remote *remote)
+{
+	check(!own || !remote);
+	check_attrs(own ? &own->attrs : remote ? &remote->attrs : &ch->attrs);
+}
+
+static void f_live_node(struct ke_node *n, const struct ke_peer *p)
+{
+	check_attrs(p ? &p->attrs : &n->attrs);
 }
 
 static u32 f_gate_slot(struct ke_rstream *rs)
@@ -126,6 +185,10 @@ static void house_init(void)
 	fuzz_house.gate = f_gate;
 	fuzz_house.shared = f_shared;
 	fuzz_house.stats_in = f_stats_in;
+	fuzz_house.judged = f_judged;
+	fuzz_house.judges = f_judges;
+	fuzz_house.live = f_live;
+	fuzz_house.live_node = f_live_node;
 }
 
 /* ---------------------------------------------------------------- connections */

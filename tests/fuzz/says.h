@@ -132,8 +132,8 @@ static u32 our_log(u8 which)
 
 static void put_attr(struct ke_out *o)
 {
-	u8 kind = take_u8(&f.in), len = take_u8(&f.in) % 16;
-	u8 value[16] = { 0 };
+	u8 kind = take_u8(&f.in), how = take_u8(&f.in), len = how % 16;
+	u8 value[16] = { how >> 4 };
 
 	ke_put_u8(o, kind % 5);
 	ke_put_u8(o, 1);
@@ -142,6 +142,22 @@ static void put_attr(struct ke_out *o)
 	ke_put_u16(o, len);
 	ke_put_u8(o, kind & 128 ? 'a' : 'b');
 	ke_put(o, value, len);
+}
+
+/* A set as it travels: with ages, of a channel also with versions. */
+static void put_set(struct ke_out *o, u32 n, bool versions)
+{
+	u8 set[64];
+	struct ke_out attrs = { .buf = set, .size = sizeof(set) };
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		put_attr(&attrs);
+	ke_put_bytes(o, set, attrs.len);
+	for (i = 0; i < n; i++)
+		ke_put_u32(o, take_u8(&f.in) << 4);
+	for (i = 0; versions && i < n; i++)
+		ke_put_u64(o, (s8)take_u8(&f.in));
 }
 
 static void say_channel(struct conn *c, u8 how)
@@ -154,19 +170,16 @@ static void say_channel(struct conn *c, u8 how)
 
 static void say_member(struct conn *c, u8 how)
 {
-	u8 buf[128], set[64], log = 1 + how % LOGS;
+	u8 buf[128], log = 1 + how % LOGS;
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
-	struct ke_out attrs = { .buf = set, .size = sizeof(set) };
 
-	if (how & 128)
-		put_attr(&attrs);
 	ke_put_u64(&o, how & 8 ? log : how);
 	ke_put_u8(&o, how & 16 ? KE_SINK : KE_SOURCE);
 	ke_put_u8(&o, 0);
 	ke_put_u8(&o, how & 4);
 	ke_put_u32(&o, log);
 	ke_put_u64(&o, TEST_LOG << (how & 32 ? take_u8(&f.in) % 12 : 0));
-	ke_put_bytes(&o, set, attrs.len);
+	put_set(&o, how >> 7, false);
 	send_out(c, how & 64 ? KECHO_FRAME_MEMBER_GONE : KECHO_FRAME_MEMBER, 1, 0, &o);
 }
 
@@ -282,25 +295,29 @@ static void say_whole(struct conn *c, u8 how)
 		frame(c, KECHO_FRAME_DESTROY, 1, 0, NULL, 0);
 }
 
+/* Live ones of the node, the channel, or one of its members; perhaps not all is there. */
 static void say_attr(struct conn *c, u8 how)
 {
-	u8 buf[64];
+	u8 buf[192];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	bool channel = how & 12, member = how & 8;
 
-	while (how-- % 4)
-		put_attr(&o);
-	send_out(c, KECHO_FRAME_ATTR, how & 64, how & 32 ? take_u64(&f.in) : how, &o);
+	ke_put_u64(&o, member ? take_u8(&f.in) : 0);
+	put_set(&o, how % 4, channel && !member);
+	if (how & 16)
+		o.len -= take_u8(&f.in) % o.len;
+	send_out(c, KECHO_FRAME_ATTR, channel || how & 64, 0, &o);
 }
 
 #define SMALL_TYPE (16 + 20 + 2)
 
-/* Of 64 kinds. */
+/* Of 128 kinds, half of them such that filters can't read their field. */
 static void small_type(u8 *wire, u8 how)
 {
 	struct ke_field field = { .name = 1, .name_len = 1, .kind = KE_FIELD_UNSIGNED,
-				  .size = 1 << (how & 3) };
-	struct ke_type t = { .names = "tf", .name_len = 1, .size = 8 + (how >> 2 & 15),
-			     .nfields = 1, .fields = &field };
+				  .size = 1 << (how & 3), .offset = how & 64 ? 40000 : 0 };
+	struct ke_type t = { .names = "tf", .name_len = 1, .nfields = 1, .fields = &field,
+			     .size = field.offset + 8 + (how >> 2 & 15) };
 
 	check(ke_type_encode(&t, wire, SMALL_TYPE) == SMALL_TYPE);
 }
@@ -324,62 +341,6 @@ static void say_type_ack(struct conn *c, u8 how)
 	__le64 id = cpu_to_le64(f.tn->src.member.id);
 
 	frame(c, KECHO_FRAME_MEMBER_ACK, 1, how % (KE_TYPES_MAX + 2), &id, sizeof(id));
-}
-
-/* A filter of a sink of theirs: events of more bytes than some number, or of an attribute. */
-static void say_filter(struct conn *c, u8 how)
-{
-	const struct kecho_filter_insn insns[] = {
-		{ .code = BPF_LDX | BPF_MEM | BPF_DW, .regs = 0x12, .off = cpu_to_le16(40) },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K },
-		{ .code = BPF_JMP | BPF_JGT | BPF_K, .regs = 2, .off = cpu_to_le16(1) },
-		{ .code = BPF_ALU64 | BPF_MOV | BPF_K, .imm = cpu_to_le32(1) },
-		{ .code = BPF_JMP | BPF_EXIT },
-	};
-	struct {
-		__le64 sink;
-		struct kecho_filter_header h;
-		struct kecho_filter_insn insns[ARRAY_SIZE(insns)];
-		struct kecho_filter_slot slot;
-		char name;
-	} __packed body = {
-		.h = { .magic = cpu_to_le16(KECHO_FILTER_MAGIC), .version = KECHO_FILTER_VERSION,
-		       .kind = KECHO_FILTER_EVENT, .insns = cpu_to_le16(ARRAY_SIZE(insns)),
-		       .slots = cpu_to_le16(1), .consts = cpu_to_le16(1) },
-		.slot = { .scope = KECHO_SCOPE_EVENT + (how >> 2) % 7, .name_len = cpu_to_le16(1) },
-		.name = 'a' + (how >> 5),
-	};
-	u8 buf[sizeof(body) + 4 + SMALL_TYPE], wrong = take_u8(&f.in);
-	u32 len = how & 1 ? 0 : sizeof(body) - 8;
-
-	memcpy(body.insns, insns, sizeof(insns));
-	body.insns[2].imm = cpu_to_le32(how >> 4);
-	body.sink = cpu_to_le64(1 + take_u8(&f.in) % 8);
-	memcpy(buf, &body.sink, 8);
-	put_unaligned_le32(len, buf + 8);
-	memcpy(buf + 12, &body.h, len);
-	small_type(buf + 12 + len, how);
-	if (wrong & 128)
-		buf[wrong % sizeof(buf)] ^= take_u8(&f.in);
-	frame(c, KECHO_FRAME_FILTER, 1, take_u8(&f.in), buf,
-	      12 + len + (how & 2 && len ? SMALL_TYPE : 0));
-}
-
-/* What they say of a filter of our sink's, or answer of their own. */
-static void say_judged(struct conn *c, u8 how)
-{
-	u8 body[17], from = take_u8(&f.in);
-
-	if (how & 1) {
-		put_unaligned_le64(1 + from % 8, body);
-		frame(c, KECHO_FRAME_JUDGED_ACK, our_log(EXTRAS), how >> 1 & 7, body, 8);
-		return;
-	}
-	put_unaligned_le64(f.tn->sink.id, body);
-	put_unaligned_le32(how >> 4, body + 8);
-	body[12] = take_u8(&f.in) % 68;
-	put_unaligned_le32(how & 2 ? from : 0, body + 13);
-	frame(c, KECHO_FRAME_JUDGED, 1 + from % LOGS, from, body, sizeof(body));
 }
 
 static void say_any(struct conn *c, u8 how)
