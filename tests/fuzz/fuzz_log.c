@@ -5,8 +5,9 @@
  * times words of the ring written over.
  *
  * An honest reader behind a gate of its own gets every event, whole; one without a
- * gate gets it or is told that it is lost. Whoever asks for what is retained starts
- * at an event. What fails changes nothing.
+ * gate gets it or is told that it is lost; what is judged not to be for them is left out, and
+ * nothing else. Whoever asks for what is retained starts at an event. What fails changes
+ * nothing.
  */
 #include "input.h"
 #include "node.h"
@@ -24,7 +25,7 @@ enum {
 struct said {
 	u32 len;
 	u16 attrs_len;
-	bool is_void;
+	bool is_void, judged;
 };
 
 struct open {
@@ -50,6 +51,7 @@ static struct {
 	u32 big_at, big_total;		/* an event that is on its way in pieces */
 	u64 big_seq, seq0;
 	bool scribbled;
+	bool judges;			/* the source does; bit 0 is that of the readers */
 	struct input in;
 } f;
 
@@ -72,6 +74,17 @@ static struct said *said(u64 seq)
 	return &f.said[seq - f.seq0];
 }
 
+/* What the source's filters say of it. */
+static u64 bits_of(u64 seq)
+{
+	return seq % 3;
+}
+
+static bool is_left_out(u64 seq)
+{
+	return said(seq)->is_void || (said(seq)->judged && !(bits_of(seq) & 1));
+}
+
 static void check_log(void)
 {
 	const struct ke_log *log = &f.s.log;
@@ -91,11 +104,19 @@ static void check_event(const struct ke_item *item)
 	const u8 *data = item->data, *attrs = item->attrs;
 	u32 i;
 
-	check(!is->is_void && item->len == is->len && item->attrs_len == is->attrs_len);
+	check(!is_left_out(item->seq) && item->judged == is->judged);
+	check(item->len == is->len && item->attrs_len == is->attrs_len);
 	for (i = 0; i < item->len; i++)
 		check(data[i] == byte_of(item->seq, i));
 	for (i = 0; i < item->attrs_len; i++)
 		check(attrs[i] == byte_of(item->seq, i));
+}
+
+/* Between two that came. */
+static void check_left_out(u64 seq, u64 next)
+{
+	while (++seq < next)
+		check(is_left_out(seq));
 }
 
 static void give_memory(struct ke_reader *r)
@@ -130,6 +151,7 @@ static void read_all(struct ke_reader *r, bool lossless)
 		if (f.scribbled || !n)
 			continue;
 		check(item.seq > seq);
+		check_left_out(seq, item.seq);
 		if (item.kind == KE_ITEM_EVENT)
 			check_event(&item);
 		else
@@ -169,19 +191,24 @@ static int append(const struct ke_event_info *info, u32 at, u32 len, u64 *seq)
 static void append_event(u32 len, u16 attrs_len)
 {
 	u8 attrs[2 * KE_EVENT_ATTRS_MAX];
-	struct ke_event_info info = { .time_ns = 1, .attrs = attrs, .attrs_len = attrs_len };
+	struct ke_event_info info = { .time_ns = 1, .attrs = attrs, .attrs_len = attrs_len,
+				      .judged = f.judges, .generation = 1,
+				      .bits = bits_of(f.s.log.seq + 1) };
 	u64 seq = 0;
 
 	fill(attrs, f.s.log.seq + 1, 0, attrs_len);
 	if (!append(&info, 0, len, &seq))
-		*said(seq) = (struct said){ .len = len, .attrs_len = attrs_len };
+		*said(seq) = (struct said){ .len = len, .attrs_len = attrs_len,
+					    .judged = f.judges };
 }
 
 /* The next piece; nobody else appends between the first and the last. */
 static void append_piece(u32 len)
 {
 	struct ke_event_info info = { .time_ns = 1, .frag_offset = f.big_at,
-				      .frag_total = f.big_total };
+				      .frag_total = f.big_total,
+				      .judged = f.judges, .generation = 1,
+				      .bits = bits_of(f.big_seq ?: f.s.log.seq + 1) };
 	u8 attrs[64];
 
 	len = min_t(u32, 1 + len, f.big_total - f.big_at);
@@ -194,7 +221,8 @@ static void append_piece(u32 len)
 		return;
 	if (!f.big_at)
 		*said(f.big_seq) = (struct said){ .len = f.big_total,
-						  .attrs_len = info.attrs_len };
+						  .attrs_len = info.attrs_len,
+						  .judged = f.judges };
 	f.big_at += len;
 	if (f.big_at == f.big_total)
 		f.big_at = f.big_total = f.big_seq = 0;
@@ -216,7 +244,8 @@ static struct open *find_open(bool used)
 static void reserve(u32 len, u16 attrs_len)
 {
 	u8 attrs[2 * KE_EVENT_ATTRS_MAX];
-	struct ke_event_info info = { .time_ns = 1, .attrs = attrs, .attrs_len = attrs_len };
+	struct ke_event_info info = { .time_ns = 1, .attrs = attrs, .attrs_len = attrs_len,
+				      .judged = f.judges };
 	struct ke_log *log = &f.s.log;
 	struct open *o = find_open(false);
 	u64 end = log->end, seq = log->seq;
@@ -237,6 +266,19 @@ static void reserve(u32 len, u16 attrs_len)
 			    .len = len };
 	fill(data, o->seq, 0, len);
 	*said(o->seq) = (struct said){ .len = len, .attrs_len = attrs_len };
+}
+
+/* One that is open, by what was written into it. */
+static void judge(void)
+{
+	struct open *o = find_open(true);
+	int err;
+
+	if (!o)
+		return;
+	err = ke_log_judged(&f.s.log, o->cookie, bits_of(o->seq), 1);
+	check(err == (f.judges ? 0 : -EINVAL));
+	said(o->seq)->judged = f.judges;
 }
 
 static void commit(u16 len)
@@ -276,6 +318,7 @@ static void bad_cookie(void)
 	for (i = 0; i < OPEN_MAX; i++)
 		if (f.open[i].used && f.open[i].cookie == cookie)
 			return;
+	check(ke_log_judged(&f.s.log, cookie, 0, 1) == -EINVAL);
 	check(ke_log_commit(&f.s.log, cookie, 0, 1) == -EINVAL);
 	check(ke_log_abort(&f.s.log, cookie) == -EINVAL);
 }
@@ -296,6 +339,13 @@ static void set_gate(u8 op)
 	f.gated[i] = !f.gated[i];
 }
 
+static void begin(struct ke_reader *r, bool in_place, u64 pos, u64 seq)
+{
+	ke_reader_init(r, ke_log_view(&f.s.log), in_place, pos, seq, in_place ? NULL : f.copy);
+	if (f.judges)
+		ke_reader_judged(r, 1, 0, 1, 0);
+}
+
 static void retain(void)
 {
 	u64 seq, last = le64_to_cpu(f.hdr->seq), n = take_u8(&f.in);
@@ -306,7 +356,7 @@ static void retain(void)
 		return;
 	check(seq <= last && last - seq <= n && (seq == last) == (pos == f.s.log.head));
 	free(f.free.big);
-	ke_reader_init(&f.free, ke_log_view(&f.s.log), false, pos, seq, f.copy);
+	begin(&f.free, false, pos, seq);
 	read_all(&f.free, true);
 }
 
@@ -375,6 +425,8 @@ static void act(u8 op)
 	case 6:
 		if (op >= 240)
 			scribble(take_u8(&f.in));
+		else
+			judge();
 		break;
 	case 7:
 		read_all(&f.behind, true);
@@ -393,17 +445,16 @@ static void act(u8 op)
 static void init(u8 how)
 {
 	u64 pos = how & 1 ? 8 * (u64)take_u16(&f.in) : 0;
-	struct ke_view view;
 
+	f.judges = how & 8;
 	f.seq0 = how & 2 ? take_u64(&f.in) >> 1 : 0;
 	check(ke_log_init(&f.s.log, f.hdr, f.ring, take_u16(&f.in) | 1, pos, 0) == -EINVAL);
 	check(ke_log_init(&f.s.log, f.hdr, f.ring, RING, pos | 1, 0) == -EINVAL);
 	check(!ke_log_init(&f.s.log, f.hdr, f.ring, RING, pos, f.seq0));
 	ke_source_init(&f.s, &f.node);
 	f.s.nremote = how >> 2 & 1;
-	view = ke_log_view(&f.s.log);
-	ke_reader_init(&f.behind, view, true, pos, f.seq0, NULL);
-	ke_reader_init(&f.free, view, false, pos, f.seq0, f.copy);
+	begin(&f.behind, true, pos, f.seq0);
+	begin(&f.free, false, pos, f.seq0);
 	ke_source_gate(&f.s, &f.gate, &f.behind.released);
 }
 

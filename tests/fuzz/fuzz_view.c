@@ -28,7 +28,8 @@ static struct {
 	struct ke_view view;
 	struct ke_log heir;
 	struct ke_reader late;	/* of all that the heir writes */
-	u64 came;		/* events that it got, or was said to have lost */
+	u64 came;		/* events that it got, or was said to have lost; not those
+				 * that were passed over */
 	bool bytes;		/* some came that are no events of ours */
 	u8 *copy;
 } f;
@@ -52,7 +53,7 @@ static void new_writer(u8 how)
 static int append(struct ke_log *log, u32 len, u8 how)
 {
 	static u8 bytes[LEN_MAX];
-	struct ke_event_info info = { .time_ns = how };
+	struct ke_event_info info = { .time_ns = how, .judged = how & 4, .bits = how };
 	u64 seq = 0, cookie;
 	void *data;
 	int err;
@@ -235,6 +236,17 @@ static void skip(u8 how)
 	check(err || (f.heir.head == to && f.heir.end == to));
 }
 
+/* Events that nobody here wants, and perhaps one that is lost before them. */
+static void pass(u8 how)
+{
+	u64 to = f.heir.head + 8 * (u64)take_u16(&f.in), before = f.heir.seq + (how & 1);
+	u64 seq = before + (how >> 1 & 3);
+	int err = ke_log_pass(&f.heir, to, before, seq);
+
+	check(err == 0 || err == -EPROTO);
+	check(err || (f.heir.head == to && f.heir.end == to && f.heir.seq == seq));
+}
+
 static void read_from_the_tail(bool in_place)
 {
 	struct ke_reader r;
@@ -261,7 +273,10 @@ static void heir_acts(u8 op)
 		receive_bytes(take_u8(&f.in));
 		break;
 	case 4:
-		skip(how);
+		if (how & 8)
+			pass(how);
+		else
+			skip(how);
 		break;
 	case 5:
 		read_from_the_tail(how & 1);
@@ -305,13 +320,13 @@ static void go_on(u64 head, u64 seq)
 		f.came = 0;
 		f.bytes = seq > U64_MAX / 2;	/* numbers run out: nothing can follow */
 		ke_reader_init(&f.late, f.view, false, f.heir.head, seq, f.copy);
+		ke_reader_judged(&f.late, 1, KE_BIT_ALL, 0, 0);
 		for (ops = 0; f.in.len && ops < OPS_MAX; ops++) {
 			heir_acts(take_u8(&f.in));
 			check_heir();
 		}
-		if (!f.bytes)
-			check(f.came + read_to_the_last(&f.late, f.heir.seq) ==
-			      f.heir.seq - seq);
+		f.came += f.bytes ? 0 : read_to_the_last(&f.late, f.heir.seq);
+		check(f.bytes || f.came + f.late.filtered == f.heir.seq - seq);
 	}
 	new_writer(take_u8(&f.in));
 }
