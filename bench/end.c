@@ -54,7 +54,7 @@ int end_free_port(void)
 	return port;
 }
 
-static int join(struct end *e, const struct kecho_options *opt)
+int end_join(struct end *e, const struct kecho_options *opt)
 {
 	int err = kecho_open(&e->kecho, opt);
 
@@ -67,7 +67,7 @@ static int join(struct end *e, const struct kecho_options *opt)
 int end_open_source(struct end *e, const struct kecho_options *opt)
 {
 	struct kecho_source_options source = { .log_size = e->log_size };
-	int err = join(e, opt);
+	int err = end_join(e, opt);
 
 	if (err)
 		return err;
@@ -78,7 +78,7 @@ int end_open_source(struct end *e, const struct kecho_options *opt)
 int end_open_sink(struct end *e, const struct kecho_options *opt)
 {
 	struct kecho_sink_options sink = { .policy = KECHO_BLOCK };
-	int err = join(e, opt);
+	int err = end_join(e, opt);
 
 	if (err)
 		return err;

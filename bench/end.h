@@ -30,7 +30,8 @@ struct end {
  * for events of @len bytes to be one piece. */
 void end_init(struct end *e, size_t len);
 
-/* @opt as for kecho_open(). */
+/* @opt as for kecho_open(). end_join() leaves source and sink to the caller. */
+int end_join(struct end *e, const struct kecho_options *opt);
 int end_open_source(struct end *e, const struct kecho_options *opt);
 int end_open_sink(struct end *e, const struct kecho_options *opt);
 
