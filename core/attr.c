@@ -118,6 +118,16 @@ s64 ke_attrs_age_ms(const struct ke_attrs *a, const char *name, u64 now_ms)
 	return age_ms(&a->since[e.index], now_ms);
 }
 
+int ke_attrs_set_ms(const struct ke_attrs *a, const char *name, s64 *set_ms)
+{
+	struct entry e;
+
+	if (!find(a->buf, a->len, name, strlen(name), &e))
+		return -ENOENT;
+	*set_ms = a->since[e.index].set_ms;
+	return 0;
+}
+
 /* ------------------------------------------------------------------- changing */
 
 static u8 *encode(u8 *p, const struct entry *e)

@@ -67,6 +67,8 @@ int ke_attrs_find(const void *buf, u32 len, const char *name, struct ke_value *v
 
 /* How long ago it was set. -ENOENT. */
 s64 ke_attrs_age_ms(const struct ke_attrs *a, const char *name, u64 now_ms);
+/* When that was, by the same clock; perhaps before its beginning. -ENOENT. */
+int ke_attrs_set_ms(const struct ke_attrs *a, const char *name, s64 *set_ms);
 
 /* Whether a run from elsewhere is a set; it may hold anything. How many are in one. */
 bool ke_attrs_check(const void *buf, u32 len);

@@ -74,12 +74,12 @@ static void look_at_sink(const struct ke_choice *c, const struct ke_judge_filter
 {
 	struct ke_value *v;
 
-	s->slots = NULL;
+	s->slots.value = NULL;
 	if (!f || !f->sieve->of_sink)
 		return;
 	v = ke_seats_values(c->attrs, c->owner, f->sieve, s->id);
-	if (v)
-		s->slots = ke_judge_filter_slots(f, v, &s->strs);
+	if (v && ke_judge_filter_slots(&s->slots, f, v))
+		s->slots.value = NULL;
 	kvfree(v);
 }
 
@@ -88,7 +88,7 @@ static void forget_sinks(struct ke_roster *r)
 	u32 i;
 
 	for (i = 0; i < r->n; i++)
-		kvfree(r->sink[i].slots);
+		kvfree(r->sink[i].slots.value);
 }
 
 /* -------------------------------------------------------------------- what changes */
@@ -128,8 +128,8 @@ static void forget_others(const struct ke_roster *old, const struct ke_roster *r
 
 	for (i = 0; i < old->n; i++) {
 		s = find_sink(r, old->sink[i].id);
-		if (!s || s->slots != old->sink[i].slots)
-			kvfree(old->sink[i].slots);
+		if (!s || s->slots.value != old->sink[i].slots.value)
+			kvfree(old->sink[i].slots.value);
 	}
 }
 
@@ -203,7 +203,7 @@ static void take_sinks(const struct ke_choice *c, struct ke_roster *r,
 		r->sink[i].id = le64_to_cpu(sinks->id[i]);
 		WARN_ON_ONCE(i && r->sink[i].id <= r->sink[i - 1].id);
 		was = find_sink(c->roster, r->sink[i].id);
-		if (was && was->slots)
+		if (was && was->slots.value)
 			r->sink[i] = *was;
 		else
 			look_at_sink(c, filter_of(c->judge), &r->sink[i]);
@@ -234,12 +234,12 @@ static void refresh_sink(struct ke_choice *c, const struct ke_judge_filter *f,
 	struct ke_candidate now = *s;
 
 	look_at_sink(c, f, &now);
-	if (!now.slots)
+	if (!now.slots.value)
 		return;
 	c->ops->lock(c->owner);
 	swap(*s, now);
 	c->ops->unlock(c->owner);
-	kvfree(now.slots);
+	kvfree(now.slots.value);
 }
 
 /* What no sink says is the same for all: one that is asked once, or looks at events. */
@@ -294,13 +294,14 @@ static void look_at_event(const struct ke_judge_filter *f, struct ke_candidate *
 	for (i = 0; i < from->nslots; i++) {
 		if (from->slots[i].scope != KECHO_SCOPE_EVENT)
 			continue;
-		s->slots[i] = f->slots[i];
-		s->strs[i] = f->strs[i];
+		s->slots.value[i] = f->slots.value[i];
+		s->slots.str[i] = f->slots.str[i];
 	}
 }
 
 struct asked {
-	const struct ke_judge_filter *f;
+	struct ke_judge_filter *f;
+	u64 now_ms;		/* if it asks of ages */
 	const struct ke_program *p;
 	const struct ke_filter_ops *ops;
 	struct ke_judged what;
@@ -309,13 +310,16 @@ struct asked {
 static bool ask(struct asked *a, struct ke_candidate *s, s64 *score)
 {
 	bool of_sink = a->f->sieve->of_sink;
+	struct ke_slots *slots = of_sink ? &s->slots : &a->f->slots;
 
-	if (of_sink && !s->slots)
+	if (of_sink && !s->slots.value)
 		return false;
 	if (of_sink && a->f->sieve->scopes & 1 << KECHO_SCOPE_EVENT)
 		look_at_event(a->f, s);
-	a->what.slots = of_sink ? s->slots : a->f->slots;
-	a->what.strs = of_sink ? s->strs : a->f->strs;
+	if (a->f->sieve->f->of_ages)
+		ke_judge_count_ages(slots, a->f->sieve->f, a->now_ms);
+	a->what.slots = slots->value;
+	a->what.strs = slots->str;
 	return ke_program_run(a->p, a->f->state, &a->what, a->ops, score);
 }
 
@@ -413,6 +417,8 @@ int ke_choice_event(struct ke_choice *c, struct ke_event_info *info, u64 seq, co
 	info->named = f;
 	if (!f)		/* not any more */
 		return 0;
+	if (f->sieve->f->of_ages)
+		a.now_ms = c->ops->now_ms(c->owner);
 	a.p = f->program[type];
 	/* Events of a type that was not announced are bytes. */
 	if (!a.p && !(f->lacks >> type & 1))

@@ -21,8 +21,7 @@
 struct ke_candidate {
 	u64 id;
 	/* What the filter finds for it; NULL: it asks nothing of sinks, or there is no memory. */
-	struct kecho_filter_value *slots;
-	struct ke_filter_str *strs;
+	struct ke_slots slots;
 };
 
 /* A candidate that the filter says yes to. */

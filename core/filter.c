@@ -185,6 +185,7 @@ static int take_slots(struct ke_filter *f, struct ke_filter_slot *to, const u8 *
 			.name = le16_to_cpu(in.name),
 			.name_len = le16_to_cpu(in.name_len),
 		};
+		f->of_ages |= in.flags & KECHO_SLOT_AGE;
 		err = in.pad ? refuse(why, "slot %u: its reserved byte is not 0", i) :
 			       check_slot(f, i, why);
 	}

@@ -58,6 +58,7 @@ struct ke_filter_slot {
 /* As it came, checked, in the host's byte order. It lies in one piece of memory. */
 struct ke_filter {
 	u8 kind;		/* enum kecho_filter_kind */
+	bool of_ages;		/* one of its slots is an attribute's age */
 	u16 ninsns, nrefs, nslots, consts_len;
 	u32 best;
 	const struct bpf_insn *insns;

@@ -68,6 +68,20 @@ static void has_attr(u8 scope, const char *name)
 	parts_join(&parts);
 }
 
+/* Those while that attribute of the sink is younger than @ms. */
+static void younger(const char *name, u32 ms)
+{
+	const struct bpf_insn insns[] = {
+		LDX(BPF_DW, 2, 1, CTX(slots)), LDX(BPF_DW, 0, 2, 0), LDX(BPF_DW, 4, 2, 8),
+		JMP(BPF_JLT, 4, ms * 1000000, 1), MOV(0, 0), EXIT,
+	};
+
+	parts_begin(&parts, KECHO_FILTER_EVENT);
+	parts_insns(&parts, insns, ARRAY_SIZE(insns));
+	parts_slot(&parts, KECHO_SCOPE_SINK, KECHO_SLOT_AGE, 0, name);
+	parts_join(&parts);
+}
+
 static int set_filter(struct ke_member *sink)
 {
 	return ke_member_filter(sink, parts.wire, parts.wire_len, NULL, 0, why);
@@ -359,6 +373,32 @@ TEST(attributes)
 	world_end(w);
 }
 
+/* As old as it was where it was set, and older with each event. */
+TEST(ages)
+{
+	struct ke_value one = { .kind = KE_VALUE_I64, .i64 = 1 };
+	struct world *w = stream(1, false, 0);
+	u32 i;
+
+	must(w, "nodes");
+	younger("load", 1000);
+	is_eq(set_filter(&w->n[1].sink), 0, "a filter");
+	ok(world_pump(w), "quiet");
+	is_eq(bits(w, 1), 0, "not set");
+	for (i = 0; i < 2; i++) {
+		is_eq(ke_member_set(&w->n[1].sink, "load", &one), 0, "set");
+		w->now += KE_ATTR_DELAY_MS;
+		ke_node_tell(&w->n[1].node);
+		ok(world_pump(w), "quiet");
+		is_eq(bits(w, 1), 1, "young");
+		w->now += 999 - KE_ATTR_DELAY_MS;
+		is_eq(bits(w, 1), 1, "it is yet");
+		w->now++;
+		is_eq(bits(w, 1), 0, "old");
+	}
+	world_end(w);
+}
+
 /* What is retained is all of it in the mirror. */
 TEST(retained)
 {
@@ -566,5 +606,5 @@ TEST(too_much)
 	world_end(w);
 }
 
-TESTS(filters, remote, later, own, elsewhere, breaks, failed, failed_here, attributes, retained,
-      rest_of_it, limit, lies, not_theirs, judged_lies, too_much);
+TESTS(filters, remote, later, own, elsewhere, breaks, failed, failed_here, attributes, ages,
+      retained, rest_of_it, limit, lies, not_theirs, judged_lies, too_much);

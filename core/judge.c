@@ -94,13 +94,11 @@ static void set_stale(struct ke_judge *j, u32 bit)
 int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *v)
 {
 	struct ke_judge_filter *f = j->filter[bit];
-	struct kecho_filter_value *slots, *old;
-	struct ke_filter_str *strs;
+	struct ke_slots slots, old;
 
 	if (!f || !f->sieve->f->nslots)
 		return 0;
-	slots = v ? ke_judge_filter_slots(f, v, &strs) : NULL;
-	if (!slots) {
+	if (!v || ke_judge_filter_slots(&slots, f, v)) {
 		set_stale(j, bit);
 		return -ENOMEM;
 	}
@@ -109,9 +107,8 @@ int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *v)
 	j->ops->lock(j->owner);
 	j->stale &= ~(1ULL << bit);
 	f->slots = slots;
-	f->strs = strs;
 	j->ops->unlock(j->owner);
-	kvfree(old);
+	kvfree(old.value);
 	return 0;
 }
 
@@ -120,13 +117,15 @@ struct ke_value ke_judge_slot(const struct ke_judge *j, u32 bit, u32 i)
 	const struct ke_judge_filter *f = j->filter[bit];
 	const struct ke_filter_slot *slot = f->sieve->f->slots + i;
 
-	if (slot->scope == KECHO_SCOPE_EVENT || !f->slots[i].present)
+	if (slot->scope == KECHO_SCOPE_EVENT || !f->slots.value[i].present)
 		return (struct ke_value){};
-	if (!f->strs[i].data)
+	if (!f->slots.str[i].data)
 		return (struct ke_value){ .kind = KE_VALUE_I64, .len = sizeof(s64),
-					  .i64 = f->slots[i].value };
+					  .i64 = slot->flags & KECHO_SLOT_AGE ?
+							 f->slots.set_ms[i] :
+							 f->slots.value[i].value };
 	return (struct ke_value){ .kind = slot->kind ?: KE_VALUE_STRING,
-				  .len = f->strs[i].len, .data = f->strs[i].data };
+				  .len = f->slots.str[i].len, .data = f->slots.str[i].data };
 }
 
 u64 ke_judge_announced(struct ke_judge *j, const struct ke_types *types, u32 index)
@@ -171,8 +170,10 @@ void ke_judge_event(struct ke_judge *j, struct ke_event_info *info, u64 seq, con
 		f = j->filter[bit];
 		if (f->sieve->scopes & 1 << KECHO_SCOPE_EVENT)
 			ke_judge_look_at(f, info);
-		what.slots = f->slots;
-		what.strs = f->strs;
+		if (f->sieve->f->of_ages)
+			ke_judge_count_ages(&f->slots, f->sieve->f, j->ops->now_ms(j->owner));
+		what.slots = f->slots.value;
+		what.strs = f->slots.str;
 		/* Events of a type that was not announced are bytes. */
 		if (ke_program_run(f->program[type] ?: f->program[0], f->state, &what, ops, NULL))
 			bits |= 1ULL << bit;

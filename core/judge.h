@@ -49,6 +49,13 @@ static inline u32 ke_sieve_bytes(const struct ke_sieve *s)
 int ke_sieve_replace(struct ke_sieve **held, struct ke_sieve *s, u32 *bytes);
 bool ke_sieve_same(const struct ke_sieve *a, const struct ke_sieve *b);
 
+/* What a filter reads, for each of its slots. One piece of memory, which begins with @value. */
+struct ke_slots {
+	struct kecho_filter_value *value;
+	struct ke_filter_str *str;
+	s64 *set_ms;		/* of an age: what it counts from */
+};
+
 /* One filter of a judge: see judge_filter.c. */
 struct ke_judge_filter {
 	struct ke_sieve *sieve;
@@ -57,8 +64,7 @@ struct ke_judge_filter {
 	char *names;		/* of its slots, KE_NAME_MAX + 1 bytes each */
 	/* What an event is judged with; the source's lock's. */
 	struct ke_filter_state *state;
-	struct kecho_filter_value *slots;	/* one piece of memory, with the next */
-	struct ke_filter_str *strs;
+	struct ke_slots slots;
 	u32 changed;		/* of the judge's changes: the last of these */
 	struct ke_program *program[KE_TYPES_MAX + 1];	/* by the type's index */
 };
@@ -66,6 +72,7 @@ struct ke_judge_filter {
 struct ke_judge_ops {
 	void (*lock)(void *owner);
 	void (*unlock)(void *owner);
+	u64 (*now_ms)(void *owner);	/* by the clock that attributes are set by */
 };
 
 struct ke_judge {
@@ -95,11 +102,11 @@ int ke_judge_put(struct ke_judge *j, u32 bit, u32 generation, struct ke_sieve *s
 void ke_judge_drop(struct ke_judge *j, u32 bit);
 /* ke_judge_renew - the same filters in a new generation, which it gives. */
 u32 ke_judge_renew(struct ke_judge *j);
-/* ke_judge_slots - the attributes that a filter reads, one for each slot; of kind 0: absent.
- * Those of the event are looked up with it. They are copied. -ENOMEM, as if @slots is NULL:
- * nothing is judged until it has them. */
+/* ke_judge_slots - the attributes that a filter reads, one for each slot; of kind 0: absent;
+ * of an age: when the attribute was set, in ms. Those of the event are looked up with it. They
+ * are copied. -ENOMEM, as if @slots is NULL: nothing is judged until it has them. */
 int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *slots);
-/* What a slot has; of kind 0: nothing. A string's bytes are the judge's. */
+/* What a slot was given; of kind 0: nothing. A string's bytes are the judge's. */
 struct ke_value ke_judge_slot(const struct ke_judge *j, u32 bit, u32 slot);
 /* ke_judge_announced - a type is new. The bits whose filters can't be made for it: until they
  * are dropped its events are not judged. */
@@ -117,14 +124,15 @@ void ke_judge_event(struct ke_judge *j, struct ke_event_info *info, u64 seq, con
 int ke_judge_filter_make(struct ke_judge_filter **f, struct ke_judge *j, struct ke_sieve *s,
 			 const struct ke_types *types, const struct ke_value *slots);
 void ke_judge_filter_free(struct ke_judge *j, struct ke_judge_filter *f);
-/* Memory for such attributes, and for the event's; NULL: there is none. */
-struct kecho_filter_value *ke_judge_filter_slots(const struct ke_judge_filter *f,
-						 const struct ke_value *v,
-						 struct ke_filter_str **strs);
+/* Memory with such attributes, and for the event's. -ENOMEM. */
+int ke_judge_filter_slots(struct ke_slots *slots, const struct ke_judge_filter *f,
+			  const struct ke_value *v);
 /* The program for a type, which counts from here on; of index 0, for what the sieve says. */
 int ke_judge_program(struct ke_program **p, struct ke_judge *j, struct ke_judge_filter *f,
 		     const struct ke_types *types, u32 index);
 /* Take the event's own attributes. */
 void ke_judge_look_at(struct ke_judge_filter *f, const struct ke_event_info *info);
+/* Count the ages among what the filter @from reads. */
+void ke_judge_count_ages(struct ke_slots *s, const struct ke_filter *from, u64 now_ms);
 
 #endif

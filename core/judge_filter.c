@@ -2,10 +2,12 @@
 /*
  * A filter of a judge: its programs, one for each type of the source, and the slots that they
  * read. Attributes are copied into the slots when they change, so that an event costs no
- * lookup but of its own.
+ * lookup but of its own. An age grows: what is copied is when the attribute was set.
  */
 #include "filter_program.h"
 #include "judge.h"
+
+enum { NS_PER_MS = 1000000 };
 
 static const char *slot_name(const struct ke_judge_filter *f, u32 i)
 {
@@ -14,11 +16,9 @@ static const char *slot_name(const struct ke_judge_filter *f, u32 i)
 
 /* ---------------------------------------------------------------------------- slots */
 
-/* Ages are absent: nobody says yet when an attribute was heard of. */
 static bool fits(const struct ke_filter_slot *s, const struct ke_value *v)
 {
-	return v->kind && (!s->kind || s->kind == v->kind) && v->len <= KE_ATTR_VALUE_MAX &&
-	       !(s->flags & KECHO_SLOT_AGE);
+	return v->kind && (!s->kind || s->kind == v->kind) && v->len <= KE_ATTR_VALUE_MAX;
 }
 
 static u32 str_len(const struct ke_value *v)
@@ -26,48 +26,49 @@ static u32 str_len(const struct ke_value *v)
 	return v->kind == KE_VALUE_I64 ? 0 : v->len;
 }
 
-static void put(struct kecho_filter_value *slot, struct ke_filter_str *str,
-		const struct ke_value *v)
+static void put(struct ke_slots *to, u32 i, const struct ke_value *v)
 {
-	slot->present = 1;
-	slot->value = v->kind == KE_VALUE_I64 ? v->i64 : v->len;
-	*str = (struct ke_filter_str){
+	to->value[i].present = 1;
+	to->value[i].value = v->kind == KE_VALUE_I64 ? v->i64 : v->len;
+	to->str[i] = (struct ke_filter_str){
 		.data = v->kind == KE_VALUE_I64 ? NULL : v->data ?: "", .len = str_len(v)
 	};
 }
 
-static void fill(const struct ke_filter *f, const struct ke_value *v,
-		 struct kecho_filter_value *slots, struct ke_filter_str *strs, u8 *copy)
+static void fill(struct ke_slots *to, const struct ke_filter *f, const struct ke_value *v, u8 *copy)
 {
 	u32 i;
 
 	for (i = 0; i < f->nslots; i++) {
 		if (f->slots[i].scope == KECHO_SCOPE_EVENT || !fits(&f->slots[i], &v[i]))
 			continue;
-		put(&slots[i], &strs[i], &v[i]);
-		if (!strs[i].len)
+		put(to, i, &v[i]);
+		to->set_ms[i] = v[i].i64;
+		if (!to->str[i].len)
 			continue;
-		memcpy(copy, v[i].data, strs[i].len);
-		strs[i].data = copy;
-		copy += strs[i].len;
+		memcpy(copy, v[i].data, to->str[i].len);
+		to->str[i].data = copy;
+		copy += to->str[i].len;
 	}
 }
 
-struct kecho_filter_value *ke_judge_filter_slots(const struct ke_judge_filter *f,
-						 const struct ke_value *v,
-						 struct ke_filter_str **strs)
+int ke_judge_filter_slots(struct ke_slots *slots, const struct ke_judge_filter *f,
+			  const struct ke_value *v)
 {
 	u32 i, n = f->sieve->f->nslots, bytes = 0;
-	struct kecho_filter_value *slots;
+	struct ke_slots s;
 
 	for (i = 0; i < n; i++)
 		bytes += str_len(&v[i]);
-	slots = kvzalloc(n * (sizeof(*slots) + sizeof(**strs)) + bytes, GFP_KERNEL);
-	if (!slots)
-		return NULL;
-	*strs = (struct ke_filter_str *)(slots + n);
-	fill(f->sieve->f, v, slots, *strs, (u8 *)(*strs + n));
-	return slots;
+	s.value = kvzalloc(n * (sizeof(*s.value) + sizeof(*s.str) + sizeof(*s.set_ms)) + bytes,
+			   GFP_KERNEL);
+	if (!s.value)
+		return -ENOMEM;
+	s.str = (struct ke_filter_str *)(s.value + n);
+	s.set_ms = (s64 *)(s.str + n);
+	fill(&s, f->sieve->f, v, (u8 *)(s.set_ms + n));
+	*slots = s;
+	return 0;
 }
 
 void ke_judge_look_at(struct ke_judge_filter *f, const struct ke_event_info *info)
@@ -79,11 +80,25 @@ void ke_judge_look_at(struct ke_judge_filter *f, const struct ke_event_info *inf
 	for (i = 0; i < from->nslots; i++) {
 		if (from->slots[i].scope != KECHO_SCOPE_EVENT)
 			continue;
-		f->slots[i].present = 0;
+		f->slots.value[i].present = 0;
 		if (info->attrs_len &&
 		    !ke_attrs_find(info->attrs, info->attrs_len, slot_name(f, i), &v) &&
 		    fits(&from->slots[i], &v))
-			put(&f->slots[i], &f->strs[i], &v);
+			put(&f->slots, i, &v);
+	}
+}
+
+/* Never less than nothing, whatever another process says of when it was set. */
+void ke_judge_count_ages(struct ke_slots *s, const struct ke_filter *from, u64 now_ms)
+{
+	s64 age_ms;
+	u32 i;
+
+	for (i = 0; i < from->nslots; i++) {
+		if (!(from->slots[i].flags & KECHO_SLOT_AGE))
+			continue;
+		age_ms = now_ms - (u64)s->set_ms[i];
+		s->value[i].value = (u64)max_t(s64, age_ms, 0) * NS_PER_MS;
 	}
 }
 
@@ -134,8 +149,7 @@ static int make_slots(struct ke_judge_filter *f, const struct ke_value *v)
 	if (!from->nslots)
 		return 0;
 	f->names = kvzalloc(from->nslots * (KE_NAME_MAX + 1), GFP_KERNEL);
-	f->slots = ke_judge_filter_slots(f, v, &f->strs);
-	if (!f->names || !f->slots)
+	if (!f->names || ke_judge_filter_slots(&f->slots, f, v))
 		return -ENOMEM;
 	for (i = 0; i < from->nslots; i++)
 		memcpy(f->names + i * (KE_NAME_MAX + 1), from->consts + from->slots[i].name,
@@ -171,7 +185,7 @@ void ke_judge_filter_free(struct ke_judge *j, struct ke_judge_filter *f)
 	for (i = 0; i <= KE_TYPES_MAX; i++)
 		ke_program_free(f->program[i]);
 	ke_filter_state_free(f->state);
-	kvfree(f->slots);
+	kvfree(f->slots.value);
 	kvfree(f->names);
 	ke_sieve_put(f->sieve);
 	kvfree(f);

@@ -19,12 +19,18 @@ static struct {
 	struct ke_types types;
 	struct ke_attrs attrs[KECHO_SCOPE_NODE + 1];
 	u32 locks, said;
+	u64 now_ms;
 	struct ke_verdict last;
 } b;
 
 static void take_lock(void __always_unused *owner)
 {
 	b.locks++;
+}
+
+static u64 bench_now(void __always_unused *owner)
+{
+	return b.now_ms;
 }
 
 static const struct ke_attrs *bench_attrs(void __always_unused *owner, u8 scope,
@@ -47,7 +53,9 @@ static void bench_say(void __always_unused *owner, u64 __always_unused sink,
 
 static void bench_begin(void)
 {
-	static const struct ke_judge_ops ops = { .lock = take_lock, .unlock = take_lock };
+	static const struct ke_judge_ops ops = {
+		.lock = take_lock, .unlock = take_lock, .now_ms = bench_now,
+	};
 	static const struct ke_seats_ops seats = { .attrs = bench_attrs, .types = bench_types };
 
 	memset(&b, 0, sizeof(b));
@@ -91,7 +99,7 @@ static struct ke_sieve *longer(u32 n)
 }
 
 /* Events where attribute a of @scope is @v. */
-static struct ke_sieve *attr_is(u8 scope, u8 flags, s32 v)
+static struct ke_sieve *attr_is(u8 scope, s32 v)
 {
 	const struct bpf_insn insns[] = {
 		LDX(BPF_DW, 2, 1, CTX(slots)), LDX(BPF_DW, 3, 2, 0), LDX(BPF_DW, 4, 2, 8),
@@ -100,7 +108,21 @@ static struct ke_sieve *attr_is(u8 scope, u8 flags, s32 v)
 
 	parts_begin(&parts, KECHO_FILTER_EVENT);
 	parts_insns(&parts, insns, ARRAY_SIZE(insns));
-	parts_slot(&parts, scope, flags, 0, "a");
+	parts_slot(&parts, scope, 0, 0, "a");
+	return sieve();
+}
+
+/* Events while that attribute is younger than @ns; @kind: what its slot asks for. */
+static struct ke_sieve *younger(u8 scope, u8 kind, s32 ns)
+{
+	const struct bpf_insn insns[] = {
+		LDX(BPF_DW, 2, 1, CTX(slots)), LDX(BPF_DW, 3, 2, 0), LDX(BPF_DW, 4, 2, 8),
+		MOV(0, 0), JMP(BPF_JEQ, 3, 0, 2), JMP(BPF_JGE, 4, ns, 1), MOV(0, 1), EXIT,
+	};
+
+	parts_begin(&parts, KECHO_FILTER_EVENT);
+	parts_insns(&parts, insns, ARRAY_SIZE(insns));
+	parts_slot(&parts, scope, KECHO_SLOT_AGE, kind, "a");
 	return sieve();
 }
 
@@ -227,7 +249,7 @@ TEST(full)
 	bench_end();
 }
 
-/* Of the sink: a bit each. Values follow their attributes; ages are absent. */
+/* Of the sink: a bit each. Values follow their attributes. */
 TEST(attributes)
 {
 	struct ke_value one = { .kind = KE_VALUE_I64, .i64 = 1 };
@@ -235,12 +257,11 @@ TEST(attributes)
 	struct ke_verdict v, u;
 
 	bench_begin();
-	v = set_taken(1, 1, attr_is(KECHO_SCOPE_SINK, 0, 1));
-	u = set_taken(2, 1, attr_is(KECHO_SCOPE_SINK, 0, 1));
+	v = set_taken(1, 1, attr_is(KECHO_SCOPE_SINK, 1));
+	u = set_taken(2, 1, attr_is(KECHO_SCOPE_SINK, 1));
 	ok(v.bit != u.bit, "two bits");
-	is_eq(set_taken(2, 1, attr_is(KECHO_SCOPE_SINK, 0, 1)).bit, u.bit, "and not three");
-	set_taken(3, 1, attr_is(KECHO_SCOPE_CHANNEL, 0, 1));
-	set_taken(4, 1, attr_is(KECHO_SCOPE_CHANNEL, KECHO_SLOT_AGE, 0));
+	is_eq(set_taken(2, 1, attr_is(KECHO_SCOPE_SINK, 1)).bit, u.bit, "and not three");
+	set_taken(3, 1, attr_is(KECHO_SCOPE_CHANNEL, 1));
 	is_eq(bits(1), 0, "they are not set");
 	is_eq(ke_judge_slot(b.j, 2, 0).kind, 0, "absent");
 	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_SINK], "a", &one, 0), 0, "set");
@@ -249,12 +270,49 @@ TEST(attributes)
 	ke_seats_refresh(&b.t, 1 << KECHO_SCOPE_SINK, 2);
 	is_eq(bits(1), 2, "of one sink");
 	ke_seats_refresh(&b.t, 1 << KECHO_SCOPE_SINK | 1 << KECHO_SCOPE_CHANNEL, 0);
-	is_eq(bits(1), 7, "all, but the age");
+	is_eq(bits(1), 7, "all");
 	is_eq(ke_judge_slot(b.j, 2, 0).i64, 1, "it can be read");
 	is_eq(ke_attrs_set(&b.attrs[KECHO_SCOPE_CHANNEL], "a", &text, 0), 0, "a string");
 	ke_seats_refresh(&b.t, 1 << KECHO_SCOPE_CHANNEL, 0);
 	is_eq(ke_judge_slot(b.j, 2, 0).kind, KE_VALUE_STRING, "it is one");
 	is_eq(bits(1), 7, "whose length is 1");
+	bench_end();
+}
+
+static void set_attr(u8 scope, const struct ke_value *v)
+{
+	is_eq(ke_attrs_set(&b.attrs[scope], "a", v, b.now_ms), 0, "set");
+	ke_seats_refresh(&b.t, 1 << scope, 0);
+}
+
+/* They grow from event to event, and are numbers, whatever the attribute is. */
+TEST(ages)
+{
+	struct ke_value one = { .kind = KE_VALUE_I64, .i64 = 1 };
+	struct ke_value text = { .kind = KE_VALUE_STRING, .data = "xyz", .len = 3 };
+
+	bench_begin();
+	b.now_ms = 5000;
+	set_taken(1, 1, younger(KECHO_SCOPE_SINK, 0, 1000000000));
+	set_taken(2, 1, younger(KECHO_SCOPE_CHANNEL, KE_VALUE_I64, 7000000));
+	set_taken(3, 1, younger(KECHO_SCOPE_CHANNEL, KE_VALUE_STRING, 7000000));
+	is_eq(bits(1), 0, "they are not set");
+	set_attr(KECHO_SCOPE_SINK, &one);
+	b.now_ms += 990;
+	set_attr(KECHO_SCOPE_CHANNEL, &text);
+	is_eq(bits(1), 3, "both are young; of none that is a string");
+	is_eq(ke_judge_slot(b.j, 0, 0).i64, 5000, "known by when it was set");
+	b.now_ms += 6;
+	is_eq(bits(1), 3, "older");
+	is_eq(ke_judge_slot(b.j, 1, 0).i64, 5990, "which stays");
+	b.now_ms += 1;
+	is_eq(bits(1), 1, "one is too old");
+	b.now_ms += 3;
+	is_eq(bits(1), 0, "so are both");
+	set_attr(KECHO_SCOPE_SINK, &one);
+	is_eq(bits(1), 1, "set to what it was: it is young");
+	b.now_ms = 10;
+	is_eq(bits(1), 3, "never less than nothing");
 	bench_end();
 }
 
@@ -264,7 +322,7 @@ TEST(attributes_lost)
 	struct ke_event_info info = { .time_ns = 1 };
 
 	bench_begin();
-	set_taken(1, 1, attr_is(KECHO_SCOPE_CHANNEL, 0, 1));
+	set_taken(1, 1, attr_is(KECHO_SCOPE_CHANNEL, 1));
 	is_eq(ke_judge_slots(b.j, 0, NULL), -ENOMEM, "no memory");
 	ke_judge_event(b.j, &info, 1, "x", 1, &test_ops);
 	ok(!info.judged, "unjudged");
@@ -286,7 +344,7 @@ TEST(event_attributes)
 	struct ke_attrs a = { 0 };
 
 	bench_begin();
-	set_taken(1, 1, attr_is(KECHO_SCOPE_EVENT, 0, 1));
+	set_taken(1, 1, attr_is(KECHO_SCOPE_EVENT, 1));
 	is_eq(ke_attrs_set(&a, "a", &one, 0), 0, "set");
 	info.attrs = a.buf;
 	info.attrs_len = a.len;
@@ -393,5 +451,5 @@ TEST(refused)
 	ok(ke_sieve_same(NULL, NULL) && !ke_sieve_get(NULL), "nothing is like nothing");
 }
 
-TESTS(judge, same_filter, replaced, replaced_by_old, full, attributes, attributes_lost,
-      event_attributes, state, types, refused);
+TESTS(judge, same_filter, replaced, replaced_by_old, full, attributes, ages,
+      attributes_lost, event_attributes, state, types, refused);

@@ -34,7 +34,16 @@ static void judge_unlock(void *owner)
 	house(channel(owner))->source_unlock(owner);
 }
 
-const struct ke_judge_ops ke_source_judge_ops = { .lock = judge_lock, .unlock = judge_unlock };
+static u64 judge_now_ms(void *owner)
+{
+	const struct ke_node *n = channel(owner)->node;
+
+	return n->house->now_ms(n->owner);
+}
+
+const struct ke_judge_ops ke_source_judge_ops = {
+	.lock = judge_lock, .unlock = judge_unlock, .now_ms = judge_now_ms,
+};
 
 static const struct ke_attrs *sinks_attrs(const struct ke_channel *ch, u8 scope, u64 sink)
 {

@@ -21,6 +21,13 @@ static const struct ke_sieve *sieve_of(const struct ke_seats *t, u32 bit)
 	return t->judge->filter[bit] ? t->judge->filter[bit]->sieve : NULL;
 }
 
+/* When it was set: an age is counted from that. */
+static bool find_set(const struct ke_attrs *a, const char *name, struct ke_value *v)
+{
+	*v = (struct ke_value){ .kind = KE_VALUE_I64 };
+	return !ke_attrs_set_ms(a, name, &v->i64);
+}
+
 static bool find_value(const struct ke_seats_ops *ops, void *owner, const struct ke_filter *f,
 		       u32 i, u64 sink, struct ke_value *v)
 {
@@ -33,6 +40,8 @@ static bool find_value(const struct ke_seats_ops *ops, void *owner, const struct
 	a = ops->attrs(owner, s->scope, sink);
 	memcpy(name, f->consts + s->name, s->name_len);
 	name[s->name_len] = 0;
+	if (a && s->flags & KECHO_SLOT_AGE)
+		return find_set(a, name, v);
 	return a && !ke_attrs_find(a->buf, a->len, name, v);
 }
 

@@ -70,19 +70,15 @@ static void tell_filter(struct kd_source *src, u8 bit, const struct ke_sieve *s)
 		s->len + s->type_len, NULL, 0);
 }
 
-/* Of one that takes any kind a program sees no more than a number. */
-static void put_slot(struct ke_out *o, const struct ke_judge_filter *f, u8 i)
+static void put_slot(struct ke_out *o, u8 i, const struct ke_value *v)
 {
-	const struct ke_filter_str *str = &f->strs[i];
-	u8 kind = f->sieve->f->slots[i].kind ?: str->len ? KE_VALUE_BYTES : KE_VALUE_I64;
-
 	ke_put_u8(o, i);
-	ke_put_u8(o, kind);
-	ke_put_u16(o, kind == KE_VALUE_I64 ? sizeof(u64) : str->len);
-	if (kind == KE_VALUE_I64)
-		ke_put_u64(o, f->slots[i].value);
+	ke_put_u8(o, v->kind);
+	ke_put_u16(o, v->len);
+	if (v->kind == KE_VALUE_I64)
+		ke_put_u64(o, v->i64);
 	else
-		ke_put(o, str->data, str->len);
+		ke_put(o, v->data, v->len);
 }
 
 /* False: they are too many bytes for a message. */
@@ -93,11 +89,14 @@ static bool tell_slots(struct kd_source *src, u8 bit)
 	struct kecho_note_judge_slots note = { .source = cpu_to_le32(src->handle), .bit = bit };
 	const struct ke_judge_filter *f = src->s.judge->filter[bit];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
+	struct ke_value v;
 	u8 i;
 
-	for (i = 0; i < f->sieve->f->nslots; i++)
-		if (f->slots[i].present && f->sieve->f->slots[i].scope != KECHO_SCOPE_EVENT)
-			put_slot(&o, f, i);
+	for (i = 0; i < f->sieve->f->nslots; i++) {
+		v = ke_judge_slot(src->s.judge, bit, i);
+		if (v.kind)
+			put_slot(&o, i, &v);
+	}
 	note.len = cpu_to_le32(o.len);
 	if (!o.bad)
 		kd_send(src->o->s, KECHO_NOTE_JUDGE_SLOTS, 0, 0, &note, sizeof(note), buf, o.len,

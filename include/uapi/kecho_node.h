@@ -447,7 +447,8 @@ struct kecho_note_judge_filter {
 };
 
 /* What the filter of @bit finds from here on, or when it is in force, follows: for each slot
- * that is not absent a struct kecho_judge_slot and its value. */
+ * that is not absent a struct kecho_judge_slot and its value: of an age the number of
+ * milliseconds, by CLOCK_MONOTONIC, at which the attribute was set. */
 struct kecho_note_judge_slots {
 	__le32 source;
 	__le32 len;		/* bytes that follow */

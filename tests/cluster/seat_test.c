@@ -18,6 +18,8 @@ enum {
 	SINK_EVENTS = 2 * SINKS,
 	PIECES = 12,
 	PIECES_LEN = 100000,
+	AGE_US = 1100000,		/* more than the filter's */
+	YOUNG_NS = 500000000,
 };
 
 /* -------------------------------------------------------------------- on the wire */
@@ -497,6 +499,35 @@ TEST(live)
 	pair_end(&p);
 }
 
+/* The sink says what it did before, and the source's node hears it. */
+static bool young(struct pair *p)
+{
+	struct kecho_value v;
+
+	is_eq(kecho_sink_set(p->snk, "load", kecho_i64(5)), 0, "load");
+	return comes_true(!kecho_member_get(p->ch[0], kecho_sink_id(p->snk), "load", &v, NULL,
+					    0) && v.age_ns < YOUNG_NS);
+}
+
+/* It grows from event to event, until it is set. */
+TEST(age)
+{
+	struct pair p = {};
+
+	ARENA();
+	if (far_stream(&p, "age", KECHO_BLOCK) && set(p.snk, "sink.load.age < 1s")) {
+		ok(submit(p.src, 1), "not set");
+		ok(young(&p) && submit(p.src, 1), "young");
+		comes(p.snk, 2);
+		sleep_us(AGE_US);
+		ok(submit(p.src, 1), "old");
+		ok(young(&p) && submit(p.src, 1), "young again");
+		comes(p.snk, 4);
+		quiet(&p, p.snk, 2);
+	}
+	pair_end(&p);
+}
+
 /* One for where events are dispatched stays there, in turns with one that travels. */
 TEST(here)
 {
@@ -552,4 +583,4 @@ TEST(unread)
 }
 
 TESTS(seat, wire, late_source, replaced_far, replaced_near, memory, late_sink, many_far, killed,
-      near, own, pieces, reserved, live, here, unread);
+      near, own, pieces, reserved, live, age, here, unread);
