@@ -17,7 +17,10 @@
 #include "sink_filter.h"
 #include "types.h"
 
-enum { FILTER_LOOK_MS = 10 };
+enum {
+	FILTER_LOOK_MS = 10,
+	NS_PER_MS = 1000000,
+};
 
 /* What the filter finds of one source's events. */
 struct view {
@@ -26,6 +29,7 @@ struct view {
 	u32 n;
 	struct kecho_filter_value slot[KE_FILTER_SLOTS_MAX];
 	struct ke_filter_str str[KE_FILTER_SLOTS_MAX];
+	s64 set_ms[KE_FILTER_SLOTS_MAX];	/* of an age: what it counts from */
 	void *copy[KE_FILTER_SLOTS_MAX];	/* of what was looked up, KE_ATTR_VALUE_MAX bytes */
 	struct ke_program *program[KE_TYPES_MAX];	/* for its types, as far as they came */
 };
@@ -130,27 +134,35 @@ static void look_up(struct kecho_sink *s, struct sink_filter *sf, struct view *v
 	if (err && err != -ENOENT)
 		return;
 	v->slot[i].present = 0;
-	if (!err)
-		filter_put(&v->slot[i], &v->str[i], slot, &value);
+	if (err)
+		return;
+	if (slot->flags & KECHO_SLOT_AGE) {
+		v->set_ms[i] = v->looked_ms - value.age_ns / NS_PER_MS;
+		value = kecho_i64(0);
+	}
+	filter_put(&v->slot[i], &v->str[i], slot, &value);
 }
 
-/* Ages are absent: nobody says yet when an attribute was heard of. */
-static bool is_looked_up(const struct ke_filter_slot *s)
+static void look_around(struct kecho_sink *s, struct sink_filter *sf, struct view *v, u64 now_ms)
 {
-	return s->scope != KECHO_SCOPE_EVENT && !(s->flags & KECHO_SLOT_AGE);
-}
-
-static void look_around(struct kecho_sink *s, struct sink_filter *sf, struct view *v)
-{
-	u64 now = lib_clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000;
 	u32 i;
 
-	if (v->looked_ms && now - v->looked_ms < FILTER_LOOK_MS)
+	if (v->looked_ms && now_ms - v->looked_ms < FILTER_LOOK_MS)
 		return;
-	v->looked_ms = now;
+	v->looked_ms = now_ms;
 	for (i = 0; i < v->n; i++)
-		if (is_looked_up(&sf->f->slots[i]))
+		if (sf->f->slots[i].scope != KECHO_SCOPE_EVENT)
 			look_up(s, sf, v, i);
+}
+
+/* They grow from when they were looked up. */
+static void count_ages(const struct sink_filter *sf, struct view *v, u64 now_ms)
+{
+	u32 i;
+
+	for (i = 0; sf->f->of_ages && i < v->n; i++)
+		if (sf->f->slots[i].flags & KECHO_SLOT_AGE)
+			v->slot[i].value = ((s64)now_ms - v->set_ms[i]) * NS_PER_MS;
 }
 
 static void take_event(const struct sink_filter *sf, struct view *v, const struct kecho_event *ev)
@@ -192,6 +204,7 @@ static const struct ke_program *program_for(struct kecho_sink *s, const struct s
 
 static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kecho_event *ev)
 {
+	u64 now_ms = lib_clock_ns(CLOCK_MONOTONIC_COARSE) / NS_PER_MS;
 	struct view *v = view_of(sf, ev->source);
 	struct ke_judged judged = {
 		.payload = ev->data, .len = ev->len, .seq = ev->seq, .time_ns = ev->time_ns,
@@ -199,7 +212,8 @@ static bool judge(struct kecho_sink *s, struct sink_filter *sf, const struct kec
 
 	if (!v)
 		return true;	/* no memory: rather one too many than one too few */
-	look_around(s, sf, v);
+	look_around(s, sf, v, now_ms);
+	count_ages(sf, v, now_ms);
 	take_event(sf, v, ev);
 	judged.slots = v->slot;
 	judged.strs = v->str;

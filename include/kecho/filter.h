@@ -86,7 +86,7 @@ struct kecho_type;
  * One for KECHO_FOR_EVENT is judged where the source is, with the attributes that its node
  * has heard of, and what is for no sink of a host does not travel there. What the source did
  * not judge, and all by one for KECHO_FOR_IN, is judged as it is read, with the attributes of
- * 10 ms ago at the most. Ages are absent.
+ * 10 ms ago at the most. Their ages grow from event to event.
  * Blocks until the sources of the channel judge by it; a node that does not answer in 2 s goes
  * over to it later. Not from within a kecho_member_fn, where it would wait for itself: there
  * it does not block. Any thread may call it. -EINVAL: it is one for KECHO_FOR_OUT; -EACCES: it

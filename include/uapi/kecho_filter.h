@@ -86,7 +86,7 @@ enum kecho_filter_scope {
 };
 
 enum kecho_filter_slot_flags {
-	/* Not its value: nanoseconds since it was heard of. An event's have none. */
+	/* Not its value: nanoseconds since it was set. An event's have none. */
 	KECHO_SLOT_AGE = 1,
 };
 

@@ -12,6 +12,8 @@ enum {
 	REPLACED = 500,
 	REPLACED_LONG = 10000,
 	PER_FILTER = 20,	/* events that are judged by each */
+	AGE_US = 1100000,	/* more than the filter's */
+	YOUNG_NS = 500000000,
 };
 
 static bool set_typed(struct kecho_sink *s, const char *text, const struct kecho_type *type)
@@ -104,6 +106,60 @@ TEST(live)
 		comes(&p, "b");
 	}
 	pair_end(&p);
+}
+
+static void none_comes(struct pair *p, const char *why)
+{
+	struct kecho_event ev;
+
+	is_eq(kecho_read(p->snk, &ev, QUIET_MS), -ETIMEDOUT, "%s: no", why);
+}
+
+/* The source says what it did before, and whoever judges goes by it. */
+static bool young(struct pair *p)
+{
+	struct kecho_value v;
+	char buf[16];
+	bool came;
+
+	is_eq(kecho_source_set(p->src, "on", kecho_string("y")), 0, "on");
+	came = comes_true(!kecho_member_get(p->ch[1], kecho_source_id(p->src), "on", &v, buf,
+					    sizeof(buf)) && v.age_ns < YOUNG_NS);
+	sleep_us(20000);
+	return came;
+}
+
+static void ages(enum kecho_filter_use use)
+{
+	struct kecho_filter *f = NULL;
+	struct pair p = {};
+
+	if (pair_stream(&p, "age", KECHO_LATEST) &&
+	    ok(!kecho_filter_compile(&f, use, "source.on.age < 1s", NULL) &&
+	       !kecho_sink_filter(p.snk, f, NULL), "a filter: %s", kecho_explain())) {
+		put(&p, "a", 0);
+		none_comes(&p, "not there");
+		ok(young(&p), "set");
+		put(&p, "b", 0);
+		comes(&p, "b");
+		sleep_us(AGE_US);
+		put(&p, "c", 0);
+		none_comes(&p, "old");
+		ok(young(&p), "set again");
+		put(&p, "d", 0);
+		comes(&p, "d");
+		is_eq(kecho_sink_filtered(p.snk), 2, "were not for it");
+	}
+	kecho_filter_free(f);
+	pair_end(&p);
+}
+
+/* That of an attribute grows until it is set, whoever judges. */
+TEST(age)
+{
+	ARENA();
+	ages(KECHO_FOR_EVENT);
+	ages(KECHO_FOR_IN);
 }
 
 static bool submit_some(struct pair *p, unsigned int n)
@@ -221,4 +277,4 @@ TEST(refused)
 	pair_end(&p);
 }
 
-TESTS(filter, attributes, live, replaced, nothing, fields, refused);
+TESTS(filter, attributes, live, age, replaced, nothing, fields, refused);
