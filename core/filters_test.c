@@ -387,6 +387,7 @@ TEST(ages)
 	is_eq(bits(w, 1), 0, "not set");
 	for (i = 0; i < 2; i++) {
 		is_eq(ke_member_set(&w->n[1].sink, "load", &one), 0, "set");
+		ok(world_pump(w), "quiet");
 		w->now += KE_ATTR_DELAY_MS;
 		ke_node_tell(&w->n[1].node);
 		ok(world_pump(w), "quiet");
