@@ -16,7 +16,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench bench-filter bench-peers scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo check check-long core-kernel style bench bench-peers scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -47,11 +47,6 @@ bench:
 	@$(deps) bench
 	@$(tools)/build.sh build
 	@bench/run.sh build
-
-bench-filter:
-	@$(deps) bench
-	@$(tools)/build.sh build
-	@bench/filter.py build/bench/filter docs
 
 bench-peers:
 	@$(deps) bench-peers
@@ -97,7 +92,6 @@ help:
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
-	@echo "make bench-filter filters: docs/performance.md's table and plot"
 	@echo "make bench-peers  kecho beside ZeroMQ, DDS, NATS and others: docs/peers.md; 10 minutes"
 	@echo "make scale        simulate 10 to 1,000 nodes, and write docs/scale.md's figures"
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"

@@ -54,23 +54,24 @@ struct filter_claim {
 #define HERE(n) { .here = (n), .filters = (n) }
 #define THERE(n) { .hosts = 1, .there = (n), .filters = (n) }
 #define LOG(size) { .hosts = 1, .there = 1, .filters = 1, .log_size = (size) }
+#define TO_ALL(n) { .hosts = (n), .there = 1 }
 #define HOSTS(n, f, who) { .hosts = (n), .there = 1, .filters = (f), .wanting = (who) }
 
 static const struct filter_claim claims[] = {
-	{ "handle, us: 1 sink; none by IN", HANDLE_US, IN_HERE(1, 0), ALL_HERE(1), .bar = 0 },
-	{ "handle, us: 2 sinks; one by IN", HANDLE_US, IN_HERE(2, 1), ALL_HERE(2), .bar = 0 },
-	{ "handle, us: 2 sinks; none by IN", HANDLE_US, IN_HERE(2, 0), ALL_HERE(2), .bar = 0 },
-	{ "handle, us: 4 sinks; one by IN", HANDLE_US, IN_HERE(4, 1), ALL_HERE(4), .bar = 0 },
-	{ "handle, us: 4 sinks; none by IN", HANDLE_US, IN_HERE(4, 0), ALL_HERE(4), .bar = 0 },
-	{ "handle, us: 8 sinks; one by IN", HANDLE_US, IN_HERE(8, 1), ALL_HERE(8), .bar = 0 },
-	{ "handle, us: 8 sinks; none by IN", HANDLE_US, IN_HERE(8, 0), ALL_HERE(8), .bar = 0 },
-	{ "submit, us: 1 host; none wants it", SUBMIT_US, HOSTS(1, 1, 0), HOSTS(1, 0, 0), .bar = 0 },
-	{ "submit, us: 2 hosts; one wants it", SUBMIT_US, HOSTS(2, 2, 1), HOSTS(2, 0, 0), .bar = 0 },
-	{ "submit, us: 2 hosts; none wants it", SUBMIT_US, HOSTS(2, 2, 0), HOSTS(2, 0, 0), .bar = 0 },
-	{ "submit, us: 4 hosts; one wants it", SUBMIT_US, HOSTS(4, 4, 1), HOSTS(4, 0, 0), .bar = 0 },
-	{ "submit, us: 4 hosts; none wants it", SUBMIT_US, HOSTS(4, 4, 0), HOSTS(4, 0, 0), .bar = 0 },
-	{ "submit, us: 8 hosts; one wants it", SUBMIT_US, HOSTS(8, 8, 1), HOSTS(8, 0, 0), .bar = 0 },
-	{ "submit, us: 8 hosts; none wants it", SUBMIT_US, HOSTS(8, 8, 0), HOSTS(8, 0, 0), .bar = 0 },
+	{ "handle, us: 1 sink; none by IN", HANDLE_US, IN_HERE(1, 0), .floor = ALL_HERE(1) },
+	{ "handle, us: 2 sinks; one by IN", HANDLE_US, IN_HERE(2, 1), .floor = ALL_HERE(2) },
+	{ "handle, us: 2 sinks; none by IN", HANDLE_US, IN_HERE(2, 0), .floor = ALL_HERE(2) },
+	{ "handle, us: 4 sinks; one by IN", HANDLE_US, IN_HERE(4, 1), .floor = ALL_HERE(4) },
+	{ "handle, us: 4 sinks; none by IN", HANDLE_US, IN_HERE(4, 0), .floor = ALL_HERE(4) },
+	{ "handle, us: 8 sinks; one by IN", HANDLE_US, IN_HERE(8, 1), .floor = ALL_HERE(8) },
+	{ "handle, us: 8 sinks; none by IN", HANDLE_US, IN_HERE(8, 0), .floor = ALL_HERE(8) },
+	{ "submit, us: 1 host; none wants it", SUBMIT_US, HOSTS(1, 1, 0), .floor = TO_ALL(1) },
+	{ "submit, us: 2 hosts; one wants it", SUBMIT_US, HOSTS(2, 2, 1), .floor = TO_ALL(2) },
+	{ "submit, us: 2 hosts; none wants it", SUBMIT_US, HOSTS(2, 2, 0), .floor = TO_ALL(2) },
+	{ "submit, us: 4 hosts; one wants it", SUBMIT_US, HOSTS(4, 4, 1), .floor = TO_ALL(4) },
+	{ "submit, us: 4 hosts; none wants it", SUBMIT_US, HOSTS(4, 4, 0), .floor = TO_ALL(4) },
+	{ "submit, us: 8 hosts; one wants it", SUBMIT_US, HOSTS(8, 8, 1), .floor = TO_ALL(8) },
+	{ "submit, us: 8 hosts; none wants it", SUBMIT_US, HOSTS(8, 8, 0), .floor = TO_ALL(8) },
 	{ "a filter adds, us: 1 here", ADDED_US, HERE(1), .bar = .2 },
 	{ "a filter adds, us: 2 here", ADDED_US, HERE(2), .bar = .2 },
 	{ "a filter adds, us: 4 here", ADDED_US, HERE(4), .bar = .2 },
