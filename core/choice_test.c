@@ -20,6 +20,8 @@ static struct {
 	struct ke_attrs attrs[SINKS + 1];
 	struct ke_names *names;
 	u32 locked;
+	u64 now_ms;
+	u8 flags;	/* of the slot */
 } b;
 
 static void lock(void __always_unused *owner)
@@ -30,6 +32,11 @@ static void lock(void __always_unused *owner)
 static void unlock(void __always_unused *owner)
 {
 	b.locked--;
+}
+
+static u64 now_ms(void __always_unused *owner)
+{
+	return b.now_ms;
 }
 
 static const struct ke_attrs *attrs_of(void __always_unused *owner, u8 scope, u64 sink)
@@ -55,7 +62,9 @@ static void offer(u32 n)
 
 static void begin(u32 n)
 {
-	static const struct ke_judge_ops ops = { .lock = lock, .unlock = unlock };
+	static const struct ke_judge_ops ops = {
+		.lock = lock, .unlock = unlock, .now_ms = now_ms,
+	};
 	static const struct ke_seats_ops attrs = { .attrs = attrs_of, .types = types_of };
 
 	memset(&b, 0, sizeof(b));
@@ -80,7 +89,7 @@ static void set(u32 sink, s64 v)
 {
 	struct ke_value value = { .kind = KE_VALUE_I64, .len = sizeof(v), .i64 = v };
 
-	is_eq(ke_attrs_set(&b.attrs[sink], "a", &value, 0), 0, "attribute");
+	is_eq(ke_attrs_set(&b.attrs[sink], "a", &value, b.now_ms), 0, "attribute");
 	ke_choice_refresh(b.c, 1 << KECHO_SCOPE_SINK, 10 * sink);
 }
 
@@ -92,7 +101,7 @@ static void choose(const struct bpf_insn *insns, u32 n, bool of_sink, u32 best)
 	parts.h.best = cpu_to_le32(best);
 	parts_insns(&parts, insns, n);
 	if (of_sink)
-		parts_slot(&parts, KECHO_SCOPE_SINK, 0, 0, "a");
+		parts_slot(&parts, KECHO_SCOPE_SINK, b.flags, 0, "a");
 	parts_join(&parts);
 	is_eq(ke_sieve_make_out(&s, parts.wire, parts.wire_len, why), 0, "a filter: %s", why);
 	is_eq(ke_choice_filter(b.c, s), 0, "is set");
@@ -158,6 +167,27 @@ TEST(best)
 	is_eq(info.nto, 3, "all that have it");
 	is_eq(ke_choice_filter(b.c, NULL), 0, "none");
 	ok(!event(1).named, "all");
+	end();
+}
+
+/* The best is whose attribute was set first. */
+TEST(ages)
+{
+	struct ke_event_info info;
+
+	begin(3);
+	b.flags = KECHO_SLOT_AGE;
+	choose_best(1);
+	b.now_ms = 100;
+	set(1, 5);
+	b.now_ms = 200;
+	set(3, 5);
+	b.now_ms = 300;
+	info = event(1);
+	ok(info.nto == 1 && nth(&info, 0) == 1, "the oldest");
+	set(1, 5);
+	info = event(1);
+	ok(info.nto == 1 && nth(&info, 0) == 3, "set again: the other is");
 	end();
 }
 
@@ -319,4 +349,4 @@ TEST(full)
 	kvfree(to);
 }
 
-TESTS(choice, best, chance, once, roster, many, named, lies, full);
+TESTS(choice, best, ages, chance, once, roster, many, named, lies, full);
