@@ -74,7 +74,7 @@ static void forget_heard(struct heard *h)
 static void say_filter(struct ke_presence *pr, const struct ke_member *m)
 {
 	const struct ke_sieve *s = m->sieve;
-	u32 len = s ? s->len + s->type_len : 0, size = sizeof(u64) + sizeof(u32) + len;
+	u32 len = ke_sieve_bytes(s), size = sizeof(u64) + sizeof(u32) + len;
 	u8 *buf = kvmalloc(size, GFP_KERNEL);
 	struct ke_out o = { .buf = buf, .size = size };
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
  * A source's filter for OUT, which chooses the sinks of its events, and the roster of sinks
- * that events can be addressed to. Core has both, see core/choice.h; source.c asks them.
+ * that events can be addressed to. Core has both, see core/choice.h; submit.c asks them.
  */
 #include "filter_impl.h"
 #include "internal.h"
