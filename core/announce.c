@@ -93,19 +93,14 @@ static int add(struct ke_types **table, u32 index, const void *wire, u32 len, u3
 static void say(struct ke_presence *pr, const struct ke_member *m, u32 index)
 {
 	const struct ke_type *t = m->types->type[index - 1];
-	u32 size = sizeof(u64) + t->encoded_len;
-	u8 *buf = kvmalloc(size, GFP_KERNEL);
-	struct ke_out o = { .buf = buf, .size = size };
+	struct ke_link *l = pr->peer->link;
+	struct ke_out o;
 
-	if (!buf) {
-		ke_link_break(pr->peer->link);
+	if (!ke_link_body(l, &o, sizeof(u64) + t->encoded_len))
 		return;
-	}
 	ke_put_u64(&o, m->id);
 	ke_put(&o, t->encoded, t->encoded_len);
-	WARN_ON_ONCE(o.bad);
-	ke_link_send(pr->peer->link, KECHO_FRAME_TYPE, pr->channel->index, index, buf, o.len);
-	kvfree(buf);
+	ke_link_send_body(l, KECHO_FRAME_TYPE, pr->channel->index, index, &o);
 }
 
 void ke_presence_say_types(struct ke_presence *pr, const struct ke_member *m)

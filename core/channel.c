@@ -185,14 +185,11 @@ bool ke_channel_acked(const struct ke_channel *ch)
 
 static void say_member(struct ke_presence *pr, const struct ke_member *m, bool fresh)
 {
-	u32 size = 27 + ke_attrs_live_len(&m->attrs);
-	u8 *buf = kmalloc(size, GFP_KERNEL);
-	struct ke_out o = { .buf = buf, .size = size };
+	struct ke_link *l = pr->peer->link;
+	struct ke_out o;
 
-	if (!buf) {
-		ke_link_break(pr->peer->link);
+	if (!ke_link_body(l, &o, 27 + ke_attrs_live_len(&m->attrs)))
 		return;
-	}
 	ke_put_u64(&o, m->id);
 	ke_put_u8(&o, m->role);
 	ke_put_u8(&o, m->policy);
@@ -200,10 +197,8 @@ static void say_member(struct ke_presence *pr, const struct ke_member *m, bool f
 	ke_put_u32(&o, m->source ? m->source->id : 0);
 	ke_put_u64(&o, m->source ? m->source->log.size : 0);
 	ke_attrs_put(&o, &m->attrs, now_ms(m->channel->node));
-	WARN_ON_ONCE(o.bad);
-	ke_link_send(pr->peer->link, KECHO_FRAME_MEMBER, pr->channel->index, 0, buf, o.len);
+	ke_link_send_body(l, KECHO_FRAME_MEMBER, pr->channel->index, 0, &o);
 	pr->acks_due++;
-	kfree(buf);
 }
 
 /* We have this channel open; if the peer has it too it answers with the same. */

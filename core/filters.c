@@ -74,22 +74,17 @@ static void forget_heard(struct heard *h)
 static void say_filter(struct ke_presence *pr, const struct ke_member *m)
 {
 	const struct ke_sieve *s = m->sieve;
-	u32 len = ke_sieve_bytes(s), size = sizeof(u64) + sizeof(u32) + len;
-	u8 *buf = kvmalloc(size, GFP_KERNEL);
-	struct ke_out o = { .buf = buf, .size = size };
+	struct ke_link *l = pr->peer->link;
+	u32 len = ke_sieve_bytes(s);
+	struct ke_out o;
 
-	if (!buf) {
-		ke_link_break(pr->peer->link);
+	if (!ke_link_body(l, &o, sizeof(u64) + sizeof(u32) + len))
 		return;
-	}
 	ke_put_u64(&o, m->id);
 	ke_put_u32(&o, s ? s->len : 0);
 	if (s)
 		ke_put(&o, s->wire, len);
-	WARN_ON_ONCE(o.bad);
-	ke_link_send(pr->peer->link, KECHO_FRAME_FILTER, pr->channel->index, m->filter_version,
-		     buf, o.len);
-	kvfree(buf);
+	ke_link_send_body(l, KECHO_FRAME_FILTER, pr->channel->index, m->filter_version, &o);
 }
 
 void ke_presence_say_filter(struct ke_presence *pr, const struct ke_member *m)

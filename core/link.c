@@ -73,6 +73,21 @@ void ke_link_send(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body,
 	house(l)->kick(l);
 }
 
+bool ke_link_body(struct ke_link *l, struct ke_out *o, u32 size)
+{
+	*o = (struct ke_out){ .buf = kvmalloc(size, GFP_KERNEL), .size = size };
+	if (!o->buf)
+		ke_link_break(l);
+	return o->buf;
+}
+
+void ke_link_send_body(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_out *o)
+{
+	WARN_ON_ONCE(o->bad);
+	ke_link_send(l, type, id, pos, o->buf, o->len);
+	kvfree(o->buf);
+}
+
 static void send_hello(struct ke_link *l)
 {
 	u8 buf[512];

@@ -76,40 +76,24 @@ bool ke_link_pending(const struct ke_link *l);
 void ke_link_send(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len);
 /* The same with the tx lock held. */
 void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len);
+/*
+ * The same of a body that is too long for a stack.
+ * ke_link_body - memory for @size bytes of it; false: there is none, and the link breaks.
+ * ke_link_send_body - what was put into it; frees it.
+ */
+bool ke_link_body(struct ke_link *l, struct ke_out *o, u32 size);
+void ke_link_send_body(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_out *o);
 void ke_link_break(struct ke_link *l);
 
-/* See node.h. */
+/* Something goes out on this link, and changes of attributes could go along: call
+ * ke_link_tell(), which is a control call. */
 static inline bool ke_link_untold(const struct ke_link *l)
 {
 	return READ_ONCE(l->told) != READ_ONCE(l->node->change);
 }
 void ke_link_tell(struct ke_link *l);
 
-/*
- * Passing over what nobody wants at the other end, see pass.c. All with the tx lock of
- * ts->link held, if it flows.
- * ke_tstream_want - from what is appended next on, its sinks want events with one of @bits,
- * and of generations before @from, or with @all any. Before this is called so are all.
- * ke_tstream_name - its source names sinks, and those there are @names, which are its from here
- * on; NULL: not known. Gives what were before, for kvfree().
- * ke_tstream_begin - it begins at @pos.
- * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @head or
- * there; ts->sent: there is nothing to send now. What lies there is pinned or kept by a gate.
- * ke_tstream_lapped - what is next was overwritten, or will be: on from about halfway.
- * ke_tstream_pass - say what was passed over.
- */
-void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from);
-struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names);
-void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
-u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head);
-void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts);
-void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts);
-/* Up to where is it sent, or passed over? */
-static inline u64 ke_tstream_done(const struct ke_tstream *ts)
-{
-	return max(READ_ONCE(ts->sent), READ_ONCE(ts->passed));
-}
-
+/* What has come, of frames that have a file of their own. */
 int ke_meet_in(struct ke_presence *pr, struct ke_in *in);
 int ke_attr_in(struct ke_link *l, u32 index, struct ke_in *in);
 void ke_freeze_in(struct ke_presence *pr, u64 pos);
@@ -117,18 +101,10 @@ void ke_frozen_in(struct ke_presence *pr, u64 pos);
 int ke_drain_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
 int ke_drained_in(struct ke_presence *pr, u64 pos, struct ke_in *in);
 void ke_destroy_in(struct ke_presence *pr);
-/* A node of the channel has gone, which may have told only some of us what it set. */
-void ke_channel_retell(struct ke_channel *ch);
-
-/* Streams, for each other. */
 int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
 int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
 int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
-struct ke_source *ke_source_find(struct ke_node *n, u32 log);
-struct ke_tstream *ke_tstream_find(struct ke_source *s, const struct ke_peer *p);
-/* A gate's position, never believed beyond what is there or back. */
-u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g);
 
 #endif

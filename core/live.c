@@ -25,21 +25,16 @@ static void say(struct ke_link *l, u32 index, u64 member, const struct ke_attrs 
 {
 	bool versions = index && !member;
 	u32 size = sizeof(u64) + (versions ? ke_attrs_versions_len(a) : ke_attrs_live_len(a));
-	u8 *buf = kmalloc(size, GFP_KERNEL);
-	struct ke_out o = { .buf = buf, .size = size };
+	struct ke_out o;
 
-	if (!buf) {
-		ke_link_break(l);
+	if (!ke_link_body(l, &o, size))
 		return;
-	}
 	ke_put_u64(&o, member);
 	if (versions)
 		ke_attrs_put_versions(&o, a, now_ms(l->node));
 	else
 		ke_attrs_put(&o, a, now_ms(l->node));
-	WARN_ON_ONCE(o.bad);
-	ke_link_send(l, KECHO_FRAME_ATTR, index, 0, buf, o.len);
-	kfree(buf);
+	ke_link_send_body(l, KECHO_FRAME_ATTR, index, 0, &o);
 }
 
 void ke_link_say_node(struct ke_link *l)
