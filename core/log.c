@@ -21,30 +21,7 @@
  *    reader some of the oldest records, and spares the writer reading back what
  *    it wrote a lap ago.
  */
-#include "log.h"
-
-static u64 part_of(const struct ke_log *log, u64 pos)
-{
-	return pos >> (ilog2(log->size) - ilog2(KECHO_LOG_MARKS));
-}
-
-static u8 *at(const struct ke_log *log, u64 pos)
-{
-	return log->ring + (pos & (log->size - 1));
-}
-
-static u64 to_ring_end(const struct ke_log *log, u64 pos)
-{
-	return log->size - (pos & (log->size - 1));
-}
-
-/* Readers see all up to @head, whose last event is @seq. See ke_view_now(). */
-static void show_head(struct kecho_log_header *hdr, u64 head, u64 seq)
-{
-	WRITE_ONCE(hdr->seq, cpu_to_le64(seq));
-	smp_store_release(&hdr->head, cpu_to_le64(head));
-	smp_store_release(&hdr->head_seq, cpu_to_le64(seq));
-}
+#include "log_impl.h"
 
 int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u64 size, u64 pos,
 		u64 seq)
@@ -79,7 +56,7 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 	for (i = 0; i < KECHO_LOG_MARKS; i++)
 		WRITE_ONCE(hdr->mark[i], cpu_to_le64(pos));
 	WRITE_ONCE(hdr->tail, cpu_to_le64(pos));
-	show_head(hdr, pos, seq);
+	ke_log_show_head(hdr, pos, seq);
 	return 0;
 }
 
@@ -121,7 +98,7 @@ int ke_log_adopt(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u
 	log->seq = seq;
 	log->record_max = ke_record_max(size);
 	adopt_marks(log);
-	show_head(hdr, head, seq);
+	ke_log_show_head(hdr, head, seq);
 	return 0;
 }
 
@@ -132,72 +109,28 @@ struct ke_view ke_log_view(const struct ke_log *log)
 
 /* ------------------------------------------------------------ marks and tail */
 
-/* A record starts at @pos, the end of what was there until now. */
-static void set_mark(struct ke_log *log, u64 pos)
-{
-	u64 part = part_of(log, pos);
-	u32 i = part % KECHO_LOG_MARKS;
-
-	if (part_of(log, log->mark[i]) == part && log->mark[i] <= pos)
-		return;
-	log->mark[i] = pos;
-	WRITE_ONCE(log->hdr->mark[i], cpu_to_le64(pos));
-}
-
 u64 ke_log_boundary(const struct ke_log *log, u64 pos)
 {
-	u64 part, last = part_of(log, log->end);
+	u64 part, last = ke_log_part(log, log->end);
 
 	if (pos <= log->tail)
 		return log->tail;
-	for (part = part_of(log, pos); part <= last; part++) {
+	for (part = ke_log_part(log, pos); part <= last; part++) {
 		u64 mark = log->mark[part % KECHO_LOG_MARKS];
 
-		if (part_of(log, mark) == part && mark >= pos)
+		if (ke_log_part(log, mark) == part && mark >= pos)
 			return mark;
 	}
 	/* The end of a mirror may lie in a record; its head doesn't. */
 	return pos <= log->head ? log->head : log->end;
 }
 
-/* Nothing before @end - size may be read after this. */
-static void make_room(struct ke_log *log, u64 end)
-{
-	u64 first = end - log->size, tail;
-
-	if (end - log->tail <= log->size)
-		return;
-	tail = ke_log_boundary(log, first);
-	/* Who has read all that is published isn't lapped by what is still reserved. */
-	if (tail > log->head && log->head >= first)
-		tail = log->head;
-	log->tail = tail;
-	WRITE_ONCE(log->hdr->tail, cpu_to_le64(log->tail));
-	smp_wmb();
-}
-
 /* ----------------------------------------------------------- writing records */
-
-static u64 record_word(u32 len, u8 kind, u8 flags, u32 data, u8 type)
-{
-	return len | (u64)kind << 32 | (u64)flags << 40 | (u64)(data / 8) << 48 | (u64)type << 56;
-}
-
-/* Readers that are being lapped may load these words while they are written. */
-static void put_word(u8 *p, u64 word)
-{
-	WRITE_ONCE(*(__le64 *)p, cpu_to_le64(word));
-}
-
-static void put_pad(struct ke_log *log, u64 pos, u64 len)
-{
-	put_word(at(log, pos), record_word(len, KECHO_RECORD_PAD, 0, 0, 0));
-}
 
 /* Where a record of @size bytes starts: here, or after a pad at the ring's start. */
 static u64 place(const struct ke_log *log, u64 size)
 {
-	u64 left = to_ring_end(log, log->end);
+	u64 left = ke_log_to_ring_end(log, log->end);
 
 	return size <= left ? log->end : log->end + left;
 }
@@ -239,7 +172,7 @@ bool ke_log_make_room(struct ke_log *log, u64 size)
 	end = place(log, size) + size;
 	if (laps_reservation(log, end))
 		return false;
-	make_room(log, end);
+	ke_log_free_to(log, end);
 	return log->tail != tail;
 }
 
@@ -255,12 +188,12 @@ static inline int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 		return -EAGAIN;
 	if (laps_reservation(log, start + size))
 		return -ENOBUFS;
-	make_room(log, start + size);
+	ke_log_free_to(log, start + size);
 	if (start != log->end) {
-		set_mark(log, log->end);
-		put_pad(log, log->end, start - log->end);
+		ke_log_set_mark(log, log->end);
+		ke_log_put_pad(log, log->end, start - log->end);
 	}
-	set_mark(log, start);
+	ke_log_set_mark(log, start);
 	log->end = start + size;
 	*pos = start;
 	return 0;
@@ -268,8 +201,8 @@ static inline int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 
 static void put_match(u8 *p, u64 bits, u32 generation)
 {
-	put_word(p, bits);
-	put_word(p + offsetof(struct kecho_record_match, generation), generation);
+	ke_log_put_word(p, bits);
+	ke_log_put_word(p + offsetof(struct kecho_record_match, generation), generation);
 }
 
 static u8 section_flags(const struct ke_event_info *info)
@@ -283,7 +216,7 @@ static u8 section_flags(const struct ke_event_info *info)
 /* Returns the end of the section, where the ids start. */
 static u8 *put_names(u8 *p, const struct ke_event_info *info)
 {
-	put_word(p, info->nto);
+	ke_log_put_word(p, info->nto);
 	p += sizeof(struct kecho_record_to);
 	memcpy(p, info->to, info->nto * sizeof(*info->to));
 	return p;
@@ -293,11 +226,11 @@ static u8 *put_names(u8 *p, const struct ke_event_info *info)
 static u8 *put_sections(u8 *p, const struct ke_event_info *info)
 {
 	if (info->frag_total) {
-		put_word(p, info->frag_offset | (u64)info->frag_total << 32);
+		ke_log_put_word(p, info->frag_offset | (u64)info->frag_total << 32);
 		p += sizeof(struct kecho_record_fragment);
 	}
 	if (info->attrs_len) {
-		put_word(p, info->attrs_len);
+		ke_log_put_word(p, info->attrs_len);
 		memcpy(p + sizeof(struct kecho_record_attrs), info->attrs, info->attrs_len);
 		p += ke_record_align(sizeof(struct kecho_record_attrs) + info->attrs_len);
 	}
@@ -312,17 +245,17 @@ static u8 *put_sections(u8 *p, const struct ke_event_info *info)
 static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_info *info,
 			     u64 size, u32 len, u64 seq)
 {
-	u8 *rec = at(log, pos), *p = rec + sizeof(struct kecho_record);
-	u64 what = record_word(0, KECHO_RECORD_EVENT, 0, sizeof(struct kecho_record), 0);
+	u8 *rec = ke_log_at(log, pos), *p = rec + sizeof(struct kecho_record);
+	u64 what = ke_record_word(0, KECHO_RECORD_EVENT, 0, sizeof(struct kecho_record), 0);
 
 	if (unlikely(size != sizeof(struct kecho_record) + len)) {
-		what = record_word(0, KECHO_RECORD_EVENT, section_flags(info),
-				   put_sections(p, info) - rec, 0);
+		what = ke_record_word(0, KECHO_RECORD_EVENT, section_flags(info),
+				      put_sections(p, info) - rec, 0);
 		p = rec + size - len;
 	}
-	put_word(rec, what | record_word(size, 0, 0, 0, info->type));
-	put_word(rec + 8, seq);
-	put_word(rec + 16, info->time_ns);
+	ke_log_put_word(rec, what | ke_record_word(size, 0, 0, 0, info->type));
+	ke_log_put_word(rec + 8, seq);
+	ke_log_put_word(rec + 16, info->time_ns);
 	return p;
 }
 
@@ -372,7 +305,7 @@ int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len
 	*reservation(log, log->next++) = (struct ke_reservation){
 		.pos = pos,
 		.seq = log->seq,
-		.word = le64_to_cpu(*(__le64 *)at(log, pos)),
+		.word = le64_to_cpu(*(__le64 *)ke_log_at(log, pos)),
 		.state = KE_RESERVED,
 	};
 	return 0;
@@ -395,7 +328,7 @@ int ke_log_judged(struct ke_log *log, u64 cookie, u64 bits, u32 generation)
 
 	if (!r || !(ke_record_word_flags(r->word) & KECHO_RECORD_F_MATCH))
 		return -EINVAL;
-	put_match(at(log, r->pos) + ke_record_word_match(r->word), bits, generation);
+	put_match(ke_log_at(log, r->pos) + ke_record_word_match(r->word), bits, generation);
 	return 0;
 }
 
@@ -413,9 +346,9 @@ int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns)
 	was = ke_record_align(ke_record_word_len(r->word));
 	is = ke_record_align(data + len);
 	if (is < was)
-		put_pad(log, r->pos + is, was - is);
-	put_word(at(log, r->pos), (r->word & ~(u64)U32_MAX) | (data + len));
-	put_word(at(log, r->pos) + 16, time_ns);
+		ke_log_put_pad(log, r->pos + is, was - is);
+	ke_log_put_word(ke_log_at(log, r->pos), (r->word & ~(u64)U32_MAX) | (data + len));
+	ke_log_put_word(ke_log_at(log, r->pos) + 16, time_ns);
 	log->bytes += len;
 	r->state = KE_COMMITTED;
 	ke_log_publish(log);
@@ -425,8 +358,9 @@ int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns)
 /* It keeps its number: a gap in the sequence would read as a loss. */
 static void void_reservation(struct ke_log *log, struct ke_reservation *r)
 {
-	put_word(at(log, r->pos), record_word(ke_record_word_len(r->word), KECHO_RECORD_VOID, 0,
-					      sizeof(struct kecho_record), 0));
+	ke_log_put_word(ke_log_at(log, r->pos),
+			ke_record_word(ke_record_word_len(r->word), KECHO_RECORD_VOID, 0,
+				       sizeof(struct kecho_record), 0));
 	r->state = KE_COMMITTED;
 }
 
@@ -468,132 +402,5 @@ void ke_log_publish(struct ke_log *log)
 	if (head == log->head)
 		return;
 	log->head = head;
-	show_head(log->hdr, head, seq);
-}
-
-/* ---------------------------------------------------------------- the mirror */
-
-void *ke_log_window(struct ke_log *log, u32 len)
-{
-	if (len > to_ring_end(log, log->end) || len > log->size)
-		return NULL;
-	make_room(log, log->end + len);
-	return at(log, log->end);
-}
-
-/* One whole record at log->head, if it is there. 1, 0: not yet, -EPROTO. */
-static int accept_one(struct ke_log *log)
-{
-	u64 have = log->end - log->head, word, len, seq;
-	u8 *rec = at(log, log->head);
-
-	if (have < 8)
-		return 0;
-	word = le64_to_cpu(*(__le64 *)rec);
-	if (!ke_record_check(word, to_ring_end(log, log->head), log->record_max) ||
-	    ke_record_word_kind(word) == KECHO_RECORD_FILTERED)
-		return -EPROTO;
-	len = ke_record_align(ke_record_word_len(word));
-	if (have < len)
-		return 0;
-	if (ke_record_word_kind(word) != KECHO_RECORD_PAD) {
-		seq = le64_to_cpu(*(__le64 *)(rec + 8));
-		if (seq < log->seq || !seq)
-			return -EPROTO;
-		log->seq = seq;
-	}
-	set_mark(log, log->head);
-	log->head += len;
-	return 1;
-}
-
-int ke_log_accept(struct ke_log *log, u32 len)
-{
-	u64 head = log->head;
-	int n;
-
-	log->end += len;
-	do {
-		n = accept_one(log);
-	} while (n > 0);
-
-	if (log->head != head)
-		show_head(log->hdr, log->head, log->seq);
-	return n;
-}
-
-static void put_pads(struct ke_log *log, u64 pos)
-{
-	while (log->end < pos) {
-		u64 len = min(pos - log->end, to_ring_end(log, log->end));
-
-		make_room(log, log->end + len);
-		set_mark(log, log->end);
-		put_pad(log, log->end, len);
-		log->end += len;
-	}
-}
-
-int ke_log_skip(struct ke_log *log, u64 pos)
-{
-	if (pos < log->head || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
-		return -EPROTO;
-
-	log->end = log->head;	/* part of a record, perhaps: its rest won't come */
-	if (pos - log->head >= log->size) {
-		log->tail = log->head = log->end = pos;
-		WRITE_ONCE(log->hdr->tail, cpu_to_le64(pos));
-		smp_wmb();
-		set_mark(log, pos);
-		smp_store_release(&log->hdr->head, cpu_to_le64(pos));
-		return 0;
-	}
-	put_pads(log, pos);
-	log->head = log->end;
-	smp_store_release(&log->hdr->head, cpu_to_le64(log->head));
-	return 0;
-}
-
-/* Where the record goes that says so; after a pad, perhaps. */
-static u64 filtered_at(const struct ke_log *log)
-{
-	u64 left = to_ring_end(log, log->head);
-
-	return sizeof(struct kecho_record) <= left ? log->head : log->head + left;
-}
-
-static void put_filtered(struct ke_log *log, u64 before, u64 seq)
-{
-	u8 *rec = at(log, log->end);
-	u32 len = sizeof(struct kecho_record);
-
-	make_room(log, log->end + len);
-	set_mark(log, log->end);
-	put_word(rec, record_word(len, KECHO_RECORD_FILTERED, 0, 0, 0));
-	put_word(rec + 8, seq);
-	put_word(rec + 16, before);
-	log->end += len;
-}
-
-int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq)
-{
-	u64 start = filtered_at(log);
-
-	if (pos < start + sizeof(struct kecho_record) || pos > KE_POSITION_MAX ||
-	    pos - log->head > log->size / 2 || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
-		return -EPROTO;
-	if (before < log->seq || seq < before || !seq)
-		return -EPROTO;
-
-	/* Who is lapped by nothing else has lost nothing: a record tells of all in a row. */
-	if (before > log->seq || !log->pass_end || log->pass_end != log->head)
-		log->pass_before = before;
-	log->end = log->head;	/* as above */
-	put_pads(log, start);
-	put_filtered(log, log->pass_before, seq);
-	put_pads(log, pos);
-	log->head = log->pass_end = log->end;
-	log->seq = seq;
-	show_head(log->hdr, log->head, seq);
-	return 0;
+	ke_log_show_head(log->hdr, head, seq);
 }

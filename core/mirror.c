@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The mirror of a log: what its source's node has sent of it, at the same positions. Its
+ * bytes come in any pieces; readers see the records that are whole. Where nothing comes, as
+ * it was overwritten there or is for nobody here, lie pads, and what says why.
+ */
+#include "log_impl.h"
+
+void *ke_log_window(struct ke_log *log, u32 len)
+{
+	if (len > ke_log_to_ring_end(log, log->end) || len > log->size)
+		return NULL;
+	ke_log_free_to(log, log->end + len);
+	return ke_log_at(log, log->end);
+}
+
+/* One whole record at log->head, if it is there. 1, 0: not yet, -EPROTO. */
+static int accept_one(struct ke_log *log)
+{
+	u64 have = log->end - log->head, word, len, seq;
+	u8 *rec = ke_log_at(log, log->head);
+
+	if (have < 8)
+		return 0;
+	word = le64_to_cpu(*(__le64 *)rec);
+	if (!ke_record_check(word, ke_log_to_ring_end(log, log->head), log->record_max) ||
+	    ke_record_word_kind(word) == KECHO_RECORD_FILTERED)
+		return -EPROTO;
+	len = ke_record_align(ke_record_word_len(word));
+	if (have < len)
+		return 0;
+	if (ke_record_word_kind(word) != KECHO_RECORD_PAD) {
+		seq = le64_to_cpu(*(__le64 *)(rec + 8));
+		if (seq < log->seq || !seq)
+			return -EPROTO;
+		log->seq = seq;
+	}
+	ke_log_set_mark(log, log->head);
+	log->head += len;
+	return 1;
+}
+
+int ke_log_accept(struct ke_log *log, u32 len)
+{
+	u64 head = log->head;
+	int n;
+
+	log->end += len;
+	do {
+		n = accept_one(log);
+	} while (n > 0);
+
+	if (log->head != head)
+		ke_log_show_head(log->hdr, log->head, log->seq);
+	return n;
+}
+
+static void put_pads(struct ke_log *log, u64 pos)
+{
+	while (log->end < pos) {
+		u64 len = min(pos - log->end, ke_log_to_ring_end(log, log->end));
+
+		ke_log_free_to(log, log->end + len);
+		ke_log_set_mark(log, log->end);
+		ke_log_put_pad(log, log->end, len);
+		log->end += len;
+	}
+}
+
+int ke_log_skip(struct ke_log *log, u64 pos)
+{
+	if (pos < log->head || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+		return -EPROTO;
+
+	log->end = log->head;	/* part of a record, perhaps: its rest won't come */
+	if (pos - log->head >= log->size) {
+		log->tail = log->head = log->end = pos;
+		WRITE_ONCE(log->hdr->tail, cpu_to_le64(pos));
+		smp_wmb();
+		ke_log_set_mark(log, pos);
+		smp_store_release(&log->hdr->head, cpu_to_le64(pos));
+		return 0;
+	}
+	put_pads(log, pos);
+	log->head = log->end;
+	smp_store_release(&log->hdr->head, cpu_to_le64(log->head));
+	return 0;
+}
+
+/* Where the record goes that says so; after a pad, perhaps. */
+static u64 filtered_at(const struct ke_log *log)
+{
+	u64 left = ke_log_to_ring_end(log, log->head);
+
+	return sizeof(struct kecho_record) <= left ? log->head : log->head + left;
+}
+
+static void put_filtered(struct ke_log *log, u64 before, u64 seq)
+{
+	u8 *rec = ke_log_at(log, log->end);
+	u32 len = sizeof(struct kecho_record);
+
+	ke_log_free_to(log, log->end + len);
+	ke_log_set_mark(log, log->end);
+	ke_log_put_word(rec, ke_record_word(len, KECHO_RECORD_FILTERED, 0, 0, 0));
+	ke_log_put_word(rec + 8, seq);
+	ke_log_put_word(rec + 16, before);
+	log->end += len;
+}
+
+int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq)
+{
+	u64 start = filtered_at(log);
+
+	if (pos < start + sizeof(struct kecho_record) || pos > KE_POSITION_MAX ||
+	    pos - log->head > log->size / 2 || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+		return -EPROTO;
+	if (before < log->seq || seq < before || !seq)
+		return -EPROTO;
+
+	/* Who is lapped by nothing else has lost nothing: a record tells of all in a row. */
+	if (before > log->seq || !log->pass_end || log->pass_end != log->head)
+		log->pass_before = before;
+	log->end = log->head;	/* as above */
+	put_pads(log, start);
+	put_filtered(log, log->pass_before, seq);
+	put_pads(log, pos);
+	log->head = log->pass_end = log->end;
+	log->seq = seq;
+	ke_log_show_head(log->hdr, log->head, seq);
+	return 0;
+}
