@@ -272,16 +272,16 @@ BOTH(passed)
 	must(p, "memory");
 	m = &p->f->log;
 	ke_reader_judged(&p->r, 1, 0, 1, 1);
-	is_eq(ke_log_pass(m, 1000, 0, 9), 0, "passed over");
-	is_eq(log_word(p->f, 0), word_of(24, KECHO_RECORD_FILTERED, 0, 0, 0), "it says so");
-	is_eq(log_word(p->f, 24), word_of(976, KECHO_RECORD_PAD, 0, 0, 0), "and no more");
+	is_eq(ke_log_pass(m, 1000, 0, 9, 0), 0, "passed over");
+	is_eq(log_word(p->f, 0), word_of(32, KECHO_RECORD_FILTERED, 0, 0, 0), "it says so");
+	is_eq(log_word(p->f, 32), word_of(968, KECHO_RECORD_PAD, 0, 0, 0), "and no more");
 	is_eq(view_head(p->f), 1000, "head");
 	is_eq(view_seq(p->f), 9, "its number");
 	leaves_out(p, 9);
-	is_eq(ke_log_pass(m, 1024, 9, 9), 0, "of further pieces");
+	is_eq(ke_log_pass(m, 1032, 9, 9, 0), 0, "of further pieces");
 	leaves_out(p, 0);
 	is_eq(ke_log_skip(m, 1048), 0, "these are lost");
-	is_eq(ke_log_pass(m, 2000, 12, 20), 0, "these are not");
+	is_eq(ke_log_pass(m, 2000, 12, 20, 0), 0, "these are not");
 	gets_lost(p, 10, 12);
 	leaves_out(p, 8);
 	is_eq(ke_log_skip(m, 3000), 0, "it was passed over alone");
@@ -295,7 +295,7 @@ BOTH(not_counted)
 	struct pair *p = pair_new(SIZE, in_place);
 
 	must(p, "memory");
-	is_eq(ke_log_pass(&p->f->log, 64, 0, 9), 0, "passed over");
+	is_eq(ke_log_pass(&p->f->log, 64, 0, 9, 0), 0, "passed over");
 	leaves_out(p, 0);
 	is_eq(p->r.seq, 9, "it goes on behind them");
 	pair_free(p);
@@ -316,7 +316,7 @@ BOTH(pass_lapped)
 	p->r.copy = p->copy;
 	must(p->copy, "memory");
 	for (i = 1; i <= n; i++)
-		is_eq(ke_log_pass(m, i * 1000, 10 * i - 5, 10 * i), 0, "some lost, some passed");
+		is_eq(ke_log_pass(m, i * 1000, 10 * i - 5, 10 * i, 0), 0, "some lost, some passed");
 	while (ke_reader_next(&p->r, &p->item) > 0)
 		is_eq(p->item.kind, KE_ITEM_LOST, "a loss");
 	is_eq(p->r.seq, 10 * n, "to the last");
@@ -337,10 +337,11 @@ BOTH(pass_row)
 	p->copy = p->copy ?: kvzalloc(ke_record_max(SIZE), GFP_KERNEL);
 	p->r.copy = p->copy;
 	must(p->copy, "memory");
-	is_eq(ke_log_pass(&p->f->log, 504, 3, 7), 0, "3 lost");
+	is_eq(ke_log_pass(&p->f->log, 504, 3, 7, 0), 0, "3 lost");
 	gets_lost(p, 1, 3);
 	for (i = 1; i <= n; i++)
-		is_eq(ke_log_pass(&p->f->log, 504 + i * 1000, 10 * i - 3, 10 * i + 7), 0, "more");
+		is_eq(ke_log_pass(&p->f->log, 504 + i * 1000, 10 * i - 3, 10 * i + 7, 0), 0,
+		      "more");
 	leaves_out(p, 10 * n + 4);
 	is_eq(p->r.lost, 3, "no more");
 	pair_free(p);
@@ -354,13 +355,13 @@ TEST(pass_ring)
 	for (left = 8; left <= 128; left += 8)
 		for (by = 8; by <= 160; by += 8) {
 			struct log_fix *f = fix_new(SIZE, SIZE - left, 0);
-			u64 pads = left < REC ? left : 0, seq, last = 0, head;
+			u64 pads = left < REC + 8 ? left : 0, seq, last = 0, head;
 			struct ke_view v;
-			bool good = by >= pads + REC;
+			bool good = by >= pads + REC + 8;
 
 			must(f, "memory");
 			v = ke_log_view(&f->log);
-			is_eq(ke_log_pass(&f->log, SIZE - left + by, 0, 3), good ? 0 : -EPROTO,
+			is_eq(ke_log_pass(&f->log, SIZE - left + by, 0, 3, 0), good ? 0 : -EPROTO,
 			      "%llu of %llu", by, left);
 			log_sound(f, f->log.head);
 			is_eq(ke_log_retained(&f->log, 2, &seq), SIZE - left + (good ? pads : 0),
@@ -377,21 +378,24 @@ TEST(pass_ring)
 TEST(pass_refused)
 {
 	static const struct {
-		u64 pos, before, seq;
+		u64 pos, before, seq, expired;
 		int err;
 	} cases[] = {
-		{ 88, 4, 5, -EPROTO },		/* numbers that go back */
-		{ 88, 5, 4, -EPROTO },
-		{ 88, 7, 6, -EPROTO },
-		{ 80, 5, 6, -EPROTO },		/* no room for a record */
-		{ 64, 5, 6, -EPROTO },
-		{ 0, 5, 6, -EPROTO },
-		{ 90, 5, 6, -EPROTO },
-		{ 64 + KE_LOG_SIZE_MIN / 2 + 8, 5, 6, -EPROTO },
-		{ U64_MAX & ~7ULL, 5, 6, -EPROTO },
-		{ 64 + KE_LOG_SIZE_MIN / 2, 5, 6, 0 },
-		{ 88, 5, 5, 0 },
-		{ 88, 5, U64_MAX, 0 },
+		{ 96, 4, 5, 0, -EPROTO },	/* numbers that go back */
+		{ 96, 5, 4, 0, -EPROTO },
+		{ 96, 7, 6, 0, -EPROTO },
+		{ 96, 5, 6, 2, -EPROTO },	/* more than there were */
+		{ 96, 5, 5, 1, -EPROTO },
+		{ 96, 5, 6, U64_MAX, -EPROTO },
+		{ 88, 5, 6, 0, -EPROTO },	/* no room for a record */
+		{ 64, 5, 6, 0, -EPROTO },
+		{ 0, 5, 6, 0, -EPROTO },
+		{ 98, 5, 6, 0, -EPROTO },
+		{ 64 + KE_LOG_SIZE_MIN / 2 + 8, 5, 6, 0, -EPROTO },
+		{ U64_MAX & ~7ULL, 5, 6, 0, -EPROTO },
+		{ 64 + KE_LOG_SIZE_MIN / 2, 5, 6, 1, 0 },
+		{ 96, 5, 5, 0, 0 },
+		{ 96, 5, U64_MAX, 9, 0 },
 	};
 	u32 i;
 
@@ -399,8 +403,8 @@ TEST(pass_refused)
 		struct log_fix *f = fix_new(SIZE, 64, 5);
 
 		must(f, "memory");
-		is_eq(ke_log_pass(&f->log, cases[i].pos, cases[i].before, cases[i].seq),
-		      cases[i].err, "case %u", i);
+		is_eq(ke_log_pass(&f->log, cases[i].pos, cases[i].before, cases[i].seq,
+				  cases[i].expired), cases[i].err, "case %u", i);
 		is_eq(view_head(f), cases[i].err ? 64 : cases[i].pos, "case %u: head", i);
 		fix_free(f);
 	}
@@ -415,10 +419,10 @@ TEST(pass_half)
 	must(f, "memory");
 	memcpy(ke_log_window(&f->log, 8), &word, 8);
 	is_eq(ke_log_accept(&f->log, 8), 0, "half a record");
-	is_eq(ke_log_pass(&f->log, 64, 0, 2), 0, "passed over");
+	is_eq(ke_log_pass(&f->log, 64, 0, 2, 0), 0, "passed over");
 	is_eq(f->log.end, 64, "the half is gone");
 	ok(log_sound(f, 64), "sound");
-	word = cpu_to_le64(word_of(24, KECHO_RECORD_FILTERED, 0, 0, 0));
+	word = cpu_to_le64(word_of(32, KECHO_RECORD_FILTERED, 0, 0, 0));
 	memcpy(ke_log_window(&f->log, 8), &word, 8);
 	is_eq(ke_log_accept(&f->log, 8), -EPROTO, "that is not for others to say");
 	fix_free(f);
@@ -432,11 +436,11 @@ TEST(pass_adopted)
 
 	must(f, "memory");
 	ring = f->log.ring;
-	is_eq(ke_log_pass(&f->log, 640, 0, 12), 0, "passed over");
+	is_eq(ke_log_pass(&f->log, 640, 0, 12, 0), 0, "passed over");
 	is_eq(ke_log_adopt(&f->log, f->hdr, ring, SIZE), 0, "adopted");
 	is_eq(f->log.head, 640, "head");
 	is_eq(f->log.seq, 12, "its number");
-	is_eq(ke_log_pass(&f->log, 1280, 12, 13), 0, "it goes on");
+	is_eq(ke_log_pass(&f->log, 1280, 12, 13, 0), 0, "it goes on");
 	ok(log_sound(f, 1280), "sound");
 	fix_free(f);
 }
@@ -444,25 +448,27 @@ TEST(pass_adopted)
 BOTH(hostile_words)
 {
 	static const struct {
-		u64 len, flags, seq, before;
+		u64 len, flags, seq, before, expired;
 		int n;
 	} cases[] = {
-		{ 24, 0, 5, 0, 0 }, { 24, 0, 0, 0, 0 }, { 24, 0, U64_MAX, 0, 0 },
-		{ 24, 0, 5, 5, 1 }, { 24, 0, 5, 6, -EPROTO }, { 24, 0, 0, 1, -EPROTO },
-		{ 24, 4, 5, 0, -EPROTO }, { 16, 0, 5, 0, -EPROTO }, { 32, 0, 5, 0, -EPROTO },
-		{ 0, 0, 5, 0, -EPROTO }, { U32_MAX, 0, 5, 0, -EPROTO },
+		{ 32, 0, 5, 0, 0, 0 }, { 32, 0, 0, 0, 0, 0 }, { 32, 0, U64_MAX, 0, 0, 0 },
+		{ 32, 0, 5, 5, 0, 1 }, { 32, 0, 5, 6, 0, -EPROTO }, { 32, 0, 0, 1, 0, -EPROTO },
+		{ 32, 0, 5, 0, 5, 0 }, { 32, 0, 5, 0, 6, -EPROTO }, { 32, 0, 5, 5, 1, -EPROTO },
+		{ 32, 0, 5, 0, U64_MAX, -EPROTO }, { 32, 4, 5, 0, 0, -EPROTO },
+		{ 24, 0, 5, 0, 0, -EPROTO }, { 40, 0, 5, 0, 0, -EPROTO },
+		{ 0, 0, 5, 0, 0, -EPROTO }, { U32_MAX, 0, 5, 0, 0, -EPROTO },
 	};
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(cases); i++) {
 		struct pair *p = pair_new(SIZE, in_place);
-		u64 words[3] = {
+		u64 words[4] = {
 			word_of(cases[i].len, KECHO_RECORD_FILTERED, cases[i].flags, 0, 0),
-			cases[i].seq, cases[i].before,
+			cases[i].seq, cases[i].before, cases[i].expired,
 		};
 
 		must(p, "memory");
-		hostile(p, words, 3, 24);
+		hostile(p, words, 4, 32);
 		is_eq(next(p), cases[i].n, "case %u", i);
 		pair_free(p);
 	}

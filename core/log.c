@@ -31,6 +31,8 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 	BUILD_BUG_ON(sizeof(struct kecho_record) != 24);
 	BUILD_BUG_ON(sizeof(struct kecho_record_match) != 16);
 	BUILD_BUG_ON(sizeof(struct kecho_record_to) != 8);
+	BUILD_BUG_ON(sizeof(struct kecho_record_life) != 8);
+	BUILD_BUG_ON(sizeof(struct kecho_record_filtered) != 8);
 	BUILD_BUG_ON(sizeof(struct kecho_log_header) > KECHO_LOG_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_frame) != KECHO_FRAME_HEADER_SIZE);
 	BUILD_BUG_ON(sizeof(struct kecho_doorbell) != 64);
@@ -45,6 +47,7 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 	log->ring = ring;
 	log->size = size;
 	log->head = log->end = log->tail = pos;
+	log->lives = KE_NO_LIMIT;
 	log->seq = seq;
 	log->record_max = ke_record_max(size);
 	for (i = 0; i < KECHO_LOG_MARKS; i++)
@@ -95,6 +98,7 @@ int ke_log_adopt(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u
 	log->size = size;
 	log->tail = tail;
 	log->head = log->end = head;
+	log->lives = tail;	/* nobody knows */
 	log->seq = seq;
 	log->record_max = ke_record_max(size);
 	adopt_marks(log);
@@ -210,19 +214,11 @@ static u8 section_flags(const struct ke_event_info *info)
 	return (info->frag_total ? KECHO_RECORD_F_FRAGMENT : 0) |
 	       (info->attrs_len ? KECHO_RECORD_F_ATTRS : 0) |
 	       (info->judged ? KECHO_RECORD_F_MATCH : 0) |
-	       (info->named ? KECHO_RECORD_F_TO : 0);
+	       (info->named ? KECHO_RECORD_F_TO : 0) |
+	       (info->deadline_ns ? KECHO_RECORD_F_LIFE : 0);
 }
 
-/* Returns the end of the section, where the ids start. */
-static u8 *put_names(u8 *p, const struct ke_event_info *info)
-{
-	ke_log_put_word(p, info->nto);
-	p += sizeof(struct kecho_record_to);
-	memcpy(p, info->to, info->nto * sizeof(*info->to));
-	return p;
-}
-
-/* Writes the sections of a record at @p; returns their end. */
+/* Writes the sections of a record at @p; returns their end, where the ids start. */
 static u8 *put_sections(u8 *p, const struct ke_event_info *info)
 {
 	if (info->frag_total) {
@@ -238,7 +234,24 @@ static u8 *put_sections(u8 *p, const struct ke_event_info *info)
 		put_match(p, info->bits, info->generation);
 		p += sizeof(struct kecho_record_match);
 	}
-	return info->named ? put_names(p, info) : p;
+	if (info->named) {
+		ke_log_put_word(p, info->nto);
+		p += sizeof(struct kecho_record_to);
+	}
+	if (info->deadline_ns) {
+		ke_log_put_word(p, info->deadline_ns);
+		p += sizeof(struct kecho_record_life);
+	}
+	if (info->named)
+		memcpy(p, info->to, info->nto * sizeof(*info->to));
+	return p;
+}
+
+/* Who sends the log looks at deadlines from the first one on. */
+static void note_life(struct ke_log *log, u64 pos)
+{
+	if (log->lives == KE_NO_LIMIT)
+		WRITE_ONCE(log->lives, pos);
 }
 
 /* Writes all of a record of @size bytes but its payload; returns where that goes. */
@@ -252,6 +265,8 @@ static inline u8 *put_header(struct ke_log *log, u64 pos, const struct ke_event_
 		what = ke_record_word(0, KECHO_RECORD_EVENT, section_flags(info),
 				      put_sections(p, info) - rec, 0);
 		p = rec + size - len;
+		if (info->deadline_ns)
+			note_life(log, pos);
 	}
 	ke_log_put_word(rec, what | ke_record_word(size, 0, 0, 0, info->type));
 	ke_log_put_word(rec + 8, seq);
@@ -329,6 +344,16 @@ int ke_log_judged(struct ke_log *log, u64 cookie, u64 bits, u32 generation)
 	if (!r || !(ke_record_word_flags(r->word) & KECHO_RECORD_F_MATCH))
 		return -EINVAL;
 	put_match(ke_log_at(log, r->pos) + ke_record_word_match(r->word), bits, generation);
+	return 0;
+}
+
+int ke_log_expires(struct ke_log *log, u64 cookie, u64 deadline_ns)
+{
+	struct ke_reservation *r = find_reservation(log, cookie);
+
+	if (!r || !ke_record_word_lives(r->word))
+		return -EINVAL;
+	ke_log_put_word(ke_log_at(log, r->pos) + ke_record_word_life(r->word), deadline_ns);
 	return 0;
 }
 

@@ -38,7 +38,10 @@ struct ke_log {
 	u64 seq;		/* the last that was given to an event */
 	u64 mark[KECHO_LOG_MARKS];
 	u64 bytes;		/* of payload, ever */
-	u64 pass_end, pass_before;	/* a mirror: what was passed over last, and before it */
+	/* A mirror: what was passed over last ends here, began behind this event, and so many
+	 * of it had expired. */
+	u64 pass_end, pass_before, pass_expired;
+	u64 lives;		/* where the first record with a deadline is; KE_NO_LIMIT: none */
 	u32 record_max;
 	/* A ring of the oldest open reservation and all that came after it. */
 	u32 first, next;
@@ -48,6 +51,7 @@ struct ke_log {
 /* What an event's record says beside its payload. */
 struct ke_event_info {
 	u64 time_ns;
+	u64 deadline_ns;	/* 0: none */
 	u8 type;
 	bool judged : 1;	/* by the sinks' filters: @bits of their set @generation */
 	bool named : 1;		/* it is for the @nto sinks @to only, by their ids, ascending */
@@ -90,6 +94,8 @@ static inline u64 ke_record_size(const struct ke_event_info *info, u64 len)
 		size += info->judged ? sizeof(struct kecho_record_match) : 0;
 		size += info->named ? ke_record_names_size(info->nto) : 0;
 	}
+	if (unlikely(info->deadline_ns))
+		size += sizeof(struct kecho_record_life);
 	return size;
 }
 
@@ -153,10 +159,12 @@ bool ke_log_make_room(struct ke_log *log, u64 size);
  * ke_log_reserve - the same in two steps: the payload is written by the caller
  * between this and ke_log_commit() or ke_log_abort(), which publish. It is for all sinks.
  * ke_log_judged - one that was made so is judged, before its commit. -EINVAL: it was not.
+ * ke_log_expires - the same of one that was made with a deadline: it is another.
  */
 int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len, u64 limit,
 		   void **data, u64 *cookie);
 int ke_log_judged(struct ke_log *log, u64 cookie, u64 bits, u32 generation);
+int ke_log_expires(struct ke_log *log, u64 cookie, u64 deadline_ns);
 int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns);
 int ke_log_abort(struct ke_log *log, u64 cookie);
 /* ke_log_abort_all - all that are open: nobody will commit them. */
@@ -174,12 +182,16 @@ void ke_log_publish(struct ke_log *log);
  * now. -EPROTO: they are no records, or their sequence goes back.
  * ke_log_skip - nothing comes from log->head to @pos, a record boundary.
  * ke_log_pass - the same, as nobody here wants it: the events behind @before, the last up to
- * @seq. -EPROTO: it is no such place, too far away, or these numbers go back.
+ * @seq, of which @expired had expired. -EPROTO: it is no such place, too far away, or these
+ * numbers go back.
+ * ke_log_passed - a reader that begins at the head: how many of what was passed over in a row
+ * right before it had expired.
  */
 void *ke_log_window(struct ke_log *log, u32 len);
 int ke_log_accept(struct ke_log *log, u32 len);
 int ke_log_skip(struct ke_log *log, u64 pos);
-int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq);
+int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq, u64 expired);
+u64 ke_log_passed(const struct ke_log *log);
 
 /* ke_log_boundary - the first record boundary that is known at or after @pos, else
  * the end of the log. */
@@ -250,17 +262,44 @@ static inline bool ke_record_word_names(u64 word)
 	return ke_record_word_flags(word) & KECHO_RECORD_F_TO;
 }
 
-/* Where a record that was judged says so. */
+/* Does it have a deadline? */
+static inline bool ke_record_word_lives(u64 word)
+{
+	return ke_record_word_flags(word) & KECHO_RECORD_F_LIFE;
+}
+
+/* Where the last sections are, if they are there: its deadline, */
+static inline u32 ke_record_word_life(u64 word)
+{
+	return ke_record_word_data(word) -
+	       (ke_record_word_lives(word) ? sizeof(struct kecho_record_life) : 0);
+}
+
+/* before that how many sinks it is for, */
+static inline u32 ke_record_word_to(u64 word)
+{
+	return ke_record_word_life(word) -
+	       (ke_record_word_names(word) ? sizeof(struct kecho_record_to) : 0);
+}
+
+/* and before that how it was judged. */
 static inline u32 ke_record_word_match(u64 word)
 {
-	return ke_record_word_data(word) - sizeof(struct kecho_record_match) -
-	       (ke_record_word_names(word) ? sizeof(struct kecho_record_to) : 0);
+	return ke_record_word_to(word) - sizeof(struct kecho_record_match);
+}
+
+/* The deadline of the record @rec, which is good as one; 0: none. */
+static inline u64 ke_record_deadline(const u8 *rec, u64 word)
+{
+	const u8 *life = rec + ke_record_word_life(word);
+
+	return ke_record_word_lives(word) ? le64_to_cpu(READ_ONCE(*(const __le64 *)life)) : 0;
 }
 
 /* How many sinks the record @rec, which is good as one, names. */
 static inline u32 ke_record_nto(const u8 *rec, u64 word)
 {
-	const u8 *to = rec + ke_record_word_data(word) - sizeof(struct kecho_record_to);
+	const u8 *to = rec + ke_record_word_to(word);
 
 	return ke_record_word_names(word) ? (u16)le64_to_cpu(READ_ONCE(*(const __le64 *)to)) : 0;
 }

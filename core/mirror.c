@@ -35,6 +35,9 @@ static int accept_one(struct ke_log *log)
 			return -EPROTO;
 		log->seq = seq;
 	}
+	if (ke_record_word_kind(word) == KECHO_RECORD_EVENT && ke_record_word_lives(word) &&
+	    log->lives == KE_NO_LIMIT)
+		WRITE_ONCE(log->lives, log->head);
 	ke_log_set_mark(log, log->head);
 	log->head += len;
 	return 1;
@@ -87,43 +90,66 @@ int ke_log_skip(struct ke_log *log, u64 pos)
 	return 0;
 }
 
-/* Where the record goes that says so; after a pad, perhaps. */
+/* Bytes of the record that says what was passed over. */
+enum { FILTERED_LEN = sizeof(struct kecho_record) + sizeof(struct kecho_record_filtered) };
+
+/* Where it goes; after a pad, perhaps. */
 static u64 filtered_at(const struct ke_log *log)
 {
 	u64 left = ke_log_to_ring_end(log, log->head);
 
-	return sizeof(struct kecho_record) <= left ? log->head : log->head + left;
+	return FILTERED_LEN <= left ? log->head : log->head + left;
 }
 
-static void put_filtered(struct ke_log *log, u64 before, u64 seq)
+static void put_filtered(struct ke_log *log, u64 seq)
 {
 	u8 *rec = ke_log_at(log, log->end);
-	u32 len = sizeof(struct kecho_record);
+	u32 len = FILTERED_LEN;
 
 	ke_log_free_to(log, log->end + len);
 	ke_log_set_mark(log, log->end);
 	ke_log_put_word(rec, ke_record_word(len, KECHO_RECORD_FILTERED, 0, 0, 0));
 	ke_log_put_word(rec + 8, seq);
-	ke_log_put_word(rec + 16, before);
+	ke_log_put_word(rec + 16, log->pass_before);
+	ke_log_put_word(rec + sizeof(struct kecho_record), log->pass_expired);
 	log->end += len;
 }
 
-int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq)
+/* Is the head right behind what was passed over? */
+static bool is_passed(const struct ke_log *log)
+{
+	return log->pass_end && log->pass_end == log->head;
+}
+
+u64 ke_log_passed(const struct ke_log *log)
+{
+	return is_passed(log) ? log->pass_expired : 0;
+}
+
+/* Who is lapped by nothing else has lost nothing: a record tells of all in a row. */
+static void count_passed(struct ke_log *log, u64 before, u64 expired)
+{
+	if (before > log->seq || !is_passed(log)) {
+		log->pass_before = before;
+		log->pass_expired = 0;
+	}
+	log->pass_expired += expired;
+}
+
+int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq, u64 expired)
 {
 	u64 start = filtered_at(log);
 
-	if (pos < start + sizeof(struct kecho_record) || pos > KE_POSITION_MAX ||
+	if (pos < start + FILTERED_LEN || pos > KE_POSITION_MAX ||
 	    pos - log->head > log->size / 2 || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
-	if (before < log->seq || seq < before || !seq)
+	if (before < log->seq || seq < before || !seq || expired > seq - before)
 		return -EPROTO;
 
-	/* Who is lapped by nothing else has lost nothing: a record tells of all in a row. */
-	if (before > log->seq || !log->pass_end || log->pass_end != log->head)
-		log->pass_before = before;
+	count_passed(log, before, expired);
 	log->end = log->head;	/* as above */
 	put_pads(log, start);
-	put_filtered(log, log->pass_before, seq);
+	put_filtered(log, seq);
 	put_pads(log, pos);
 	log->head = log->pass_end = log->end;
 	log->seq = seq;

@@ -181,7 +181,7 @@ TEST(bad_words)
 		word_of(most + 1, KECHO_RECORD_EVENT, 0, 3, 0),
 		word_of(U32_MAX, KECHO_RECORD_EVENT, 0, 3, 0),
 		word_of(64, 0, 0, 3, 0),
-		word_of(24, KECHO_RECORD_FILTERED, 0, 0, 0),	/* a mirror's own word */
+		word_of(32, KECHO_RECORD_FILTERED, 0, 0, 0),	/* a mirror's own word */
 		word_of(64, 5, 0, 3, 0),
 		word_of(64, 255, 0, 3, 0),
 	};

@@ -211,6 +211,7 @@ static int first_piece(struct ke_reader *r, const struct ke_item *item, u32 tota
 		return -ENOBUFS;
 	r->big_seq = item->seq;
 	r->big_time_ns = item->time_ns;
+	r->big_deadline_ns = item->deadline_ns;
 	r->big_type = item->type;
 	r->big_judged = item->judged;
 	r->big_attrs_len = item->attrs_len;
@@ -223,7 +224,7 @@ static void whole_big(struct ke_reader *r, struct ke_item *item)
 {
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = r->big_seq, .time_ns = r->big_time_ns,
-		.type = r->big_type, .judged = r->big_judged,
+		.deadline_ns = r->big_deadline_ns, .type = r->big_type, .judged = r->big_judged,
 		.data = r->big, .len = r->big_total,
 		.attrs = r->big_attrs_len ? r->big_attrs : NULL, .attrs_len = r->big_attrs_len,
 	};
@@ -274,17 +275,25 @@ static int parse_old(struct ke_reader *r, const u8 *rec, u64 word, u64 seq)
 	return 0;
 }
 
-/* Events that nobody on this host wants; those before them may be lost. */
+/* Events that nobody on this host wants, or that had expired; those before them may be lost. */
 static int parse_filtered(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *item)
 {
-	u64 seq = load(rec + 8), before = load(rec + 16);
+	u64 seq = load(rec + 8), before = load(rec + 16), all = load(rec + 24), expired;
 
-	if (seq < r->seq || before > seq)
+	if (seq < r->seq || before > seq || all > seq - before)
 		return -EPROTO;
 	if (before > r->seq)
 		return say_lost(r, before, item);
+	/* It may tell again what was read already of this row. */
+	if (before == r->seq)
+		r->passed = 0;
+	expired = all - r->passed;
+	if (all < r->passed || expired > seq - r->seq)
+		return -EPROTO;
 	if (r->nverdicts || r->sink)
-		r->filtered += seq - r->seq;
+		r->filtered += seq - r->seq - expired;
+	r->expired += expired;
+	r->passed = all;
 	r->seq = seq;
 	r->big_seq = 0;
 	advance(r, word);
@@ -338,6 +347,7 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 		return leave_out(r, word, seq);
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
+		.deadline_ns = ke_record_deadline(rec, word),
 		.type = ke_record_word_type(word), .judged = v == OURS,
 		.data = rec + data, .len = len - data,
 	};
@@ -422,7 +432,7 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 	len = ke_record_word_len(word);
 	seq = load(rec + 8);
 	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT ||
-	    ke_record_word_flags(word) & ~KECHO_RECORD_F_MATCH ||
+	    ke_record_word_flags(word) & ~(KECHO_RECORD_F_MATCH | KECHO_RECORD_F_LIFE) ||
 	    !ke_record_check(word, room, ke_record_max(r->view.size)) || !seq ||
 	    seq != r->seq + 1)
 		return false;
@@ -431,6 +441,7 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 		return false;
 	*item = (struct ke_item){
 		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
+		.deadline_ns = ke_record_deadline(rec, word),
 		.type = ke_record_word_type(word), .judged = v == OURS,
 		.data = rec + ke_record_word_data(word), .len = len - ke_record_word_data(word),
 	};

@@ -22,6 +22,7 @@ struct ke_item {
 	u64 seq;
 	u64 last;
 	u64 time_ns;
+	u64 deadline_ns;	/* by the clock that the log's header names; 0: none */
 	const void *data;	/* in the log or in the reader's memory, until the next call */
 	const void *attrs;
 };
@@ -41,6 +42,8 @@ struct ke_reader {
 	u64 seq;		/* of the last event that was delivered or said to be lost */
 	u64 lost;		/* events said to be lost, ever */
 	u64 filtered;		/* events that the source has said not to be for us, ever */
+	u64 expired;		/* events that were not sent, as they had expired, ever */
+	u64 passed;		/* of these, in the row that was passed over and goes on, perhaps */
 	u64 sink;		/* whose it is; 0: nobody's, who gets what is for some only, too */
 	struct ke_reader_verdict verdict[KE_VERDICTS_MAX];	/* newest last */
 	u32 nverdicts;
@@ -51,7 +54,7 @@ struct ke_reader {
 	u32 big_have, big_total;
 	u64 big_seq;
 	u64 skip_seq;		/* the event that there was no memory for */
-	u64 big_time_ns;
+	u64 big_time_ns, big_deadline_ns;
 	u8 big_type;
 	bool big_judged;
 	u16 big_attrs_len;
@@ -66,6 +69,12 @@ struct ke_reader {
  */
 void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64 pos, u64 seq,
 		    void *copy);
+
+/* ke_reader_behind - it begins in a mirror, where ke_log_passed() is @expired. */
+static inline void ke_reader_behind(struct ke_reader *r, u64 expired)
+{
+	r->passed = expired;
+}
 
 /* ke_reader_for - from here on what is for some sinks only is left out, unless @sink is one
  * of them. */
@@ -92,7 +101,7 @@ int ke_reader_next(struct ke_reader *r, struct ke_item *item);
 
 /*
  * ke_reader_plain - the next event, if it lies before @end, is in sequence, for us, and its
- * record is a header, a payload, and perhaps how it was judged. False: see what
+ * record is a header, a payload, perhaps how it was judged and a deadline. False: see what
  * ke_reader_next() says. For many events at once, whose bytes the writer keeps: r->released
  * stays.
  * ke_reader_plain_end - the @end for now; r->pos if the log isn't read in place.

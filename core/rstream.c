@@ -385,7 +385,7 @@ int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		return 0;
 	if (rs->local || rs->skip || (rs->gated && pos > rs->credit))
 		return -EPROTO;
-	err = ke_log_pass(&rs->mirror, pos, before, seq);
+	err = ke_log_pass(&rs->mirror, pos, before, seq, 0);
 	if (err)
 		return err;
 	l->node->house->published(rs);

@@ -20,10 +20,10 @@ bool ke_record_check(u64 word, u64 room, u32 record_max)
 	case KECHO_RECORD_VOID:
 		return !flags && len >= least && len <= record_max;
 	case KECHO_RECORD_FILTERED:
-		return !flags && len == least;
+		return !flags && len == least + sizeof(struct kecho_record_filtered);
 	case KECHO_RECORD_EVENT:
 		if (flags & ~(KECHO_RECORD_F_FRAGMENT | KECHO_RECORD_F_ATTRS |
-			      KECHO_RECORD_F_MATCH | KECHO_RECORD_F_TO))
+			      KECHO_RECORD_F_MATCH | KECHO_RECORD_F_TO | KECHO_RECORD_F_LIFE))
 			return false;
 		if (flags & KECHO_RECORD_F_FRAGMENT)
 			least += sizeof(struct kecho_record_fragment);
@@ -33,6 +33,8 @@ bool ke_record_check(u64 word, u64 room, u32 record_max)
 			least += sizeof(struct kecho_record_match);
 		if (flags & KECHO_RECORD_F_TO)
 			least += sizeof(struct kecho_record_to);
+		if (flags & KECHO_RECORD_F_LIFE)
+			least += sizeof(struct kecho_record_life);
 		return data >= least && data <= len && len <= record_max;
 	}
 	return false;

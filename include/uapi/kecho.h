@@ -13,6 +13,8 @@
  *      filters at the source: records say which of them match, FILTERED; FILTER, JUDGED,
  *      JUDGED_ACK, PASS
  *      records say which sinks they are for
+ *      records have deadlines, log headers clock_ns, FILTERED and PASS how many had expired;
+ *      PONG says what time it is
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -38,9 +40,9 @@ enum kecho_record_kind {
 	KECHO_RECORD_PAD = 1,	/* nothing; only the first 8 bytes are there */
 	KECHO_RECORD_EVENT = 2,	/* an event, or with KECHO_RECORD_F_FRAGMENT a piece */
 	KECHO_RECORD_VOID = 3,	/* a sequence number that no event ever had (an abort) */
-	/* In mirrors only, a header and nothing else: the events up to @seq, and from behind
-	 * that whose number is in place of @time_ns. They were judged, and nobody on this
-	 * host wants them. */
+	/* In mirrors only, a header and struct kecho_record_filtered: the events up to @seq, and
+	 * from behind that whose number is in place of @time_ns. They were judged, and nobody
+	 * on this host wants them, or they have expired. */
 	KECHO_RECORD_FILTERED = 4,
 };
 
@@ -49,6 +51,7 @@ enum kecho_record_flags {
 	KECHO_RECORD_F_ATTRS = 1 << 1,		/* struct kecho_record_attrs */
 	KECHO_RECORD_F_MATCH = 1 << 2,		/* struct kecho_record_match */
 	KECHO_RECORD_F_TO = 1 << 3,		/* struct kecho_record_to */
+	KECHO_RECORD_F_LIFE = 1 << 4,		/* struct kecho_record_life */
 };
 
 struct kecho_record {
@@ -74,7 +77,8 @@ struct kecho_record_attrs {
 /*
  * What the sinks' filters said, as the source has judged them: bit by bit, and which of
  * its sets of filters these bits are of. All pieces of an event say the same. Nothing but
- * struct kecho_record_to lies between it and where the sections end.
+ * struct kecho_record_to and struct kecho_record_life lies between it and where the sections
+ * end.
  */
 struct kecho_record_match {
 	__le64 bits;
@@ -84,12 +88,23 @@ struct kecho_record_match {
 
 /*
  * The event is for some sinks only, whatever their filters say: for those whose ids lie
- * behind this, right where the sections end, ascending, a __le64 each. Ids that are 0 are
- * nobody's. All pieces of an event name the same sinks.
+ * where the sections end, ascending, a __le64 each. Ids that are 0 are nobody's. All pieces
+ * of an event name the same sinks.
  */
 struct kecho_record_to {
 	__le16 n;		/* ids; 0: it is for nobody */
 	__u8 pad[6];
+};
+
+/* Of no use any more after this, and dropped where it is: nanoseconds since 1970 by the clock
+ * of the source's host. All pieces of an event say the same. */
+struct kecho_record_life {
+	__le64 deadline_ns;
+};
+
+/* Behind the header of a FILTERED. */
+struct kecho_record_filtered {
+	__le64 expired;		/* so many of them would have been wanted */
 };
 
 /*
@@ -101,11 +116,16 @@ struct kecho_record_to {
 #define KECHO_LOG_HEADER_SIZE	4096
 #define KECHO_LOG_MARKS		16
 #define KECHO_LOG_TAKEN		16
+#define KECHO_CLOCK_UNKNOWN	(1ULL << 63)
 
 struct kecho_log_header {
 	__le64 magic;
 	__le64 size;		/* of the ring; for people: the true size comes from the node */
-	__u8 pad0[48];
+	/* By which clock its deadlines are. 0: this host's CLOCK_REALTIME. Of a mirror, which its
+	 * node writes: what the source's is ahead of this host's CLOCK_MONOTONIC; then nobody
+	 * minds if this host's clock is set. KECHO_CLOCK_UNKNOWN: not known, nothing expires. */
+	__le64 clock_ns;
+	__u8 pad0[40];
 	__le64 head;		/* end of what is published */
 	__le64 seq;		/* sequence number of the last published event */
 	__le64 head_seq;	/* the same, stored after head: equal to @seq it is that of head */

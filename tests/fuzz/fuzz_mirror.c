@@ -124,7 +124,7 @@ static int pass_to(u8 how)
 
 	if (to > f.readers[1].released + RING)
 		return 0;
-	err = ke_log_pass(&f.log, to, before, before + (how >> 2) - (how & 1));
+	err = ke_log_pass(&f.log, to, before, before + (how >> 2) - (how & 1), how >> 3);
 	check(err == 0 || err == -EPROTO);
 	check(err || (f.log.head == to && f.log.end == to && f.log.seq >= before));
 	return 0;
@@ -167,6 +167,7 @@ static void init(u8 how)
 	for (i = 0; i < 2; i++) {
 		ke_reader_init(&f.readers[i], ke_log_view(&f.log), i, f.log.head, f.log.seq,
 			       f.copy);
+		ke_reader_behind(&f.readers[i], ke_log_passed(&f.log));
 		f.damaged[i] = false;
 	}
 }

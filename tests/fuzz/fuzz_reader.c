@@ -75,6 +75,7 @@ static void init_reader(u8 how)
 	if (how & 8)
 		ke_reader_judged(&f.r, 1, how >> 4, 0, 0);
 	ke_reader_for(&f.r, how >> 5);
+	ke_reader_behind(&f.r, how >> 6);
 	hostile.head = pos;
 	hostile.hdr->head = hostile.hdr->tail = cpu_to_le64(pos);
 }

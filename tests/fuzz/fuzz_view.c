@@ -241,7 +241,7 @@ static void pass(u8 how)
 {
 	u64 to = f.heir.head + 8 * (u64)take_u16(&f.in), before = f.heir.seq + (how & 1);
 	u64 seq = before + (how >> 1 & 3);
-	int err = ke_log_pass(&f.heir, to, before, seq);
+	int err = ke_log_pass(&f.heir, to, before, seq, how >> 2 & 1);
 
 	check(err == 0 || err == -EPROTO);
 	check(err || (f.heir.head == to && f.heir.end == to && f.heir.seq == seq));
@@ -326,7 +326,8 @@ static void go_on(u64 head, u64 seq)
 			check_heir();
 		}
 		f.came += f.bytes ? 0 : read_to_the_last(&f.late, f.heir.seq);
-		check(f.bytes || f.came + f.late.filtered == f.heir.seq - seq);
+		check(f.bytes ||
+		      f.came + f.late.filtered + f.late.expired == f.heir.seq - seq);
 	}
 	new_writer(take_u8(&f.in));
 }

@@ -57,10 +57,11 @@ static void strike(void)
 
 static void write_filtered(u64 seq, u64 len)
 {
-	*word_near(hostile.head, 0) = (len & 0xff ? 24 : len) | (u64)KECHO_RECORD_FILTERED << 32;
+	*word_near(hostile.head, 0) = (len & 0xff ? 32 : len) | (u64)KECHO_RECORD_FILTERED << 32;
 	*word_near(hostile.head, 1) = seq + (len >> 8 & 15);
 	*word_near(hostile.head, 2) = seq - 1 + (len >> 12);
-	hostile.head += 24;
+	*word_near(hostile.head, 3) = len >> 7 & 3;
+	hostile.head += 32;
 	hostile.hdr->head = cpu_to_le64(hostile.head);
 }
 
@@ -78,7 +79,7 @@ static void write_record(u64 seq)
 		write_filtered(seq, len);
 		return;
 	}
-	*word_near(hostile.head, 0) = len | (u64)(kind & 3) << 32 | (u64)(flags & 7) << 40 |
+	*word_near(hostile.head, 0) = len | (u64)(kind & 3) << 32 | (u64)(flags & 0x17) << 40 |
 				      (u64)data << 48;
 	*word_near(hostile.head, 1) = seq;
 	if (flags & KECHO_RECORD_F_FRAGMENT)

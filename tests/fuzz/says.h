@@ -243,7 +243,7 @@ static void say_ack(struct conn *c, u8 how)
 /* Nearly good: it goes on from where our mirror is. */
 static void say_pass(struct conn *c, u8 how)
 {
-	u8 buf[16];
+	u8 buf[24];
 	struct ke_out o = { .buf = buf, .size = sizeof(buf) };
 	u32 log = 1 + how % LOGS;
 	struct feed *feed = feed_of(c, log);
@@ -251,6 +251,7 @@ static void say_pass(struct conn *c, u8 how)
 
 	ke_put_u64(&o, seq + (how >> 4 & 3));
 	ke_put_u64(&o, seq + (how >> 6));
+	ke_put_u64(&o, how >> 5 & 1);
 	send_out(c, KECHO_FRAME_PASS, log, some_pos(c, log), &o);
 }
 
