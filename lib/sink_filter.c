@@ -239,9 +239,20 @@ static void source_ended(struct kecho_sink *s, u64 source)
 		drop_view(s->in, source);
 }
 
+/* So many of those that were taken, after all, are not for it. */
+static void leave_out(struct kecho_sink *s, unsigned int n, u64 bytes)
+{
+	__atomic_fetch_add(&s->filtered, n, __ATOMIC_RELAXED);
+	lib_lock(&s->lock);
+	s->stats.received -= n;
+	s->stats.bytes -= bytes;
+	lib_unlock(&s->lock);
+}
+
 unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, unsigned int n)
 {
 	unsigned int i, kept = 0;
+	u64 bytes = 0;
 
 	if (s->judged == U64_MAX >> (64 - n) && !READ_ONCE(s->in))
 		return n;
@@ -249,13 +260,16 @@ unsigned int sink_filter_judge(struct kecho_sink *s, struct kecho_event *ev, uns
 	for (i = 0; i < n; i++) {
 		if (ev[i].kind == KECHO_ENDED)
 			source_ended(s, ev[i].source);
-		if (!is_for(s, &ev[i], i))
+		if (!is_for(s, &ev[i], i)) {
+			bytes += ev[i].len;
 			continue;
+		}
 		if (kept != i)
 			ev[kept] = ev[i];
 		kept++;
 	}
-	__atomic_fetch_add(&s->filtered, n - kept, __ATOMIC_RELAXED);
+	if (kept < n)
+		leave_out(s, n - kept, bytes);
 	lib_unlock(&s->filter_lock);
 	return kept;
 }
