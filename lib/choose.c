@@ -92,7 +92,7 @@ static u64 find_sink(struct kecho_source *s, u64 to)
 int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64_t to,
 		    unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = source_stamp(flags), .type = source_type(flags) };
+	struct ke_event_info info = source_info(s, flags);
 	int err = source_address(s);
 	__le64 id;
 

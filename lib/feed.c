@@ -8,6 +8,7 @@
  * that was found stays. What a `block` sink has read is told to the source, or the
  * other node, in steps of an eighth of the log, and before it sleeps.
  */
+#include "deadline.h"
 #include "internal.h"
 #include "probe.h"
 
@@ -94,6 +95,7 @@ int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
 		return -ENOMEM;
 	f->rs = rs;
 	start_feed(f, rs->view, pos, seq);
+	ke_reader_behind(&f->reader, rs->local ? 0 : ke_log_passed(&rs->mirror));
 	seat_take(f);
 	if (rs->local && gated(s)) {
 		memcpy(&self, s->ch->k->node.self.node.b, sizeof(self));
@@ -147,6 +149,7 @@ void feed_free(struct feed *f)
 	feed_leave_slot(f);
 	list_del(&f->list);
 	__atomic_fetch_add(&f->sink->filtered, f->reader.filtered, __ATOMIC_RELAXED);
+	f->sink->stats.expired += f->reader.expired;
 	shared_log_put(f->log);
 	ke_attrs_free(&f->attrs);
 	ke_attrs_free(&f->node_attrs);
@@ -392,6 +395,7 @@ static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct
 		.kind = KECHO_EVENT, .type = item->type, .source = f->member, .seq = item->seq,
 		.time_ns = item->time_ns, .data = item->data, .len = item->len,
 		.attrs = item->attrs, .attrs_len = item->attrs_len,
+		.deadline_ns = deadline_here(s, f, item),
 	};
 	s->judged |= (u64)item->judged << i;
 	s->stats.received++;
@@ -409,8 +413,26 @@ static unsigned int plain_events(struct kecho_sink *s, struct feed *f, struct ke
 	unsigned int n = 0;
 
 	while (n < max && ke_reader_plain(&f->reader, end, &item))
-		tell_item(s, f, &item, ev, n++);
+		if (!deadline_is_over(s, f, &item))
+			tell_item(s, f, &item, ev, n++);
 	return n;
+}
+
+/* The next that has not expired: as ke_reader_next() says, which looks at no more, too. */
+static int next_item(struct kecho_sink *s, struct feed *f, struct ke_item *item)
+{
+	unsigned int expired = 0;
+	int n;
+
+	for (;;) {
+		n = ke_reader_next(&f->reader, item);
+		if (n == -ENOBUFS)
+			give_memory(f);
+		else if (n <= 0 || !deadline_is_over(s, f, item))
+			return n;
+		else if (++expired == KE_SILENT_RECORDS_MAX)
+			return 0;
+	}
 }
 
 /* How many of @max there are now, in @ev. What is no event is alone. */
@@ -425,11 +447,7 @@ static unsigned int feed_take(struct kecho_sink *s, struct feed *f, struct kecho
 	n = plain_events(s, f, ev, max);
 	if (likely(n))
 		return n;
-	do {
-		n = ke_reader_next(&f->reader, &item);
-		if (n == -ENOBUFS)
-			give_memory(f);
-	} while (n == -ENOBUFS);
+	n = next_item(s, f, &item);
 	__atomic_store_n(&f->released, f->reader.released, __ATOMIC_RELEASE);
 	if (n > 0)
 		return tell_item(s, f, &item, ev, 0);
@@ -461,6 +479,7 @@ static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct 
 	bool ended = f->ended, gone = f->gone, failed = f->failed;
 	struct kecho_sink_stats stats = s->stats;
 	u64 seq = f->reader.seq, lost = f->reader.lost, filtered = f->reader.filtered;
+	u64 expired = f->reader.expired;
 	unsigned int n = feed_take(s, f, ev, max);
 
 	if (likely(is_kept(s, f)))
@@ -469,6 +488,7 @@ static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct 
 	f->reader.seq = seq;
 	f->reader.lost = lost;
 	f->reader.filtered = filtered;
+	f->reader.expired = expired;
 	f->ended = ended;
 	f->gone = gone;
 	f->failed = failed;
@@ -518,7 +538,7 @@ unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned i
 	unsigned int n = 0;
 
 	*due = false;
-	s->judged = 0;
+	s->judged = s->real_ns = 0;
 	if (unlikely(!s->budget) && !list_empty(&s->feeds)) {
 		list_move_tail(&first->list, &s->feeds);
 		first = list_first_entry(&s->feeds, struct feed, list);

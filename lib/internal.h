@@ -164,6 +164,7 @@ struct kecho_source {
 	struct lib_lock lock;
 	struct shared_log *log;
 	int linger_ms;
+	u64 lifespan_ns;	/* of its events; 0: for ever */
 	unsigned int inside;	/* threads in a call that has let go of the lock meanwhile */
 	unsigned int ntypes;	/* that may be submitted; under its lock */
 	bool announcing;	/* a thread asks the node to take a type */
@@ -224,6 +225,7 @@ struct kecho_sink {
 	/* Events that were not, as it found itself, or feeds did that are gone; atomic. */
 	u64 filtered;
 	u64 judged;		/* of the events that were taken last, each bit: at the source */
+	u64 real_ns, mono_ns;	/* when these were taken; 0: nobody has asked */
 	int end_error;		/* why it is disconnected; 0: it was too slow */
 	char end_why[WHY_MAX];	/* the same, as the node says */
 };

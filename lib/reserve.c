@@ -11,14 +11,16 @@
 int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 		  struct kecho_reservation *r)
 {
-	struct ke_event_info info = { .type = source_type(flags) };
+	/* When it is submitted shows when it is committed. */
+	struct ke_event_info info = { .type = source_type(flags),
+				      .deadline_ns = s->lifespan_ns ? U64_MAX : 0 };
+	u32 most = s->s.log.record_max - ke_record_size(&info, 0);
 	u64 cookie;
 	void *data;
 	int err;
 
-	if (len > ke_payload_max(s->s.log.size))
-		return lib_fail(-EMSGSIZE, "a reservation of %zu bytes; the most is %u", len,
-				ke_payload_max(s->s.log.size));
+	if (len > most)
+		return lib_fail(-EMSGSIZE, "a reservation of %zu bytes; the most is %u", len, most);
 	err = source_begin(s, flags);
 	if (err)
 		return err;
@@ -62,6 +64,8 @@ static int commit(struct kecho_source *s, const struct kecho_reservation *r, u32
 	time_ns = source_stamp(r->flags);
 	if (unlikely(s->s.judge))
 		judge_reserved(s, r, len, time_ns);
+	if (unlikely(s->lifespan_ns))
+		ke_log_expires(&s->s.log, r->cookie, source_deadline(s, time_ns));
 	return ke_log_commit(&s->s.log, r->cookie, len, time_ns);
 }
 

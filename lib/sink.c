@@ -433,6 +433,7 @@ void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)
 	list_for_each_entry(f, &s->feeds, list) {
 		u64 head = ke_reader_head(&f->reader);
 
+		st->expired += f->reader.expired;
 		if (head != KE_HEAD_BAD)
 			st->lag_bytes += head - f->reader.pos;
 	}

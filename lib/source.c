@@ -23,6 +23,7 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 	s->s.member.role = KE_SOURCE;
 	s->s.member.source = &s->s;
 	s->s.retain = ch->retain;
+	s->lifespan_ns = opt ? opt->lifespan_ns : 0;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
 	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
 	return s;

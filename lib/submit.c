@@ -435,7 +435,7 @@ static __always_inline int put_event(struct kecho_source *s, struct ke_event_inf
 ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, size_t n,
 			    unsigned int flags)
 {
-	u64 time_ns = source_stamp(flags);
+	const struct ke_event_info now = source_info(s, flags);
 	struct ke_event_info info;
 	size_t i;
 	int err = begin(s, flags);
@@ -443,7 +443,7 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, 
 	if (err)
 		return err;
 	for (i = 0; i < n && !err; i++) {
-		info = (struct ke_event_info){ .time_ns = time_ns, .type = source_type(flags) };
+		info = now;
 		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
 	}
 	tell_and_unlock(s);
@@ -464,7 +464,7 @@ int source_submit(struct kecho_source *s, struct ke_event_info *info, const void
 
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = source_stamp(flags), .type = source_type(flags) };
+	struct ke_event_info info = source_info(s, flags);
 
 	return source_submit(s, &info, data, len, flags);
 }
@@ -472,7 +472,7 @@ int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned 
 int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
 {
-	struct ke_event_info info = { .time_ns = source_stamp(flags), .type = source_type(flags) };
+	struct ke_event_info info = source_info(s, flags);
 	struct ke_attrs set = { 0 };
 	int err = attrs_load(&set, attrs, nattrs);
 

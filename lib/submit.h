@@ -26,4 +26,22 @@ static inline unsigned int source_type(unsigned int flags)
 	return flags / KECHO_TYPED(1);
 }
 
+/* Of what is submitted now: @time_ns, or 0 if nobody has looked. */
+static inline u64 source_deadline(const struct kecho_source *s, u64 time_ns)
+{
+	u64 now = time_ns ?: lib_clock_ns(CLOCK_REALTIME);
+
+	return s->lifespan_ns < U64_MAX - now ? now + s->lifespan_ns : U64_MAX;
+}
+
+/* What goes with an event that is submitted now. */
+static inline struct ke_event_info source_info(const struct kecho_source *s, unsigned int flags)
+{
+	struct ke_event_info info = { .time_ns = source_stamp(flags), .type = source_type(flags) };
+
+	if (unlikely(s->lifespan_ns))
+		info.deadline_ns = source_deadline(s, info.time_ns);
+	return info;
+}
+
 #endif

@@ -343,6 +343,9 @@ struct kecho_source_options {
 	int stall_ms;
 	const struct kecho_attr *attrs;	/* of the member, from its birth */
 	size_t nattrs;
+	/* How long an event is of use, from its submission on, in nanoseconds; 0: for ever. That
+	 * gives it a deadline, see kecho_submit_until(). */
+	uint64_t lifespan_ns;
 };
 
 /*
@@ -378,6 +381,17 @@ enum kecho_submit_flags {
  * -ESHUTDOWN: the channel was destroyed; -EPROTO: kechod found its log broken.
  */
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
+
+/*
+ * kecho_submit_until - the same for one that is of no use after @deadline_ns, in nanoseconds
+ * since 1970 by CLOCK_REALTIME here (0: it always is, whatever its source's lifespan). Where it
+ * has not been read by then it is dropped: by a sink that reads it, also if it was over as it
+ * was submitted, or in front of a link to another host. Sinks count it as expired: neither
+ * received, nor lost, nor filtered. On other hosts their node finds out what the deadline is by
+ * their clock, to half a round trip; while it doesn't know nothing expires there.
+ */
+int kecho_submit_until(struct kecho_source *s, const void *data, size_t len, uint64_t deadline_ns,
+		       unsigned int flags);
 
 /*
  * kecho_submit_vector - submit @n events, one per iovec, and wake sinks once.
@@ -450,6 +464,8 @@ struct kecho_event {
 	int failed;		/* ENDED: 1 if it failed, 0 if it left */
 	const void *attrs;	/* EVENT: for kecho_event_get(); NULL: none */
 	size_t attrs_len;
+	uint64_t deadline_ns;	/* EVENT: of no use after that, by CLOCK_REALTIME here; 0: it has
+				 * none, or that is not known yet */
 };
 
 /* Called in the thread that runs kecho_run(), never concurrently for one sink, with no lock

@@ -24,6 +24,7 @@ struct kecho_source_stats {
 struct kecho_sink_stats {
 	uint64_t received, bytes;
 	uint64_t lost;		/* events that came as KECHO_LOST */
+	uint64_t expired;	/* that were over before they were read: kecho_submit_until() */
 	uint64_t lag_bytes;	/* published by its sources, not yet read */
 };
 void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st);

@@ -68,7 +68,7 @@ static bool set(struct kecho_sink *s, const char *text)
 }
 
 /* What went out to other hosts. */
-static u64 sent(struct kecho *k)
+static inline u64 sent(struct kecho *k)
 {
 	struct kecho_link_info l[4];
 	ssize_t i, n = kecho_links(k, l, 4);
@@ -86,7 +86,7 @@ static bool submit(struct kecho_source *s, size_t len)
 	return !kecho_submit(s, event, len, 0);
 }
 
-static bool submit_some(struct kecho_source *s, unsigned int n, size_t len)
+static inline bool submit_some(struct kecho_source *s, unsigned int n, size_t len)
 {
 	while (n && submit(s, len))
 		n--;
@@ -94,7 +94,7 @@ static bool submit_some(struct kecho_source *s, unsigned int n, size_t len)
 }
 
 /* Not faster than they are looked at, as nobody waits for who is not a `block` sink. */
-static bool submit_unwanted(struct kecho_source *s, unsigned int n)
+static inline bool submit_unwanted(struct kecho_source *s, unsigned int n)
 {
 	for (; n; n--) {
 		if (!submit(s, EVENT_LEN))
@@ -115,7 +115,7 @@ static void comes(struct kecho_sink *s, u64 seq)
 }
 
 /* No more comes, and so many were not for it, which is told when somebody asks. */
-static void quiet(struct pair *p, struct kecho_sink *s, u64 filtered)
+static inline void quiet(struct pair *p, struct kecho_sink *s, u64 filtered)
 {
 	struct kecho_event ev;
 
@@ -164,7 +164,7 @@ static bool reader_start(struct reader *r)
 }
 
 /* All that was submitted was given or was not for it. */
-static void reader_end(struct reader *r, struct pair *p, u64 events)
+static inline void reader_end(struct reader *r, struct pair *p, u64 events)
 {
 	kecho_source_close(p->src);
 	pthread_join(r->thread, NULL);
