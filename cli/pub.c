@@ -56,6 +56,7 @@ static const char help[] =
 	"      --to ID           each event is for this sink only, by its id, or where this\n"
 	"                        source has said that replies to it go\n"
 	"      --rate N          at most N events per second\n"
+	"      --lifespan TIME   of each event: then it is of no use, and dropped where it is\n"
 	"      --retain N        keep the last N events for sinks that join later, as long\n"
 	"                        as this command runs\n"
 	"      --wait-sinks N    first wait until the channel has N sinks\n"
@@ -79,7 +80,7 @@ static const char help[] =
 enum {
 	OPT_INTERVAL = 256, OPT_HISTORY, OPT_RATE, OPT_RETAIN, OPT_WAIT_SINKS, OPT_BLOCK,
 	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER, OPT_STALL, OPT_TYPE, OPT_BTF,
-	OPT_OUT, OPT_TO,
+	OPT_OUT, OPT_TO, OPT_LIFESPAN,
 };
 
 static const struct option options[] = {
@@ -96,6 +97,7 @@ static const struct option options[] = {
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "to", required_argument, NULL, OPT_TO },
 	{ "rate", required_argument, NULL, OPT_RATE },
+	{ "lifespan", required_argument, NULL, OPT_LIFESPAN },
 	{ "retain", required_argument, NULL, OPT_RETAIN },
 	{ "wait-sinks", required_argument, NULL, OPT_WAIT_SINKS },
 	{ "block", no_argument, NULL, OPT_BLOCK },
@@ -115,6 +117,7 @@ struct pub {
 	int separator;
 	bool strict;
 	uint64_t retain, wait_sinks, log_size, linger_ns, stall_ns;
+	uint64_t lifespan_ns;		/* 0: for ever */
 	struct attrs attrs, event_attrs;
 	struct typed typed;
 	const char *out;		/* NULL: events are for all */
@@ -157,6 +160,8 @@ static int parse_how(struct pub *pub, int opt, char *arg)
 		return arg_id("--to", arg, &pub->publisher.to);
 	case OPT_RATE:
 		return arg_rate("--rate", arg, &pub->publisher.per_s);
+	case OPT_LIFESPAN:
+		return arg_duration("--lifespan", arg, &pub->lifespan_ns);
 	case OPT_RETAIN:
 		return arg_range("--retain", arg, 0, UINT32_MAX, &pub->retain);
 	case OPT_WAIT_SINKS:
@@ -356,6 +361,7 @@ static int open_source(struct pub *pub, struct kecho_channel *ch)
 		.stall_ms = pub->stall_ns ? whole_ms(pub->stall_ns) : -1,
 		.attrs = pub->attrs.attr,
 		.nattrs = pub->attrs.n,
+		.lifespan_ns = pub->lifespan_ns,
 	};
 	int err = kecho_source_open(ch, &opt, &pub->publisher.source);
 

@@ -107,6 +107,8 @@ static void event_json(struct show *s, const struct kecho_event *ev)
 		json_u64(&j, "time_ns", ev->time_ns);
 		json_real(&j, "latency_us", latency_ns(ev) / 1e3, 3);
 	}
+	if (ev->deadline_ns)
+		json_u64(&j, "deadline_ns", ev->deadline_ns);
 	event_attrs_json(&j, s, ev);
 	source_attrs_json(&j, s, ev->source);
 	json_u64(&j, "size", ev->len);
