@@ -20,6 +20,7 @@ enum ke_limits {
 	KE_VERDICTS_MAX = 32,		/* of one sink in one log, newest and before */
 	KE_PASS_RECORDS_MAX = 4096,	/* passed over before the other end is told */
 	KE_PASS_MIN = 512,		/* bytes; less is rather sent than passed over */
+	KE_CLOCK_DRIFT = 2000,		/* two clocks differ by one part in so many more, at most */
 	KE_EVENT_MAX = 16 << 20,
 	KE_EVENT_ATTRS_MAX = 1024,
 
@@ -103,6 +104,8 @@ enum ke_times {
 	KE_ASK_MS = 1000,
 	KE_ASK_MAX_MS = 5000,
 	KE_ATTR_DELAY_MS = 10,		/* of a changed attribute, at most; see live.c */
+	KE_CLOCK_ASK_MS = 2000,		/* between two questions what time it is there */
+	KE_CLOCK_SET_MS = 10,		/* a clock that moves by more was set */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 	KE_RENEW_MS = 1250,		/* between its renewals */
 	KE_DRAIN_MIN_MS = 5,		/* between two looks at all sinks; doubles up to */

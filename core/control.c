@@ -360,12 +360,12 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 	case KECHO_FRAME_PING:
 		/* A heartbeat needs no answer: the other end beats too. */
 		if (pos)
-			ke_link_send(l, KECHO_FRAME_PONG, 0, pos, NULL, 0);
+			ke_clock_answer(l, pos);
 		return 0;
 	case KECHO_FRAME_PONG:
 		if (pos)
 			l->node->house->pong(l, pos);
-		return 0;
+		return ke_clock_in(l, pos, in);
 	case KECHO_FRAME_CHANNEL:
 		return channel_in(l, id, in);
 	case KECHO_FRAME_CHANNEL_GONE:

@@ -22,6 +22,8 @@ struct ke_verdict;
 /* All but the locks and the time run in control calls. */
 struct ke_house {
 	u64 (*now_ms)(void *house);
+	u64 (*realtime_ns)(void *house);	/* CLOCK_REALTIME, CLOCK_MONOTONIC */
+	u64 (*monotonic_ns)(void *house);
 	u64 (*random)(void *house);
 	/* Connect to peer->contact; later ke_link_open() or ke_peer_refused(). */
 	void (*dial)(void *house, struct ke_peer *peer);

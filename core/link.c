@@ -198,7 +198,7 @@ static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 			return 0;
 		}
 	}
-	if (!ts->wants_all || ts->names)
+	if (ke_tstream_walks(ts, head))
 		head = ke_tstream_walk(l, ts, head);
 	to_end = size - (ts->sent & (size - 1));
 	len = min3(head - ts->sent, to_end, (u64)min_t(u64, KE_PIECE_MAX, size / 4));

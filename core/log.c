@@ -55,6 +55,7 @@ int ke_log_init(struct ke_log *log, struct kecho_log_header *hdr, void *ring, u6
 
 	hdr->magic = cpu_to_le64(KECHO_LOG_MAGIC);
 	hdr->size = cpu_to_le64(size);
+	hdr->clock_ns = 0;
 	hdr->want = 0;
 	for (i = 0; i < KECHO_LOG_MARKS; i++)
 		WRITE_ONCE(hdr->mark[i], cpu_to_le64(pos));

@@ -343,7 +343,8 @@ static void tick_peer(struct ke_peer *p, u64 now)
 		/* A tick that comes a little early must not make it two. */
 		if (now - l->said_ms >= KE_HEARTBEAT_MS / 2) {
 			l->said_ms = now;
-			ke_link_send(l, KECHO_FRAME_PING, 0, 0, NULL, 0);
+			if (!ke_clock_ask(l))
+				ke_link_send(l, KECHO_FRAME_PING, 0, 0, NULL, 0);
 			if (READ_ONCE(p->node->losses) != p->losses_said)
 				ke_peer_say_lost(p);
 		}

@@ -38,7 +38,7 @@ struct feed {
 	struct kecho_log_header *hdr;
 	u8 *ring, *copy;
 	bool begun, ended;
-	u64 seq, filtered;	/* the last that came; left out before it */
+	u64 seq, filtered, expired;	/* the last that came; left out before it */
 	struct feed *next;
 };
 
@@ -59,10 +59,12 @@ struct tnode {
 	bool has_sink, idle;	/* idle: the sink does not read */
 	bool judges;		/* its source: the next event has the bits @bits */
 	u64 bits;
+	u64 deadline_ns;	/* of its source's next event; 0: none */
+	s64 ahead_ns;		/* its clock, of the world's */
 	bool judged;		/* for its sink, which wants those with bit 0 */
 	bool no_mirrors;	/* there is no memory for any */
 	struct feed *feeds;
-	u64 got, lost, filtered, bad, damaged;	/* events of the sink */
+	u64 got, lost, filtered, expired, bad, damaged;	/* events of the sink */
 	u64 first;		/* the first that it got */
 	u32 joined, left, failed, ends, repairs;
 	u32 destroyed;
@@ -108,6 +110,16 @@ static u8 event_byte(u64 seq, u32 i)
 static u64 h_now_ms(void *house)
 {
 	return ((struct tnode *)house)->w->now;
+}
+
+static u64 h_monotonic_ns(void *house)
+{
+	return h_now_ms(house) * 1000000;
+}
+
+static u64 h_realtime_ns(void *house)
+{
+	return h_monotonic_ns(house) + ((struct tnode *)house)->ahead_ns;
 }
 
 static u64 h_random(void *house)
@@ -211,9 +223,20 @@ static int h_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void *
 /* Events that were left out since this was asked last. */
 static void take_filtered(struct tnode *tn, struct feed *f)
 {
-	f->seq += f->r.filtered - f->filtered;
+	f->seq += f->r.filtered - f->filtered + f->r.expired - f->expired;
 	tn->filtered += f->r.filtered - f->filtered;
+	tn->expired += f->r.expired - f->expired;
 	f->filtered = f->r.filtered;
+	f->expired = f->r.expired;
+}
+
+/* As any house would judge. */
+static bool is_over(struct tnode *tn, const struct feed *f, const struct ke_item *item)
+{
+	u64 clock = le64_to_cpu(f->hdr->clock_ns);
+
+	return item->kind == KE_ITEM_EVENT && item->deadline_ns && clock != KECHO_CLOCK_UNKNOWN &&
+	       h_monotonic_ns(tn) + clock > item->deadline_ns;
 }
 
 static void take_item(struct tnode *tn, struct feed *f, const struct ke_item *item)
@@ -231,6 +254,10 @@ static void take_item(struct tnode *tn, struct feed *f, const struct ke_item *it
 	}
 	tn->bad += item->seq != f->seq + 1;
 	f->seq = item->seq;
+	if (is_over(tn, f, item)) {
+		tn->expired++;
+		return;
+	}
 	for (i = 0; i < item->len; i++) {
 		if (data[i] != event_byte(item->seq, i)) {
 			tn->damaged++;
@@ -352,6 +379,7 @@ static void h_started(struct ke_rstream *rs, u64 pos, u64 seq)
 		return;
 	ke_reader_init(&f->r, rs->view, rs->gated || (over && node_of(rs)->sink.policy == 1),
 		       pos, seq, f->copy);
+	ke_reader_behind(&f->r, ke_log_passed(&rs->mirror));
 	if (node_of(rs)->judged)
 		ke_reader_judged(&f->r, 1, 0, 1, 1);
 	f->seq = seq;
@@ -479,7 +507,8 @@ static void h_pong(struct ke_link *l, u64 sent_ns)
 }
 
 static const struct ke_house test_house = {
-	.now_ms = h_now_ms, .random = h_random, .dial = h_dial, .kick = h_kick,
+	.now_ms = h_now_ms, .realtime_ns = h_realtime_ns, .monotonic_ns = h_monotonic_ns,
+	.random = h_random, .dial = h_dial, .kick = h_kick,
 	.hangup = h_hangup, .tx_lock = h_tx_lock, .tx_unlock = h_tx_unlock,
 	.source_lock = h_source_lock, .source_unlock = h_source_unlock,
 	.attach = h_attach, .detach = h_detach, .gate_slot = h_gate_slot, .gate = h_gate,

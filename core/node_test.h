@@ -318,7 +318,7 @@ static __maybe_unused int sink_open(struct tnode *tn, bool gated, bool retained)
 static __maybe_unused int submit(struct tnode *tn, u32 len)
 {
 	struct ke_event_info info = { .time_ns = 1, .judged = tn->judges, .bits = tn->bits,
-				      .generation = 1 };
+				      .generation = 1, .deadline_ns = tn->deadline_ns };
 	struct ke_source *s = &tn->src;
 	u64 seq = 0, size = ke_record_align(ke_record_size(&info, len));
 	u32 i;

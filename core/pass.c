@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * Passing over: what no sink at the other end of a stream wants, as its source has judged,
- * is not sent. A log looks so to its stream:
+ * is not sent, nor what has expired when its turn comes. A log looks so to its stream:
  *
  *	sent ........... passed ........... judged ........... head
  *	     nobody wants        it is to be       not looked
@@ -12,10 +12,14 @@
  *  - What was not judged is sent. So is all that is in the log when less is wanted than
  *    before, and what comes later of an older generation than what is wanted: it was judged
  *    by older sets of filters. Its process may be behind, if that is another.
+ *  - What is wanted and has expired is counted apart: PASS says how many those are. What is
+ *    not wanted is no concern of its deadline's. Deadlines are looked at from the log's first
+ *    on, and again as long as nothing went out: a link that is stuck sends nothing stale.
  *  - The other end is told what was passed over (PASS) before anything that it wants, when
  *    there is much of it, and when somebody waits until its mirror is there. So what
  *    nobody wants costs nothing by itself.
- *  - A few bytes between what is wanted are sent along: that is cheaper.
+ *  - A few bytes between what is wanted are sent along: that is cheaper. Not what has expired:
+ *    the other end may not know our clock yet.
  *  - The pieces of an event go the way of the first. Only whole records are passed over, and
  *    none that the credit ends in.
  */
@@ -75,15 +79,13 @@ static bool is_for(const struct ke_tstream *ts, const u8 *rec, u64 word)
 	return has_named(ts, (const __le64 *)(rec + ke_record_word_data(word)), n);
 }
 
-/* Does somebody there want what is in this record, which is good as one? */
+/* Does somebody there want the event that begins in this record, which is good as one? */
 static bool wants(const struct ke_tstream *ts, const u8 *rec, u64 word)
 {
 	const u8 *match;
 
-	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT)
+	if (ts->judged < ts->judge_from)
 		return true;
-	if (goes_on(rec, word))
-		return ts->wanted;
 	if (!is_for(ts, rec, word))
 		return false;
 	if (ts->wants_all || !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
@@ -92,12 +94,39 @@ static bool wants(const struct ke_tstream *ts, const u8 *rec, u64 word)
 	return load(match) & ts->wants || (u32)load(match + 8) < ts->wants_from;
 }
 
-static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next)
+/* What time it is, once for a walk. */
+static u64 walk_time(struct ke_link *l, struct ke_tstream *ts)
+{
+	if (!ts->now_ns)
+		ts->now_ns = ke_clock_now(l);
+	return ts->now_ns;
+}
+
+enum fate { WANTED, UNWANTED, EXPIRED };
+
+static enum fate fate_of(struct ke_link *l, struct ke_tstream *ts, const u8 *rec, u64 word)
+{
+	u64 deadline;
+
+	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT)
+		return WANTED;
+	if (goes_on(rec, word))
+		return ts->wanted ? WANTED : UNWANTED;
+	if (!wants(ts, rec, word))
+		return UNWANTED;
+	deadline = ke_record_deadline(rec, word);
+	return deadline && walk_time(l, ts) > deadline ? EXPIRED : WANTED;
+}
+
+static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next, bool expired)
 {
 	u64 seq = load(rec + 8);
 
-	if (ts->passed == ts->sent)
+	if (ts->passed == ts->sent) {
 		ts->pass_before = goes_on(rec, word) ? seq : seq - 1;
+		ts->pass_expired = 0;
+	}
+	ts->pass_expired += expired;
 	ts->pass_seq = seq;
 	ts->wanted = false;
 	ts->judged = next;
@@ -106,13 +135,14 @@ static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next)
 
 /* The record at ts->judged, which is sent if it does not end at @end or before. False: it is
  * the first that is not. */
-static bool judge(struct ke_tstream *ts, u64 head, u64 end)
+static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end)
 {
 	const struct ke_view *v = &ts->view;
 	const u8 *rec = at(v, ts->judged);
 	u64 room = min(head - ts->judged, v->size - (ts->judged & (v->size - 1)));
 	u64 word = load(rec), next;
 	bool passing = ts->judged == ts->passed;
+	enum fate fate;
 
 	/* Who has asked for the middle of a record gets what is there. */
 	if (!ke_record_check(word, room, ke_record_max(v->size))) {
@@ -126,13 +156,14 @@ static bool judge(struct ke_tstream *ts, u64 head, u64 end)
 		ts->judged = next;
 		return true;
 	}
-	if (next > end || wants(ts, rec, word)) {
+	fate = next > end ? WANTED : fate_of(l, ts, rec, word);
+	if (fate == WANTED) {
 		ts->wanted = true;
 		ts->judged = next;
 		return true;
 	}
 	if (passing)
-		pass_over(ts, rec, word, next);
+		pass_over(ts, rec, word, next, fate == EXPIRED);
 	return passing;
 }
 
@@ -148,11 +179,54 @@ static bool pass_is_due(const struct ke_tstream *ts)
 	return pass_is_full(ts) || ts->passed == ts->credit || ts->due > ts->sent;
 }
 
-/* From a place on that is a boundary: what was sent last may end within a record. */
-static void walk_from_head(struct ke_tstream *ts)
+/* From the head on it is judged what is wanted. If nobody looked until now, that is also the
+ * first boundary that is known: what was sent last may end within a record. */
+static void judge_from_head(struct ke_tstream *ts)
 {
-	ts->judged = stream_head(ts);
+	ts->judge_from = stream_head(ts);
+	if (!ke_tstream_walks(ts, ts->judge_from))
+		ts->judged = ts->judge_from;
 	ts->wanted = true;
+	ts->looked_sent = KE_NO_LIMIT;
+}
+
+/* From where on to look. */
+static void begin_walk(struct ke_tstream *ts)
+{
+	u64 lives = READ_ONCE(ts->source->log.lives);
+
+	ts->now_ns = 0;
+	ts->passed = max(ts->passed, ts->sent);
+	/* Until the first deadline nobody had to. */
+	if (ts->judged < ts->sent && lives != KE_NO_LIMIT)
+		ts->judged = lives;
+	/* Nothing went out since: once more. */
+	if (ts->looked_sent == ts->sent && ts->looked >= ts->passed) {
+		ts->judged = ts->looked;
+		ts->wanted = ts->looked_wanted;
+	}
+	ts->judged = max(ts->judged, ts->passed);
+	ts->looked = ts->judged;
+	ts->looked_wanted = ts->wanted;
+}
+
+/* Say what was passed over in front of what is wanted, or send it, too. */
+static void end_walk(struct ke_link *l, struct ke_tstream *ts)
+{
+	if (ts->passed - ts->sent < KE_PASS_MIN && !ts->pass_expired)
+		WRITE_ONCE(ts->passed, ts->sent);
+	if (ts->passed > ts->sent) {
+		ts->looked = ts->passed;
+		ts->looked_wanted = true;
+	}
+	ke_tstream_pass(l, ts);
+	ts->looked_sent = ts->sent;
+}
+
+/* So much of what is wanted is looked at before it is sent: a frame. */
+static u64 ahead_max(const struct ke_tstream *ts)
+{
+	return min_t(u64, KE_PIECE_MAX, ts->view.size / 4);
 }
 
 u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
@@ -160,29 +234,28 @@ u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
 	u64 head = stream_head(ts);
 	u32 n = 0;
 
-	ts->passed = max(ts->passed, ts->sent);
-	ts->judged = max(ts->judged, ts->passed);
-	while (ts->judged < end && ts->judged - ts->passed < KE_PIECE_MAX && !pass_is_full(ts) &&
-	       n < KE_PASS_RECORDS_MAX && judge(ts, head, end))
+	begin_walk(ts);
+	while (ts->judged < end && ts->judged - ts->passed < ahead_max(ts) && !pass_is_full(ts) &&
+	       n < KE_PASS_RECORDS_MAX && judge(l, ts, head, end))
 		n++;
 	if (ts->judged == ts->passed) {
 		if (n == KE_PASS_RECORDS_MAX || pass_is_due(ts))
 			ke_tstream_pass(l, ts);
 		return ts->sent;
 	}
-	if (ts->passed - ts->sent < KE_PASS_MIN)
-		WRITE_ONCE(ts->passed, ts->sent);
-	ke_tstream_pass(l, ts);
+	end_walk(l, ts);
 	return min(ts->judged, end);
 }
 
 void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts)
 {
-	__le64 body[2] = { cpu_to_le64(ts->pass_seq), cpu_to_le64(ts->pass_before) };
+	__le64 body[3] = { cpu_to_le64(ts->pass_seq), cpu_to_le64(ts->pass_before),
+			   cpu_to_le64(ts->pass_expired) };
 
 	if (ts->passed <= ts->sent)
 		return;
 	WRITE_ONCE(ts->sent, ts->passed);
+	WRITE_ONCE(ts->expired, ts->expired + ts->pass_expired);
 	ke_link_send_locked(l, KECHO_FRAME_PASS, ts->source->id, ts->sent, body, sizeof(body));
 }
 
@@ -200,8 +273,9 @@ void ke_tstream_begin(struct ke_tstream *ts, u64 pos)
 {
 	WRITE_ONCE(ts->sent, pos);
 	WRITE_ONCE(ts->passed, pos);
-	ts->judged = max(ts->judged, pos);
+	ts->judged = pos;
 	ts->wanted = true;
+	ts->looked_sent = KE_NO_LIMIT;
 }
 
 void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)
@@ -211,7 +285,7 @@ void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)
 	if (all && ts->link)
 		ke_tstream_pass(ts->link, ts);
 	if (!all && (ts->wants_all || ts->wants & ~bits))
-		walk_from_head(ts);
+		judge_from_head(ts);
 	ts->wants = bits;
 	ts->wants_from = from;
 	ts->wants_all = all;
@@ -220,7 +294,7 @@ void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)
 struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names)
 {
 	if (ts->wants_all && !ts->names)
-		walk_from_head(ts);
+		judge_from_head(ts);
 	ts->names = true;
 	swap(ts->sinks, names);
 	return names;

@@ -132,7 +132,7 @@ TEST(endless)
 				"the mirror is near"))
 				break;
 		}
-		ok(w->moved - before < 40 * 8 * 120, "%llu bytes", w->moved - before);
+		ok(w->moved - before < 40 * 8 * 128, "%llu bytes", w->moved - before);
 		ke_source_due(&w->n[0].src, w->n[0].src.log.head);
 		ok(world_pump(w), "quiet");
 		all_counted(w);
@@ -497,7 +497,7 @@ TEST(cut)
 
 static int put_pass(struct conn *c, u64 pos, u64 before, u64 seq, u32 len)
 {
-	__le64 body[2] = { cpu_to_le64(seq), cpu_to_le64(before) };
+	__le64 body[3] = { cpu_to_le64(seq), cpu_to_le64(before) };
 
 	return put_frame(c, KECHO_FRAME_PASS, 1, pos, body, len, len);
 }
@@ -510,16 +510,16 @@ TEST(lies)
 		u32 len;
 		int err;
 	} cases[] = {
-		{ "half a pass", 64, 0, 1, 15, -EPROTO },
-		{ "to where it is", 0, 0, 1, 16, -EPROTO },
-		{ "over too little", 16, 0, 1, 16, -EPROTO },
-		{ "to no boundary", 65, 0, 1, 16, -EPROTO },
-		{ "too far", TEST_LOG / 2 + 8, 0, 1, 16, -EPROTO },
-		{ "past all", U64_MAX & ~7ULL, 0, 1, 16, -EPROTO },
-		{ "of no event", 64, 0, 0, 16, -EPROTO },
-		{ "backwards", 64, 2, 1, 16, -EPROTO },
-		{ "all there are", TEST_LOG / 2, 0, U64_MAX, 16, 0 },
-		{ "a pass", 64, 0, 1, 16, 0 },
+		{ "half a pass", 64, 0, 1, 23, -EPROTO },
+		{ "to where it is", 0, 0, 1, 24, -EPROTO },
+		{ "over too little", 24, 0, 1, 24, -EPROTO },
+		{ "to no boundary", 65, 0, 1, 24, -EPROTO },
+		{ "too far", TEST_LOG / 2 + 8, 0, 1, 24, -EPROTO },
+		{ "past all", U64_MAX & ~7ULL, 0, 1, 24, -EPROTO },
+		{ "of no event", 64, 0, 0, 24, -EPROTO },
+		{ "backwards", 64, 2, 1, 24, -EPROTO },
+		{ "all there are", TEST_LOG / 2, 0, U64_MAX, 24, 0 },
+		{ "a pass", 64, 0, 1, 24, 0 },
 	};
 	struct world *w;
 	struct conn *c;
@@ -547,19 +547,19 @@ TEST(lies_later)
 	must(w, "nodes");
 	w->n[0].idle = true;
 	for (i = 1; i <= 4; i++)
-		is_eq(put_pass(c, i * 16384, i - 1, i, 16), 0, "room");
-	is_eq(put_pass(c, i * 16384, i - 1, i, 16), -EPROTO, "over the credit");
+		is_eq(put_pass(c, i * 16384, i - 1, i, 24), 0, "room");
+	is_eq(put_pass(c, i * 16384, i - 1, i, 24), -EPROTO, "over the credit");
 	world_end(w);
 	w = meet(&c, false);
 	must(w, "nodes");
 	is_eq(put_frame(c, KECHO_FRAME_DATA, 1, 0, half, 8, 8), 0, "half a record");
-	is_eq(put_pass(c, 64, 0, 7, 16), 0, "its rest won't come");
-	is_eq(put_pass(c, 128, 6, 8, 16), -EPROTO, "numbers that go back");
+	is_eq(put_pass(c, 64, 0, 7, 24), 0, "its rest won't come");
+	is_eq(put_pass(c, 128, 6, 8, 24), -EPROTO, "numbers that go back");
 	world_end(w);
 	w = meet(&c, false);
 	must(w, "nodes");
 	is_eq(put_frame(c, KECHO_FRAME_END, 1, 0, half, 8, 8), 0, "the end");
-	is_eq(put_pass(c, 64, 0, 7, 16), 0, "nobody listens");
+	is_eq(put_pass(c, 64, 0, 7, 24), 0, "nobody listens");
 	world_end(w);
 }
 

@@ -6,6 +6,7 @@
 #define KE_PEER_H
 
 #include "attr.h"
+#include "clock.h"
 #include "id.h"
 #include "log.h"
 #include "reader.h"
@@ -145,6 +146,7 @@ struct ke_peer {
 	u32 filters_bytes;	/* of its sinks */
 	u32 losses_said;	/* node.losses, when the source's node heard of all of them */
 	u64 mirrored;		/* bytes */
+	struct ke_clock clock;
 	struct list_head presences;
 	struct list_head rstreams;
 	struct ke_rstream *last;

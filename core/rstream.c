@@ -70,6 +70,7 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from)
 	ke_put_u32(&o, rs->local && rs->gated ? house(p)->gate_slot(rs) : 0);
 	ke_put_u64(&o, seq);
 	WARN_ON_ONCE(o.bad);
+	ke_clock_ask(p->link);
 	ke_link_send(p->link, KECHO_FRAME_SUBSCRIBE, m->log, pos, buf, o.len);
 	return 0;
 }
@@ -214,6 +215,7 @@ static int attach(struct ke_rstream *rs, u64 pos, u64 seq)
 	}
 	rs->peer->mirrored += size;
 	rs->attached = true;
+	ke_clock_show(rs);
 	return 0;
 }
 
@@ -376,7 +378,7 @@ int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos)
 int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
-	u64 seq = ke_get_u64(in), before = ke_get_u64(in);
+	u64 seq = ke_get_u64(in), before = ke_get_u64(in), expired = ke_get_u64(in);
 	int err;
 
 	if (in->bad)
@@ -385,7 +387,7 @@ int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		return 0;
 	if (rs->local || rs->skip || (rs->gated && pos > rs->credit))
 		return -EPROTO;
-	err = ke_log_pass(&rs->mirror, pos, before, seq, 0);
+	err = ke_log_pass(&rs->mirror, pos, before, seq, expired);
 	if (err)
 		return err;
 	l->node->house->published(rs);

@@ -36,6 +36,7 @@ struct ke_source {
 	u64 lost;		/* events, by sinks of other nodes, together, as those said */
 	u32 stall_ms;		/* so long a gate may hold it up; 0: for ever */
 	u64 stalls;		/* that were ended for it; under its lock, like all below */
+	u64 expired;		/* events, on streams that are no more */
 	u64 taken;		/* gates of nodes of this host that were taken away */
 	u64 limit;
 	struct ke_judge *judge;	/* NULL: there never was a filter */
@@ -72,7 +73,14 @@ struct ke_tstream {
 	u32 wants_from;		/* and all of older generations */
 	struct ke_names *sinks;	/* there; NULL: not known. Of other hosts only */
 	u64 passed, judged;	/* from sent on: nobody there wants it, then: they do */
+	u64 judge_from;		/* what is before it they want, whatever the filters say */
 	u64 pass_before, pass_seq;	/* the event before what is passed over, and its last */
+	u64 pass_expired;	/* so many of it had expired */
+	u64 expired;		/* of all that was, ever */
+	/* Where what is wanted began when it was looked at last, and how far it was sent. */
+	u64 looked, looked_sent;
+	bool looked_wanted;	/* as `wanted` was there */
+	u64 now_ns;		/* CLOCK_REALTIME then; 0: nobody has asked */
 	u64 due;		/* somebody waits until it is known there to be here */
 	u64 sent;
 	u64 acked;
@@ -87,6 +95,8 @@ void ke_source_init(struct ke_source *s, struct ke_node *n);
 /* Gates; under the source's lock. */
 void ke_source_gate(struct ke_source *s, struct ke_gate *g, const u64 *pos);
 void ke_source_ungate(struct ke_source *s, struct ke_gate *g);
+/* Events that were not sent to other hosts as they had expired, one for each of these. */
+u64 ke_source_expired(const struct ke_source *s);
 /* How far the log may grow now; recomputed if less than @want. */
 u64 ke_source_limit(struct ke_source *s, u64 want);
 /*
@@ -127,6 +137,7 @@ void ke_tstream_take_gate(struct ke_tstream *ts);
  * ke_tstream_name - its source names sinks, and those there are @names, which are its from here
  * on; NULL: not known. Gives what were before, for kvfree().
  * ke_tstream_begin - it begins at @pos.
+ * ke_tstream_walks - of what lies before @head not all may be wanted there.
  * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @head or
  * there; ts->sent: there is nothing to send now. What lies there is pinned or kept by a gate.
  * ke_tstream_lapped - what is next was overwritten, or will be: on from about halfway.
@@ -138,6 +149,10 @@ void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
 u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head);
 void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts);
 void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts);
+static inline bool ke_tstream_walks(const struct ke_tstream *ts, u64 head)
+{
+	return !ts->wants_all || ts->names || READ_ONCE(ts->source->log.lives) < head;
+}
 /* Up to where is it sent, or passed over? */
 static inline u64 ke_tstream_done(const struct ke_tstream *ts)
 {

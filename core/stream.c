@@ -7,7 +7,8 @@
  *	END		last event u64, it failed u8 (absent: no)
  *	ACK		room up to u64, lost u64; pos: in the mirror up to here
  *	STALL		end u8: see stall.c
- *	PASS		last event passed over u64, last before these u64: see pass.c
+ *	PASS		last event passed over u64, last before these u64, how many had expired
+ *			u64: see pass.c
  *	SKIP, DATA, UNSUBSCRIBE	-
  *
  * On one host the reader maps the log itself: SUBSCRIBE and START fix the position
@@ -33,7 +34,7 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->limit = KE_NO_LIMIT;
 	s->closed = s->frozen = s->in_pieces = false;
 	s->nremote = 0;
-	s->lost = s->stalls = s->taken = 0;
+	s->lost = s->stalls = s->taken = s->expired = 0;
 	s->judge = NULL;
 	s->generation = s->judge_seen = s->judges = 0;
 	s->judged_later = false;
@@ -84,6 +85,16 @@ u64 ke_source_limit(struct ke_source *s, u64 want)
 	return s->limit;
 }
 
+u64 ke_source_expired(const struct ke_source *s)
+{
+	const struct ke_tstream *ts;
+	u64 sum = s->expired;
+
+	list_for_each_entry(ts, &s->streams, source_list)
+		sum += READ_ONCE(ts->expired);
+	return sum;
+}
+
 bool ke_source_unpinned(struct ke_source *s, u64 size)
 {
 	struct ke_tstream *ts;
@@ -112,6 +123,7 @@ static void drop_stream(struct ke_tstream *ts)
 	h->source_lock(s);
 	list_del(&ts->source_list);
 	s->nremote -= !ts->local;
+	s->expired += ts->expired;
 	if (ts->gated)
 		ke_source_ungate(s, &ts->gate);
 	h->source_unlock(s);
@@ -375,6 +387,7 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 	ts->credit = KE_NO_LIMIT;
 	ts->gate.stream = ts;
 	ts->wants_all = true;
+	ts->looked_sent = KE_NO_LIMIT;
 	ts->goes_on = goes_on;
 	ts->lost = goes_on ? KE_LOST_UNKNOWN : 0;
 	/* It has asked because of the MEMBER; the types behind that come before START. */

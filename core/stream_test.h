@@ -80,7 +80,8 @@ static __maybe_unused void all_counted(const struct world *w)
 
 	is_eq(sink->bad, 0, "in order");
 	is_eq(sink->damaged, 0, "as it was submitted");
-	is_eq(sink->got + sink->lost + sink->filtered, w->n[0].src.log.seq, "all is accounted for");
+	is_eq(sink->got + sink->lost + sink->filtered + sink->expired, w->n[0].src.log.seq,
+	      "all is accounted for");
 }
 
 #endif

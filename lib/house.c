@@ -18,6 +18,18 @@ static u64 now_ms(void *house)
 	return lib_clock_ns(CLOCK_MONOTONIC_COARSE) / 1000000;
 }
 
+static u64 realtime_ns(void *house)
+{
+	(void)house;
+	return lib_clock_ns(CLOCK_REALTIME);
+}
+
+static u64 monotonic_ns(void *house)
+{
+	(void)house;
+	return lib_clock_ns(CLOCK_MONOTONIC);
+}
+
 static u64 random_u64(void *house)
 {
 	u64 v;
@@ -310,6 +322,8 @@ bool lib_wait(struct kecho *k, u64 deadline_ms)
 
 const struct ke_house lib_house = {
 	.now_ms = now_ms,
+	.realtime_ns = realtime_ns,
+	.monotonic_ns = monotonic_ns,
 	.random = random_u64,
 	.dial = dial_peer,
 	.kick = kick,

@@ -107,6 +107,7 @@ void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
 {
 	lib_lock(&s->lock);
 	*st = s->stats;
+	st->expired = ke_source_expired(&s->s);
 	st->stalled = s->s.stalls + (s->slot ? le32_to_cpu(READ_ONCE(s->slot->stalls)) : 0);
 	lib_unlock(&s->lock);
 }

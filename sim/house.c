@@ -23,6 +23,11 @@ static u64 now_ms(void *house)
 	return snode_now_us(house) / 1000;
 }
 
+static u64 now_ns(void *house)
+{
+	return snode_now_us(house) * 1000;
+}
+
 static u64 random_u64(void *house)
 {
 	return random_next(&((struct snode *)house)->w->rng) | 1;
@@ -347,6 +352,8 @@ static void pong(struct ke_link *l, u64 sent_ns)
 
 const struct ke_house sim_house = {
 	.now_ms = now_ms,
+	.realtime_ns = now_ns,
+	.monotonic_ns = now_ns,
 	.random = random_u64,
 	.dial = dial,
 	.kick = kick,

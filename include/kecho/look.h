@@ -20,6 +20,7 @@ struct kecho_source_stats {
 	uint64_t waited;	/* submissions that had to wait, for a `block` sink or a thaw */
 	uint64_t refused;	/* -EAGAIN */
 	uint64_t stalled;	/* times that `block` sinks were to end as they held it up */
+	uint64_t expired;	/* events that were not sent as they had expired, to each host */
 };
 struct kecho_sink_stats {
 	uint64_t received, bytes;

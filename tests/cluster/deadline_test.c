@@ -224,6 +224,41 @@ TEST(retained)
 
 /* --------------------------------------------------------------- on another host */
 
+/* What is over is not sent. */
+TEST(far)
+{
+	struct kecho_event ev;
+	struct pair p = {};
+	u64 before, now;
+	int i;
+
+	if (with_daemon())
+		skip("kechod is one host");
+	ARENA();
+	if (!far_stream(&p, "far", KECHO_BLOCK))
+		goto end;
+	submit_for(p.src, "x", 1, SECOND_NS * 100LL);
+	comes(p.snk, 1);
+	before = sent(p.k[0]);
+	for (i = 0; i < 100; i++) {
+		static const char event[EVENT_LEN];
+
+		is_eq(submit_for(p.src, event, sizeof(event), -1), 0, "one that is over");
+	}
+	is_eq(kecho_submit_until(p.src, "x", 1, real_ns() + SECOND_NS, 0), 0, "one that is not");
+	is_eq(kecho_read(p.snk, &ev, SOON_MS), 0, "comes");
+	now = real_ns();
+	is_eq(ev.seq, 102, "this one");
+	ok(ev.deadline_ns > now && ev.deadline_ns < now + 2ull * SECOND_NS, "its deadline here");
+	is_eq(expired_of(p.snk), 100, "the others");
+	ok(sent(p.k[0]) - before < 10 * EVENT_LEN, "%llu bytes", sent(p.k[0]) - before);
+	is_eq(submit_for(p.src, "x", 1, LIFE_NS), 0, "one that will be");
+	sleep_us(OVER_US);
+	nothing_comes(p.snk, 101);
+end:
+	pair_end(&p);
+}
+
 /* Of any length and deadline, faster than they are read. */
 static void mixed(const char *name, enum kecho_policy policy, const char *filter)
 {
@@ -270,4 +305,4 @@ TEST(sums)
 	mixed("sums-filter", KECHO_BLOCK, "seq % 2 == 0 || len < 3000");
 }
 
-TESTS(deadline, until, lifespan, vector, run, filters, retained, sums);
+TESTS(deadline, until, lifespan, vector, run, filters, retained, far, sums);

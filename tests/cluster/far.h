@@ -68,7 +68,7 @@ static bool set(struct kecho_sink *s, const char *text)
 }
 
 /* What went out to other hosts. */
-static inline u64 sent(struct kecho *k)
+static u64 sent(struct kecho *k)
 {
 	struct kecho_link_info l[4];
 	ssize_t i, n = kecho_links(k, l, 4);
