@@ -69,7 +69,7 @@ static const struct def defs[] = {
 	    { "name", STRING, 0, SENDER }, U16("authentication"), BYTES("credentials"),
 	    { "known", ANY, 4, NOBODY } } },
 	{ KECHO_FRAME_PING, "PING", NO_ID, COOKIE(SENDER), { { 0 } } },
-	{ KECHO_FRAME_PONG, "PONG", NO_ID, COOKIE(RECEIVER), { { 0 } } },
+	{ KECHO_FRAME_PONG, "PONG", NO_ID, COOKIE(RECEIVER), { { "clock", ANY, 8, NOBODY } } },
 	{ KECHO_FRAME_CHANNEL, "CHANNEL", CHANNEL(SENDER), POS,
 	  { { "uuid", CHOSEN, 16, NOBODY }, BYTES("name") } },
 	{ KECHO_FRAME_CHANNEL_GONE, "CHANNEL_GONE", CHANNEL(SENDER), CHANNEL(RECEIVER), { { 0 } } },
@@ -108,7 +108,8 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_SKIP, "SKIP", LOG(SENDER), POS, { { 0 } } },
 	{ KECHO_FRAME_ACK, "ACK", LOG(RECEIVER), POS, { U64("credit"), U64("lost") } },
 	{ KECHO_FRAME_STALL, "STALL", LOG(SENDER), POS, { U8("end") } },
-	{ KECHO_FRAME_PASS, "PASS", LOG(SENDER), POS, { U64("last_event"), U64("before") } },
+	{ KECHO_FRAME_PASS, "PASS", LOG(SENDER), POS, { U64("last_event"), U64("before"),
+							    U64("expired") } },
 	{ KECHO_FRAME_REG_GET, "REG_GET", REQUEST(SENDER), POS, { BYTES("name") } },
 	{ KECHO_FRAME_REG_PUT, "REG_PUT", REQUEST(SENDER), POS,
 	  { U8("how"), BYTES("name"), { "uuid", CHOSEN, 16, NOBODY },
@@ -288,12 +289,13 @@ static void print_record(struct cursor *c, uint32_t *later)
 {
 	struct kecho_record r = { 0 };
 	const uint8_t *at = c->p;
-	size_t len, match, room = c->end - c->p;
+	size_t len, match, sinks = 0, room = c->end - c->p;
 
 	memcpy(&r, at, room < sizeof(r) ? room : sizeof(r));
 	len = (r.len + 7u) & ~7u;
 	match = r.flags & KECHO_RECORD_F_MATCH ? sizeof(struct kecho_record_match) : 0;
 	match += r.flags & KECHO_RECORD_F_TO ? sizeof(struct kecho_record_to) : 0;
+	match += r.flags & KECHO_RECORD_F_LIFE ? sizeof(struct kecho_record_life) : 0;
 	plain(c, 4, "record_length", "");
 	plain(c, 1, "record_kind", "");
 	plain(c, 1, "flags", "");
@@ -321,13 +323,14 @@ static void print_record(struct cursor *c, uint32_t *later)
 		plain(c, 4, "match_pad", "");
 	}
 	if (r.flags & KECHO_RECORD_F_TO) {
-		size_t n = number(c->p, 2);
-
+		sinks = number(c->p, 2);
 		plain(c, 2, "sinks", "");
 		plain(c, 6, "sinks_pad", "");
-		while (n-- && c->end - c->p >= 8)
-			plain(c, 8, "sink", "any");
 	}
+	if (r.flags & KECHO_RECORD_F_LIFE)
+		plain(c, 8, "deadline", "any");
+	for (; sinks && c->end - c->p >= 8; sinks--)
+		plain(c, 8, "sink", "any");
 	if (len > room) {
 		*later = len - room;
 		plain(c, c->end - c->p, "payload", "");

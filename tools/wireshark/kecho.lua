@@ -17,7 +17,7 @@ local BODY_MAX = 67584
 local OPTIONAL = 128	-- frames of types from here on are skipped by who doesn't know them
 local RECORD = 24	-- the header of a record
 local PAD = 1	-- kind of a record
-local FRAGMENT, ATTRS, MATCH, TO = 1, 2, 4, 8	-- flags of a record
+local FRAGMENT, ATTRS, MATCH, TO, LIFE = 1, 2, 4, 8, 16	-- flags of a record
 
 local kecho = Proto("kecho", "kecho")
 
@@ -97,6 +97,8 @@ field("int64", "integer", "Integer", base.DEC)
 field("string", "string", "String")
 field("uint64", "last_event", "Last event", base.DEC)
 field("uint64", "before", "Last event before them", base.DEC)
+field("uint64", "expired", "Events that had expired", base.DEC)
+field("uint64", "clock", "Clock, ns since 1970", base.DEC)
 field("uint8", "failed", "Failed", base.DEC)
 field("uint64", "events", "Events", base.DEC)
 field("uint64", "bytes", "Bytes", base.DEC)
@@ -144,6 +146,7 @@ field("uint16", "attributes_length", "Bytes of attributes", base.DEC)
 field("uint64", "match_bits", "Filters that match", base.HEX)
 field("uint32", "match_generation", "Set of the filters", base.DEC)
 field("bytes", "match_pad", "Padding")
+field("uint64", "deadline", "Of no use after, ns since 1970", base.DEC)
 field("uint16", "sinks", "Sinks that it is for", base.DEC)
 field("bytes", "sinks_pad", "Padding")
 field("uint64", "sink", "Sink", base.HEX)
@@ -389,7 +392,8 @@ local function record_body(c, size, kind, flags, data_words)
 		return
 	end
 	local match = from + 8 * data_words - (flags % 8 >= MATCH and 16 or 0) -
-		(flags % 16 >= TO and 8 or 0)
+		(flags % 16 >= TO and 8 or 0) - (flags % 32 >= LIFE and 8 or 0)
+	local sinks = 0
 
 	number(c, "sequence", 8)
 	number(c, "time", 8)
@@ -408,12 +412,14 @@ local function record_body(c, size, kind, flags, data_words)
 		plain(c, "match_pad", 4)
 	end
 	if flags % 16 >= TO then
-		local n = number(c, "sinks", 2)
-
+		sinks = number(c, "sinks", 2) or 0
 		plain(c, "sinks_pad", 6)
-		for _ = 1, math.min(n or 0, math.floor(left(c) / 8)) do
-			number(c, "sink", 8)
-		end
+	end
+	if flags % 32 >= LIFE then
+		number(c, "deadline", 8)
+	end
+	for _ = 1, math.min(sinks, math.floor(left(c) / 8)) do
+		number(c, "sink", 8)
 	end
 	if not c.bad then
 		plain(c, "payload", math.min(left(c), math.max(from + size - c.at, 0)))
@@ -615,7 +621,7 @@ local FRAMES = {
 	[1] = { ID, POS, { U("oldest", 4), U("newest", 4), contact, S("name"),
 		U("authentication", 2), C("credentials"), maybe(U("known", 4)) } },
 	[3] = { ID, COOKIE, {} },
-	[4] = { ID, COOKIE, {} },
+	[4] = { ID, COOKIE, { U("clock", 8) } },
 	[16] = { CHANNEL, POS, { B("uuid", 16), S("name") } },
 	[17] = { CHANNEL, function(c)
 		number(c, "channel", 4)
@@ -645,7 +651,7 @@ local FRAMES = {
 	[37] = { LOG, POS, {} },
 	[38] = { LOG, POS, { U("credit", 8), U("lost", 8) } },
 	[39] = { LOG, POS, { U("end", 1) } },
-	[45] = { LOG, POS, { U("last_event", 8), U("before", 8) } },
+	[45] = { LOG, POS, { U("last_event", 8), U("before", 8), U("expired", 8) } },
 	[40] = { CHANNEL, COOKIE, {} },
 	[41] = { CHANNEL, COOKIE, {} },
 	[42] = { CHANNEL, COOKIE, { MARKS } },
