@@ -7,6 +7,7 @@
  *	source, sink POLICY [retained]	a member joins
  *	end, no-source, no-sink		the source's last event, a member leaves
  *	submit N BYTES			so many events of so many bytes, with an attribute
+ *	lives MS			so long are its next events of use; 0: they are over
  *	piece OFFSET TOTAL		a piece, of 100 bytes, of a larger event
  *	read				the sink takes all that is there
  *	wait MS				so long for room; its limit is two seconds
@@ -138,7 +139,8 @@ static bool submit_event(struct tnode *tn, u32 len, u32 offset, u32 total)
 	static const u8 attrs[] = { KE_VALUE_STRING, 1, 2, 0, 'k', 'v', 'w' };
 	struct ke_event_info info = { .time_ns = 1700000000000000000ULL, .frag_offset = offset,
 				      .frag_total = total, .judged = tn->judges,
-				      .bits = tn->bits, .generation = 1 };
+				      .bits = tn->bits, .generation = 1,
+				      .deadline_ns = tn->deadline_ns };
 	struct ke_source *s = &tn->src;
 	u64 seq = 0, size = len + 128;
 	bool good;
@@ -165,6 +167,10 @@ static bool judge(struct tnode *tn, const char *what, u64 bits)
 	if (!strcmp(what, "judges")) {
 		tn->judges = true;
 		tn->bits = bits;
+		return true;
+	}
+	if (!strcmp(what, "lives")) {
+		tn->deadline_ns = bits ? h_realtime_ns(tn) + bits * 1000000 : 1;
 		return true;
 	}
 	list_for_each_entry(ts, &tn->src.streams, source_list) {
