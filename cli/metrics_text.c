@@ -111,6 +111,9 @@ static const struct member_family {
 	{ { "kecho_source_lost_events", METRIC_COUNTER, "events",
 	    "Events that sinks of other processes have lost, as far as they have said." },
 	  KECHO_SOURCE, offsetof(struct kecho_member_stats, lost) },
+	{ { "kecho_source_expired_events", METRIC_COUNTER, "events",
+	    "Events that were not sent to other hosts as they had expired, to each." },
+	  KECHO_SOURCE, offsetof(struct kecho_member_stats, expired) },
 	{ { "kecho_sink_events", METRIC_COUNTER, "events", "Events received." },
 	  KECHO_SINK, offsetof(struct kecho_member_stats, events) },
 	{ { "kecho_sink_bytes", METRIC_COUNTER, "bytes", "Bytes of the events received." },
@@ -119,6 +122,9 @@ static const struct member_family {
 	    "Events that will not come. By policy: latest was overtaken; disconnect was, and "
 	    "ended; block was ended as it stalled a source." },
 	  KECHO_SINK, offsetof(struct kecho_member_stats, lost) },
+	{ { "kecho_sink_expired_events", METRIC_COUNTER, "events",
+	    "Events that were of no use any more before they were read." },
+	  KECHO_SINK, offsetof(struct kecho_member_stats, expired) },
 	{ { "kecho_sink_lag_bytes", METRIC_GAUGE, "bytes", "Published and not yet read." },
 	  KECHO_SINK, offsetof(struct kecho_member_stats, lag_bytes) },
 };

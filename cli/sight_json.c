@@ -22,6 +22,7 @@ void rated_json(struct json *j, const struct rated *r)
 	if (m->member.role == KECHO_SINK) {
 		json_str(j, "policy", policy_name(m->member.policy));
 		json_u64(j, "lost", m->lost);
+		json_u64(j, "expired", m->expired);
 		json_u64(j, "lag_bytes", m->lag_bytes);
 	}
 	json_object_end(j);

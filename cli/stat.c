@@ -104,9 +104,10 @@ static void member_text(const struct rated *r)
 		   format_count(events, m->events), format_count(rate, r->events_per_s),
 		   format_bytes(bytes, r->bytes_per_s));
 	if (sink)
-		buf_format(&out, " %8" PRIu64 " %10s", m->lost, format_bytes(lag, m->lag_bytes));
+		buf_format(&out, " %8" PRIu64 " %8" PRIu64 " %10s", m->lost, m->expired,
+			   format_bytes(lag, m->lag_bytes));
 	else
-		buf_format(&out, " %8s %10s", "-", "-");
+		buf_format(&out, " %8s %8" PRIu64 " %10s", "-", m->expired, "-");
 	buf_format(&out, "  %s\n", m->node_name);
 }
 
@@ -147,9 +148,9 @@ static void report_channel(const struct stat_verb *st, struct json *j, const str
 	if (!st->json) {
 		buf_format(&out, "channel %s\n", c->name);
 		report_other(st, j, c->ch);
-		buf_format(&out, "  %-16s %-6s %-10s %8s %10s %12s %8s %10s  %s\n", "MEMBER",
-			   "ROLE", "POLICY", "EVENTS", "EVENTS/S", "BYTES/S", "LOST", "LAG",
-			   "NODE");
+		buf_format(&out, "  %-16s %-6s %-10s %8s %10s %12s %8s %8s %10s  %s\n",
+			   "MEMBER", "ROLE", "POLICY", "EVENTS", "EVENTS/S", "BYTES/S", "LOST",
+			   "EXPIRED", "LAG", "NODE");
 		for (size_t i = 0; i < c->now.n; i++)
 			member_text(&c->m[i]);
 		return;

@@ -299,10 +299,10 @@ TEST(in_pieces)
 static void submit_any(struct world *w, u32 n)
 {
 	while (n-- && !READ_ONCE(w->n[0].src.closed)) {
+		s64 life = (50 - (s64)world_random(w, 60)) * MS;
+
 		w->n[0].bits = world_random(w, 4);
-		w->n[0].deadline_ns = 0;
-		if (world_random(w, 2))
-			w->n[0].deadline_ns = h_realtime_ns(&w->n[0]) + (50 - (s64)world_random(w, 60)) * MS;
+		w->n[0].deadline_ns = world_random(w, 2) ? h_realtime_ns(&w->n[0]) + life : 0;
 		if (submit(&w->n[0], world_random(w, 1 << world_random(w, 13))))
 			break;
 	}

@@ -106,6 +106,14 @@ u64 kd_feed_member(const struct kd_feed *f)
 	return f->source ? f->source->s.member.id : f->mirror->rs->remote->id;
 }
 
+/* Of what was passed over in a row right before @pos. */
+static u64 expired_before(const struct kd_feed *f, u64 pos)
+{
+	const struct ke_log *mirror = f->mirror ? &f->mirror->rs->mirror : NULL;
+
+	return mirror && pos == mirror->head ? ke_log_passed(mirror) : 0;
+}
+
 static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 {
 	const struct kd_log *log = f->source ? &f->source->log : &f->mirror->log;
@@ -115,6 +123,7 @@ static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 		.size = cpu_to_le64(log->size),
 		.pos = cpu_to_le64(pos),
 		.seq = cpu_to_le64(seq),
+		.expired = cpu_to_le64(expired_before(f, pos)),
 		.member = cpu_to_le64(kd_feed_member(f)),
 		.slot = cpu_to_le32(f->slot),
 		.gated = f->sink->m.policy == KECHO_BLOCK,

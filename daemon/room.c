@@ -104,6 +104,7 @@ void kd_source_room(struct kd_source *src)
 	kd_source_stalls(src, limit);
 	slot = kd_limit_slot(src);
 	WRITE_ONCE(slot->stalls, cpu_to_le32(src->s.stalls));
+	WRITE_ONCE(slot->expired, cpu_to_le64(ke_source_expired(&src->s)));
 	if (limit == src->limit)
 		return;
 	smp_store_release(&slot->limit, cpu_to_le64(limit));

@@ -18,6 +18,7 @@ static void source_stats(struct kd_source *src, struct kecho_ctl_stats *st)
 	st->events = cpu_to_le64(src->events);
 	st->bytes = cpu_to_le64(src->bytes);
 	st->lost = cpu_to_le64(lost);
+	st->expired = cpu_to_le64(ke_source_expired(&src->s));
 }
 
 static u64 lag(struct kd_feed *f)
@@ -42,6 +43,7 @@ static void sink_stats(struct kd_sink *k, struct kecho_ctl_stats *st)
 	st->events = READ_ONCE(g->events);
 	st->bytes = READ_ONCE(g->bytes);
 	st->lost = READ_ONCE(g->lost);
+	st->expired = READ_ONCE(g->expired);
 	st->lag_bytes = cpu_to_le64(all);
 }
 
@@ -67,7 +69,7 @@ void kd_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie)
 
 	ke_put_u64(&o, cookie);
 	list_for_each_entry(m, &ch->members, list) {
-		if (o.size - o.len < 64)
+		if (o.size - o.len < 72)
 			break; /* as many as a frame holds */
 		st = own_stats(m);
 		ke_put_u64(&o, m->id);
@@ -76,6 +78,7 @@ void kd_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie)
 		ke_put_u64(&o, le64_to_cpu(st.events));
 		ke_put_u64(&o, le64_to_cpu(st.bytes));
 		ke_put_u64(&o, le64_to_cpu(st.lost));
+		ke_put_u64(&o, le64_to_cpu(st.expired));
 		ke_put_u64(&o, le64_to_cpu(st.lag_bytes));
 	}
 	ke_link_send(l, KECHO_FRAME_STATS, ch->index, 0, buf, o.len);
@@ -97,6 +100,7 @@ void kd_stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, st
 		st.events = cpu_to_le64(ke_get_u64(in));
 		st.bytes = cpu_to_le64(ke_get_u64(in));
 		st.lost = cpu_to_le64(ke_get_u64(in));
+		st.expired = cpu_to_le64(ke_get_u64(in));
 		st.lag_bytes = cpu_to_le64(ke_get_u64(in));
 		if (wanted && !in->bad)
 			kd_entries_add(&c->stats, &st);

@@ -205,6 +205,13 @@ static int make_at_node(struct kecho_source *s, struct made *m)
 	return err;
 }
 
+/* As the node counted them that is gone. */
+static void keep_counts(struct kecho_source *s)
+{
+	s->s.stalls += le32_to_cpu(READ_ONCE(s->slot->stalls));
+	s->s.expired += le64_to_cpu(READ_ONCE(s->slot->expired));
+}
+
 /* The node is that of @m from here on; the kecho lock is held. */
 static void take_node(struct kecho_source *s, const struct made *m)
 {
@@ -213,7 +220,7 @@ static void take_node(struct kecho_source *s, const struct made *m)
 	s->handle = m->handle;
 	WRITE_ONCE(s->s.member.id, m->member);
 	if (s->slot)
-		s->s.stalls += le32_to_cpu(READ_ONCE(s->slot->stalls));
+		keep_counts(s);
 	s->slot = &c->pages->limits[m->slot];
 	s->counters = &c->pages->gates[m->gate];
 	s->asked = 0;

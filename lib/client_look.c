@@ -188,6 +188,7 @@ static void take_stats(void *to, size_t at, const void *entry)
 	st->events = le64_to_cpu(in.events);
 	st->bytes = le64_to_cpu(in.bytes);
 	st->lost = le64_to_cpu(in.lost);
+	st->expired = le64_to_cpu(in.expired);
 	st->lag_bytes = le64_to_cpu(in.lag_bytes);
 	strscpy(st->node_name, in.node_name, sizeof(st->node_name));
 }

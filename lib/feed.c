@@ -61,6 +61,7 @@ int feed_node(struct kecho_sink *s, struct shared_log *log, const struct kecho_n
 	f->mine = n->mine;
 	f->slot = slot;
 	start_feed(f, v, le64_to_cpu(n->pos), le64_to_cpu(n->seq));
+	ke_reader_behind(&f->reader, le64_to_cpu(n->expired));
 	f->rung = f->released;
 	f->may_go = gated(s);
 	WRITE_ONCE(slot->given, cpu_to_le64(f->released));
@@ -295,11 +296,23 @@ static void store_released(struct kecho_sink *s, struct feed *f)
 	client_ring(s->ch->k);
 }
 
+/* Of all feeds, and those that are gone. */
+static u64 expired_of(const struct kecho_sink *s)
+{
+	u64 sum = s->stats.expired;
+	const struct feed *f;
+
+	list_for_each_entry(f, &s->feeds, list)
+		sum += f->reader.expired;
+	return sum;
+}
+
 static void store_counters(struct kecho_sink *s)
 {
 	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.received));
 	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
 	WRITE_ONCE(s->counters->lost, cpu_to_le64(s->stats.lost));
+	WRITE_ONCE(s->counters->expired, cpu_to_le64(expired_of(s)));
 }
 
 void feeds_release(struct kecho_sink *s)

@@ -3,14 +3,14 @@
  * Looking, of an embedded node: counters of members, links, round trips, the registry's channels.
  *
  * STATS answers STAT with the same cookie: u64 cookie, then for each member id u64,
- * role u8, policy u8, events, bytes, lost and lag u64.
+ * role u8, policy u8, events, bytes, lost, expired and lag u64.
  */
 #include "internal.h"
 
 enum { CHANNELS_FIRST = 256 };	/* that there is room for at first */
 
 static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
-		      u64 lag)
+		      u64 expired, u64 lag)
 {
 	ke_put_u64(o, m->id);
 	ke_put_u8(o, m->role);
@@ -18,6 +18,7 @@ static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u
 	ke_put_u64(o, events);
 	ke_put_u64(o, bytes);
 	ke_put_u64(o, lost);
+	ke_put_u64(o, expired);
 	ke_put_u64(o, lag);
 }
 
@@ -30,11 +31,11 @@ static void put_all(struct ke_out *o, struct kecho_channel *ch)
 
 	list_for_each_entry(src, &ch->sources, list) {
 		kecho_source_stats(src, &out);
-		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, 0);
+		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired, 0);
 	}
 	list_for_each_entry(s, &ch->sinks, list) {
 		kecho_sink_stats(s, &in);
-		put_stats(o, &s->m, in.received, in.bytes, in.lost, in.lag_bytes);
+		put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
 	}
 }
 
@@ -64,6 +65,7 @@ static void take_stats(struct stat_query *q, struct ke_in *in, const struct kech
 	st.events = ke_get_u64(in);
 	st.bytes = ke_get_u64(in);
 	st.lost = ke_get_u64(in);
+	st.expired = ke_get_u64(in);
 	st.lag_bytes = ke_get_u64(in);
 	strscpy(st.node_name, name, sizeof(st.node_name));
 	if (in->bad)

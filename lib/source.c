@@ -108,6 +108,10 @@ void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
 	lib_lock(&s->lock);
 	*st = s->stats;
 	st->expired = ke_source_expired(&s->s);
-	st->stalled = s->s.stalls + (s->slot ? le32_to_cpu(READ_ONCE(s->slot->stalls)) : 0);
+	st->stalled = s->s.stalls;
+	if (s->slot) {
+		st->expired += le64_to_cpu(READ_ONCE(s->slot->expired));
+		st->stalled += le32_to_cpu(READ_ONCE(s->slot->stalls));
+	}
 	lib_unlock(&s->lock);
 }

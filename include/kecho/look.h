@@ -37,6 +37,7 @@ struct kecho_member_stats {
 	uint64_t events, bytes;	/* submitted or received */
 	uint64_t lost;		/* by a sink; of a source: by sinks of other processes, as
 				 * far as those have said */
+	uint64_t expired;	/* before a sink read them; of a source: before they were sent */
 	uint64_t lag_bytes;	/* of a sink: waiting for it */
 	char node_name[64];
 };

@@ -34,6 +34,7 @@
  *      ages of attributes; LIVE
  *      filters: SINK_FILTER, JUDGED, JUDGE and what goes before it; judged in the gates,
  *      generation of a source that comes again
+ *      expired: in the gates, the limits, stats and NOTE_FEED
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -114,8 +115,8 @@ struct kecho_attach {
 };
 
 /* A slot of the gates. Of a feed: @pos, @given, @lost and @judged; of a sink: its events, their
- * bytes and what it lost, of all feeds; of a source: @events and @bytes that it submitted, @rings
- * and @judged. */
+ * bytes, what it lost and what had expired, of all feeds; of a source: @events and @bytes that it
+ * submitted, @rings and @judged. */
 struct kecho_gate_slot {
 	__le64 pos;		/* read up to here */
 	__le64 events, bytes;
@@ -123,7 +124,7 @@ struct kecho_gate_slot {
 	__le64 given;		/* all before this was given out, and may still be looked at */
 	__le64 rings;		/* times that it left it to the node to ring others */
 	__le64 judged;		/* the @number of the last JUDGED or JUDGE that it goes by */
-	__u8 pad[8];
+	__le64 expired;		/* events */
 };
 
 /* A slot of the limits: how far one source's log may grow. */
@@ -132,7 +133,8 @@ struct kecho_limit_slot {
 	__u32 bell;		/* a futex: has changed when the limit has */
 	__le32 stalls;		/* times that a sink was ended as it held the source up */
 	__le64 rung;		/* the `rings` for which the node looks, or has, who sleeps */
-	__u8 pad[40];
+	__le64 expired;		/* events that were not sent as they had expired, to each host */
+	__u8 pad[32];
 };
 
 struct kecho_ctl_channel_open {
@@ -334,7 +336,7 @@ struct kecho_ctl_list {
 
 struct kecho_ctl_stats {
 	struct kecho_ctl_member member;
-	__le64 events, bytes, lost, lag_bytes;
+	__le64 events, bytes, lost, expired, lag_bytes;
 	char node_name[64];
 };
 
@@ -371,6 +373,7 @@ struct kecho_note_feed {
 	__le32 feed;		/* of the sink; never reused while it is open */
 	__le64 size;
 	__le64 pos, seq;	/* the first record's position; the event before it */
+	__le64 expired;		/* what had of those that were passed over in a row before it */
 	__le64 member;		/* the source */
 	__le32 slot;		/* of the gates; after FEED_END with @gone the last @pos is ~0 */
 	__u8 gated;

@@ -7,6 +7,7 @@
 #include <kecho/filter.h>
 
 #include "attr.h"
+#include "hosts.h"
 #include "raw.h"
 
 enum {
@@ -294,30 +295,6 @@ TEST(silent_source)
 
 /* ------------------------------------------------------------------- two hosts */
 
-static bool attach_to(const struct kechod *d, struct kecho **k, struct kecho_channel **ch)
-{
-	struct kecho_options opt = { .timeout_ms = SOON_MS };
-
-	setenv("KECHO", "daemon", 1);
-	setenv("KECHO_SOCKET", d->socket, 1);
-	return ok(!kecho_open(k, &opt) && !kecho_channel_open(*k, "far", NULL, ch), "%s: %s",
-		  d->socket, kecho_explain());
-}
-
-static bool start_hosts(struct kechod *host)
-{
-	static const char *const options[2][4] = {
-		{ "listen=127.0.0.1:7391", "registry=" REGISTRY, "name=one" },
-		{ "listen=127.0.0.2:7391", "registry=" REGISTRY, "name=two" },
-	};
-	int i;
-
-	for (i = 0; i < 2; i++)
-		if (!daemon_start(&host[i], options[i]) || !comes_true(daemon_answers(&host[i])))
-			return false;
-	return own_network();
-}
-
 static u64 sent(struct kecho *k)
 {
 	struct kecho_link_info l = { 0 };
@@ -351,8 +328,8 @@ TEST(far)
 
 	if (!own_network())
 		skip("no network namespace of its own");
-	must(start_hosts(host) && attach_to(&host[0], &k[0], &ch[0]) &&
-	     attach_to(&host[1], &k[1], &ch[1]), "two hosts");
+	must(start_hosts(host) && attach_to(&host[0], "far", &k[0], &ch[0]) &&
+	     attach_to(&host[1], "far", &k[1], &ch[1]), "two hosts");
 	must(!kecho_source_open(ch[0], NULL, &src) && !kecho_sink_open(ch[1], &opt, &snk),
 	     "a source, a sink: %s", kecho_explain());
 	is_eq(kecho_sink_filter(snk, f, NULL), 0, "its filter");

@@ -89,7 +89,7 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_STAT, "STAT", CHANNEL(SENDER), COOKIE(SENDER), { { 0 } } },
 	{ KECHO_FRAME_STATS, "STATS", CHANNEL(SENDER), POS,
 	  { COOKIE(RECEIVER), { "", REPEAT, 0, NOBODY }, MEMBER(SENDER), U8("role"), U8("policy"),
-	    U64("events"), U64("bytes"), U64("lost"), U64("lag") } },
+	    U64("events"), U64("bytes"), U64("lost"), U64("expired"), U64("lag") } },
 	{ KECHO_FRAME_MEET, "MEET", CHANNEL(SENDER), POS,
 	  { { "", REPEAT, 0, NOBODY }, { "node", OTHER, 16, NOBODY } } },
 	{ KECHO_FRAME_FREEZE, "FREEZE", CHANNEL(SENDER), COOKIE(SENDER), { { 0 } } },

@@ -61,7 +61,7 @@ static void session_stats(struct ke_link *l, struct ke_channel *ch, u64 cookie)
 		ke_put_u64(&o, m->id);
 		ke_put_u8(&o, m->role);
 		ke_put_u8(&o, m->policy);
-		for (i = 0; i < 4; i++)
+		for (i = 0; i < 5; i++)
 			ke_put_u64(&o, 0);
 	}
 	ke_link_send(l, KECHO_FRAME_STATS, ch->index, 0, buf, o.len);

@@ -637,7 +637,7 @@ local FRAMES = {
 	[24] = { CHANNEL, POS, { share } },
 	[25] = { CHANNEL, COOKIE, {} },
 	[26] = { CHANNEL, POS, { COOKIE, each("counters", { MEMBER, U("role", 1), U("policy", 1),
-		U("events", 8), U("bytes", 8), U("lost", 8), U("lag", 8) }) } },
+		U("events", 8), U("bytes", 8), U("lost", 8), U("expired", 8), U("lag", 8) }) } },
 	[27] = { CHANNEL, POS, { ids } },
 	[28] = { CHANNEL, U("filter_version", 8), { MEMBER, U("filter_length", 4), rest("filter") } },
 	[29] = { LOG, U("judged_from", 8), { MEMBER, U("filter_number", 4), U("bit", 1),
