@@ -72,6 +72,7 @@ static void rig_init(struct rig *g, u32 awaits)
 	g->src.s.log.head = HELD - SIZE / 4;
 	INIT_LIST_HEAD(&g->src.feeds);
 	INIT_LIST_HEAD(&g->src.s.gates);
+	INIT_LIST_HEAD(&g->src.s.streams);
 }
 
 static void comes(struct rig *g, struct reader *r, bool goes_on)
