@@ -104,7 +104,8 @@ enum ke_times {
 	KE_ASK_MS = 1000,
 	KE_ASK_MAX_MS = 5000,
 	KE_ATTR_DELAY_MS = 10,		/* of a changed attribute, at most; see live.c */
-	KE_CLOCK_ASK_MS = 2000,		/* between two questions what time it is there */
+	KE_CLOCK_ASK_MS = 2000,		/* between two questions what time it is there; */
+	KE_CLOCK_IDLE_MS = 60000,	/* the same until there is a deadline */
 	KE_CLOCK_SET_MS = 10,		/* a clock that moves by more was set */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 	KE_RENEW_MS = 1250,		/* between its renewals */

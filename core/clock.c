@@ -13,7 +13,7 @@
  *    of pos 0: what was known of it is void. Else the others would take what is fresh for long
  *    over, until they ask again.
  *  - It is counted from our CLOCK_MONOTONIC, so it is all the same if our own clock is set.
- *  - Nobody asks who need not know.
+ *  - Nobody asks who need not know, and seldom who has seen no deadline yet.
  */
 #include "link.h"
 
@@ -54,13 +54,26 @@ static void show_all(const struct ke_peer *p)
 		ke_clock_show(rs);
 }
 
+/* Has any of its sources sent a deadline? */
+static bool has_deadlines(const struct ke_peer *p)
+{
+	const struct ke_rstream *rs;
+
+	list_for_each_entry(rs, &p->rstreams, list)
+		if (rs->attached && rs->mirror.lives != KE_NO_LIMIT)
+			return true;
+	return false;
+}
+
 bool ke_clock_ask(struct ke_link *l)
 {
 	const struct ke_clock *c = &l->peer->clock;
-	u64 now = mono_ns(l);
+	u64 now = mono_ns(l), age = now - c->at_ns;
 
-	if (l->local || l->asked_ns || list_empty(&l->peer->rstreams) ||
-	    (c->known && now - c->at_ns < KE_CLOCK_ASK_MS * MS))
+	if (l->local || l->asked_ns || list_empty(&l->peer->rstreams))
+		return false;
+	if (c->known && (age < KE_CLOCK_ASK_MS * MS ||
+			 (age < KE_CLOCK_IDLE_MS * MS && !has_deadlines(l->peer))))
 		return false;
 	l->asked_ns = now;
 	ke_link_send(l, KECHO_FRAME_PING, 0, now, NULL, 0);

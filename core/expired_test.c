@@ -137,15 +137,23 @@ TEST(source_set)
 	}
 }
 
-/* Nobody sends deadlines: it shows with the next question at the latest. */
+/* No deadline is sent meanwhile: it shows with the next question, which is put off until there
+ * was one ever. */
 TEST(asked_again)
 {
 	struct world *w = clocks(4, true, 0, 0);
-	u64 clock;
+	u64 clock, asked;
 
 	must(w, "nodes");
 	clock = seen_clock(w);
 	is_eq(clock, 2 * HOUR_NS, "as it is");
+	asked = mirror_of(w)->peer->clock.at_ns;
+	ok(world_wait(w, KE_CLOCK_IDLE_MS - KE_HEARTBEAT_MS), "quiet");
+	is_eq(mirror_of(w)->peer->clock.at_ns, asked, "nobody needs it");
+	ok(world_wait(w, 2 * KE_HEARTBEAT_MS), "quiet");
+	ok(mirror_of(w)->peer->clock.at_ns > asked, "but seldom");
+	is_eq(submit_for(w, 1, 1000, 10), 1, "a deadline");
+	ok(world_pump(w), "quiet");
 	w->n[0].ahead_ns += HOUR_NS;
 	ok(world_wait(w, KE_CLOCK_ASK_MS + KE_HEARTBEAT_MS), "quiet");
 	is_eq(seen_clock(w) - clock, HOUR_NS, "as it is now");

@@ -102,7 +102,7 @@ static void pipe_used(struct conn *c, u32 len)
 
 static void count_frame(struct snode *n, u8 type, u32 bytes)
 {
-	bool beat = type == KECHO_FRAME_PING;
+	bool beat = type == KECHO_FRAME_PING || type == KECHO_FRAME_PONG;
 
 	*(beat ? &n->wire.beats : &n->wire.frames) += 1;
 	*(beat ? &n->wire.beat_bytes : &n->wire.bytes) += bytes;

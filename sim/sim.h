@@ -264,8 +264,8 @@ struct conn {
 	struct timer rx, tx, greet;
 };
 
-/* What a node has sent: heartbeats, requests of the registry with their answers, and all
- * other frames. */
+/* What a node has sent: heartbeats and answers to those that ask for one, requests of the
+ * registry with their answers, and all other frames. */
 struct wire {
 	u64 beats, beat_bytes;
 	u64 asks, ask_bytes;
