@@ -31,7 +31,7 @@ TEST(sections)
 
 		pos = p->f->log.end;
 		seq = 0;
-		is_eq(ke_log_append(&p->f->log, &info, "event", 7, KE_NO_LIMIT, &seq), 0,
+		is_eq(ke_log_append(&p->f->log, &info, "events", 7, KE_NO_LIMIT, &seq), 0,
 		      "set %u", i);
 		ke_log_publish(&p->f->log);
 		word = log_word(p->f, pos);
@@ -42,7 +42,7 @@ TEST(sections)
 		is_eq(p->item.judged, info.judged, "set %u: how it was judged", i);
 		is_eq(p->item.attrs_len, info.attrs_len, "set %u: attributes", i);
 		is_eq(p->item.len, 7, "set %u: payload", i);
-		ok(!memcmp(p->item.data, "event", 6), "set %u: its bytes", i);
+		ok(!memcmp(p->item.data, "events", 7), "set %u: its bytes", i);
 	}
 	is_eq(p->r.lost + p->r.filtered + p->r.expired, 0, "all came");
 	pair_free(p);
