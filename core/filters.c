@@ -151,12 +151,13 @@ void ke_member_unseat(struct ke_member *m)
 		ke_source_forget_choice(m->source);
 	else
 		ke_channel_offer(m->channel);
-	if (!m->filter_version)
-		return;
-	ke_channel_unseat(m->channel, m->id);
-	list_for_each_entry(pr, &m->channel->presences, channel_list)
-		list_for_each_entry(r, &pr->remotes, list)
-			forget_heard(find_heard(r, m->id));
+	if (m->filter_version) {
+		ke_channel_unseat(m->channel, m->id);
+		list_for_each_entry(pr, &m->channel->presences, channel_list)
+			list_for_each_entry(r, &pr->remotes, list)
+				forget_heard(find_heard(r, m->id));
+	}
+	ke_channel_want_own(m->channel);
 }
 
 /* ------------------------------------------------------------------------ what we hear */

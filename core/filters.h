@@ -41,6 +41,19 @@ void ke_member_took(struct ke_member *sink, u64 source, u32 version);
 void ke_source_judges(struct ke_source *s, u32 generation);
 
 /*
+ * Whom a source wakes that decides, see wake.c. The source's lock is held.
+ * ke_wants - does who wants this get an event?
+ * ke_source_note - an event was appended: note in source->wakes_own and the streams of this host
+ * who is to be woken for it.
+ * ke_source_wakes_all - it was published: are all to be woken now? As whoever does not decide.
+ * ke_source_woke - they are.
+ */
+bool ke_wants(const struct ke_wants *w, const struct ke_event_info *info);
+void ke_source_note(struct ke_source *s, const struct ke_event_info *info);
+bool ke_source_wakes_all(struct ke_source *s);
+void ke_source_woke(struct ke_source *s);
+
+/*
  * For which sinks the events of a source of ours are, see choosing.c.
  *
  * ke_source_choose - set, replace, or with @len 0 remove its filter of kind OUT. -EPROTO: it is
@@ -89,6 +102,9 @@ void ke_source_judge_type(struct ke_source *s, u32 index);
 /* The stream is new; the sinks of the peer have changed. */
 void ke_source_want(struct ke_source *s, const struct ke_peer *p);
 void ke_presence_want(const struct ke_presence *pr);
+/* Our own have, or what they want. */
+void ke_source_want_own(struct ke_source *s);
+void ke_channel_want_own(struct ke_channel *ch);
 /* These attributes have changed. */
 void ke_node_refilter(struct ke_node *n);
 void ke_node_refilter_stale(struct ke_node *n);

@@ -75,6 +75,9 @@ struct ke_house {
 		       const struct ke_verdict *v);
 	/* What our source judges by, or what its filters read, has changed. May be NULL. */
 	void (*judges)(struct ke_source *s);
+	/* Whom its events are to wake has changed, in its `own` or its streams to other hosts. May
+	 * be NULL. */
+	void (*wakes)(struct ke_source *s);
 	/* Nothing comes any more, for now (failed) or ever; rs->last_seq was the last. */
 	void (*ended)(struct ke_rstream *rs);
 	/* Events of it that our sinks of now were told are lost, together. */

@@ -111,14 +111,14 @@ void ke_source_forget_judge(struct ke_source *s)
 	ke_judge_free(j);
 }
 
-static void seat(struct ke_source *s, u64 sink, u32 version, struct ke_sieve *sieve,
-		 struct ke_verdict *v)
+/* NULL: it gets none. */
+static struct ke_seat *seat(struct ke_source *s, u64 sink, u32 version, struct ke_sieve *sieve,
+			    struct ke_verdict *v)
 {
 	if (s->judge || (sieve && make_judge(s)))
-		ke_seats_set(&s->seats, sink, version, sieve, v);
-	else
-		*v = (struct ke_verdict){ .version = version,
-					  .bit = sieve ? KE_BIT_SELF : KE_BIT_ALL };
+		return ke_seats_set(&s->seats, sink, version, sieve, v);
+	*v = (struct ke_verdict){ .version = version, .bit = sieve ? KE_BIT_SELF : KE_BIT_ALL };
+	return NULL;
 }
 
 struct ke_seat *ke_source_seat_of(const struct ke_source *s, u64 sink)
@@ -140,54 +140,65 @@ static void settle(struct ke_source *s)
 
 /* -------------------------------------------------------------- what streams need */
 
-struct wants {
-	u64 bits;
-	u32 from;	/* of older generations all are */
-	bool all;
-};
-
-static void add_sink(struct wants *w, const struct ke_source *s, const struct ke_remote *m)
+static void add_sinks(struct ke_wants *w, const struct ke_source *s, const struct ke_presence *pr)
 {
-	const struct ke_seat *seat = ke_source_seat_of(s, m->id);
-
-	if (m->role != KE_SINK || m->state != KE_JOINED)
-		return;
-	if (!seat || seat->v.bit >= KE_JUDGE_FILTERS_MAX) {
-		w->all = true;
-		return;
-	}
-	w->bits |= 1ULL << seat->v.bit;
-	if (seat->before < KE_JUDGE_FILTERS_MAX)
-		w->bits |= 1ULL << seat->before;
-	w->from = max(w->from, seat->v.from);
-}
-
-/* A sink that comes late finds in the mirror what is retained, so all of it is wanted. And
- * with @before what was until now. */
-static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool before)
-{
-	struct ke_tstream *ts = ke_tstream_find(s, pr->peer);
-	const struct ke_house *h = house(channel(s));
-	struct wants w = { .all = s->retain };
-	struct ke_link *l = pr->peer->link;
-	struct ke_names *names;
 	const struct ke_remote *m;
 
-	if (!ts || ts->local)
-		return;
-	if (before)
-		w = (struct wants){ .bits = ts->wants, .all = ts->wants_all };
-	names = s->choice ? ke_presence_names(pr) : NULL;
 	list_for_each_entry(m, &pr->remotes, list)
-		add_sink(&w, s, m);
+		if (m->role == KE_SINK && m->state == KE_JOINED)
+			ke_wants_add(w, ke_source_seat_of(s, m->id));
+	w->all |= !w->bits;
+}
+
+/* Of a node of this host: when it is to be woken. */
+static void set_wakes(struct ke_source *s, struct ke_tstream *ts, const struct ke_wants *w,
+		      struct ke_names *names)
+{
+	judge_lock(s);
+	ts->wants = w->bits;
+	ts->wants_from = w->from;
+	ts->wants_all = w->all;
+	swap(ts->sinks, names);
+	judge_unlock(s);
+	kvfree(names);
+}
+
+static void set_stream(struct ke_source *s, struct ke_tstream *ts, const struct ke_wants *w,
+		       struct ke_names *names)
+{
+	const struct ke_house *h = house(channel(s));
+	struct ke_link *l = ts->peer->link;
+
 	if (l)
 		h->tx_lock(l);
-	ke_tstream_want(ts, w.bits, w.all || !w.bits, w.from);
+	ke_tstream_want(ts, w->bits, w->all, w->from);
 	if (s->choice)
 		names = ke_tstream_name(ts, names);
 	if (l)
 		h->tx_unlock(l);
 	kvfree(names);
+	if (h->wakes)
+		h->wakes(s);
+}
+
+/* With @before also what was wanted until now. A sink that comes late finds in the mirror what
+ * is retained, so all of that is sent. */
+static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool before)
+{
+	struct ke_tstream *ts = ke_tstream_find(s, pr->peer);
+	struct ke_wants w = { 0 };
+	struct ke_names *names;
+
+	if (!ts)
+		return;
+	if (before)
+		w = (struct ke_wants){ .bits = ts->wants, .all = ts->wants_all };
+	names = s->choice ? ke_presence_names(pr) : NULL;
+	add_sinks(&w, s, pr);
+	if (ts->local)
+		set_wakes(s, ts, &w, names);
+	else
+		set_stream(s, ts, &w, names);
 }
 
 static void want(struct ke_source *s, const struct ke_presence *pr)
@@ -247,9 +258,11 @@ static void tell_own(struct ke_source *s, struct ke_member *sink, struct ke_verd
 	const struct ke_house *h = house(channel(s));
 
 	do {
+		ke_source_want_own(s);
 		if (is_early(s, &v) || (h->judged && !h->judged(NULL, s, sink, &v)))
 			return;
 	} while (s->judge && ke_seats_taken(&s->seats, sink->id, v.version, &v));
+	ke_source_want_own(s);
 }
 
 void ke_source_taken(struct ke_source *s, struct ke_member *sink, u32 version)
@@ -260,6 +273,8 @@ void ke_source_taken(struct ke_source *s, struct ke_member *sink, u32 version)
 		return;
 	if (ke_seats_taken(&s->seats, sink->id, version, &v))
 		tell_own(s, sink, v);
+	else
+		ke_source_want_own(s);
 	settle(s);
 }
 
@@ -291,11 +306,14 @@ void ke_source_judges(struct ke_source *s, u32 generation)
 
 void ke_source_seat(struct ke_source *s, struct ke_member *sink)
 {
+	struct ke_seat *own;
 	struct ke_verdict v;
 
 	if (sink->role != KE_SINK || !sink->filter_version)
 		return;
-	seat(s, sink->id, sink->filter_version, sink->sieve, &v);
+	own = seat(s, sink->id, sink->filter_version, sink->sieve, &v);
+	if (own)
+		own->own = true;
 	tell_own(s, sink, v);
 	settle(s);
 }
@@ -383,6 +401,7 @@ void ke_member_seat(struct ke_member *m)
 				seat_remote(m->source, sink);
 	if (m->role == KE_SINK)
 		ke_channel_offer(ch);
+	ke_channel_want_own(ch);
 }
 
 void ke_channel_unseat(struct ke_channel *ch, u64 sink)

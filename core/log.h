@@ -230,6 +230,8 @@ struct ke_names {
 
 /* ke_names_have - is @id among @n ids, if they ascend? Anything may lie there. */
 bool ke_names_have(const __le64 *names, u32 n, u64 id);
+/* ke_names_meet - is one of these @n ids among them? */
+bool ke_names_meet(const struct ke_names *there, const __le64 *names, u32 n);
 
 static inline u32 ke_record_word_len(u64 word)
 {

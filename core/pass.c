@@ -47,26 +47,6 @@ static bool goes_on(const u8 *rec, u64 word)
 	       (u32)load(rec + sizeof(struct kecho_record));
 }
 
-/* Is a sink there among the @n that are named? The fewer ones are looked for. */
-static bool has_named(const struct ke_tstream *ts, const __le64 *names, u32 n)
-{
-	const struct ke_names *there = ts->sinks;
-	u32 i;
-
-	if (!there)	/* not known yet */
-		return true;
-	if (n < there->n) {
-		for (i = 0; i < n; i++)
-			if (ke_names_have(there->id, there->n, load(&names[i])))
-				return true;
-		return false;
-	}
-	for (i = 0; i < there->n; i++)
-		if (ke_names_have(names, n, le64_to_cpu(there->id[i])))
-			return true;
-	return false;
-}
-
 /* Is what is in this record for a sink there, whatever the filters say? */
 static bool is_for(const struct ke_tstream *ts, const u8 *rec, u64 word)
 {
@@ -76,7 +56,9 @@ static bool is_for(const struct ke_tstream *ts, const u8 *rec, u64 word)
 		return true;
 	if (ke_record_word_data(word) + n * sizeof(__le64) > ke_record_word_len(word))
 		return true;	/* it is damaged: for its readers to see */
-	return has_named(ts, (const __le64 *)(rec + ke_record_word_data(word)), n);
+	/* Until it is known which ones are there, any may be. */
+	return !ts->sinks ||
+	       ke_names_meet(ts->sinks, (const __le64 *)(rec + ke_record_word_data(word)), n);
 }
 
 /* Does somebody there want the event that begins in this record, which is good as one? */

@@ -119,6 +119,18 @@ struct ke_seat *ke_seats_find(const struct ke_seats *t, u64 sink)
 	return NULL;
 }
 
+void ke_wants_add(struct ke_wants *w, const struct ke_seat *seat)
+{
+	if (!seat || seat->v.bit >= KE_JUDGE_FILTERS_MAX) {
+		w->all = true;
+		return;
+	}
+	w->bits |= 1ULL << seat->v.bit;
+	if (seat->before < KE_JUDGE_FILTERS_MAX)
+		w->bits |= 1ULL << seat->before;
+	w->from = max(w->from, seat->v.from);
+}
+
 static struct ke_seat *make_seat(struct ke_seats *t, u64 sink)
 {
 	struct ke_seat *seat = kzalloc(sizeof(*seat), GFP_KERNEL);
@@ -197,8 +209,8 @@ static void change_later(struct ke_seat *seat, u32 version, struct ke_sieve *s)
 	seat->waits = true;
 }
 
-void ke_seats_set(struct ke_seats *t, u64 sink, u32 version, struct ke_sieve *s,
-		  struct ke_verdict *v)
+struct ke_seat *ke_seats_set(struct ke_seats *t, u64 sink, u32 version, struct ke_sieve *s,
+			     struct ke_verdict *v)
 {
 	struct ke_seat *seat = ke_seats_find(t, sink) ?: make_seat(t, sink);
 	u32 now = t->judge->generation;
@@ -206,7 +218,7 @@ void ke_seats_set(struct ke_seats *t, u64 sink, u32 version, struct ke_sieve *s,
 	if (!seat) {
 		*v = (struct ke_verdict){ .version = version, .from = now, .since = now,
 					  .bit = s ? KE_BIT_SELF : KE_BIT_ALL };
-		return;
+		return NULL;
 	}
 	if (seat->v.version != version || !ke_sieve_same(seat->sieve, s)) {
 		if (seat->open)
@@ -215,6 +227,7 @@ void ke_seats_set(struct ke_seats *t, u64 sink, u32 version, struct ke_sieve *s,
 			change(t, seat, version, s);
 	}
 	*v = seat->v;
+	return seat;
 }
 
 static void change_now(struct ke_seats *t, struct ke_seat *seat)

@@ -31,6 +31,7 @@ struct ke_seat {
 	struct ke_verdict v;
 	bool open;		/* the sink has yet to take the verdict */
 	u8 before;		/* the bit that is held until then, or KE_BIT_SELF */
+	bool own;		/* its sink is of the source's node */
 	/* Replaced meanwhile: its turn comes then. */
 	bool waits;
 	struct ke_sieve *next;
@@ -62,16 +63,26 @@ void ke_seats_fini(struct ke_seats *t);
 /*
  * ke_seats_set - @sink has set version @version of its filter, or says so again; @s NULL: it
  * has none any more. @v is to be said to it, and ke_seats_taken() follows. It may be what was
- * said before, as another change waits for that.
+ * said before, as another change waits for that. NULL: no memory for a seat; @v says so.
  * ke_seats_taken - @sink has taken what was said of @version. True: another @v is to be said.
  * ke_seats_leave - the sink is over.
  * ke_seats_find - NULL: it has none.
  */
-void ke_seats_set(struct ke_seats *t, u64 sink, u32 version, struct ke_sieve *s,
-		  struct ke_verdict *v);
+struct ke_seat *ke_seats_set(struct ke_seats *t, u64 sink, u32 version, struct ke_sieve *s,
+			     struct ke_verdict *v);
 bool ke_seats_taken(struct ke_seats *t, u64 sink, u32 version, struct ke_verdict *v);
 void ke_seats_leave(struct ke_seats *t, u64 sink);
 struct ke_seat *ke_seats_find(const struct ke_seats *t, u64 sink);
+
+/* What sinks want of a source's events, together. */
+struct ke_wants {
+	u64 bits;
+	u32 from;	/* of older generations all are wanted */
+	bool all;
+};
+
+/* ke_wants_add - and what one with this seat wants; NULL: it has none. */
+void ke_wants_add(struct ke_wants *w, const struct ke_seat *seat);
 
 /* ke_seats_announced - a type is new. @say is called for each sink whose filter it doesn't
  * allow: that judges by itself from here on. */

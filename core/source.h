@@ -42,6 +42,9 @@ struct ke_source {
 	struct ke_judge *judge;	/* NULL: there never was a filter */
 	struct ke_choice *choice;	/* NULL: all that it submits is for all sinks */
 	bool decides;		/* there is one of these two */
+	bool wakes_own;		/* our sinks want what was appended since they were woken */
+	u64 woken;		/* its log's head when all were, see wake.c */
+	struct ke_wants own;	/* what our sinks want */
 	u32 generation;		/* the judge's first is above it */
 	u32 judge_seen;		/* the judge's changes that the house knows */
 	bool judged_later;	/* by another process: see ke_source_judges() */
@@ -86,6 +89,7 @@ struct ke_tstream {
 	u64 acked;
 	u64 credit;
 	u64 lost;		/* as the last ACK said; KE_LOST_UNKNOWN */
+	bool wakes;		/* of this host: it wants what was appended since it was woken */
 	struct ke_link *link;	/* where it flows now; for submitters: under the source's lock */
 	u64 pin;		/* a send reads the log from here on, in place */
 	struct ke_gate gate;

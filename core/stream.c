@@ -37,7 +37,9 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->lost = s->stalls = s->taken = s->expired = 0;
 	s->judge = NULL;
 	s->generation = s->judge_seen = s->judges = 0;
-	s->judged_later = false;
+	s->judged_later = s->wakes_own = false;
+	s->woken = 0;
+	s->own = (struct ke_wants){ .all = true };
 	INIT_LIST_HEAD(&s->gates);
 	INIT_LIST_HEAD(&s->streams);
 }
@@ -478,12 +480,15 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		ts->stale = false;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
 	if (!err) {
-		ke_source_want(s, l->peer);
+		if (!ts->local)
+			ke_source_want(s, l->peer);
 		pos = start_pos(s, &sub, held, &seq);
 		say_start(l, ts, pos, seq, sub.from == KE_FROM_POS);
 	}
 	h->source_unlock(s);
 	if (!err) {
+		if (ts->local)
+			ke_source_want(s, l->peer);
 		h->kick(l);
 		if (s->closed && ts->local)
 			ke_source_end(s);

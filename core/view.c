@@ -63,6 +63,23 @@ bool ke_names_have(const __le64 *names, u32 n, u64 id)
 	return false;
 }
 
+/* The fewer ones are looked for. */
+bool ke_names_meet(const struct ke_names *there, const __le64 *names, u32 n)
+{
+	u32 i;
+
+	if (n < there->n) {
+		for (i = 0; i < n; i++)
+			if (ke_names_have(there->id, there->n, view_word(&names[i])))
+				return true;
+		return false;
+	}
+	for (i = 0; i < there->n; i++)
+		if (ke_names_have(names, n, le64_to_cpu(there->id[i])))
+			return true;
+	return false;
+}
+
 static const u8 *view_at(const struct ke_view *v, u64 pos)
 {
 	return v->ring + (pos & (v->size - 1));

@@ -33,9 +33,15 @@ struct kd_bell {
 
 /* ---------------------------------------------------------- ringing, sleeping */
 
+/* Is it we who sleep on it? */
+static bool is_ours(const struct kd_bell *b)
+{
+	return b->sleeper == (u32)KD_NODE_UID;
+}
+
 static bool is_timer(const struct kd_bell *b)
 {
-	return b->ringer != b->sleeper && b->sleeper != (u32)KD_NODE_UID;
+	return b->ringer != b->sleeper && !is_ours(b);
 }
 
 static int bell_map(struct kd_bell *b)
@@ -56,10 +62,22 @@ static void bell_unmap(struct kd_bell *b)
 	b->page = NULL;
 }
 
+static void wake(struct kd_bell *b)
+{
+	static const struct itimerspec soon = { .it_value.tv_nsec = 1 };
+	u64 one = 1;
+
+	if (!doorbell_wake(b->page))
+		return;
+	if (is_timer(b))
+		timerfd_settime(b->event, 0, &soon, NULL);
+	else if (write(b->event, &one, sizeof(one)) < 0)
+		return;		/* full: then it is readable already */
+}
+
 /* All that @ringer rings and other users sleep on; an error: not all. */
 static int ring(struct kd_channel *c, u32 ringer)
 {
-	static const struct itimerspec soon = { .it_value.tv_nsec = 1 };
 	struct kd_bell *b;
 	int err = 0;
 
@@ -69,9 +87,8 @@ static int ring(struct kd_channel *c, u32 ringer)
 			continue;
 		if (bell_map(b))
 			err = -ENOMEM;
-		else if (__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED) &&
-			 doorbell_wake(b->page))
-			timerfd_settime(b->event, 0, &soon, NULL);
+		else if (__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED))
+			wake(b);
 	}
 	return err;
 }
@@ -79,6 +96,23 @@ static int ring(struct kd_channel *c, u32 ringer)
 void kd_bells_ring(struct kd_channel *c)
 {
 	ring(c, KD_NODE_UID);
+}
+
+/* Somebody waits until all was read, also by those who sleep as nothing of it is for them. */
+void kd_bells_wake(struct kd_channel *c)
+{
+	struct kd_bell *b;
+	bool mapped;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	list_for_each_entry(b, &c->bells, list) {
+		mapped = b->page;
+		if (is_ours(b) || bell_map(b))
+			continue;
+		wake(b);
+		if (!mapped)
+			bell_unmap(b);
+	}
 }
 
 /* Its process has left others to us, perhaps. That we look is said before we do: for who
@@ -340,7 +374,8 @@ static int tell(struct kd_bell *b, struct kd_opening *o)
 		o->bells = t;
 	}
 	if (use & ~t->use) {
-		note.use = cpu_to_le32((use & ~t->use) | (is_timer(b) ? KECHO_DOORBELL_TIMER : 0));
+		note.use = cpu_to_le32((use & ~t->use) | (is_timer(b) ? KECHO_DOORBELL_TIMER : 0) |
+				       (is_ours(b) ? KECHO_DOORBELL_NODE : 0));
 		kd_note(o->s, KECHO_NOTE_DOORBELL, &note, sizeof(note), fd, 2);
 		t->use |= use;
 	}

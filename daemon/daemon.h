@@ -470,6 +470,7 @@ void kd_judge_init(struct kd_source *src);
 void kd_judge_fini(struct kd_source *src);
 void kd_judge_again(struct kd_source *src);
 void kd_judges(struct ke_source *s);
+void kd_wakes(struct ke_source *s);
 void kd_judge_took(struct kd_source *src);
 void kd_judges_tell(struct kd *d);
 void kd_judges_late(struct kd *d);
@@ -534,6 +535,7 @@ void kd_bells_forget(struct kd_opening *o);
 void kd_bells_free(struct kd_channel *c);
 void kd_bells_reap(struct kd *d);
 void kd_bells_ring(struct kd_channel *c);
+void kd_bells_wake(struct kd_channel *c);
 void kd_bells_left(struct kd_source *src);
 bool kd_bell_sleep(struct kd_source *src);
 

@@ -150,6 +150,7 @@ void kd_house_init(struct kd *d)
 	h->announced = announced;
 	h->judged = kd_judged;
 	h->judges = kd_judges;
+	h->wakes = kd_wakes;
 	h->started = kd_mirror_started;
 	h->published = kd_mirror_published;
 	h->ended = kd_mirror_ended;

@@ -55,6 +55,39 @@ void kd_judges(struct ke_source *s)
 		tell_soon(src);
 }
 
+/* ----------------------------------------------------------------- whom it wakes */
+
+static void show(struct kecho_slot_wants *to, const struct ke_wants *w)
+{
+	WRITE_ONCE(to->all, cpu_to_le32(true));
+	smp_wmb();
+	WRITE_ONCE(to->bits, cpu_to_le64(w->bits));
+	WRITE_ONCE(to->from, cpu_to_le32(w->from));
+	smp_wmb();
+	WRITE_ONCE(to->all, cpu_to_le32(w->all));
+}
+
+/* Before its process judges by what is new. */
+void kd_wakes(struct ke_source *s)
+{
+	struct kd_source *src = s->member.owner;
+	struct kecho_limit_slot *slot;
+	struct ke_wants there = { 0 };
+	struct ke_tstream *ts;
+
+	if (!src->o)
+		return;
+	list_for_each_entry(ts, &s->streams, source_list) {
+		there.bits |= ts->wants;
+		there.from = max(there.from, ts->wants_from);
+		there.all |= ts->wants_all;
+	}
+	slot = kd_limit_slot(src);
+	show(&slot->here, &s->own);
+	show(&slot->there, &there);
+	kd_copy_wanted(src);
+}
+
 /* --------------------------------------------------------------------- telling */
 
 static void tell_filter(struct kd_source *src, u8 bit, const struct ke_sieve *s)

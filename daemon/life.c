@@ -203,6 +203,8 @@ u32 kd_lagging(struct ke_channel *ch, const struct ke_in *marks)
 
 	list_for_each_entry(k, &c->sinks, channel_list)
 		n += lags(k, *marks);
+	if (n)
+		kd_bells_wake(c);
 	return n;
 }
 

@@ -61,7 +61,10 @@ static int take_slots(struct kd_source *src, struct kd_session *s)
 	if (err)
 		kd_slot_give_back(&s->limits, src->slot);
 	else
-		*kd_limit_slot(src) = (struct kecho_limit_slot){ .limit = cpu_to_le64(src->held) };
+		*kd_limit_slot(src) = (struct kecho_limit_slot){
+			.limit = cpu_to_le64(src->held),
+			.here.all = cpu_to_le32(true), .there.all = cpu_to_le32(true),
+		};
 	return err;
 }
 

@@ -100,6 +100,7 @@ struct client_bell {
 	struct list_head list;
 	atomic_int refs;
 	u64 id;
+	bool node;		/* it is the node that sleeps on it */
 	u32 use;		/* enum kecho_doorbell_use */
 	bool timer;
 	struct kecho_doorbell *page;

@@ -97,16 +97,18 @@ static bool leave_to_node(struct kecho_source *s)
 	return true;
 }
 
-/* As ring_all(), but in few system calls, however many users sleep. */
+/* As ring_all(), but whom it concerns, and in few system calls, however many users sleep. */
 static void ring_some(struct kecho_source *s, const struct client_bells *set)
 {
 	const struct client_bell *other[KECHO_RINGS_MAX];
 	unsigned int i, others = 0;
+	bool all = ke_source_wakes_all(&s->s);
 
 	for (i = 0; i < set->n; i++) {
 		const struct client_bell *b = set->bell[i];
 
-		if (likely(!__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED)))
+		if (likely(!__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED)) ||
+		    !(all || (b->node ? s->wakes_node : s->s.wakes_own)))
 			continue;
 		if (!b->timer)
 			ring_bell(b);
@@ -126,6 +128,8 @@ void client_tell(struct kecho_source *s)
 	ke_log_publish(&s->s.log);
 	atomic_thread_fence(memory_order_seq_cst);
 	ring_some(s, smp_load_acquire(&s->ch->client->ring));
+	if (s->s.log.head == s->s.log.end)
+		s->s.wakes_own = s->wakes_node = false;
 	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.submitted));
 	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
 }
@@ -342,6 +346,7 @@ static struct client_bell *make_bell(const struct kecho_note_doorbell *n, int fd
 	atomic_init(&b->refs, 1);
 	b->id = n->id;
 	b->timer = le32_to_cpu(n->use) & KECHO_DOORBELL_TIMER;
+	b->node = le32_to_cpu(n->use) & KECHO_DOORBELL_NODE;
 	b->fd = fd[1];
 	fd[1] = -1;
 	return b;

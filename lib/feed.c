@@ -285,6 +285,7 @@ static void say_released(struct kecho_sink *s)
 static void store_released(struct kecho_sink *s, struct feed *f)
 {
 	WRITE_ONCE(f->slot->lost, cpu_to_le64(f->reader.lost));
+	WRITE_ONCE(f->slot->given, cpu_to_le64(f->reader.pos));	/* or left out */
 	smp_store_release(&f->slot->pos, cpu_to_le64(f->released));
 	f->said = f->released;
 	if (!gated(s))

@@ -175,6 +175,7 @@ struct kecho_source {
 	const struct kecho_limit_slot *slot;
 	struct kecho_gate_slot *counters;
 	struct client_pages *pages;	/* where these are */
+	bool wakes_node;	/* what was appended since it was rung is for other hosts, too */
 	bool node_rings;	/* if many sleep: it is not gone */
 	u64 rings;		/* times that it was asked to */
 	u32 handle;
@@ -516,6 +517,10 @@ struct conn *direct_claim(struct kecho *k, struct kvec *into);
 ssize_t direct_sleep(struct conn *c, const struct kvec *into);
 void direct_done(struct conn *c, ssize_t n, int err);
 void direct_interrupt(struct conn *c);
+
+/* wake.c */
+void source_note(struct kecho_source *s, const struct ke_event_info *info);
+void source_wake(struct kecho_source *s);
 
 /* wait.c */
 u64 wait_deadline(int timeout_ms);

@@ -84,6 +84,9 @@ u32 life_lagging(struct ke_channel *c, const struct ke_in *marks)
 
 	list_for_each_entry(s, &ch->sinks, list)
 		n += lags(s, *marks);
+	/* What is not for them they may sleep on. */
+	if (n)
+		wait_wake(ch->k);
 	return n;
 }
 

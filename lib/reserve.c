@@ -51,8 +51,9 @@ static noinline void judge_reserved(struct kecho_source *s, const struct kecho_r
 	struct ke_event_info info = { .time_ns = time_ns };
 
 	ke_judge_event(s->s.judge, &info, r->seq, r->data, len, &filter_ops);
-	if (info.judged)
-		ke_log_judged(&s->s.log, r->cookie, info.bits, info.generation);
+	info.judged = info.judged &&
+		      !ke_log_judged(&s->s.log, r->cookie, info.bits, info.generation);
+	source_note(s, &info);
 }
 
 static int commit(struct kecho_source *s, const struct kecho_reservation *r, u32 len)
@@ -62,7 +63,7 @@ static int commit(struct kecho_source *s, const struct kecho_reservation *r, u32
 	if (s->s.closed)
 		return source_over(s);
 	time_ns = source_stamp(r->flags);
-	if (unlikely(s->s.judge))
+	if (unlikely(s->s.decides))
 		judge_reserved(s, r, len, time_ns);
 	if (unlikely(s->lifespan_ns))
 		ke_log_expires(&s->s.log, r->cookie, source_deadline(s, time_ns));

@@ -47,6 +47,7 @@ bool seat_judged(struct ke_remote *remote, struct ke_source *own, struct ke_memb
 			seat_go_by(f, v);
 	lib_unlock(&s->lock);
 	pthread_cond_broadcast(&s->ch->k->changed);
+	wait_wake(s->ch->k);	/* see core/wake.c */
 	return true;
 }
 

@@ -21,7 +21,7 @@ void source_tell(struct kecho_source *s)
 		return;
 	}
 	ke_log_publish(&s->s.log);
-	doorbell_ring(s->ch);
+	source_wake(s);
 	list_for_each_entry(ts, &s->s.streams, source_list)
 		if (ts->link)
 			conn_kick(ts->link->owner);
@@ -48,7 +48,7 @@ static void tell_and_unlock(struct kecho_source *s)
 {
 	struct kecho_channel *ch = s->ch;
 
-	if (unlikely(s->s.frozen || s->s.nremote || s->slot)) {
+	if (unlikely(s->s.frozen || s->s.nremote || s->slot || s->s.decides)) {
 		bool frozen = s->s.frozen;
 
 		source_tell(s);
@@ -245,7 +245,10 @@ static noinline int append_judged(struct kecho_source *s, struct ke_event_info *
 	} while (!ke_log_room(&s->s.log, ke_record_size(info, len), s->s.limit));
 	if (!info->frag_offset)
 		err = decide(s, info, data, info->frag_total ?: len);
-	return err ?: ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+	err = err ?: ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+	if (!err)
+		source_note(s, info);
+	return err;
 }
 
 static __always_inline int put_record(struct kecho_source *s, const struct ke_event_info *info,
@@ -314,6 +317,8 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 	s->s.in_pieces = true;
 	err = put_all_pieces(s, info, data, len, piece, seq);
 	s->s.in_pieces = false;
+	if (s->s.decides)
+		source_note(s, info);
 	pthread_cond_broadcast(&s->ch->k->changed);
 	return err;
 }

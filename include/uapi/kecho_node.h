@@ -35,6 +35,7 @@
  *      filters: SINK_FILTER, JUDGED, JUDGE and what goes before it; judged in the gates,
  *      generation of a source that comes again
  *      expired: in the gates, the limits, stats and NOTE_FEED
+ *      here and there in the limits, NODE of a doorbell
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -127,14 +128,30 @@ struct kecho_gate_slot {
 	__le64 expired;		/* events */
 };
 
-/* A slot of the limits: how far one source's log may grow. */
+/*
+ * What is wanted of the events that a source judges: those with one of @bits, and of generations
+ * before @from any, as of what isn't judged. While @all is set all are; it is set while the others
+ * change.
+ */
+struct kecho_slot_wants {
+	__le64 bits;
+	__le32 from;
+	__le32 all;
+};
+
+/*
+ * A slot of the limits: how far one source's log may grow, and whom it need not wake. Those of
+ * whom nobody wants what was published since are left asleep, until the log has grown by a
+ * sixteenth.
+ */
 struct kecho_limit_slot {
 	__le64 limit;		/* loaded for every record, never remembered; ~0: none */
 	__u32 bell;		/* a futex: has changed when the limit has */
 	__le32 stalls;		/* times that a sink was ended as it held the source up */
 	__le64 rung;		/* the `rings` for which the node looks, or has, who sleeps */
 	__le64 expired;		/* events that were not sent as they had expired, to each host */
-	__u8 pad[32];
+	struct kecho_slot_wants here;	/* by the sinks of processes of this host */
+	struct kecho_slot_wants there;	/* by those of other hosts */
 };
 
 struct kecho_ctl_channel_open {
@@ -405,7 +422,8 @@ struct kecho_note_type {
  * whoever sleeps could fill an eventfd and so block one who is not of his user. Neither
  * is ever read. Who is to ring does so once as soon as all is mapped, for what was
  * published until then. It comes once for each use, and before the feed or answer that
- * makes it needed. GONE: of the whole doorbell, without descriptors.
+ * makes it needed. GONE: of the whole doorbell, without descriptors. NODE: it is the node that
+ * sleeps on it, for other hosts.
  *
  * If more than KECHO_RINGS_MAX doorbells with TIMER are to be rung for one publication, the
  * source rings none of them: unless `rings` and `rung` of its slots differ (then the node has
@@ -417,6 +435,7 @@ enum kecho_doorbell_use {
 	KECHO_SLEEP = 2,
 	KECHO_DOORBELL_GONE = 4,
 	KECHO_DOORBELL_TIMER = 8,
+	KECHO_DOORBELL_NODE = 16,
 };
 
 struct kecho_note_doorbell {

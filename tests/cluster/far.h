@@ -42,7 +42,7 @@ static bool open_source(struct pair *p)
 	return ok(!kecho_source_open(p->ch[0], &opt, &p->src), "source: %s", kecho_explain());
 }
 
-static bool far_stream(struct pair *p, const char *name, enum kecho_policy policy)
+static inline bool far_stream(struct pair *p, const char *name, enum kecho_policy policy)
 {
 	struct kecho_sink_options opt = { .policy = policy };
 
@@ -68,7 +68,7 @@ static bool set(struct kecho_sink *s, const char *text)
 }
 
 /* What went out to other hosts. */
-static u64 sent(struct kecho *k)
+static inline u64 sent(struct kecho *k)
 {
 	struct kecho_link_info l[4];
 	ssize_t i, n = kecho_links(k, l, 4);
@@ -105,7 +105,7 @@ static inline bool submit_unwanted(struct kecho_source *s, unsigned int n)
 	return true;
 }
 
-static void comes(struct kecho_sink *s, u64 seq)
+static inline void comes(struct kecho_sink *s, u64 seq)
 {
 	struct kecho_event ev;
 
@@ -158,7 +158,7 @@ static void *read_all(void *arg)
 	return NULL;
 }
 
-static bool reader_start(struct reader *r)
+static inline bool reader_start(struct reader *r)
 {
 	return ok(!pthread_create(&r->thread, NULL, read_all, r), "a thread");
 }

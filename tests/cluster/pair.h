@@ -14,7 +14,8 @@ struct pair {
 	struct kecho_sink *snk;
 };
 
-static bool pair_open(struct pair *p, const char *name, const struct kecho_channel_options *opt)
+static inline bool pair_open(struct pair *p, const char *name,
+			     const struct kecho_channel_options *opt)
 {
 	int i;
 
@@ -27,7 +28,7 @@ static bool pair_open(struct pair *p, const char *name, const struct kecho_chann
 	return true;
 }
 
-static bool pair_stream(struct pair *p, const char *name, enum kecho_policy policy)
+static inline bool pair_stream(struct pair *p, const char *name, enum kecho_policy policy)
 {
 	struct kecho_source_options src = { .log_size = KECHO_LOG_SIZE_MIN };
 	struct kecho_sink_options snk = { .policy = policy };

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Waking: an event that no sink of a host wants wakes nobody there.
+ *
+ * A source that decides notes with each event who of its host wants it: its own sinks, and the
+ * other nodes of the host, which have a stream each. Who tells of it wakes those. Rules:
+ *  - What one process wants is known before its sinks hear by what they are judged. Who hears
+ *    that looks around: what was appended before it may be for him, and he was not woken.
+ *  - When a part of the log was written all are woken, so that who sleeps moves on with it: a
+ *    gate would hold the source up, and without one he would be lapped by what he never wanted.
+ *  - What is noted stays until all that was appended is published.
+ *  - Who waits until all was read (drain.c) wakes by himself.
+ */
+#include "link.h"
+
+static const struct ke_house *house(const struct ke_source *s)
+{
+	return s->member.channel->node->house;
+}
+
+bool ke_wants(const struct ke_wants *w, const struct ke_event_info *info)
+{
+	return w->all || !info->judged || info->bits & w->bits || info->generation < w->from;
+}
+
+static bool wanted_there(const struct ke_tstream *ts, const struct ke_event_info *info)
+{
+	const struct ke_wants w = { ts->wants, ts->wants_from, ts->wants_all };
+
+	if (info->named && ts->sinks && !ke_names_meet(ts->sinks, info->to, info->nto))
+		return false;
+	return ke_wants(&w, info);
+}
+
+void ke_source_note(struct ke_source *s, const struct ke_event_info *info)
+{
+	struct ke_tstream *ts;
+
+	if (info->named && !info->nto)
+		return;
+	s->wakes_own |= ke_wants(&s->own, info);
+	list_for_each_entry(ts, &s->streams, source_list)
+		if (ts->local && !ts->wakes)
+			ts->wakes = wanted_there(ts, info);
+}
+
+bool ke_source_wakes_all(struct ke_source *s)
+{
+	if (s->decides && !s->in_pieces && s->log.head - s->woken < s->log.size / KECHO_LOG_MARKS)
+		return false;
+	s->woken = s->log.head;
+	return true;
+}
+
+void ke_source_woke(struct ke_source *s)
+{
+	struct ke_tstream *ts;
+
+	if (s->log.head != s->log.end)
+		return;
+	s->wakes_own = false;
+	list_for_each_entry(ts, &s->streams, source_list)
+		ts->wakes = false;
+}
+
+/* ------------------------------------------------------------- what our own sinks want */
+
+static u32 own_sinks(const struct ke_channel *ch)
+{
+	const struct ke_member *m;
+	u32 n = 0;
+
+	list_for_each_entry(m, &ch->members, list)
+		n += m->role == KE_SINK;
+	return n;
+}
+
+void ke_source_want_own(struct ke_source *s)
+{
+	u32 unseated = own_sinks(s->member.channel);
+	struct ke_wants w = { 0 };
+	const struct ke_seat *seat;
+
+	if (s->judge) {
+		list_for_each_entry(seat, &s->seats.seats, list) {
+			if (!seat->own)
+				continue;
+			ke_wants_add(&w, seat);
+			unseated--;
+		}
+	}
+	w.all |= unseated;
+	house(s)->source_lock(s);
+	s->own = w;
+	house(s)->source_unlock(s);
+	if (house(s)->wakes)
+		house(s)->wakes(s);
+}
+
+void ke_channel_want_own(struct ke_channel *ch)
+{
+	struct ke_member *m;
+
+	list_for_each_entry(m, &ch->members, list)
+		if (m->source)
+			ke_source_want_own(m->source);
+}
