@@ -10,13 +10,15 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 # Options of bench/peers: what is measured with any stays out of docs.
 PEERS ?=
+# The same of bench/filter.
+FILTER ?=
 TREES = build build-asan build-tsan
 
 tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench bench-peers scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo check check-long core-kernel style bench bench-filter bench-peers scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -47,6 +49,11 @@ bench:
 	@$(deps) bench
 	@$(tools)/build.sh build
 	@bench/run.sh build
+
+bench-filter:
+	@$(deps) bench
+	@$(tools)/build.sh build
+	@bench/filter.py build/bench $(if $(FILTER),build/bench $(FILTER),docs)
 
 bench-peers:
 	@$(deps) bench-peers
@@ -92,6 +99,7 @@ help:
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
+	@echo "make bench-filter what filters save and cost: docs/filtering.md; 15 minutes"
 	@echo "make bench-peers  kecho beside ZeroMQ, DDS, NATS and others: docs/peers.md; 10 minutes"
 	@echo "make scale        simulate 10 to 1,000 nodes, and write docs/scale.md's figures"
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"

@@ -28,6 +28,7 @@ enum what {
 	ADDED_US,	/* the same above a source without sinks, per filter */
 	JUDGEMENTS,	/* an event's, by what they add, as many filters having as many sinks */
 	HANDLE_US,	/* CPU per event of the process whose sinks handle it */
+	IN_US,		/* the same, what a filter for IN adds to it for each sink */
 	WIRE_B,		/* bytes between hosts in WIRE_MS, of @events in it, and idle */
 };
 
@@ -36,6 +37,7 @@ static const char *const units[] = {
 	[ADDED_US] = "us",
 	[JUDGEMENTS] = "",
 	[HANDLE_US] = "us",
+	[IN_US] = "us",
 	[WIRE_B] = "B",
 };
 
@@ -50,12 +52,17 @@ struct filter_claim {
 /* clang-format off */
 #define ALL_HERE(n) { .here = (n), .handle = true }
 #define IN_HERE(n, who) \
-	{ .here = (n), .filters = (n), .wanting = (who), .use = KECHO_FOR_IN, .handle = true }
+	{ .here = (n), .by = BY_IN, .filters = 1, .wanting = (who), .handle = true }
 #define HERE(n) { .here = (n), .filters = (n) }
 #define THERE(n) { .hosts = 1, .there = (n), .filters = (n) }
 #define LOG(size) { .hosts = 1, .there = 1, .filters = 1, .log_size = (size) }
 #define TO_ALL(n) { .hosts = (n), .there = 1 }
-#define HOSTS(n, f, who) { .hosts = (n), .there = 1, .filters = (f), .wanting = (who) }
+#define HOSTS(n, who) { .hosts = (n), .there = 1, .filters = (n), .wanting = (who) }
+#define OUT(n, who) { .hosts = (n), .there = 1, .by = BY_OUT, .filters = 1, .wanting = (who) }
+#define LIGHT { .here = 8, .handle = true, .light = true }
+#define IN_LIGHT(who) \
+	{ .here = 8, .by = BY_IN, .filters = 1, .wanting = (who), .handle = true, .light = true }
+#define OUT_HERE(who) { .here = 8, .by = BY_OUT, .filters = 1, .wanting = (who) }
 
 static const struct filter_claim claims[] = {
 	{ "handle, us: 1 sink; none by IN", HANDLE_US, IN_HERE(1, 0), .floor = ALL_HERE(1) },
@@ -65,13 +72,21 @@ static const struct filter_claim claims[] = {
 	{ "handle, us: 4 sinks; none by IN", HANDLE_US, IN_HERE(4, 0), .floor = ALL_HERE(4) },
 	{ "handle, us: 8 sinks; one by IN", HANDLE_US, IN_HERE(8, 1), .floor = ALL_HERE(8) },
 	{ "handle, us: 8 sinks; none by IN", HANDLE_US, IN_HERE(8, 0), .floor = ALL_HERE(8) },
-	{ "submit, us: 1 host; none wants it", SUBMIT_US, HOSTS(1, 1, 0), .floor = TO_ALL(1) },
-	{ "submit, us: 2 hosts; one wants it", SUBMIT_US, HOSTS(2, 2, 1), .floor = TO_ALL(2) },
-	{ "submit, us: 2 hosts; none wants it", SUBMIT_US, HOSTS(2, 2, 0), .floor = TO_ALL(2) },
-	{ "submit, us: 4 hosts; one wants it", SUBMIT_US, HOSTS(4, 4, 1), .floor = TO_ALL(4) },
-	{ "submit, us: 4 hosts; none wants it", SUBMIT_US, HOSTS(4, 4, 0), .floor = TO_ALL(4) },
-	{ "submit, us: 8 hosts; one wants it", SUBMIT_US, HOSTS(8, 8, 1), .floor = TO_ALL(8) },
-	{ "submit, us: 8 hosts; none wants it", SUBMIT_US, HOSTS(8, 8, 0), .floor = TO_ALL(8) },
+	{ "submit, us: 1 host; none by OUT", SUBMIT_US, OUT(1, 0), .floor = TO_ALL(1) },
+	{ "submit, us: 2 hosts; one by OUT", SUBMIT_US, OUT(2, 1), .floor = TO_ALL(2) },
+	{ "submit, us: 2 hosts; none by OUT", SUBMIT_US, OUT(2, 0), .floor = TO_ALL(2) },
+	{ "submit, us: 4 hosts; one by OUT", SUBMIT_US, OUT(4, 1), .floor = TO_ALL(4) },
+	{ "submit, us: 4 hosts; none by OUT", SUBMIT_US, OUT(4, 0), .floor = TO_ALL(4) },
+	{ "submit, us: 8 hosts; one by OUT", SUBMIT_US, OUT(8, 1), .floor = TO_ALL(8) },
+	{ "submit, us: 8 hosts; none by OUT", SUBMIT_US, OUT(8, 0), .floor = TO_ALL(8) },
+	{ "submit, us: 8 hosts; one wants it", SUBMIT_US, HOSTS(8, 1), .floor = TO_ALL(8) },
+	{ "submit, us: 8 hosts; none wants it", SUBMIT_US, HOSTS(8, 0), .floor = TO_ALL(8) },
+	{ "IN itself, us: 8 sinks; blocks 0", IN_US, IN_LIGHT(8), .floor = LIGHT },
+	{ "IN itself, us: 8 sinks; blocks 4", IN_US, IN_LIGHT(4), .floor = LIGHT },
+	{ "IN itself, us: 8 sinks; blocks 8", IN_US, IN_LIGHT(0), .floor = LIGHT },
+	{ "OUT itself, us: 8 sinks; blocks 0", ADDED_US, OUT_HERE(8), .floor = { 0 } },
+	{ "OUT itself, us: 8 sinks; blocks 4", ADDED_US, OUT_HERE(4), .floor = { 0 } },
+	{ "OUT itself, us: 8 sinks; blocks 8", ADDED_US, OUT_HERE(0), .floor = { 0 } },
 	{ "a filter adds, us: 1 here", ADDED_US, HERE(1), .bar = .2 },
 	{ "a filter adds, us: 2 here", ADDED_US, HERE(2), .bar = .2 },
 	{ "a filter adds, us: 4 here", ADDED_US, HERE(4), .bar = .2 },
@@ -88,9 +103,8 @@ static const struct filter_claim claims[] = {
 	  { .here = 8, .filters = 8, .wanting = 8 }, .bar = .2 },
 	{ "judgements: 1,000 sinks, 10 filters", JUDGEMENTS,
 	  { .here = 1000, .filters = 10 }, { .here = 10, .filters = 10 }, .bar = 10.5 },
-	{ "wire, B in 1 s: 1,000 unwanted", WIRE_B, LOG(1 << 20), .bar = 1, .events = 1000 },
-	{ "wire, B in 1 s: 1,000, smaller log", WIRE_B, LOG(0), .events = 1000 },
-	{ "wire, B in 1 s: 100,000 unwanted", WIRE_B, LOG(1 << 20), .events = 100000 },
+	{ "wire, B in 1 s: 1,000 unwanted", WIRE_B, LOG(0), .bar = 1, .events = 1000 },
+	{ "wire, B in 1 s: 100,000 unwanted", WIRE_B, LOG(0), .bar = 1, .events = 100000 },
 };
 /* clang-format on */
 
@@ -180,6 +194,18 @@ static int judgements(struct bench *b, double *n)
 	return err;
 }
 
+static int in_us(struct bench *b, double *us)
+{
+	double with, without;
+	int err = handle_us(b, b->stage[ARM_FLOOR], &without);
+
+	if (!err)
+		err = handle_us(b, b->stage[ARM_SUBJECT], &with);
+	if (!err)
+		*us = (with - without) / b->claim->subject.here;
+	return err;
+}
+
 static void sleep_until(uint64_t ns)
 {
 	struct timespec t = { (time_t)(ns / MEASURE_NS_PER_S), (long)(ns % MEASURE_NS_PER_S) };
@@ -249,6 +275,8 @@ static int measure(void *arg, enum measure_arm arm, double *value)
 		return judgements(b, value);
 	case HANDLE_US:
 		return handle_us(b, b->stage[arm], value);
+	case IN_US:
+		return in_us(b, value);
 	case WIRE_B:
 		return wire_b(b->stage[ARM_SUBJECT], arm == ARM_SUBJECT ? c->events : 0, value);
 	}
@@ -269,7 +297,7 @@ static void bench_stop(struct bench *b)
 
 static bool is_absolute(enum what what)
 {
-	return what == ADDED_US || what == JUDGEMENTS;
+	return what == ADDED_US || what == JUDGEMENTS || what == IN_US;
 }
 
 /* Is this stage part of the claim? On the wire one is all: others would be heard there. */
@@ -278,8 +306,8 @@ static bool takes_part(const struct filter_claim *c, unsigned int i)
 	if (i == ARM_SUBJECT)
 		return true;
 	if (i == ALONE)
-		return is_absolute(c->what);
-	if (c->what == JUDGEMENTS)
+		return is_absolute(c->what) && c->what != IN_US;
+	if (c->what == JUDGEMENTS || c->what == IN_US)
 		return i == ARM_FLOOR;
 	return !is_absolute(c->what) && c->what != WIRE_B;
 }

@@ -41,7 +41,9 @@ static int explain(const char *what, int err)
 
 static bool wants(const struct stage_plan *p, unsigned int i)
 {
-	return !p->filters || i % p->filters < p->wanting;
+	if (!p->filters)
+		return true;
+	return (p->by == BY_SINKS ? i % p->filters : i) < p->wanting;
 }
 
 /* Of @n sinks from number @first on. */
@@ -61,7 +63,7 @@ static int compile(struct kecho_filter **f, const struct stage_plan *p, unsigned
 
 	snprintf(text, sizeof(text), "cpu < 80 && temp > -10 && port == 7390 && level %s %u",
 		 wants(p, i) ? "!=" : "==", OTHER_LEVEL + i % p->filters);
-	return kecho_filter_compile(f, p->use ? p->use : KECHO_FOR_EVENT, text, NULL);
+	return kecho_filter_compile(f, KECHO_FOR_EVENT, text, NULL);
 }
 
 static int make_type(struct kecho_type **t)
@@ -79,7 +81,7 @@ static int set_filter(struct kecho_sink *s, const struct stage_plan *p, unsigned
 	struct kecho_type *t = NULL;
 	int err;
 
-	if (!p->filters)
+	if (!p->filters || p->by != BY_SINKS)
 		return 0;
 	err = compile(&f, p, i);
 	if (!err)
@@ -91,15 +93,62 @@ static int set_filter(struct kecho_sink *s, const struct stage_plan *p, unsigned
 	return err ? explain("set a filter", err) : 0;
 }
 
-/* @n of them, from number @first on. */
+static int set_in(struct stage *s)
+{
+	struct kecho_filter *f = NULL;
+	struct kecho_type *t = NULL;
+	char text[100];
+	int err;
+
+	snprintf(text, sizeof(text), "cpu < 80 && temp > -10 && port == 7390 && sink.number < %u",
+		 s->plan.wanting);
+	err = kecho_filter_compile(&f, KECHO_FOR_IN, text, NULL);
+	if (!err)
+		err = make_type(&t);
+	if (!err)
+		err = kecho_channel_filter(s->end.channel, f, t);
+	kecho_type_free(t);
+	kecho_filter_free(f);
+	return err ? explain("set a filter for IN", err) : 0;
+}
+
+static int set_out(struct stage *s)
+{
+	struct kecho_filter *f = NULL;
+	char text[100];
+	int err;
+
+	snprintf(text, sizeof(text), "all where len < 1000 && len > 10 && seq > 0 && "
+		 "sink.number < %u", s->plan.wanting);
+	err = kecho_filter_compile(&f, KECHO_FOR_OUT, text, NULL);
+	if (!err)
+		err = kecho_source_filter(s->end.source, f);
+	kecho_filter_free(f);
+	return err ? explain("set a filter for OUT", err) : 0;
+}
+
+/* What this process's channel, or its source, chooses by. */
+static int set_choice(struct stage *s)
+{
+	if (!s->plan.filters || s->plan.by == BY_SINKS)
+		return 0;
+	return s->plan.by == BY_IN ? set_in(s) : set_out(s);
+}
+
+/* @n of them, from number @first on, which each has as an attribute. */
 static int open_sinks(struct stage *s, unsigned int first, unsigned int n,
 		      const struct kecho_sink_options *opt)
 {
+	struct kecho_sink_options with = *opt;
+	struct kecho_attr number;
 	unsigned int i;
 	int err;
 
+	with.attrs = &number;
+	with.nattrs = 1;
 	for (i = 0; i < n; i++) {
-		err = kecho_sink_open(s->end.channel, opt, &s->sink[i]);
+		number = (struct kecho_attr){ "number", kecho_i64(first + i) };
+		err = kecho_sink_open(s->end.channel, &with, &s->sink[i]);
 		if (err)
 			return explain("open a sink", err);
 		err = set_filter(s->sink[i], &s->plan, first + i);
@@ -221,6 +270,13 @@ static void handle(void *arg, const struct kecho_event *ev)
 		s->handled++;
 }
 
+static void count(void *arg, const struct kecho_event *ev)
+{
+	struct stage *s = arg;
+
+	s->handled += ev->kind == KECHO_EVENT;
+}
+
 /* All are there, and the source is linked to them. */
 static int await_members(struct stage *s)
 {
@@ -239,14 +295,16 @@ static int open_here(struct stage *s)
 	/* Those that nobody reads are lapped, and cost nothing by that. */
 	struct kecho_sink_options sink = {
 		.policy = s->plan.handle ? KECHO_BLOCK : KECHO_LATEST,
-		.fn = handle,
+		.fn = s->plan.light ? count : handle,
 		.arg = s,
 	};
 	int err = end_open_source(&s->end, &opt);
 
 	if (!err)
 		err = open_sinks(s, 0, s->plan.here, &sink);
-	return err ? err : await_members(s);
+	if (!err)
+		err = await_members(s);
+	return err ? err : set_choice(s);
 }
 
 static void end_hosts(struct stage *s)

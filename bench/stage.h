@@ -5,8 +5,8 @@
  * loopback, in this process's network namespace: what lo has carried is what went between
  * hosts. All run on one CPU.
  *
- * Events are `struct stage_event`, all the same. Each filter compares four fields of it, and
- * the last comparison decides, so one costs what another does.
+ * Events are `struct stage_event`, all the same. Each filter compares four numbers, and the
+ * last comparison decides, so one costs what another does.
  *
  * All that may fail returns -errno after a message on stderr.
  */
@@ -33,16 +33,24 @@ struct stage_event {
 	char filler[STAGE_EVENT_LEN - 11];
 };
 
+enum stage_by {
+	BY_SINKS,	/* each has a filter of its own, for events */
+	BY_IN,		/* this process's channel, for those here */
+	BY_OUT,		/* the source */
+};
+
 struct stage_plan {
 	unsigned int here;	/* sinks of this process */
 	unsigned int hosts;	/* others, */
 	unsigned int there;	/* and the sinks of each */
-	/* Sink i here, and sink i of all others, has filter i % @filters, and the first
-	 * @wanting of these say yes. 0: sinks have no filters. */
+	enum stage_by by;	/* that chooses which sinks get an event */
+	/* BY_SINKS: sink i here, and sink i of all others, has filter i % @filters, and the
+	 * first @wanting of these say yes. Else there is one filter for all, and it is the
+	 * first @wanting sinks that get an event. @filters is 0: there are none. */
 	unsigned int filters, wanting;
-	enum kecho_filter_use use;	/* of filters; 0: KECHO_FOR_EVENT */
 	size_t log_size;	/* of the source; 0: as it is by default */
 	bool handle;		/* sinks of this process handle events in stage_handle() */
+	bool light;		/* which is nothing but that they count them */
 };
 
 /* What this process and those of other hosts share. */

@@ -179,20 +179,30 @@ def write(path, text):
     os.replace(path + ".new", path)
 
 
+def measured(rounds, when=None):
+    """What begins a page of figures."""
+    when = when or datetime.date.today()
+    return f"Measured on {when}, {machine()}: medians of {rounds} rounds in turn."
+
+
+def put_figures(path, title, text):
+    """Between the marks of a page; one that is not there gets @title and nothing else."""
+    try:
+        with open(path) as f:
+            page = f.read()
+    except FileNotFoundError:
+        page = title + BEGIN + END
+    if BEGIN not in page or END not in page:
+        sys.exit(f"{path} has no marks {BEGIN.strip()} and {END.strip()}")
+    head, rest = page.split(BEGIN)
+    write(path, head + BEGIN + "\n" + text + "\n" + END + rest.split(END)[1])
+
+
 def render(lines, docs, about, program):
     run = Run(lines, about)
     if not run.cells:
         sys.exit("peers.py: nothing was measured")
-    try:
-        with open(f"{docs}/peers.md") as f:
-            text = f.read()
-    except FileNotFoundError:
-        text = "# kecho beside its peers\n\n" + BEGIN + END
-    if BEGIN not in text or END not in text:
-        sys.exit(f"peers.py: {docs}/peers.md has no marks {BEGIN.strip()} and {END.strip()}")
-    head, rest = text.split(BEGIN)
-    tail = rest.split(END)[1]
-    write(f"{docs}/peers.md", head + BEGIN + "\n" + figures(run, program) + "\n" + END + tail)
+    put_figures(f"{docs}/peers.md", "# kecho beside its peers\n\n", figures(run, program))
     write(f"{docs}/peers.tsv", tsv(run))
     for name, title, metric in plot.PLOTS:
         write(f"{docs}/peers-{name}.svg", plot.draw(run, title, metric, HOSTS))
@@ -230,10 +240,9 @@ def main():
     else:
         program, docs = sys.argv[1:3]
         lines, status = measure(program, sys.argv[3:])
-        when = datetime.date.today()
+        when = None
     rounds = max((json.loads(line).get("rounds", 0) for line in lines), default=0)
-    about = f"Measured on {when}, {machine()}: medians of {rounds} rounds in turn."
-    render(lines, docs, about, program)
+    render(lines, docs, measured(rounds, when), program)
     sys.exit(status)
 
 
