@@ -391,8 +391,10 @@ TEST(pass_refused)
 		{ 64, 5, 6, 0, -EPROTO },
 		{ 0, 5, 6, 0, -EPROTO },
 		{ 98, 5, 6, 0, -EPROTO },
-		{ 64 + KE_LOG_SIZE_MIN / 2 + 8, 5, 6, 0, -EPROTO },
 		{ U64_MAX & ~7ULL, 5, 6, 0, -EPROTO },
+		{ 64 + KE_LOG_SIZE_MIN / 2 + 8, 5, 6, 0, 0 },
+		{ 64 + KE_LOG_SIZE_MIN, 5, 6, 1, 0 },
+		{ 64 + 9 * KE_LOG_SIZE_MIN + 8, 5, 6, 1, 0 },	/* many rings */
 		{ 64 + KE_LOG_SIZE_MIN / 2, 5, 6, 1, 0 },
 		{ 96, 5, 5, 0, 0 },
 		{ 96, 5, U64_MAX, 9, 0 },

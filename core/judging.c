@@ -151,34 +151,26 @@ static void add_sinks(struct ke_wants *w, const struct ke_source *s, const struc
 }
 
 /* Of a node of this host: when it is to be woken. */
-static void set_wakes(struct ke_source *s, struct ke_tstream *ts, const struct ke_wants *w,
-		      struct ke_names *names)
+static void set_near(struct ke_tstream *ts, const struct ke_wants *w, struct ke_names **names)
 {
-	judge_lock(s);
 	ts->wants = w->bits;
 	ts->wants_from = w->from;
 	ts->wants_all = w->all;
-	swap(ts->sinks, names);
-	judge_unlock(s);
-	kvfree(names);
+	swap(ts->sinks, *names);
 }
 
-static void set_stream(struct ke_source *s, struct ke_tstream *ts, const struct ke_wants *w,
-		       struct ke_names *names)
+static void set_far(struct ke_tstream *ts, const struct ke_wants *w, struct ke_names **names)
 {
-	const struct ke_house *h = house(channel(s));
+	const struct ke_house *h = house(channel(ts->source));
 	struct ke_link *l = ts->peer->link;
 
 	if (l)
 		h->tx_lock(l);
 	ke_tstream_want(ts, w->bits, w->all, w->from);
-	if (s->choice)
-		names = ke_tstream_name(ts, names);
+	if (ts->source->choice)
+		*names = ke_tstream_name(ts, *names);
 	if (l)
 		h->tx_unlock(l);
-	kvfree(names);
-	if (h->wakes)
-		h->wakes(s);
 }
 
 /* With @before also what was wanted until now. A sink that comes late finds in the mirror what
@@ -195,10 +187,15 @@ static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool be
 		w = (struct ke_wants){ .bits = ts->wants, .all = ts->wants_all };
 	names = s->choice ? ke_presence_names(pr) : NULL;
 	add_sinks(&w, s, pr);
+	judge_lock(s);
 	if (ts->local)
-		set_wakes(s, ts, &w, names);
+		set_near(ts, &w, &names);
 	else
-		set_stream(s, ts, &w, names);
+		set_far(ts, &w, &names);
+	judge_unlock(s);
+	kvfree(names);
+	if (house(channel(s))->wakes)
+		house(channel(s))->wakes(s);
 }
 
 static void want(struct ke_source *s, const struct ke_presence *pr)

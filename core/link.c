@@ -180,28 +180,44 @@ static u64 stream_tail(const struct ke_tstream *ts)
 	return le64_to_cpu(READ_ONCE(ts->view.hdr->tail));
 }
 
+static bool pin_at(struct ke_tstream *ts, u64 pos)
+{
+	WRITE_ONCE(ts->pin, pos);
+	smp_mb();
+	return stream_tail(ts) <= pos;
+}
+
+/* What is next stays as it is; false: it was overwritten. Behind a gate the tail may have
+ * passed it, to a mark, but nothing is. */
+static bool pin(struct ke_tstream *ts)
+{
+	if (ts->gated || pin_at(ts, ts->sent) || pin_at(ts, ke_tstream_done(ts)))
+		return true;
+	WRITE_ONCE(ts->pin, U64_MAX);
+	return false;
+}
+
 /* The next bytes of @ts, pinned; 0: none. */
 static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 {
-	u64 size = ts->view.size, to_end, head, len;
+	u64 size = ts->view.size, head = stream_head(ts), end = min(head, ts->credit);
+	u64 to_end, len = 0;
 
-	head = min(stream_head(ts), ts->credit);
+	if (!ke_tstream_walks(ts, head)) {
+		ke_tstream_pass(l, ts);
+		head = end;
+	}
 	if (head <= ke_tstream_done(ts))
 		return 0;
-	/* Behind a gate the tail may have passed us, to a mark; nothing is overwritten. */
-	if (!ts->gated) {
-		WRITE_ONCE(ts->pin, ts->sent);
-		smp_mb();
-		if (stream_tail(ts) > ts->sent) {
-			WRITE_ONCE(ts->pin, U64_MAX);
-			ke_tstream_lapped(l, ts);
-			return 0;
-		}
+	if (!pin(ts)) {
+		ke_tstream_lapped(l, ts);
+		return 0;
 	}
 	if (ke_tstream_walks(ts, head))
-		head = ke_tstream_walk(l, ts, head);
+		end = ke_tstream_walk(l, ts, head, end);
 	to_end = size - (ts->sent & (size - 1));
-	len = min3(head - ts->sent, to_end, (u64)min_t(u64, KE_PIECE_MAX, size / 4));
+	if (end > ts->sent)
+		len = min3(end - ts->sent, to_end, (u64)min_t(u64, KE_PIECE_MAX, size / 4));
 	if (!len)
 		WRITE_ONCE(ts->pin, U64_MAX);
 	return len;
@@ -209,8 +225,11 @@ static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 
 static bool stream_at_end(const struct ke_tstream *ts)
 {
-	return READ_ONCE(ts->source->closed) && !ts->ended &&
-	       ke_tstream_done(ts) == stream_head(ts);
+	u64 done = ke_tstream_done(ts);
+
+	/* Beyond the credit the other end may not be told yet where it is. */
+	return READ_ONCE(ts->source->closed) && !ts->ended && done == stream_head(ts) &&
+	       (done != READ_ONCE(ts->sent) || done <= ts->credit);
 }
 
 static void stream_end(struct ke_link *l, struct ke_tstream *ts)
@@ -218,8 +237,10 @@ static void stream_end(struct ke_link *l, struct ke_tstream *ts)
 	u8 body[KE_END_BODY_MAX];
 	u32 len = ke_source_end_body(ts->source, body);
 
-	ts->ended = true;
 	ke_tstream_pass(l, ts);
+	if (ts->sent > ts->credit)
+		return;
+	ts->ended = true;
 	ke_link_send_locked(l, KECHO_FRAME_END, ts->source->id, ts->sent, body, len);
 }
 
@@ -321,6 +342,17 @@ void ke_link_tx_done(struct ke_link *l, size_t n)
 	l->nframes = 0;
 }
 
+/* Beyond the credit there is only what may be passed over, up to what is held for it. */
+static bool stream_pending(const struct ke_tstream *ts)
+{
+	u64 done = ke_tstream_done(ts), head = stream_head(ts);
+
+	if (head <= done)
+		return false;
+	return done < ts->credit ||
+	       (ke_tstream_walks(ts, head) && READ_ONCE(ts->held) != done);
+}
+
 bool ke_link_pending(const struct ke_link *l)
 {
 	const struct ke_tstream *ts;
@@ -328,7 +360,7 @@ bool ke_link_pending(const struct ke_link *l)
 	if (l->rest_len || READ_ONCE(l->control_len))
 		return true;
 	list_for_each_entry(ts, &l->streams, link_list)
-		if (min(stream_head(ts), ts->credit) > ke_tstream_done(ts) || stream_at_end(ts))
+		if (stream_pending(ts) || stream_at_end(ts))
 			return true;
 	return false;
 }

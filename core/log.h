@@ -70,6 +70,10 @@ enum { KE_BIT_SELF = 64, KE_BIT_ALL = 65 };
 
 #define KE_NO_LIMIT U64_MAX
 
+/* A mirror that passes over more than a ring has a tail that is at least so much less than a
+ * ring ahead of who was at its head. */
+#define KE_JUMP_SLACK 64
+
 static inline u64 ke_record_align(u64 len)
 {
 	return ALIGN(len, KECHO_RECORD_ALIGN);
@@ -182,8 +186,8 @@ void ke_log_publish(struct ke_log *log);
  * now. -EPROTO: they are no records, or their sequence goes back.
  * ke_log_skip - nothing comes from log->head to @pos, a record boundary.
  * ke_log_pass - the same, as nobody here wants it: the events behind @before, the last up to
- * @seq, of which @expired had expired. -EPROTO: it is no such place, too far away, or these
- * numbers go back.
+ * @seq, of which @expired had expired. What is unread may be overwritten, by a ring or more.
+ * -EPROTO: it is no such place, or these numbers go back.
  * ke_log_passed - a reader that begins at the head: how many of what was passed over in a row
  * right before it had expired.
  */

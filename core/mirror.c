@@ -136,19 +136,44 @@ static void count_passed(struct ke_log *log, u64 before, u64 expired)
 	log->pass_expired += expired;
 }
 
+/* The last place before @pos for the record that says so. */
+static u64 filtered_before(const struct ke_log *log, u64 pos)
+{
+	u64 over = pos & (log->size - 1);
+
+	return pos - FILTERED_LEN - (over < FILTERED_LEN ? over : 0);
+}
+
+/*
+ * Where it goes: at once, or after a jump that takes most of the ring right before @pos, where
+ * what comes next does not overwrite it. A jump over more than the ring leaves nothing before it.
+ */
+static u64 filtered_in(struct ke_log *log, u64 pos)
+{
+	u64 start;
+
+	if (pos - log->head <= log->size / 4)
+		return filtered_at(log);
+	start = filtered_before(log, pos);
+	if (pos - log->head > log->size) {
+		log->tail = log->end = start;
+		WRITE_ONCE(log->hdr->tail, cpu_to_le64(start));
+		smp_wmb();
+	}
+	return start;
+}
+
 int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq, u64 expired)
 {
-	u64 start = filtered_at(log);
-
-	if (pos < start + FILTERED_LEN || pos > KE_POSITION_MAX ||
-	    pos - log->head > log->size / 2 || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
+	if (pos < filtered_at(log) + FILTERED_LEN || pos > KE_POSITION_MAX ||
+	    !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
 	if (before < log->seq || seq < before || !seq || expired > seq - before)
 		return -EPROTO;
 
 	count_passed(log, before, expired);
 	log->end = log->head;	/* as above */
-	put_pads(log, start);
+	put_pads(log, filtered_in(log, pos));
 	put_filtered(log, seq);
 	put_pads(log, pos);
 	log->head = log->pass_end = log->end;

@@ -15,13 +15,17 @@
  *  - What is wanted and has expired is counted apart: PASS says how many those are. What is
  *    not wanted is no concern of its deadline's. Deadlines are looked at from the log's first
  *    on, and again as long as nothing went out: a link that is stuck sends nothing stale.
- *  - The other end is told what was passed over (PASS) before anything that it wants, when
- *    there is much of it, and when somebody waits until its mirror is there. So what
- *    nobody wants costs nothing by itself.
+ *  - The other end is told what was passed over (PASS) before anything that it wants, however
+ *    much that is, and when somebody waits until its mirror is there. So what nobody wants
+ *    costs nothing by itself.
+ *  - What was passed over is not needed here any more once all that was sent has arrived: then
+ *    a gate counts as moved past it. If the link breaks, and the other end has nothing newer,
+ *    it is told again. While something is on its way the other end, which acknowledges in
+ *    steps, is told as well when there is a step of it.
+ *  - It goes beyond the credit: what follows it is sent when there is some, see rstream.c.
  *  - A few bytes between what is wanted are sent along: that is cheaper. Not what has expired:
  *    the other end may not know our clock yet.
- *  - The pieces of an event go the way of the first. Only whole records are passed over, and
- *    none that the credit ends in.
+ *  - The pieces of an event go the way of the first. Only whole records are passed over.
  */
 #include "link.h"
 
@@ -115,9 +119,8 @@ static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next, 
 	WRITE_ONCE(ts->passed, next);
 }
 
-/* The record at ts->judged, which is sent if it does not end at @end or before. False: it is
- * the first that is not. */
-static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end)
+/* The record at ts->judged. False: it is the first that is not sent. */
+static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head)
 {
 	const struct ke_view *v = &ts->view;
 	const u8 *rec = at(v, ts->judged);
@@ -132,13 +135,13 @@ static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end)
 		return true;
 	}
 	next = ts->judged + ke_record_align(ke_record_word_len(word));
-	if (next <= end && ke_record_word_kind(word) == KECHO_RECORD_PAD) {
+	if (ke_record_word_kind(word) == KECHO_RECORD_PAD) {
 		if (passing && ts->passed > ts->sent)
 			WRITE_ONCE(ts->passed, next);
 		ts->judged = next;
 		return true;
 	}
-	fate = next > end ? WANTED : fate_of(l, ts, rec, word);
+	fate = fate_of(l, ts, rec, word);
 	if (fate == WANTED) {
 		ts->wanted = true;
 		ts->judged = next;
@@ -149,16 +152,35 @@ static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end)
 	return passing;
 }
 
-/* Much of it was passed over: more at once is nothing that a mirror takes. */
-static bool pass_is_full(const struct ke_tstream *ts)
-{
-	return ts->passed - ts->sent >= ts->view.size / 4;
-}
-
 /* Is the other end to know now what was passed over, though nothing follows? */
 static bool pass_is_due(const struct ke_tstream *ts)
 {
-	return pass_is_full(ts) || ts->passed == ts->credit || ts->due > ts->sent;
+	u64 step = ts->view.size / 4;
+
+	if (ts->due > ts->sent)
+		return true;
+	return ts->gated && READ_ONCE(ts->acked) < ts->sent && ts->passed - ts->sent >= step;
+}
+
+/* As it is to be said. */
+static struct ke_passed passed(const struct ke_tstream *ts)
+{
+	return (struct ke_passed){
+		.from = ts->sent, .to = ts->passed, .before = ts->pass_before,
+		.seq = ts->pass_seq, .expired = ts->pass_expired,
+	};
+}
+
+void ke_tstream_move_gate(struct ke_tstream *ts)
+{
+	u64 pos = READ_ONCE(ts->acked);
+
+	if (pos == ts->sent && ts->passed > pos) {
+		ts->free = passed(ts);
+		pos = ts->passed;
+	}
+	if (pos > ts->kept)
+		smp_store_release(&ts->kept, pos);
 }
 
 /* From the head on it is judged what is wanted. If nobody looked until now, that is also the
@@ -192,10 +214,17 @@ static void begin_walk(struct ke_tstream *ts)
 	ts->looked_wanted = ts->wanted;
 }
 
+/* What was passed over just now may as well be sent: nobody overwrites it. */
+static bool goes_along(const struct ke_tstream *ts)
+{
+	return ts->passed - ts->sent < KE_PASS_MIN && !ts->pass_expired &&
+	       (ts->gated ? ts->kept : ts->pin) <= ts->sent;
+}
+
 /* Say what was passed over in front of what is wanted, or send it, too. */
 static void end_walk(struct ke_link *l, struct ke_tstream *ts)
 {
-	if (ts->passed - ts->sent < KE_PASS_MIN && !ts->pass_expired)
+	if (goes_along(ts))
 		WRITE_ONCE(ts->passed, ts->sent);
 	if (ts->passed > ts->sent) {
 		ts->looked = ts->passed;
@@ -211,21 +240,22 @@ static u64 ahead_max(const struct ke_tstream *ts)
 	return min_t(u64, KE_PIECE_MAX, ts->view.size / 4);
 }
 
-u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
+u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end)
 {
-	u64 head = stream_head(ts);
 	u32 n = 0;
 
 	begin_walk(ts);
-	while (ts->judged < end && ts->judged - ts->passed < ahead_max(ts) && !pass_is_full(ts) &&
-	       n < KE_PASS_RECORDS_MAX && judge(l, ts, head, end))
+	while (ts->judged < head && ts->judged - ts->passed < ahead_max(ts) &&
+	       n < KE_PASS_RECORDS_MAX && judge(l, ts, head))
 		n++;
 	if (ts->judged == ts->passed) {
-		if (n == KE_PASS_RECORDS_MAX || pass_is_due(ts))
+		ke_tstream_move_gate(ts);
+		if (pass_is_due(ts))
 			ke_tstream_pass(l, ts);
 		return ts->sent;
 	}
 	end_walk(l, ts);
+	WRITE_ONCE(ts->held, ts->sent >= end ? ts->sent : KE_NO_LIMIT);
 	return min(ts->judged, end);
 }
 
@@ -255,9 +285,39 @@ void ke_tstream_begin(struct ke_tstream *ts, u64 pos)
 {
 	WRITE_ONCE(ts->sent, pos);
 	WRITE_ONCE(ts->passed, pos);
+	WRITE_ONCE(ts->held, KE_NO_LIMIT);
 	ts->judged = pos;
 	ts->wanted = true;
 	ts->looked_sent = KE_NO_LIMIT;
+}
+
+bool ke_tstream_passes(const struct ke_tstream *ts, u64 pos)
+{
+	return (pos == ts->sent && ts->passed > pos) ||
+	       (pos == ts->free.from && ts->kept > pos && ts->kept == ts->free.to);
+}
+
+void ke_tstream_resume(struct ke_tstream *ts, u64 pos)
+{
+	struct ke_passed again = ts->free;
+
+	if (pos == ts->sent && ts->passed > pos)
+		again = passed(ts);
+	else if (!ke_tstream_passes(ts, pos))
+		again = (struct ke_passed){ 0 };
+	else if (ts->sent > pos)	/* it was said, and is again */
+		WRITE_ONCE(ts->expired, ts->expired - again.expired);
+	ke_tstream_begin(ts, pos);
+	ts->free = again;
+	smp_store_release(&ts->kept, again.to ?: pos);
+	if (!again.to)
+		return;
+	ts->judged = again.to;
+	ts->pass_before = again.before;
+	ts->pass_seq = again.seq;
+	ts->pass_expired = again.expired;
+	ts->wanted = false;
+	WRITE_ONCE(ts->passed, again.to);
 }
 
 void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)

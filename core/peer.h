@@ -59,6 +59,8 @@ struct ke_rstream {
 	u64 credit, acked, released;
 	bool resumes;	/* START will follow a break */
 	u64 skip;	/* goes on here once what the mirror is full of was read; 0: no */
+	bool passes;	/* what is before that is passed over: */
+	u64 pass_before, pass_seq, pass_expired;	/* as PASS said */
 	u64 last_seq;
 	u64 lost, lost_said;	/* by our sinks, ever; as the source's node knows */
 	u64 lost_seen;		/* as the house said last */

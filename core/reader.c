@@ -62,6 +62,9 @@ u64 ke_view_resync(const struct ke_view *v, u64 head)
 
 	if (tail >= head)
 		return head;
+	/* So little is there only after a mirror's jump. */
+	if (head - tail < v->size / KECHO_LOG_MARKS && IS_ALIGNED(tail, KECHO_RECORD_ALIGN))
+		return tail;
 	middle = tail + (head - tail) / 2;
 	for (i = 0; i < KECHO_LOG_MARKS; i++) {
 		mark = le64_to_cpu(READ_ONCE(v->hdr->mark[i]));
@@ -365,14 +368,14 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 
 /*
  * Is there something else at r->pos by now? In place there isn't until a mirror has
- * skipped a ring: of a gated log the tail runs ahead of the gates by up to a part
+ * skipped a ring, or nearly one: of a gated log the tail runs ahead of the gates by up to a part
  * of the ring, but no byte that they hold is overwritten.
  */
 static bool passed(const struct ke_reader *r)
 {
 	u64 tail = view_tail(&r->view);
 
-	return tail > r->pos && (!r->in_place || tail - r->pos >= r->view.size);
+	return tail > r->pos && (!r->in_place || tail - r->pos >= r->view.size - KE_JUMP_SLACK);
 }
 
 /* What was between here and there is lost; so is an event that was begun. */

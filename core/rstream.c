@@ -57,6 +57,7 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from)
 	if (from == KE_FROM_POS) {
 		rs->resumes = rs->attached;
 		rs->skip = 0;
+		rs->passes = false;
 		rs->starts_due = 0;	/* what was due came on the old link or never */
 		pos = rs->local ? 0 : rs->mirror.head;
 		seq = rs->local ? 0 : rs->mirror.seq;
@@ -104,7 +105,8 @@ static void say_ack(struct ke_rstream *rs)
 	if (!rs->peer->link)
 		return;
 	count_lost(rs);
-	rs->acked = max(rs->mirror.head, rs->skip);
+	/* What is to be passed over is said again after a break. */
+	rs->acked = rs->passes ? rs->mirror.head : max(rs->mirror.head, rs->skip);
 	rs->lost_said = rs->lost;
 	/* The source's node may know already that the stream is gated again. */
 	ke_put_u64(&o, rs->credit == KE_NO_LIMIT ? 0 : rs->credit);
@@ -155,6 +157,7 @@ static int skip_to(struct ke_rstream *rs, u64 pos)
 	int err;
 
 	rs->skip = 0;
+	rs->passes = false;
 	if (!skips_unread(rs, pos))
 		return ke_log_skip(&rs->mirror, pos);
 	if (pos < rs->mirror.head || pos > KE_POSITION_MAX ||
@@ -166,11 +169,26 @@ static int skip_to(struct ke_rstream *rs, u64 pos)
 	return err;
 }
 
+/* Sinks are to tell when they have read so far, as those of a source that waits. */
+static void want(struct ke_rstream *rs, u64 pos)
+{
+	WRITE_ONCE(rs->mirror.hdr->want, cpu_to_le64(pos));
+	smp_mb();
+}
+
+static int pass_to(struct ke_rstream *rs, u64 pos)
+{
+	rs->skip = 0;
+	rs->passes = false;
+	want(rs, 0);
+	return ke_log_pass(&rs->mirror, pos, rs->pass_before, rs->pass_seq, rs->pass_expired);
+}
+
 static void skip_now(struct ke_rstream *rs)
 {
 	if (!rs->skip || skips_unread(rs, rs->skip))
 		return;
-	if (!WARN_ON_ONCE(skip_to(rs, rs->skip)))
+	if (!WARN_ON_ONCE(rs->passes ? pass_to(rs, rs->skip) : skip_to(rs, rs->skip)))
 		house(rs->peer)->published(rs);
 }
 
@@ -316,7 +334,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		return 0;
 	if (!rs->attached) {
 		err = attach(rs, pos, seq);
-	} else if (!rs->local && pos != rs->mirror.end) {
+	} else if (!rs->local && pos != (rs->passes ? rs->skip : rs->mirror.end)) {
 		/* It resumes: further on if what we want next was overwritten. */
 		err = skip_to(rs, pos);
 	}
@@ -375,6 +393,27 @@ int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos)
 	return err;
 }
 
+/* What is read of them is overwritten by it: it waits for that, and what is behind it for the
+ * credit that follows. */
+static void pass_later(struct ke_rstream *rs, u64 pos)
+{
+	rs->passes = true;
+	rs->skip = pos;
+	/* They tell in steps only, and may have read all. */
+	want(rs, rs->mirror.head ?: 1);
+	house(rs->peer)->stalled(rs, 0, false);
+}
+
+static bool may_pass(const struct ke_rstream *rs, u64 pos, u64 before, u64 seq, u64 expired)
+{
+	if (rs->local || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN) || !seq ||
+	    seq < before || expired > seq - before)
+		return false;
+	if (!rs->skip)
+		return before >= rs->mirror.seq;
+	return rs->passes && before == rs->pass_seq && pos > rs->skip;
+}
+
 int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 {
 	struct ke_rstream *rs = ke_peer_rstream(l->peer, log);
@@ -385,9 +424,19 @@ int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		return -EPROTO;
 	if (!rs || !rs->attached || rs->resumes || rs->ended)
 		return 0;
-	if (rs->local || rs->skip || (rs->gated && pos > rs->credit))
+	if (!may_pass(rs, pos, before, seq, expired))
 		return -EPROTO;
-	err = ke_log_pass(&rs->mirror, pos, before, seq, expired);
+	if (!rs->skip) {
+		rs->pass_before = before;
+		rs->pass_expired = 0;
+	}
+	rs->pass_seq = seq;
+	rs->pass_expired += expired;
+	if (skips_unread(rs, pos)) {
+		pass_later(rs, pos);
+		return 0;
+	}
+	err = pass_to(rs, pos);
 	if (err)
 		return err;
 	l->node->house->published(rs);

@@ -58,6 +58,14 @@ struct ke_source {
  * on to count. */
 #define KE_LOST_UNKNOWN U64_MAX
 
+/* What was passed over: from @from, where the event @before had ended, to the event
+ * @seq; so many had expired. */
+struct ke_passed {
+	u64 from, to;
+	u64 before, seq;
+	u64 expired;
+};
+
 /* Our side of a log that another node reads. */
 struct ke_tstream {
 	struct list_head source_list;
@@ -87,9 +95,12 @@ struct ke_tstream {
 	u64 due;		/* somebody waits until it is known there to be here */
 	u64 sent;
 	u64 acked;
+	u64 kept;		/* what a gate says: acked, or what was passed over behind that: */
+	struct ke_passed free;	/* the last that was so; to: 0: none */
 	u64 credit;
+	u64 held;		/* what is wanted here has no credit */
 	u64 lost;		/* as the last ACK said; KE_LOST_UNKNOWN */
-	bool wakes;		/* of this host: it wants what was appended since it was woken */
+	bool wakes;		/* it wants what was appended since it was told, see wake.c */
 	struct ke_link *link;	/* where it flows now; for submitters: under the source's lock */
 	u64 pin;		/* a send reads the log from here on, in place */
 	struct ke_gate gate;
@@ -142,15 +153,22 @@ void ke_tstream_take_gate(struct ke_tstream *ts);
  * on; NULL: not known. Gives what were before, for kvfree().
  * ke_tstream_begin - it begins at @pos.
  * ke_tstream_walks - of what lies before @head not all may be wanted there.
- * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @head or
- * there; ts->sent: there is nothing to send now. What lies there is pinned or kept by a gate.
+ * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @end, the
+ * credit, or there; not behind ts->sent: there is nothing to send now. What lies before @head is
+ * pinned or kept by a gate.
+ * ke_tstream_move_gate - something was acknowledged, or passed over.
+ * ke_tstream_passes - is it known that what follows @pos is not wanted, though it may be gone?
+ * ke_tstream_resume - the other end goes on at @pos, as it may have before.
  * ke_tstream_lapped - what is next was overwritten, or will be: on from about halfway.
  * ke_tstream_pass - say what was passed over.
  */
 void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from);
 struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names);
 void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
-u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head);
+u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end);
+void ke_tstream_move_gate(struct ke_tstream *ts);
+bool ke_tstream_passes(const struct ke_tstream *ts, u64 pos);
+void ke_tstream_resume(struct ke_tstream *ts, u64 pos);
 void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts);
 void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts);
 static inline bool ke_tstream_walks(const struct ke_tstream *ts, u64 head)

@@ -15,8 +15,8 @@
  * and the gate, and no data flows. Between hosts positions in the mirror are those
  * of the log, so to resume is to subscribe from the mirror's head.
  *
- * A stream that gates its source counts as read up to what was acknowledged; the
- * mirror's own slowest reader limits the credit. So back-pressure reaches the
+ * A stream that gates its source counts as read up to what was acknowledged, or passed over
+ * behind that; the mirror's own slowest reader limits the credit. So back-pressure reaches the
  * source when log and mirror are both full.
  */
 #include "link.h"
@@ -286,7 +286,7 @@ static void hold_gate(struct ke_tstream *ts)
 		return;
 	peer_house(ts->peer)->source_lock(ts->source);
 	ke_gate_pos(ts->source, &ts->gate);
-	ts->gate.pos = &ts->acked;
+	ts->gate.pos = &ts->kept;
 	peer_house(ts->peer)->source_unlock(ts->source);
 }
 
@@ -344,14 +344,14 @@ static void begin_anew(struct ke_tstream *ts)
 	ts->lost = 0;
 	if (!ts->gated)
 		return;
-	ts->acked = s->log.tail;
+	ts->acked = ts->kept = s->log.tail;
 	ke_source_ungate(s, &ts->gate);
-	ke_source_gate(s, &ts->gate, &ts->acked);
+	ke_source_gate(s, &ts->gate, &ts->kept);
 }
 
 static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct subscription *sub)
 {
-	const u64 *pos = &ts->acked;
+	const u64 *pos = &ts->kept;
 
 	if (ts->gated && !sub->gated) {
 		ke_source_ungate(ts->source, &ts->gate);
@@ -418,7 +418,7 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 
 	l->node->house->tx_lock(l);
 	if (!ts->local && (restart || list_empty(&ts->link_list))) {
-		ke_tstream_begin(ts, pos);
+		ke_tstream_resume(ts, pos);
 		ts->acked = pos;
 		ts->ended = false;
 		/* After a break the mirror may be full: its ACK follows our START. */
@@ -429,6 +429,8 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 	} else if (!ts->local) {
 		if (ts->gated && ts->credit == KE_NO_LIMIT)
 			begin_gated(l, ts);
+		else if (ke_tstream_done(ts) <= ts->credit)
+			ke_tstream_pass(l, ts);		/* a sink that is new counts from here */
 		pos = ts->sent;
 	}
 	ke_link_send_locked(l, KECHO_FRAME_START, ts->source->id, pos, body, sizeof(body));
@@ -473,22 +475,20 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (ts && ts->gated && l->local && sub.from == KE_FROM_RETAINED)
 		sub.from = KE_FROM_NOW;
 	ts = ts ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
-	held = ts && ts->gated && !ts->local && pos >= ts->gate.seen;
+	held = ts && !ts->local && ((ts->gated && pos >= ts->gate.seen) ||
+				    (sub.from == KE_FROM_POS && ke_tstream_passes(ts, pos)));
 	if (ts && ts->stale && !held && sub.from != KE_FROM_POS)
 		begin_anew(ts);
 	if (ts)
 		ts->stale = false;
 	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
 	if (!err) {
-		if (!ts->local)
-			ke_source_want(s, l->peer);
 		pos = start_pos(s, &sub, held, &seq);
 		say_start(l, ts, pos, seq, sub.from == KE_FROM_POS);
 	}
 	h->source_unlock(s);
 	if (!err) {
-		if (ts->local)
-			ke_source_want(s, l->peer);
+		ke_source_want(s, l->peer);
 		h->kick(l);
 		if (s->closed && ts->local)
 			ke_source_end(s);
@@ -516,6 +516,7 @@ static int ack_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	if (ts->gated) {
 		l->node->house->tx_lock(l);
 		WRITE_ONCE(ts->credit, max(ts->credit, credit));
+		ke_tstream_move_gate(ts);
 		l->node->house->tx_unlock(l);
 	}
 	l->node->house->room(s);

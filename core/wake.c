@@ -2,8 +2,9 @@
 /*
  * Waking: an event that no sink of a host wants wakes nobody there.
  *
- * A source that decides notes with each event who of its host wants it: its own sinks, and the
- * other nodes of the host, which have a stream each. Who tells of it wakes those. Rules:
+ * A source that decides notes with each event who wants it: its own sinks, and the other nodes
+ * that read it, by their streams. Who tells of it wakes those of its host, and sends to those
+ * of others. Rules:
  *  - What one process wants is known before its sinks hear by what they are judged. Who hears
  *    that looks around: what was appended before it may be for him, and he was not woken.
  *  - When a part of the log was written all are woken, so that who sleeps moves on with it: a
@@ -40,8 +41,7 @@ void ke_source_note(struct ke_source *s, const struct ke_event_info *info)
 		return;
 	s->wakes_own |= ke_wants(&s->own, info);
 	list_for_each_entry(ts, &s->streams, source_list)
-		if (ts->local && !ts->wakes)
-			ts->wakes = wanted_there(ts, info);
+		ts->wakes = ts->wakes || wanted_there(ts, info);
 }
 
 bool ke_source_wakes_all(struct ke_source *s)

@@ -290,8 +290,8 @@ static void store_released(struct kecho_sink *s, struct feed *f)
 	f->said = f->released;
 	if (!gated(s))
 		return;
-	if (f->mine ? !is_wanted(f->reader.view.hdr, f->released) :
-		      f->released - f->rung < f->reader.view.size / 8)
+	if (!is_wanted(f->reader.view.hdr, f->released) &&
+	    (f->mine || f->released - f->rung < f->reader.view.size / 8))
 		return;
 	f->rung = f->released;
 	client_ring(s->ch->k);

@@ -518,10 +518,6 @@ ssize_t direct_sleep(struct conn *c, const struct kvec *into);
 void direct_done(struct conn *c, ssize_t n, int err);
 void direct_interrupt(struct conn *c);
 
-/* wake.c */
-void source_note(struct kecho_source *s, const struct ke_event_info *info);
-void source_wake(struct kecho_source *s);
-
 /* wait.c */
 u64 wait_deadline(int timeout_ms);
 bool wait_over(u64 deadline);

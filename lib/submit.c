@@ -14,17 +14,12 @@
 /* Others may see what was published; the source's lock is held. */
 void source_tell(struct kecho_source *s)
 {
-	struct ke_tstream *ts;
-
 	if (s->slot) {
 		client_tell(s);
 		return;
 	}
 	ke_log_publish(&s->s.log);
 	source_wake(s);
-	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (ts->link)
-			conn_kick(ts->link->owner);
 }
 
 /* A frozen channel waits for what had begun: it may be done now. No lock is held, and the

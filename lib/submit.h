@@ -12,6 +12,9 @@ int source_submit(struct kecho_source *s, struct ke_event_info *info, const void
 int source_begin(struct kecho_source *s, unsigned int flags);
 int source_room(struct kecho_source *s, u64 size, unsigned int flags);
 void source_finish(struct kecho_source *s);
+/* wake.c; with the source's lock. */
+void source_note(struct kecho_source *s, const struct ke_event_info *info);
+void source_wake(struct kecho_source *s);
 /* It has ended: by its owner, or with the channel. */
 int source_over(const struct kecho_source *s);
 /* The clock costs about as much as all the rest of a submission. */

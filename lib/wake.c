@@ -5,6 +5,7 @@
  * to a node that says what this is, and what is wanted by others, in the source's limits.
  */
 #include "client.h"
+#include "submit.h"
 
 static bool wants(const struct kecho_slot_wants *there, const struct ke_event_info *info)
 {
@@ -46,8 +47,14 @@ static bool is_wanted_here(const struct kecho_source *s)
 /* Those who want something of what was published; the source's lock is held. */
 void source_wake(struct kecho_source *s)
 {
-	if (ke_source_wakes_all(&s->s) || is_wanted_here(s))
+	bool all = ke_source_wakes_all(&s->s);
+	struct ke_tstream *ts;
+
+	if (all || is_wanted_here(s))
 		doorbell_ring(s->ch);
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (ts->link && (all || ts->wakes))
+			conn_kick(ts->link->owner);
 	if (s->s.decides)
 		ke_source_woke(&s->s);
 }

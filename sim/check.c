@@ -36,7 +36,8 @@ static void check_stream(struct ssource *s, const struct ke_tstream *ts)
 			   (unsigned long long)log->head);
 	if (!ts->gated)
 		return;
-	if (ts->sent > ts->credit)
+	/* What is passed over leads beyond it. */
+	if (ts->sent > ts->credit && ts->passed < ts->sent)
 		sim_broken(n->w, "node %u: stream of source %u is at %llu with a credit of %llu",
 			   n->index, s->t->index, (unsigned long long)ts->sent,
 			   (unsigned long long)ts->credit);
@@ -89,8 +90,8 @@ static void check_mirror(struct snode *n, const struct ke_rstream *rs)
 
 	if (!rs->attached || rs->local || !rs->gated || rs->credit == KE_NO_LIMIT)
 		return;
-	/* Where it has started, again perhaps, may lie beyond. */
-	room = max(rs->credit, log->start);
+	/* Where it has started, again perhaps, and what was passed over may lie beyond. */
+	room = max3(rs->credit, log->start, rs->mirror.pass_end);
 	if (rs->mirror.end > room || rs->credit > rs->released + rs->mirror.size)
 		sim_broken(n->w, "node %u: a mirror of %llu bytes is at %llu, credit %llu, "
 				 "released %llu",

@@ -357,7 +357,8 @@ void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
 	const struct truth_event *e;
 	u64 seq;
 
-	if (src->s.retain || w->stirred)
+	/* Who goes may be sent what it wanted. */
+	if (src->s.retain || w->stirred || w->phase >= PHASE_CLOSE)
 		return;
 	for (seq = t->n; seq && t->n - seq < LAST_LOOKED; seq--) {
 		e = &t->event[seq];

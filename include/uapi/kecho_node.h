@@ -382,8 +382,8 @@ struct kecho_ctl_ping {
 /*
  * A sink has a log to read. Its descriptor (read-only) comes too, unless @again. If
  * @gated the log waits for the position in @slot: write it when all before it is read.
- * Ring the node when it passes the log's `want` if the source is of this host (@mine),
- * else in steps of an eighth of the log.
+ * Ring the node when it passes the log's `want`, and if the source is of another host
+ * (@mine is 0) in steps of an eighth of the log, too.
  */
 struct kecho_note_feed {
 	__le32 sink;
