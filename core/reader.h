@@ -109,6 +109,10 @@ int ke_reader_next(struct ke_reader *r, struct ke_item *item);
 bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item);
 u64 ke_reader_plain_end(const struct ke_reader *r);
 
+/* ke_reader_skim - go on over what is not for us, if that is next. Of a log that is read in place,
+ * when nothing of it is held. */
+void ke_reader_skim(struct ke_reader *r);
+
 /* ke_reader_give - @buf of @size bytes for events in pieces; the old one is the
  * owner's again. NULL: there is none, count that event as lost. */
 void ke_reader_give(struct ke_reader *r, void *buf, u32 size);

@@ -7,7 +7,8 @@
  * credit moves, or the log grows. Its steps:
  *
  *	SEEN	in the way. A node tells its sinks' positions in steps only, so after
- *		KE_STALL_ASK_MS it is asked where they are exactly (STALL).
+ *		KE_STALL_ASK_MS it is asked where they are exactly (STALL); at once if the
+ *		source decides, as they may go on over what is not for them.
  *	ASKED	as long before the end of the source's limit it is asked again.
  *	AGAIN	at its end it is told to end those of its sinks that have something to read
  *		where the gate is. One that has moved meanwhile is not ended, and what its
@@ -64,9 +65,11 @@ static bool due(const struct ke_source *s, const struct ke_gate *g, u64 now)
 
 	switch (g->step) {
 	case KE_STALL_SEEN:
-		return since >= (g->stream ? ask_ms(s) : s->stall_ms);
+		if (g->stream && s->decides)
+			return true;
+		return s->stall_ms && since >= (g->stream ? ask_ms(s) : s->stall_ms);
 	case KE_STALL_ASKED:
-		return since >= s->stall_ms - ask_ms(s);
+		return s->stall_ms && since >= s->stall_ms - ask_ms(s);
 	case KE_STALL_AGAIN:	/* who was away for long itself waits for the answer */
 		return since >= s->stall_ms && at_step >= ask_ms(s);
 	case KE_STALL_TOLD:
@@ -96,10 +99,8 @@ static bool look(struct ke_source *s, struct ke_gate *g, u64 size, u64 now)
 		return false;
 	}
 	if (g->step == KE_STALL_NONE || g->at != pos || g->credit != credit(g) ||
-	    g->end != s->log.end) {
+	    g->end != s->log.end)
 		clock_starts(s, g, now);
-		return false;
-	}
 	return due(s, g, now);
 }
 
@@ -109,7 +110,7 @@ bool ke_source_stalled(struct ke_source *s, u64 size)
 	bool any = false;
 	u64 now;
 
-	if (!s->stall_ms)
+	if (!s->stall_ms && !s->decides)
 		return false;
 	now = now_ms(s);
 	list_for_each_entry(g, &s->gates, list)

@@ -268,6 +268,7 @@ struct kd_feed {
 	bool ended;
 	u64 pos;			/* gated: what it has read */
 	u64 lost;
+	u64 asked;			/* the limit for which it was to move on */
 	u32 judged, version;		/* notes JUDGED that it got; of the filter in the last */
 	bool open;			/* its process has yet to go by that */
 };

@@ -35,10 +35,30 @@ static void end_slowest(struct kd_source *src, u64 limit)
 	}
 }
 
+/* Some of what is in the way may not be for them: they are asked once where they stand. */
+static void ask_slowest(struct kd_source *src, u64 limit)
+{
+	struct kd_feed *f;
+
+	if (!src->s.judge || limit == KE_NO_LIMIT || !READ_ONCE(kd_log_view(&src->log).hdr->want))
+		return;
+	list_for_each_entry(f, &src->feeds, log_list) {
+		struct kecho_note_move_on note = { .sink = cpu_to_le32(f->sink->handle),
+						   .feed = cpu_to_le32(f->id) };
+
+		if (f->sink->m.policy != KECHO_BLOCK || f->pos + src->log.size != limit ||
+		    f->pos >= src->head || f->asked == limit)
+			continue;
+		f->asked = limit;
+		kd_note(f->sink->o->s, KECHO_NOTE_MOVE_ON, &note, sizeof(note), NULL, 0);
+	}
+}
+
 void kd_source_stalls(struct kd_source *src, u64 limit)
 {
 	u64 now = lib_deadline(0), most = ke_record_max(src->log.size);
 
+	ask_slowest(src, limit);
 	if (!waits(src, limit)) {
 		src->stall_since_ms = 0;
 		return;

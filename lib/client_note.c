@@ -191,6 +191,17 @@ static int judged_in(struct client *c, struct client_msg *m, struct kecho_sink *
 	return client_judged(c, m, s, feed_by_id(s, le32_to_cpu(n->feed)));
 }
 
+static int move_on_in(struct client *c, struct client_msg *m, struct kecho_sink *s)
+{
+	const struct kecho_note_move_on *n = (const void *)m->body;
+	struct feed *f = feed_by_id(s, le32_to_cpu(n->feed));
+
+	(void)c;
+	if (f)
+		feed_move_on(s, f);
+	return 0;
+}
+
 /* The node has ended it, and may use its slots for others. */
 static void not_the_nodes(struct kecho_sink *s)
 {
@@ -270,6 +281,7 @@ static const struct {
 	[KECHO_NOTE_SINK_END - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_end), sink_end_in },
 	[KECHO_NOTE_TYPE - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_type), type_in },
 	[KECHO_NOTE_JUDGED - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_judged), judged_in },
+	[KECHO_NOTE_MOVE_ON - KECHO_NOTE_FEED] = { sizeof(struct kecho_note_move_on), move_on_in },
 };
 
 static int keep(struct client *c, struct client_msg *m)
@@ -451,6 +463,7 @@ int client_note(struct client *c, struct client_msg *m)
 	case KECHO_NOTE_SINK_END:
 	case KECHO_NOTE_TYPE:
 	case KECHO_NOTE_JUDGED:
+	case KECHO_NOTE_MOVE_ON:
 		return sink_note(c, m, le32_to_cpu(m->head.cmd) - KECHO_NOTE_FEED);
 	case KECHO_NOTE_DOORBELL:
 		return doorbell_in(c, m);

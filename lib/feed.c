@@ -282,7 +282,7 @@ static void say_released(struct kecho_sink *s)
 
 /* The same of a node's feed, which needs no lock but the sink's, held. A node asks for
  * less: at its word, or in steps. */
-static void store_released(struct kecho_sink *s, struct feed *f)
+void feed_store_released(struct kecho_sink *s, struct feed *f)
 {
 	WRITE_ONCE(f->slot->lost, cpu_to_le64(f->reader.lost));
 	WRITE_ONCE(f->slot->given, cpu_to_le64(f->reader.pos));	/* or left out */
@@ -326,7 +326,7 @@ void feeds_release(struct kecho_sink *s)
 		store_counters(s);
 	list_for_each_entry(f, &s->feeds, list) {
 		if (f->slot)
-			store_released(s, f);
+			feed_store_released(s, f);
 		else
 			due |= s->says && must_say(f, true);
 	}
@@ -477,7 +477,7 @@ static unsigned int feed_take(struct kecho_sink *s, struct feed *f, struct kecho
 }
 
 /* Is what was read in place until now still what it was? */
-static bool is_kept(const struct kecho_sink *s, const struct feed *f)
+bool feed_is_kept(const struct kecho_sink *s, const struct feed *f)
 {
 	if (f->reader.self)
 		return ke_reader_kept(&f->reader);
@@ -496,7 +496,7 @@ static unsigned int feed_take_kept(struct kecho_sink *s, struct feed *f, struct 
 	u64 expired = f->reader.expired;
 	unsigned int n = feed_take(s, f, ev, max);
 
-	if (likely(is_kept(s, f)))
+	if (likely(feed_is_kept(s, f)))
 		return n;
 	s->stats = stats;
 	f->reader.seq = seq;

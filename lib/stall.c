@@ -132,6 +132,8 @@ void stall_in(struct ke_rstream *rs, u64 pos, bool end)
 	list_for_each_entry(s, &ch->sinks, list)
 		if (end && m->stream && stalls(s, m->stream, pos))
 			stall_end(s);
-	if (m->stream)
+	if (m->stream) {
+		feeds_move_on(ch, NULL, m->stream);
 		feeds_released(ch->k, m->stream);
+	}
 }

@@ -98,6 +98,7 @@ static void end_stalled(struct kecho_source *s)
 
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
+	feeds_move_on(s->ch, s, NULL);
 	ke_source_end_stalled(&s->s);
 	pthread_mutex_unlock(&k->lock);
 	lib_lock(&s->lock);
@@ -108,7 +109,7 @@ static int no_room(struct kecho_source *s, u64 size)
 	s->stats.refused++;
 	if (s->slot)
 		client_refused(s, size);
-	else if (ke_source_stalled(&s->s, size))
+	else if (ke_source_stalled(&s->s, size) || s->s.decides)
 		end_stalled(s);
 	return lib_fail(-EAGAIN, "source of '%s': its log is full of what a `block` sink has yet "
 			"to read", s->ch->ch.name);
@@ -138,6 +139,7 @@ static int look_for_room(struct kecho_source *s, u64 size)
 	}
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
+	feeds_move_on(s->ch, s, NULL);
 	lib_lock(&s->lock);
 	set_want(s, end > half ? end - half : 1);
 	while (must_wait(s, size, end + half)) {

@@ -35,7 +35,7 @@
  *      filters: SINK_FILTER, JUDGED, JUDGE and what goes before it; judged in the gates,
  *      generation of a source that comes again
  *      expired: in the gates, the limits, stats and NOTE_FEED
- *      here and there in the limits, NODE of a doorbell
+ *      here and there in the limits, NODE of a doorbell, MOVE_ON
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -95,6 +95,7 @@ enum kecho_cmd {
 	KECHO_NOTE_JUDGE_FILTER,
 	KECHO_NOTE_JUDGE_SLOTS,
 	KECHO_NOTE_JUDGE,
+	KECHO_NOTE_MOVE_ON,	/* a source waits for a sink */
 };
 
 struct kecho_msg {
@@ -406,6 +407,12 @@ struct kecho_note_feed_end {
 	__u8 gone;		/* it never goes on; the source's live attributes follow, then
 				   its node's, if there is memory for them */
 	__u8 pad[6];
+};
+
+/* The log waits for the sink: if it has nothing of that in hand, its place is to move on over what
+ * is not for it. */
+struct kecho_note_move_on {
+	__le32 sink, feed;
 };
 
 /* It follows. Said of all types of the source before a FEED_END with @gone: nobody could be

@@ -132,4 +132,44 @@ TEST(drained)
 	pair_end(&p);
 }
 
-TESTS(wake, asleep, woken, drained);
+/* A sink that does not read, and has nothing in hand, holds nobody up by what it doesn't want. */
+static void not_held(struct kecho_channel *ch, struct pair *p, unsigned int flags)
+{
+	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
+	static const char event[UNWANTED_LEN];
+	struct kecho_event ev;
+	unsigned int n = 0;
+	u64 until = now_ns() + SOON_MS * 1000000ull;
+
+	if (!ok(!kecho_sink_open(ch, &opt, &p->snk), "sink: %s", kecho_explain()) ||
+	    !set(p->snk, "len != 200"))
+		return;
+	while (n < 5 * UNWANTED && now_ns() < until) {
+		if (!kecho_submit(p->src, event, sizeof(event), flags))
+			n++;
+		else if (flags != KECHO_DONTWAIT)
+			break;
+	}
+	is_eq(n, 5 * UNWANTED, "all are submitted");
+	ok(submit(p->src, 1), "wanted");
+	is_eq(kecho_read(p->snk, &ev, SOON_MS), 0, "it comes");
+	ok(ev.kind == KECHO_EVENT && ev.len == 1, "it is the one");
+	is_eq(kecho_sink_filtered(p->snk), 5 * UNWANTED, "the others were left out");
+	kecho_sink_close(p->snk);
+}
+
+TEST(not_held)
+{
+	struct pair p = {};
+
+	ARENA();
+	if (pair_open(&p, "not-held", NULL) && open_source(&p)) {
+		not_held(p.ch[1], &p, 0);
+		not_held(p.ch[1], &p, KECHO_DONTWAIT);
+		not_held(p.ch[0], &p, 0);
+		not_held(p.ch[0], &p, KECHO_DONTWAIT);
+	}
+	pair_end(&p);
+}
+
+TESTS(wake, asleep, woken, drained, not_held);
