@@ -99,7 +99,7 @@ help:
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
-	@echo "make bench-filter what filters save and cost: docs/filtering.md; 15 minutes"
+	@echo "make bench-filter what filters save and cost: docs/filtering.md; 30 minutes"
 	@echo "make bench-peers  kecho beside ZeroMQ, DDS, NATS and others: docs/peers.md; 10 minutes"
 	@echo "make scale        simulate 10 to 1,000 nodes, and write docs/scale.md's figures"
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"

@@ -22,7 +22,7 @@ GROUPS = [
     ("OUT itself, us: ", "What a filter for OUT takes, for 8 sinks", "us"),
     ("a filter adds, us: ", "What each distinct filter adds to a submission", "us"),
     ("judgements: ", "How often an event is judged", ""),
-    ("wire, B in 1 s: ", "What nobody wants, on the wire", "B"),
+    ("wire, B in 2.25 s: ", "What nobody wants, on the wire", "B"),
 ]
 COST = "What judging an event takes, ns"
 COLORS = {"all": "#444444", "one": "#0b5fa5", "none": "#45a3e5"}
@@ -60,7 +60,7 @@ def absolute(name, items):
 
 def wire(name, items):
     out = [f"### {name}\n",
-           "| in a second | B, idle | B | above idle, B an event | bar |", "|" + " --- |" * 5]
+           "| in 2.25 s | B, idle | B | above idle, B an event | bar |", "|" + " --- |" * 5]
     for title, i in items:
         n = int(re.sub(r"\D", "", title))
         above = (i["subject"]["median"] - i["floor"]["median"]) / n
