@@ -153,10 +153,12 @@ static void add_sinks(struct ke_wants *w, const struct ke_source *s, const struc
 /* Of a node of this host: when it is to be woken. */
 static void set_near(struct ke_tstream *ts, const struct ke_wants *w, struct ke_names **names)
 {
+	judge_lock(ts->source);
 	ts->wants = w->bits;
 	ts->wants_from = w->from;
 	ts->wants_all = w->all;
 	swap(ts->sinks, *names);
+	judge_unlock(ts->source);
 }
 
 static void set_far(struct ke_tstream *ts, const struct ke_wants *w, struct ke_names **names)
@@ -171,6 +173,11 @@ static void set_far(struct ke_tstream *ts, const struct ke_wants *w, struct ke_n
 		*names = ke_tstream_name(ts, *names);
 	if (l)
 		h->tx_unlock(l);
+	/* Who submits from here on sees it, and has none of the old names any more. */
+	judge_lock(ts->source);
+	judge_unlock(ts->source);
+	if (l)
+		h->kick(l);
 }
 
 /* With @before also what was wanted until now. A sink that comes late finds in the mirror what
@@ -187,12 +194,10 @@ static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool be
 		w = (struct ke_wants){ .bits = ts->wants, .all = ts->wants_all };
 	names = s->choice ? ke_presence_names(pr) : NULL;
 	add_sinks(&w, s, pr);
-	judge_lock(s);
 	if (ts->local)
 		set_near(ts, &w, &names);
 	else
 		set_far(ts, &w, &names);
-	judge_unlock(s);
 	kvfree(names);
 	if (house(channel(s))->wakes)
 		house(channel(s))->wakes(s);

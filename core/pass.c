@@ -328,18 +328,22 @@ void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from)
 		ke_tstream_pass(ts->link, ts);
 	if (!all && (ts->wants_all || ts->wants & ~bits))
 		judge_from_head(ts);
-	ts->wants = bits;
-	ts->wants_from = from;
-	ts->wants_all = all;
+	/* Who submits looks at them, see wake.c. */
+	WRITE_ONCE(ts->wants, bits);
+	WRITE_ONCE(ts->wants_from, from);
+	WRITE_ONCE(ts->wants_all, all);
 }
 
 struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names)
 {
+	struct ke_names *before;
+
 	if (ts->wants_all && !ts->names)
 		judge_from_head(ts);
 	ts->names = true;
-	swap(ts->sinks, names);
-	return names;
+	before = ts->sinks;
+	smp_store_release(&ts->sinks, names);
+	return before;
 }
 
 void ke_source_due(struct ke_source *s, u64 pos)

@@ -9,6 +9,8 @@
  *    that looks around: what was appended before it may be for him, and he was not woken.
  *  - When a part of the log was written all are woken, so that who sleeps moves on with it: a
  *    gate would hold the source up, and without one he would be lapped by what he never wanted.
+ *  - What another host wants changes under the link's lock. Who submits may see that late: so
+ *    all that was appended until it surely is seen is sent, if it is wanted.
  *  - What is noted stays until all that was appended is published.
  *  - Who waits until all was read (drain.c) wakes by himself.
  */
@@ -26,9 +28,11 @@ bool ke_wants(const struct ke_wants *w, const struct ke_event_info *info)
 
 static bool wanted_there(const struct ke_tstream *ts, const struct ke_event_info *info)
 {
-	const struct ke_wants w = { ts->wants, ts->wants_from, ts->wants_all };
+	const struct ke_wants w = { READ_ONCE(ts->wants), READ_ONCE(ts->wants_from),
+				    READ_ONCE(ts->wants_all) };
+	const struct ke_names *sinks = smp_load_acquire(&ts->sinks);
 
-	if (info->named && ts->sinks && !ke_names_meet(ts->sinks, info->to, info->nto))
+	if (info->named && sinks && !ke_names_meet(sinks, info->to, info->nto))
 		return false;
 	return ke_wants(&w, info);
 }
