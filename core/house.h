@@ -33,6 +33,7 @@ struct ke_house {
 	void (*hangup)(struct ke_link *link);
 	void (*tx_lock)(struct ke_link *link);
 	void (*tx_unlock)(struct ke_link *link);
+	/* It may be a spinlock: core takes no other lock and no memory under it. */
 	void (*source_lock)(struct ke_source *s);
 	void (*source_unlock)(struct ke_source *s);
 	/* Memory for a mirror, or (local) the shared log itself: rs->view, and for a

@@ -151,10 +151,10 @@ static void h_hangup(struct ke_link *l)
 	((struct conn *)l->owner)->closed = true;
 }
 
-/* Order: source, then tx; none of them twice. */
+/* One at a time: a house may have others that it can hold no second one with. */
 static void lock(struct world *w, u32 which, bool take)
 {
-	if (!!(w->locks & which) == take || (take && w->locks >= which))
+	if (!!(w->locks & which) == take || (take && w->locks))
 		w->lock_faults++;
 	w->locks ^= which;
 }

@@ -167,34 +167,36 @@ void ke_tstream_take_gate(struct ke_tstream *ts)
 	ke_source_ungate(s, &ts->gate);
 }
 
-/* The source's lock is held; true: it is a sink of our own, whose house ends it. */
-static bool next_step(struct ke_source *s, struct ke_gate *g, u64 now)
+enum act { ACT_NONE, ACT_END_OWN, ACT_ASK, ACT_TELL };
+
+/* The source's lock is held: what is to be said is said without it. */
+static enum act next_step(struct ke_source *s, struct ke_gate *g, u64 now)
 {
 	struct ke_tstream *ts = g->stream;
 
 	if (!ts) {
 		g->step = KE_STALL_NONE;
 		s->stalls++;
-		return true;
+		return ACT_END_OWN;
 	}
 	if (!ts->peer->link || ts->stale) {	/* back it says anew where it is */
 		clock_starts(s, g, now);
 	} else if (g->step == KE_STALL_SEEN) {
-		say_stall(g->stream, 0, false);
 		step(g, KE_STALL_ASKED, now);
+		return ACT_ASK;
 	} else if (g->step == KE_STALL_ASKED) {
-		say_stall(g->stream, 0, false);
 		step(g, KE_STALL_AGAIN, now);
+		return ACT_ASK;
 	} else if (g->step == KE_STALL_AGAIN) {
-		say_stall(g->stream, slowest(g), true);
 		s->stalls++;
 		step(g, KE_STALL_TOLD, now);
+		return ACT_TELL;
 	} else if (ts->local) {
 		ke_tstream_take_gate(ts);
 	} else {
 		clock_starts(s, g, now);
 	}
-	return false;
+	return ACT_NONE;
 }
 
 /* Does it stand where it stood? Its lock was let go since that was seen. */
@@ -203,14 +205,32 @@ static bool stands(const struct ke_source *s, struct ke_gate *g)
 	return g->at == ke_gate_pos(s, g) && g->credit == credit(g) && g->end == s->log.end;
 }
 
+static enum act next_if_due(struct ke_source *s, struct ke_gate *g, u64 now)
+{
+	enum act act = ACT_NONE;
+
+	house(s)->source_lock(s);
+	if (g->step != KE_STALL_NONE && stands(s, g) && due(s, g, now))
+		act = next_step(s, g, now);
+	house(s)->source_unlock(s);
+	return act;
+}
+
+/* One of our own that is to end; NULL: there is none left. Others are told. */
 static struct ke_gate *stalled_own(struct ke_source *s, u64 now)
 {
 	struct ke_gate *g, *next;
+	enum act act;
 
-	list_for_each_entry_safe(g, next, &s->gates, list)
-		if (g->step != KE_STALL_NONE && stands(s, g) && due(s, g, now) &&
-		    next_step(s, g, now))
+	list_for_each_entry_safe(g, next, &s->gates, list) {
+		act = next_if_due(s, g, now);
+		if (act == ACT_END_OWN)
 			return g;
+		if (act == ACT_ASK)
+			say_stall(g->stream, 0, false);
+		else if (act == ACT_TELL)
+			say_stall(g->stream, slowest(g), true);
+	}
 	return NULL;
 }
 
@@ -219,12 +239,7 @@ void ke_source_end_stalled(struct ke_source *s)
 	u64 now = now_ms(s);
 	struct ke_gate *own;
 
-	do {
-		house(s)->source_lock(s);
-		own = stalled_own(s, now);
-		house(s)->source_unlock(s);
-		if (own)
-			house(s)->stalled_own(s, own);
-	} while (own);
+	while ((own = stalled_own(s, now)))
+		house(s)->stalled_own(s, own);
 	house(s)->room(s);
 }

@@ -375,6 +375,7 @@ static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct su
 	return 0;
 }
 
+/* It reads nothing before add_tstream(), under the source's lock. */
 static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, bool goes_on)
 {
 	struct ke_tstream *ts = kzalloc(sizeof(*ts), GFP_KERNEL);
@@ -395,9 +396,18 @@ static struct ke_tstream *make_tstream(struct ke_source *s, struct ke_peer *p, b
 	/* It has asked because of the MEMBER; the types behind that come before START. */
 	ts->types_told = ke_types_count(s->member.types);
 	INIT_LIST_HEAD(&ts->link_list);
+	INIT_LIST_HEAD(&ts->source_list);
+	return ts;
+}
+
+static void add_tstream(struct ke_tstream *ts)
+{
+	struct ke_source *s = ts->source;
+
+	if (!list_empty(&ts->source_list))
+		return;
 	list_add_tail(&ts->source_list, &s->streams);
 	s->nremote += !ts->local;
-	return ts;
 }
 
 /*
@@ -425,7 +435,6 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 		ts->credit = !ts->gated ? KE_NO_LIMIT : restart ? pos : pos + ts->view.size;
 		if (list_empty(&ts->link_list))
 			list_add_tail(&ts->link_list, &l->streams);
-		ts->link = l;
 	} else if (!ts->local) {
 		if (ts->gated && ts->credit == KE_NO_LIMIT)
 			begin_gated(l, ts);
@@ -435,6 +444,34 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 	}
 	ke_link_send_locked(l, KECHO_FRAME_START, ts->source->id, pos, body, sizeof(body));
 	l->node->house->tx_unlock(l);
+}
+
+/* The stream is as it was asked for; *@pos and *@seq are where it starts. */
+static int set_up(struct ke_link *l, struct ke_tstream *ts, struct subscription *sub, u64 *pos,
+		  u64 *seq)
+{
+	struct ke_source *s = ts->source;
+	bool held;
+	int err;
+
+	l->node->house->source_lock(s);
+	add_tstream(ts);
+	/* What is retained may lie before the gate, where nothing keeps it. */
+	if (ts->gated && l->local && sub->from == KE_FROM_RETAINED)
+		sub->from = KE_FROM_NOW;
+	held = !ts->local && ((ts->gated && sub->pos >= ts->gate.seen) ||
+			      (sub->from == KE_FROM_POS && ke_tstream_passes(ts, sub->pos)));
+	if (ts->stale && !held && sub->from != KE_FROM_POS)
+		begin_anew(ts);
+	ts->stale = false;
+	err = gate_stream(l, ts, sub);
+	if (!err) {
+		*pos = start_pos(s, sub, held, seq);
+		if (!ts->local)
+			ts->link = l;
+	}
+	l->node->house->source_unlock(s);
+	return err;
 }
 
 static int open_log(struct ke_source *s, const struct ke_house *h, u8 from)
@@ -448,7 +485,6 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	const struct ke_house *h = l->node->house;
 	struct subscription sub = { .pos = pos };
 	struct ke_tstream *ts;
-	bool held;
 	u64 seq = 0;
 	int err;
 
@@ -469,25 +505,12 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	}
 	if (l->local)
 		h->share_log(l, s);
-	h->source_lock(s);
-	ts = ke_tstream_find(s, l->peer);
-	/* What is retained may lie before the gate, where nothing keeps it. */
-	if (ts && ts->gated && l->local && sub.from == KE_FROM_RETAINED)
-		sub.from = KE_FROM_NOW;
-	ts = ts ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
-	held = ts && !ts->local && ((ts->gated && pos >= ts->gate.seen) ||
-				    (sub.from == KE_FROM_POS && ke_tstream_passes(ts, pos)));
-	if (ts && ts->stale && !held && sub.from != KE_FROM_POS)
-		begin_anew(ts);
-	if (ts)
-		ts->stale = false;
-	err = ts ? gate_stream(l, ts, &sub) : -ENOMEM;
+	ts = ke_tstream_find(s, l->peer) ?: make_tstream(s, l->peer, sub.from == KE_FROM_POS);
+	if (!ts)
+		return -ENOMEM;
+	err = set_up(l, ts, &sub, &pos, &seq);
 	if (!err) {
-		pos = start_pos(s, &sub, held, &seq);
 		say_start(l, ts, pos, seq, sub.from == KE_FROM_POS);
-	}
-	h->source_unlock(s);
-	if (!err) {
 		ke_source_want(s, l->peer);
 		h->kick(l);
 		if (s->closed && ts->local)

@@ -59,10 +59,10 @@ static void hangup(struct ke_link *l)
 	c->node->reap = true;
 }
 
-/* Order: source, then tx; none of them twice. */
+/* One at a time: a house may have others that it can hold no second one with. */
 static void lock(struct snode *n, u32 which, bool take)
 {
-	if (!!(n->locks & which) == take || (take && n->locks >= which))
+	if (!!(n->locks & which) == take || (take && n->locks))
 		sim_broken(n->w, "node %u: lock %u is %s", n->index, which,
 			   take ? "taken out of order" : "not taken");
 	n->locks ^= which;
