@@ -1,0 +1,83 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# For scripts that compile modules, load them in a guest and give the TAP of it all: sourced,
+# with $root the tree's folder and $dir the one for what is made.
+
+errors_lines=40
+number=0
+failed=0
+
+result()
+{
+	number=$((number + 1))
+	if [ "$1" = 0 ]; then
+		echo "ok $number - $2"
+	else
+		echo "not ok $number - $2"
+		failed=1
+	fi
+}
+
+finish()
+{
+	echo "1..$number"
+	exit $failed
+}
+
+# link FOLDER FILE...: links to files, so that objects and commands stay in $dir.
+link()
+{
+	mkdir -p "$dir/$1"
+	find "$dir/$1" -maxdepth 1 -type l -delete
+	to=$dir/$1
+	shift
+	ln -s "$@" "$to/"
+}
+
+# suites FOLDER NAME...: FOLDER/suites.h, for suites.c.
+suites()
+{
+	header=$dir/$1/suites.h
+	shift
+	printf '%s\n' "$@" | sed 's/\(.*\)_test\.c/SUITE(\1)/' >"$header.new"
+	cmp -s "$header.new" "$header" || cp "$header.new" "$header"
+}
+
+# compile NAME VERSION: the modules in $dir/module; ends the test where they don't.
+compile()
+{
+	status=0
+	make -C "/lib/modules/$2/build" M="$dir/module" W=1 KCFLAGS=-Werror modules \
+		>"$dir/build.log" 2>&1 || status=$?
+	[ $status = 0 ] || grep -A 3 -E 'error|Error' "$dir/build.log" |
+		head -n $errors_lines | sed 's/^/# /'
+	result $status "$1"
+	[ $status = 0 ] || finish
+}
+
+# guest_tap NAME STATUS: the results on the guest's console, counted on from ours; it
+# exited with STATUS.
+guest_tap()
+{
+	sed 's/^/# /' "$dir/guest-errors"
+	sed -n -E '/^(ok|not ok) [0-9]|^# |^1\.\.[0-9]/p' "$dir/console" >"$dir/tap"
+	plan=$(awk -F '\\.\\.' '/^1\.\./ { n += $2 } END { print n + 0 }' "$dir/tap")
+	[ "$plan" != 0 ] || sed 's/^/# /' "$dir/console"
+	awk -v n=$number '
+		/^1\.\./ { next }
+		/^ok / { sub(/^ok [0-9]+/, "ok " ++n) }
+		/^not ok / { sub(/^not ok [0-9]+/, "not ok " ++n) }
+		{ print }' "$dir/tap"
+	results=$(grep -cE '^(ok|not ok) ' "$dir/tap" || true)
+	number=$((number + results))
+	! grep -q '^not ok ' "$dir/tap" || failed=1
+	complete=1
+	if [ "$plan" != 0 ] && [ "$plan" = "$results" ]; then
+		complete=0
+	else
+		echo "# it planned $plan and gave $results"
+	fi
+	result $complete "$1: all planned tests ran"
+	result "$2" "$1: the kernel is content and the modules were unloaded"
+}
