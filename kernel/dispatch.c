@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * How a sink gets its events: its callback is called in a thread, by a work, or in softirq,
+ * by a tasklet; or somebody sleeps in kecho_read(). Whichever it is, one at a time.
+ *
+ *	asleep (on the channel's bell) -> woken -> running -> (budget used up: woken) -> asleep
+ *
+ * What may sleep is a chore: a thread does it between two events, a tasklet leaves it to a
+ * work and is woken when it is done.
+ */
+#include "kn.h"
+
+static struct kn_bell *bell_of(struct kecho_sink *s)
+{
+	return &s->ch->c->bell;
+}
+
+static void wake(struct kn_waiter *w)
+{
+	struct kecho_sink *s = container_of(w, struct kecho_sink, waiter);
+
+	if (!s->fn)
+		wake_up_all(&s->wait);
+	else if (s->context == KECHO_SOFTIRQ)
+		tasklet_schedule(&s->bh);
+	else
+		queue_work(kn_wq, &s->run);
+}
+
+bool kn_dispatch_arm(struct kecho_sink *s)
+{
+	kn_bell_arm(bell_of(s), &s->waiter);
+	if (!READ_ONCE(s->disconnected) && !kn_feeds_ready(s) && !kn_feeds_shut(s))
+		return true;
+	kn_bell_disarm(bell_of(s), &s->waiter, false);
+	return false;
+}
+
+/* False: its budget is used up, and there may be more. */
+static bool run(struct kecho_sink *s)
+{
+	struct kecho_event ev[KN_BATCH];
+	unsigned int n, i, all;
+
+	for (all = 0; all < KN_BUDGET; all += n) {
+		n = kn_feeds_next(s, ev, KN_BATCH);
+		if (!n)
+			break;
+		for (i = 0; i < n; i++)
+			s->fn(s->arg, &ev[i]);
+	}
+	if (all >= KN_BUDGET)
+		return false;
+	kn_feeds_release(s);
+	return true;
+}
+
+/* Of one that has ended comes no more. */
+static bool over(struct kecho_sink *s)
+{
+	return READ_ONCE(s->disconnected) || kn_feeds_shut(s);
+}
+
+static void run_in_thread(struct work_struct *work)
+{
+	struct kecho_sink *s = container_of(work, struct kecho_sink, run);
+	bool all = run(s);
+
+	if (READ_ONCE(s->chores_due)) {
+		kn_feeds_chores(s);
+		all = false;
+	}
+	if (!over(s) && (!all || !kn_dispatch_arm(s)))
+		kn_bell_wake(bell_of(s), &s->waiter);
+}
+
+static void run_in_softirq(struct tasklet_struct *t)
+{
+	struct kecho_sink *s = from_tasklet(s, t, bh);
+	bool all = run(s);
+
+	if (READ_ONCE(s->chores_due))
+		queue_work(kn_wq, &s->chores);
+	if (!over(s) && (!all || !kn_dispatch_arm(s)))
+		kn_bell_wake(bell_of(s), &s->waiter);
+}
+
+static void do_chores(struct work_struct *work)
+{
+	struct kecho_sink *s = container_of(work, struct kecho_sink, chores);
+
+	kn_feeds_chores(s);
+	kn_bell_wake(bell_of(s), &s->waiter);
+}
+
+void kn_dispatch_init(struct kecho_sink *s)
+{
+	INIT_LIST_HEAD(&s->waiter.list);
+	s->waiter.wake = wake;
+	init_waitqueue_head(&s->wait);
+	INIT_WORK(&s->run, run_in_thread);
+	INIT_WORK(&s->chores, do_chores);
+	tasklet_setup(&s->bh, run_in_softirq);
+}
+
+/* It may have events to read already. */
+void kn_dispatch_start(struct kecho_sink *s)
+{
+	kn_bell_wake(bell_of(s), &s->waiter);
+}
+
+/* From the first line on nothing wakes it; what runs then wakes nothing but the chores. */
+void kn_dispatch_stop(struct kecho_sink *s)
+{
+	kn_bell_disarm(bell_of(s), &s->waiter, true);
+	tasklet_kill(&s->bh);
+	cancel_work_sync(&s->run);
+	cancel_work_sync(&s->chores);
+}

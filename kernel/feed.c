@@ -1,0 +1,376 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * A feed: one sink's reader of one log. A sink has one for each source of its channel, and
+ * reads them in turns.
+ *
+ * Feeds come and go under kn.lock and the sink's lock; who reads the sink moves them about
+ * under the sink's alone. What one has given out stays as it was until the next look: a feed
+ * is freed only when its end was told. What may sleep, memory for an event in pieces and
+ * freeing what has ended, is a chore of the sink, see dispatch.c.
+ */
+#include "kn.h"
+
+static bool gated(const struct kecho_sink *s)
+{
+	return s->m.policy == KECHO_BLOCK;
+}
+
+/* kn.lock is held. -ENOMEM. */
+int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
+{
+	struct kn_feed *f = kzalloc(sizeof(*f), GFP_KERNEL);
+	u64 pos, seq;
+
+	if (!f)
+		return -ENOMEM;
+	f->sink = s;
+	f->source = src;
+	f->log = kn_log_get(src->log);
+	f->member = src->s.member.id;
+	spin_lock_irq(&src->lock);
+	pos = ke_log_retained(&src->s.log, retained ? src->s.retain : 0, &seq);
+	f->released = pos;
+	ke_reader_init(&f->reader, ke_log_view(&src->s.log), gated(s), pos, seq, s->copy);
+	if (gated(s))
+		ke_source_gate(&src->s, &f->gate, &f->released);
+	spin_unlock_irq(&src->lock);
+	ke_reader_for(&f->reader, s->m.id);
+	spin_lock_bh(&s->lock);
+	list_add_tail(&f->list, &s->feeds);
+	spin_unlock_bh(&s->lock);
+	kn_made(KN_FEED);
+	return 0;
+}
+
+static void free_feed(struct kn_feed *f)
+{
+	struct kecho_source *src = f->source;
+
+	if (src && gated(f->sink)) {
+		spin_lock_irq(&src->lock);
+		ke_source_ungate(&src->s, &f->gate);
+		spin_unlock_irq(&src->lock);
+		wake_up_all(&f->log->room);
+	}
+	kn_log_put(f->log);
+	kvfree(f->reader.big);
+	kfree(f);
+	kn_gone(KN_FEED);
+}
+
+/* Nobody reads the sink any more; kn.lock is held. */
+void kn_feeds_free(struct kecho_sink *s)
+{
+	struct kn_feed *f, *next;
+	LIST_HEAD(gone);
+
+	spin_lock_bh(&s->lock);
+	s->held = NULL;
+	list_splice_init(&s->feeds, &gone);
+	spin_unlock_bh(&s->lock);
+	list_for_each_entry_safe(f, next, &gone, list)
+		free_feed(f);
+}
+
+/* Those that have told their end; kn.lock is held. */
+static void free_told(struct kecho_sink *s)
+{
+	struct kn_feed *f, *next;
+	LIST_HEAD(gone);
+
+	spin_lock_bh(&s->lock);
+	list_for_each_entry_safe(f, next, &s->feeds, list) {
+		if (!f->told || f->source || f == s->held)
+			continue;
+		list_move(&f->list, &gone);
+	}
+	spin_unlock_bh(&s->lock);
+	list_for_each_entry_safe(f, next, &gone, list)
+		free_feed(f);
+}
+
+/* Our own sinks read on to the end of its log; kn.lock is held. */
+static void end_source(struct kecho_sink *s, struct kecho_source *src)
+{
+	struct kn_feed *f;
+
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(f, &s->feeds, list) {
+		if (f->source != src)
+			continue;
+		if (gated(s)) {
+			spin_lock_irq(&src->lock);
+			ke_source_ungate(&src->s, &f->gate);
+			spin_unlock_irq(&src->lock);
+		}
+		f->source = NULL;
+		f->last_seq = src->s.log.seq;
+		f->ended = true;
+	}
+	spin_unlock_bh(&s->lock);
+}
+
+void kn_feeds_end_source(struct kecho_source *src)
+{
+	struct kecho_sink *s;
+
+	list_for_each_entry(s, &src->ch->c->sinks, list)
+		end_source(s, src);
+}
+
+/* ------------------------------------------------------------------- chores */
+
+static struct kn_feed *hungry(struct kecho_sink *s)
+{
+	struct kn_feed *f;
+
+	list_for_each_entry(f, &s->feeds, list)
+		if (f->hungry)
+			return f;
+	return NULL;
+}
+
+/* With kn.lock no feed goes meanwhile, and who reads leaves a hungry one alone. */
+static void feed_memory(struct kecho_sink *s)
+{
+	struct kn_feed *f;
+	void *big, *old;
+
+	for (;;) {
+		spin_lock_bh(&s->lock);
+		f = hungry(s);
+		spin_unlock_bh(&s->lock);
+		if (!f)
+			return;
+		big = kvmalloc(f->reader.big_total, GFP_KERNEL | __GFP_NOWARN);
+		spin_lock_bh(&s->lock);
+		old = f->reader.big;
+		ke_reader_give(&f->reader, big, big ? f->reader.big_total : 0);
+		f->hungry = false;
+		spin_unlock_bh(&s->lock);
+		kvfree(old);
+	}
+}
+
+void kn_feeds_chores(struct kecho_sink *s)
+{
+	struct kn *kn = s->ch->c->kn;
+
+	mutex_lock(&kn->lock);
+	WRITE_ONCE(s->chores_due, false);
+	feed_memory(s);
+	free_told(s);
+	mutex_unlock(&kn->lock);
+}
+
+/* ------------------------------------------------------- what was read */
+
+/* What was given out is read: its source may have it back. The sink's lock is held. */
+static void release(struct kn_feed *f)
+{
+	if (f->released == f->reader.pos)
+		return;
+	smp_store_release(&f->released, f->reader.pos);
+	if (gated(f->sink) && wq_has_sleeper(&f->log->room))
+		wake_up_all(&f->log->room);
+}
+
+static void release_held(struct kecho_sink *s)
+{
+	if (s->held)
+		release(s->held);
+	s->held = NULL;
+}
+
+void kn_feeds_release(struct kecho_sink *s)
+{
+	spin_lock_bh(&s->lock);
+	release_held(s);
+	spin_unlock_bh(&s->lock);
+}
+
+/* ------------------------------------------------------------------- reading */
+
+static bool feed_ready(const struct kn_feed *f)
+{
+	if (f->told || f->hungry)
+		return false;
+	return f->ended || READ_ONCE(f->reader.view.hdr->head) != cpu_to_le64(f->reader.pos);
+}
+
+bool kn_feeds_ready(struct kecho_sink *s)
+{
+	struct kn_feed *f;
+	bool ready = false;
+
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		ready |= feed_ready(f);
+	spin_unlock_bh(&s->lock);
+	return ready;
+}
+
+/* Its channel was destroyed, and it has read all to its end. */
+bool kn_feeds_shut(struct kecho_sink *s)
+{
+	bool shut = READ_ONCE(s->ch->c->ch.ended);
+	struct kn_feed *f;
+
+	if (likely(!shut))
+		return false;
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		shut &= f->told;
+	spin_unlock_bh(&s->lock);
+	return shut;
+}
+
+static unsigned int tell_end(struct kn_feed *f, struct kecho_event *ev)
+{
+	f->told = true;
+	WRITE_ONCE(f->sink->chores_due, true);
+	*ev = (struct kecho_event){
+		.kind = KECHO_ENDED, .source = f->member, .last_seq = f->reader.seq,
+		.failed = f->failed,
+	};
+	return 1;
+}
+
+static unsigned int tell_lost(struct kn_feed *f, u64 seq, u64 last, struct kecho_event *ev)
+{
+	struct kecho_sink *s = f->sink;
+
+	*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member, .seq = seq,
+				    .last_seq = last };
+	s->stats.lost += last - seq + 1;
+	if (s->m.policy == KECHO_DISCONNECT)
+		WRITE_ONCE(s->disconnected, true);
+	return 1;
+}
+
+static unsigned int tell_event(struct kn_feed *f, const struct ke_item *item,
+			       struct kecho_event *ev)
+{
+	*ev = (struct kecho_event){
+		.kind = KECHO_EVENT, .type = item->type, .source = f->member, .seq = item->seq,
+		.time_ns = item->time_ns, .data = item->data, .len = item->len,
+		.attrs = item->attrs, .attrs_len = item->attrs_len,
+	};
+	f->sink->stats.received++;
+	f->sink->stats.bytes += item->len;
+	return 1;
+}
+
+/* Most events are whole and lie where they can be read in place. */
+static unsigned int plain_events(struct kn_feed *f, struct kecho_event *ev, unsigned int max)
+{
+	u64 end = ke_reader_plain_end(&f->reader);
+	struct ke_item item;
+	unsigned int n = 0;
+
+	while (n < max && ke_reader_plain(&f->reader, end, &item))
+		n += tell_event(f, &item, &ev[n]);
+	return n;
+}
+
+static unsigned int feed_damaged(struct kn_feed *f, struct kecho_event *ev)
+{
+	f->ended = f->failed = true;
+	return tell_end(f, ev);
+}
+
+/* Nothing is there, at least in as many records as one call reads: is it over? */
+static unsigned int feed_empty(struct kn_feed *f, struct kecho_event *ev)
+{
+	struct ke_item item;
+
+	if (!f->ended || ke_reader_head(&f->reader) != f->reader.pos)
+		return 0;
+	if (!f->failed && ke_reader_finish(&f->reader, f->last_seq, &item))
+		return tell_lost(f, item.seq, item.last, ev);
+	return tell_end(f, ev);
+}
+
+/* How many of @max there are now, in @ev. What is no event is alone. */
+static unsigned int feed_take(struct kn_feed *f, struct kecho_event *ev, unsigned int max)
+{
+	struct ke_item item;
+	unsigned int n = plain_events(f, ev, max);
+	int err;
+
+	if (likely(n))
+		return n;
+	err = ke_reader_next(&f->reader, &item);
+	if (err == -ENOBUFS) {
+		f->hungry = true;
+		WRITE_ONCE(f->sink->chores_due, true);
+		return 0;
+	}
+	if (err < 0)
+		return feed_damaged(f, ev);
+	if (!err)
+		return feed_empty(f, ev);
+	if (item.kind == KE_ITEM_LOST)
+		return tell_lost(f, item.seq, item.last, ev);
+	return tell_event(f, &item, ev);
+}
+
+/* The sink has stalled: what it lacks, once, and no end. */
+static unsigned int feed_cut(struct kn_feed *f, struct kecho_event *ev)
+{
+	struct kecho_sink *s = f->sink;
+	struct kn_feed *other;
+	bool more = false;
+	u64 seq = f->reader.seq;
+
+	f->told = true;
+	list_for_each_entry(other, &s->feeds, list)
+		more |= !other->told;
+	WRITE_ONCE(s->disconnected, !more);
+	if (f->last_seq <= seq)
+		return 0;
+	f->reader.seq = f->last_seq;
+	return tell_lost(f, seq + 1, f->last_seq, ev);
+}
+
+/*
+ * Up to @max events of one feed; what is no event comes alone. What was given out before is
+ * given back by this.
+ */
+unsigned int kn_feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned int max)
+{
+	struct kn_feed *f, *next;
+	unsigned int n = 0;
+
+	spin_lock_bh(&s->lock);
+	release_held(s);
+	list_for_each_entry_safe(f, next, &s->feeds, list) {
+		if (s->disconnected)
+			break;
+		if (!feed_ready(f))
+			continue;
+		n = unlikely(f->cut) ? feed_cut(f, ev) : feed_take(f, ev, max);
+		if (!n) {	/* it has read records that are nothing to tell */
+			release(f);
+			continue;
+		}
+		s->held = f;
+		list_move_tail(&f->list, &s->feeds);
+		break;
+	}
+	spin_unlock_bh(&s->lock);
+	return n;
+}
+
+u64 kn_feeds_lag(struct kecho_sink *s)
+{
+	struct kn_feed *f;
+	u64 lag = 0, head;
+
+	list_for_each_entry(f, &s->feeds, list) {
+		head = ke_reader_head(&f->reader);
+		if (head != KE_HEAD_BAD)
+			lag += head - f->reader.pos;
+	}
+	return lag;
+}

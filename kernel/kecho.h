@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: GPL-2.0 OR MIT */
+/*
+ * kecho in the kernel: event channels for kernel services.
+ *
+ * The names and their meanings are libkecho's (include/kecho/kecho.h). What differs
+ * is said here: a node belongs to a network namespace and is shared by all who attach there,
+ * submitting never sleeps, and events come by a call in a thread, by a call in softirq, or by
+ * kecho_read().
+ *
+ * Conventions of this header
+ *   Errors    Functions return 0 or a count, or -errno. On an error no output was touched.
+ *   Contexts  Functions sleep, and want a process context, unless their comment says "any
+ *             context": then they may be called with spinlocks held, from softirq and from
+ *             interrupts; but not from an NMI, nor with a lock of the scheduler held.
+ *   Closing   An object is not used any more, by nobody, once its close was called. No
+ *             object is closed from a callback.
+ *   Times     Names end in their unit. A timeout of -1 waits for ever, 0 not at all.
+ *   Memory    Strings and structs that the caller passes are copied.
+ *
+ * Since 0.1, all of it.
+ */
+#ifndef KECHO_KERNEL_H
+#define KECHO_KERNEL_H
+
+#include <linux/string.h>
+#include <linux/types.h>
+
+struct kvec;
+struct net;
+
+/* Limits that a caller can meet. */
+#define KECHO_NAME_MAX		127	/* bytes of a channel's or an attribute's name */
+#define KECHO_EVENT_MAX		(16u << 20)	/* bytes of an event */
+#define KECHO_EVENT_ATTRS_MAX	1024	/* bytes of an event's attributes, encoded */
+#define KECHO_ATTR_VALUE_MAX	1024	/* bytes of one attribute's value */
+#define KECHO_LOG_SIZE_MIN	(64u << 10)
+#define KECHO_LOG_SIZE_DEFAULT	(256u << 10)
+#define KECHO_LOG_SIZE_MAX	(64u << 20)
+#define KECHO_STALL_MS_DEFAULT	30000
+
+struct kecho;
+struct kecho_channel;
+struct kecho_source;
+struct kecho_sink;
+
+/* ------------------------------------------------------------------ the node */
+
+struct kecho_options {
+	struct net *net;	/* NULL: init_net */
+};
+
+/*
+ * kecho_open - attach to the node of a network namespace, which lives as long as somebody is
+ * attached and keeps the namespace alive. @opt may be NULL. -ENODEV: the namespace is on its
+ * way out; -ENOMEM.
+ */
+int kecho_open(struct kecho **out, const struct kecho_options *opt);
+/* kecho_close - detach: closes what is still open. @k may be NULL. */
+void kecho_close(struct kecho *k);
+
+/* ------------------------------------------------------------------ channels */
+
+enum kecho_channel_flags {
+	KECHO_EXISTING = 1,	/* the channel must exist: else -ENOENT */
+	KECHO_EXCLUSIVE = 2,	/* it must not: else -EEXIST */
+};
+
+struct kecho_channel_options {
+	unsigned int flags;
+	/* Events of each source that are kept for sinks that join late; 0: none. At most what
+	 * fits half the source's log. Counts for sources that are opened by this handle. */
+	unsigned int retain;
+};
+
+/*
+ * kecho_channel_open - open the channel @name, creating it if need be.
+ * -EINVAL: an empty or too long name, or a byte in it below 0x21, 0x7f or '*';
+ * -ENOENT, -EEXIST: see the flags; -EBUSY: @k has it open already; -ENOSPC: the node has 4096
+ * channels open; -ENOMEM.
+ */
+int kecho_channel_open(struct kecho *k, const char *name,
+		       const struct kecho_channel_options *opt, struct kecho_channel **out);
+/* Closes the channel with the sources and sinks that were opened by it. @ch may be NULL. */
+void kecho_channel_close(struct kecho_channel *ch);
+/* Its name, as long as the channel is open, and what tells it from all other channels. Any
+ * context. */
+const char *kecho_channel_name(const struct kecho_channel *ch);
+void kecho_channel_uuid(const struct kecho_channel *ch, u8 uuid[16]);
+
+/* ---------------------------------------------------------------- attributes */
+
+enum kecho_value_kind { KECHO_I64 = 1, KECHO_STRING = 2, KECHO_BYTES = 3 };
+
+/* An attribute's value. Strings need not end in 0; @len counts without it. @age_ns is of one
+ * that was read: how long ago it was set, if only to what it was; an event's has none, 0. */
+struct kecho_value {
+	enum kecho_value_kind kind;
+	s64 i64;
+	const void *data;
+	size_t len;
+	u64 age_ns;
+};
+
+static inline struct kecho_value kecho_i64(s64 v)
+{
+	return (struct kecho_value){ .kind = KECHO_I64, .i64 = v };
+}
+
+static inline struct kecho_value kecho_string(const char *s)
+{
+	return (struct kecho_value){ .kind = KECHO_STRING, .data = s, .len = strlen(s) };
+}
+
+static inline struct kecho_value kecho_bytes(const void *p, size_t len)
+{
+	return (struct kecho_value){ .kind = KECHO_BYTES, .data = p, .len = len };
+}
+
+struct kecho_attr {
+	const char *name;
+	struct kecho_value value;
+};
+
+/*
+ * Set a live attribute, if only to what it is; of the node, which all who attach there share,
+ * of a channel, or of a member. -E2BIG: value, or the set (8192 bytes, encoded), too large;
+ * -EINVAL: name or kind; -ENOMEM.
+ */
+int kecho_node_set(struct kecho *k, const char *name, struct kecho_value v);
+int kecho_channel_set(struct kecho_channel *ch, const char *name, struct kecho_value v);
+int kecho_source_set(struct kecho_source *s, const char *name, struct kecho_value v);
+int kecho_sink_set(struct kecho_sink *s, const char *name, struct kecho_value v);
+
+/*
+ * kecho_channel_get, kecho_member_get - read an attribute of the channel, or of a member by
+ * its id; "node.NAME" is the attribute NAME of the member's node. @buf takes a string's or
+ * bytes' value (cut at @size) and v->data points there. -ENOENT: no such member or attribute.
+ */
+int kecho_channel_get(struct kecho_channel *ch, const char *name, struct kecho_value *v,
+		      void *buf, size_t size);
+int kecho_member_get(struct kecho_channel *ch, u64 member, const char *name,
+		     struct kecho_value *v, void *buf, size_t size);
+
+/* ------------------------------------------------------------------- members */
+
+enum kecho_role { KECHO_SOURCE = 1, KECHO_SINK = 2 };
+
+/* What a sink that is too slow means for its sources. */
+enum kecho_policy {
+	KECHO_LATEST = 0,	/* nothing: the sink is lapped and told how many events it lost */
+	KECHO_BLOCK = 1,	/* submit says -EAGAIN; but not for ever, see
+				 * kecho_source_options.stall_ms */
+	KECHO_DISCONNECT = 2,	/* nothing: the sink is lapped, told so, and ends */
+};
+
+enum kecho_member_state {
+	KECHO_JOINED = 1,
+	KECHO_LEFT = 2,		/* it closed */
+	KECHO_FAILED = 3,	/* its process or host died, or can't be reached */
+};
+
+struct kecho_member {
+	u64 id;			/* opaque; never reused */
+	u64 node;		/* opaque: equal for members of one node */
+	enum kecho_role role;
+	enum kecho_policy policy;	/* of a sink */
+	enum kecho_member_state state;
+	bool mine;		/* it was opened by this attachment */
+	bool remote;		/* it is on another host */
+};
+
+/* Called on each change, in a thread that may sleep, one call at a time for one channel. */
+typedef void (*kecho_member_fn)(void *arg, const struct kecho_member *m);
+
+/*
+ * kecho_channel_watch - call @fn on each join, leave and failure of a member, first for those
+ * that are there. One watcher for each kecho_channel_open(); NULL ends it, and on return the
+ * old one is not running any more. Not from within @fn.
+ */
+void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+
+/* kecho_members - up to @max members now; returns how many there are, maybe more. */
+size_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
+
+/* ------------------------------------------------------------------- sources */
+
+struct kecho_source_options {
+	/* Bytes, a power of two; 0: KECHO_LOG_SIZE_DEFAULT. Charged to the caller's memory
+	 * control group. */
+	size_t log_size;
+	/* How long a `block` sink may hold this source up, in milliseconds; 0:
+	 * KECHO_STALL_MS_DEFAULT; -1: for ever. The time runs while submissions are refused,
+	 * or wait, for a sink that reads nothing. Then the sink ends: it is told what it
+	 * lost, and the source goes on. */
+	int stall_ms;
+	const struct kecho_attr *attrs;	/* of the member, from its birth */
+	size_t nattrs;
+};
+
+/*
+ * kecho_source_open - become a source. -EINVAL: the log's size, or an attribute; -E2BIG: an
+ * attribute; -ENOSPC: the node has 4096 sources and sinks; -ENOMEM.
+ */
+int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
+		      struct kecho_source **out);
+/* Leaves. Sinks read its log to the end. @s may be NULL. */
+void kecho_source_close(struct kecho_source *s);
+/* The id that its events carry. Any context. */
+u64 kecho_source_id(const struct kecho_source *s);
+
+enum kecho_submit_flags {
+	KECHO_NOTIME = 2,	/* don't read the clock: time_ns is 0 */
+};
+
+/*
+ * kecho_submit - submit an event of @len bytes at @data (0 is allowed), which are copied.
+ * Any context; never sleeps. Sinks in threads are woken, those in softirq run soon after.
+ * -EAGAIN: a `block` sink has not read what it would overwrite, the channel is frozen, or
+ * another event of this source is going in piece by piece; -EMSGSIZE: over KECHO_EVENT_MAX,
+ * or with a `block` sink over the log's size; -ESHUTDOWN: the channel was destroyed.
+ */
+int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
+
+/*
+ * kecho_submit_vector - submit @n events, one per kvec, and wake sinks once. Any context.
+ * Returns how many were submitted; the error if it met the first.
+ */
+ssize_t kecho_submit_vector(struct kecho_source *s, const struct kvec *events, size_t n,
+			    unsigned int flags);
+
+/* kecho_submit_attrs - kecho_submit() of one event with attributes of its own. May sleep.
+ * -E2BIG: over KECHO_EVENT_ATTRS_MAX encoded; -EINVAL: a name or kind; -ENOMEM. */
+int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
+		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags);
+
+/*
+ * kecho_submit_wait - kecho_submit() that waits up to @timeout_ms where that says -EAGAIN.
+ * -ETIMEDOUT; -ERESTARTSYS: a signal came.
+ */
+int kecho_submit_wait(struct kecho_source *s, const void *data, size_t len, unsigned int flags,
+		      int timeout_ms);
+
+/* --------------------------------------------------------------------- sinks */
+
+enum kecho_event_kind {
+	KECHO_EVENT = 1,	/* an event */
+	KECHO_LOST = 2,		/* events [seq, last_seq] of @source will not come */
+	KECHO_ENDED = 3,	/* @source left or failed; @last_seq was its last that came */
+};
+
+struct kecho_event {
+	enum kecho_event_kind kind;
+	unsigned int type;	/* of the payload, at its source; 0: plain bytes */
+	u64 source;		/* the member that submitted it */
+	u64 seq;		/* per source, from 1 */
+	u64 last_seq;		/* LOST: end of the range, inclusive; ENDED: see above */
+	u64 time_ns;		/* EVENT: submitted, nanoseconds since 1970 at the source;
+				 * 0: by KECHO_NOTIME */
+	const void *data;	/* EVENT; valid until the sink is read again, or the callback
+				 * returns. In the log itself where the sink blocks */
+	size_t len;
+	bool failed;		/* ENDED: it failed, it did not leave */
+	const void *attrs;	/* EVENT: for kecho_event_get(); NULL: none */
+	size_t attrs_len;
+};
+
+/* Never called concurrently for one sink, with no lock held. May submit. */
+typedef void (*kecho_event_fn)(void *arg, const struct kecho_event *ev);
+
+enum kecho_context {
+	KECHO_THREAD = 0,	/* a kernel thread, which may sleep; others' callbacks don't wait */
+	KECHO_SOFTIRQ = 1,	/* softirq: soonest, and may not sleep */
+};
+
+struct kecho_sink_options {
+	enum kecho_policy policy;	/* default KECHO_LATEST */
+	bool retained;		/* first the events that the channel's sources retain */
+	enum kecho_context context;	/* where @fn is called */
+	kecho_event_fn fn;	/* NULL: events come by kecho_read() */
+	void *arg;
+	const struct kecho_attr *attrs;
+	size_t nattrs;
+};
+
+/*
+ * kecho_sink_open - become a sink of every source that is in the channel or comes. -EINVAL:
+ * the policy, the context, or an attribute; -E2BIG: an attribute; -ENOSPC: the node has 4096
+ * sources and sinks; -ENOMEM.
+ */
+int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
+		    struct kecho_sink **out);
+/* Leaves; its callback isn't running any more on return. @s may be NULL. */
+void kecho_sink_close(struct kecho_sink *s);
+/* Its id as a member. Any context. */
+u64 kecho_sink_id(const struct kecho_sink *s);
+
+/*
+ * kecho_read - the next event, loss or end, of a sink without a callback. Waits up to
+ * @timeout_ms. Returns 0; -EAGAIN: nothing (timeout 0); -ETIMEDOUT; -ERESTARTSYS: a signal
+ * came; -EPIPE: a `disconnect` sink was too slow and has ended, or a `block` sink was ended
+ * as it stalled a source (what it was given last is not to be trusted then: the log went on);
+ * -ESHUTDOWN: the channel was destroyed, and all was read; -EBUSY: another thread reads it;
+ * -EINVAL: it has a callback.
+ */
+int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
+
+/* kecho_event_get - an event's attribute by name; v->data lives as the event's. Any context.
+ * -ENOENT. */
+int kecho_event_get(const struct kecho_event *ev, const char *name, struct kecho_value *v);
+
+/* ------------------------------------------------------------------- to look */
+
+/* Since it was opened. Any context but interrupts. */
+struct kecho_source_stats {
+	u64 submitted, bytes;
+	u64 waited;		/* submissions that had to wait */
+	u64 refused;		/* -EAGAIN */
+	u64 stalled;		/* times that `block` sinks were to end as they held it up */
+};
+struct kecho_sink_stats {
+	u64 received, bytes;
+	u64 lost;		/* events that came as KECHO_LOST */
+	u64 lag_bytes;		/* published by its sources, not yet read */
+};
+void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st);
+void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st);
+
+#endif

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * The module: comes, goes, and has a place for a node in each network namespace.
+ */
+#include <net/net_namespace.h>
+#include <net/netns/generic.h>
+
+#include "kn.h"
+
+struct workqueue_struct *kn_wq;
+static unsigned int kn_net_id;
+
+struct kn *kn_of_net(struct net *net)
+{
+	return net_generic(net, kn_net_id);
+}
+
+static int __net_init net_begins(struct net *net)
+{
+	kn_init(kn_of_net(net), net);
+	return 0;
+}
+
+/* Who is attached keeps his namespace. */
+static void __net_exit net_ends(struct net *net)
+{
+	WARN_ON_ONCE(kn_of_net(net)->attached);
+}
+
+static struct pernet_operations kn_net_ops = {
+	.init = net_begins,
+	.exit = net_ends,
+	.id = &kn_net_id,
+	.size = sizeof(struct kn),
+};
+
+static int __init kecho_init(void)
+{
+	int err;
+
+	/* A sink's callbacks may last, and each has a thread for that. */
+	kn_wq = alloc_workqueue("kecho", WQ_UNBOUND, 0);
+	if (!kn_wq)
+		return -ENOMEM;
+	err = register_pernet_subsys(&kn_net_ops);
+	if (err)
+		destroy_workqueue(kn_wq);
+	return err;
+}
+
+/* Those who are attached hold the module, by its symbols. */
+static void __exit kecho_exit(void)
+{
+	unregister_pernet_subsys(&kn_net_ops);
+	destroy_workqueue(kn_wq);
+	kn_balance();
+}
+
+module_init(kecho_init);
+module_exit(kecho_exit);
+MODULE_DESCRIPTION("kecho: event channels between kernels, processes and hosts");
+MODULE_VERSION("0.1.0");
+MODULE_LICENSE("Dual MIT/GPL");

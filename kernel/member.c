@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Members: coming and going, who is there, their attributes, and those who watch. A watcher
+ * is called by a work of its own, with no lock held, so what it hears is queued.
+ */
+#include "kn.h"
+
+struct notice {
+	struct list_head list;
+	struct kecho_member m;
+};
+
+static struct kecho_channel *opened_by(const struct ke_member *m)
+{
+	if (m->role == KE_SOURCE)
+		return ((struct kecho_source *)m->owner)->ch;
+	return ((struct kecho_sink *)m->owner)->ch;
+}
+
+static u64 node_number(const struct ke_contact *c)
+{
+	__le64 number;
+
+	memcpy(&number, c->node.b, sizeof(number));
+	return le64_to_cpu(number);
+}
+
+static void describe_own(const struct kecho_channel *to, const struct ke_member *m,
+			 enum kecho_member_state state, struct kecho_member *out)
+{
+	*out = (struct kecho_member){
+		.id = m->id, .node = node_number(&to->c->kn->node.self),
+		.role = m->role, .policy = m->policy, .state = state,
+		.mine = opened_by(m)->k == to->k,
+	};
+}
+
+/* ------------------------------------------------------------------ watching */
+
+/* Without memory for it, it is not heard of. */
+static void notice(struct kecho_channel *to, const struct kecho_member *m)
+{
+	struct notice *n = kmalloc(sizeof(*n), GFP_KERNEL);
+
+	if (!n)
+		return;
+	n->m = *m;
+	list_add_tail(&n->list, &to->notices);
+	kn_made(KN_NOTICE);
+	queue_work(kn_wq, &to->watching);
+}
+
+static void notice_own(struct kecho_channel *to, const struct ke_member *m,
+		       enum kecho_member_state state)
+{
+	struct kecho_member out;
+
+	if (!to->watch)
+		return;
+	describe_own(to, m, state, &out);
+	notice(to, &out);
+}
+
+static void tell_all(struct kn_channel *c, const struct ke_member *m,
+		     enum kecho_member_state state)
+{
+	struct kecho_channel *to;
+
+	list_for_each_entry(to, &c->users, users)
+		notice_own(to, m, state);
+}
+
+/* The next notice, and who is to hear it; NULL: there is none. */
+static struct notice *take(struct kecho_channel *ch, kecho_member_fn *fn, void **arg)
+{
+	struct notice *n;
+
+	mutex_lock(&ch->c->kn->lock);
+	n = list_first_entry_or_null(&ch->notices, struct notice, list);
+	if (n)
+		list_del(&n->list);
+	*fn = ch->watch;
+	*arg = ch->watch_arg;
+	mutex_unlock(&ch->c->kn->lock);
+	return n;
+}
+
+static void give(struct work_struct *work)
+{
+	struct kecho_channel *ch = container_of(work, struct kecho_channel, watching);
+	kecho_member_fn fn;
+	struct notice *n;
+	void *arg;
+
+	while ((n = take(ch, &fn, &arg))) {
+		if (fn)
+			fn(arg, &n->m);
+		kfree(n);
+		kn_gone(KN_NOTICE);
+	}
+}
+
+void kn_watch_init(struct kecho_channel *ch)
+{
+	INIT_LIST_HEAD(&ch->notices);
+	INIT_WORK(&ch->watching, give);
+}
+
+void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg)
+{
+	struct kn *kn = ch->c->kn;
+	struct ke_member *m;
+
+	mutex_lock(&kn->lock);
+	ch->watch = NULL;
+	mutex_unlock(&kn->lock);
+	flush_work(&ch->watching);	/* what is queued is told nobody */
+	if (!fn)
+		return;
+	mutex_lock(&kn->lock);
+	ch->watch = fn;
+	ch->watch_arg = arg;
+	list_for_each_entry(m, &ch->c->ch.members, list)
+		notice_own(ch, m, KECHO_JOINED);
+	mutex_unlock(&kn->lock);
+}
+EXPORT_SYMBOL_GPL(kecho_channel_watch);
+
+/* ------------------------------------------------------------ coming and going */
+
+int kn_join(struct ke_member *m, struct kecho_channel *ch)
+{
+	int err = ke_member_join(m, &ch->c->ch);
+
+	if (!err)
+		tell_all(ch->c, m, KECHO_JOINED);
+	return err;
+}
+
+/* It may never have come in. */
+void kn_leave(struct ke_member *m, struct kecho_channel *ch)
+{
+	if (!list_empty(&m->list))
+		tell_all(ch->c, m, KECHO_LEFT);
+	ke_member_leave(m);
+}
+
+/* -------------------------------------------------------------------- to look */
+
+size_t kecho_members(struct kecho_channel *ch, struct kecho_member *out, size_t max)
+{
+	struct kn *kn = ch->c->kn;
+	struct ke_member *m;
+	size_t n = 0;
+
+	mutex_lock(&kn->lock);
+	list_for_each_entry(m, &ch->c->ch.members, list) {
+		if (n < max)
+			describe_own(ch, m, KECHO_JOINED, &out[n]);
+		n++;
+	}
+	mutex_unlock(&kn->lock);
+	return n;
+}
+EXPORT_SYMBOL_GPL(kecho_members);
+
+static const struct ke_member *find(const struct kn_channel *c, u64 id)
+{
+	const struct ke_member *m;
+
+	list_for_each_entry(m, &c->ch.members, list)
+		if (m->id == id)
+			return m;
+	return NULL;
+}
+
+int kecho_channel_get(struct kecho_channel *ch, const char *name, struct kecho_value *v,
+		      void *buf, size_t size)
+{
+	struct kn *kn = ch->c->kn;
+	int err;
+
+	mutex_lock(&kn->lock);
+	err = kn_value_find(&ch->c->ch.attrs, name, v, buf, size);
+	mutex_unlock(&kn->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kecho_channel_get);
+
+int kecho_member_get(struct kecho_channel *ch, u64 member, const char *name,
+		     struct kecho_value *v, void *buf, size_t size)
+{
+	size_t of_node = str_has_prefix(name, "node.");
+	struct kn *kn = ch->c->kn;
+	const struct ke_member *m;
+	int err = -ENOENT;
+
+	mutex_lock(&kn->lock);
+	m = find(ch->c, member);
+	if (m)
+		err = kn_value_find(of_node ? &kn->node.attrs : &m->attrs, name + of_node, v, buf,
+				    size);
+	mutex_unlock(&kn->lock);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kecho_member_get);

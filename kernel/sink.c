@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Sinks: becoming one, and kecho_read().
+ */
+#include <linux/random.h>
+
+#include "kn.h"
+
+static bool options_good(const struct kecho_sink_options *opt)
+{
+	return !opt || ((unsigned int)opt->policy <= KECHO_DISCONNECT &&
+			(unsigned int)opt->context <= KECHO_SOFTIRQ);
+}
+
+static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink_options *opt)
+{
+	struct kecho_sink *s = kzalloc(sizeof(*s), GFP_KERNEL);
+
+	if (!s)
+		return NULL;
+	s->ch = ch;
+	spin_lock_init(&s->lock);
+	INIT_LIST_HEAD(&s->feeds);
+	s->m.owner = s;
+	s->m.role = KE_SINK;
+	s->m.id = get_random_u64() ?: 1;
+	if (opt) {
+		s->m.policy = opt->policy;
+		s->retained = opt->retained;
+		s->context = opt->context;
+		s->fn = opt->fn;
+		s->arg = opt->arg;
+	}
+	kn_dispatch_init(s);
+	if (s->m.policy == KECHO_BLOCK)
+		return s;
+	s->copy = kvmalloc(KE_RECORD_MAX, GFP_KERNEL);
+	if (s->copy)
+		return s;
+	kfree(s);
+	return NULL;
+}
+
+static void free_sink(struct kecho_sink *s)
+{
+	kvfree(s->copy);
+	kfree(s);
+}
+
+static void count(struct kecho_sink *s, int n)
+{
+	struct ke_channel *ch = &s->ch->c->ch;
+
+	ch->sinks += n;
+	ch->gated += s->m.policy == KECHO_BLOCK ? n : 0;
+}
+
+static void leave(struct kecho_sink *s)
+{
+	kn_leave(&s->m, s->ch);
+	list_del(&s->list);
+	if (!s->stalled)
+		count(s, -1);
+	kn_feeds_free(s);
+	ke_channel_unsubscribe(&s->ch->c->ch);
+}
+
+/* Who sees the member may submit at once: what it reads comes first. */
+static int join(struct kecho_sink *s)
+{
+	struct kn_channel *c = s->ch->c;
+	struct kecho_source *src;
+	int err = 0;
+
+	mutex_lock(&c->kn->lock);
+	count(s, 1);
+	list_add_tail(&s->list, &c->sinks);
+	INIT_LIST_HEAD(&s->m.list);
+	list_for_each_entry(src, &c->sources, list)
+		err = err ?: kn_feed_source(s, src, s->retained);
+	err = err ?: ke_channel_subscribe(&c->ch, s->retained);
+	err = err ?: kn_join(&s->m, s->ch);
+	if (err)
+		leave(s);
+	mutex_unlock(&c->kn->lock);
+	return err;
+}
+
+int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
+		    struct kecho_sink **out)
+{
+	struct kecho_sink *s;
+	int err;
+
+	if (!options_good(opt))
+		return -EINVAL;
+	s = make(ch, opt);
+	if (!s)
+		return -ENOMEM;
+	err = opt ? kn_attrs_load(&s->m.attrs, opt->attrs, opt->nattrs) : 0;
+	err = err ?: join(s);
+	if (err) {
+		free_sink(s);
+		return err;
+	}
+	kn_made(KN_SINK);
+	*out = s;
+	kn_dispatch_start(s);
+	return 0;
+}
+EXPORT_SYMBOL_GPL(kecho_sink_open);
+
+void kecho_sink_close(struct kecho_sink *s)
+{
+	struct kn *kn;
+
+	if (!s)
+		return;
+	kn = s->ch->c->kn;
+	kn_dispatch_stop(s);
+	mutex_lock(&kn->lock);
+	leave(s);
+	mutex_unlock(&kn->lock);
+	free_sink(s);
+	kn_gone(KN_SINK);
+}
+EXPORT_SYMBOL_GPL(kecho_sink_close);
+
+u64 kecho_sink_id(const struct kecho_sink *s)
+{
+	return s->m.id;
+}
+EXPORT_SYMBOL_GPL(kecho_sink_id);
+
+/* Left to look again: how much of @left is left; 0: none; -ERESTARTSYS. */
+static long sleep(struct kecho_sink *s, long left)
+{
+	if (!kn_dispatch_arm(s))
+		return left;
+	left = wait_event_interruptible_timeout(s->wait, list_empty_careful(&s->waiter.list),
+						left);
+	kn_bell_disarm(&s->ch->c->bell, &s->waiter, false);
+	return left;
+}
+
+static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
+{
+	long left = timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(timeout_ms);
+	unsigned int n;
+
+	for (;;) {
+		n = kn_feeds_next(s, ev, 1);
+		if (READ_ONCE(s->chores_due)) {
+			kn_feeds_chores(s);
+			if (!n)
+				continue;
+		}
+		if (n)
+			return 0;
+		if (READ_ONCE(s->disconnected))
+			return -EPIPE;
+		if (kn_feeds_shut(s))
+			return -ESHUTDOWN;
+		kn_feeds_release(s);
+		if (left <= 0)
+			return left ?: timeout_ms ? -ETIMEDOUT : -EAGAIN;
+		left = sleep(s, left);
+	}
+}
+
+int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
+{
+	int err;
+
+	might_sleep();
+	if (s->fn)
+		return -EINVAL;
+	if (test_and_set_bit_lock(0, &s->reading))
+		return -EBUSY;
+	err = read_wait(s, ev, timeout_ms);
+	clear_bit_unlock(0, &s->reading);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kecho_read);
+
+void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)
+{
+	spin_lock_bh(&s->lock);
+	*st = s->stats;
+	st->lag_bytes = kn_feeds_lag(s);
+	spin_unlock_bh(&s->lock);
+}
+EXPORT_SYMBOL_GPL(kecho_sink_stats);

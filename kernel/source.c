@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Sources: becoming one, and no more. What they submit is in submit.c.
+ */
+#include "kn.h"
+
+static u32 stall_limit(int stall_ms)
+{
+	return stall_ms < 0 ? 0 : stall_ms ?: KECHO_STALL_MS_DEFAULT;
+}
+
+/* Somebody was refused for a gate that stands still: whose it is may have to end. */
+static void end_stalled(struct work_struct *work)
+{
+	struct kecho_source *s = container_of(work, struct kecho_source, stalled);
+	struct kn *kn = s->ch->c->kn;
+
+	mutex_lock(&kn->lock);
+	ke_source_end_stalled(&s->s);
+	mutex_unlock(&kn->lock);
+}
+
+static struct kecho_source *make(struct kecho_channel *ch, const struct kecho_source_options *opt)
+{
+	struct kecho_source *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+
+	if (!s)
+		return NULL;
+	s->ch = ch;
+	spin_lock_init(&s->lock);
+	INIT_WORK(&s->stalled, end_stalled);
+	s->s.member.owner = s;
+	s->s.member.role = KE_SOURCE;
+	s->s.member.source = &s->s;
+	s->s.retain = ch->retain;
+	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
+	return s;
+}
+
+/* kn.lock is held. */
+static int feed_own_sinks(struct kecho_source *s)
+{
+	struct kecho_sink *sink;
+	int err = 0;
+
+	list_for_each_entry(sink, &s->ch->c->sinks, list)
+		if (!sink->stalled)
+			err = err ?: kn_feed_source(sink, s, false);
+	return err;
+}
+
+static void leave(struct kecho_source *s)
+{
+	ke_source_end(&s->s);
+	kn_feeds_end_source(s);
+	ke_source_fini(&s->s);
+	kn_leave(&s->s.member, s->ch);
+	list_del(&s->list);
+}
+
+static int join(struct kecho_source *s, size_t size)
+{
+	struct kn_channel *c = s->ch->c;
+	int err;
+
+	mutex_lock(&c->kn->lock);
+	ke_log_init(&s->s.log, s->log->map, kn_log_ring(s->log), size, 0, 0);
+	ke_source_init(&s->s, &c->kn->node);
+	list_add_tail(&s->list, &c->sources);
+	err = kn_join(&s->s.member, s->ch) ?: feed_own_sinks(s);
+	if (err)
+		leave(s);
+	mutex_unlock(&c->kn->lock);
+	return err;
+}
+
+int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
+		      struct kecho_source **out)
+{
+	size_t size = opt && opt->log_size ? opt->log_size : KECHO_LOG_SIZE_DEFAULT;
+	struct kecho_source *s;
+	int err = -ENOMEM;
+
+	if (!ke_log_size_fits(size))
+		return -EINVAL;
+	s = make(ch, opt);
+	if (!s)
+		return -ENOMEM;
+	s->log = kn_log_make(size);
+	if (!s->log)
+		goto free_source;
+	err = opt ? kn_attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs) : 0;
+	if (err)
+		goto put_log;
+	err = join(s, size);
+	if (err)
+		goto put_log;
+	kn_made(KN_SOURCE);
+	*out = s;
+	return 0;
+
+put_log:
+	kn_log_put(s->log);
+free_source:
+	kfree(s);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kecho_source_open);
+
+void kecho_source_close(struct kecho_source *s)
+{
+	struct kn *kn;
+
+	if (!s)
+		return;
+	kn = s->ch->c->kn;
+	cancel_work_sync(&s->stalled);
+	mutex_lock(&kn->lock);
+	leave(s);
+	mutex_unlock(&kn->lock);
+	kn_bell_ring(&s->ch->c->bell);
+	kn_log_put(s->log);
+	kfree(s);
+	kn_gone(KN_SOURCE);
+}
+EXPORT_SYMBOL_GPL(kecho_source_close);
+
+u64 kecho_source_id(const struct kecho_source *s)
+{
+	return s->s.member.id;
+}
+EXPORT_SYMBOL_GPL(kecho_source_id);
+
+void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
+{
+	unsigned long flags;
+
+	spin_lock_irqsave(&s->lock, flags);
+	*st = s->stats;
+	st->stalled = s->s.stalls;
+	spin_unlock_irqrestore(&s->lock, flags);
+}
+EXPORT_SYMBOL_GPL(kecho_source_stats);

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Submitting: one append under the source's lock, then a look at the channel's bell. Nothing
+ * here sleeps or allocates, but for the two calls that say so.
+ *
+ * An event that is larger than a record goes in piece by piece, and the lock is let go
+ * between two of them, so that interrupts are not off for long. Who comes meanwhile is told
+ * -EAGAIN: nothing else may lie between the pieces.
+ */
+#include <linux/ktime.h>
+#include <linux/uio.h>
+
+#include "kn.h"
+
+enum {
+	PIECE_EXTRA = 64,	/* bytes around a piece */
+	TELL_PARTS = 4,		/* of a log: a part of an event that is told of at once */
+	ROOM_LOOK_MS = 100,	/* who waits for room looks at the gates himself, too */
+};
+
+static struct ke_event_info event_info(unsigned int flags)
+{
+	return (struct ke_event_info){
+		.time_ns = flags & KECHO_NOTIME ? 0 : ktime_get_real_ns(),
+	};
+}
+
+/* May something begin now? */
+static int may_begin(const struct kecho_source *s)
+{
+	if (s->s.closed)
+		return -ESHUTDOWN;
+	return s->s.frozen || s->s.in_pieces ? -EAGAIN : 0;
+}
+
+/* Is there room for @size bytes more? */
+static bool has_room(struct kecho_source *s, u64 size)
+{
+	u64 end = s->s.log.end + 2 * ke_record_align(size);
+
+	return ke_log_room(&s->s.log, size, ke_source_limit(&s->s, end));
+}
+
+static int no_room(struct kecho_source *s, u64 size)
+{
+	if (ke_source_stalled(&s->s, size))
+		queue_work(kn_wq, &s->stalled);
+	return -EAGAIN;
+}
+
+static int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,
+		      u32 len, u64 *seq)
+{
+	u64 size = ke_record_size(info, len);
+
+	if (!has_room(s, size))
+		return no_room(s, size);
+	return ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+}
+
+static void tell(struct kecho_source *s, unsigned long *flags)
+{
+	ke_log_publish(&s->s.log);
+	spin_unlock_irqrestore(&s->lock, *flags);
+	kn_bell_ring(&s->ch->c->bell);
+	spin_lock_irqsave(&s->lock, *flags);
+}
+
+/* There was room for all of it; if a `block` sink came meanwhile that the rest would lap, it
+ * sees a loss. */
+static int put_all_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
+			  size_t len, u32 piece, unsigned long *flags)
+{
+	size_t at, untold = 0;
+	u64 seq = 0;
+	u32 n;
+	int err = 0;
+
+	info->frag_total = len;
+	for (at = 0; at < len && !err; at += n) {
+		n = min_t(size_t, piece, len - at);
+		info->frag_offset = at;
+		err = s->s.closed ? -ESHUTDOWN : put_record(s, info, data + at, n, &seq);
+		info->attrs_len = 0;
+		untold += n;
+		if (untold >= s->s.log.size / TELL_PARTS) {
+			tell(s, flags);
+			untold = 0;
+		} else {
+			spin_unlock_irqrestore(&s->lock, *flags);
+			spin_lock_irqsave(&s->lock, *flags);
+		}
+	}
+	return err == -EAGAIN ? -EMSGSIZE : err;
+}
+
+static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
+		      size_t len, unsigned long *flags)
+{
+	u32 piece = ke_payload_max(s->s.log.size) - PIECE_EXTRA - KE_EVENT_ATTRS_MAX;
+	u64 all = len + (len / piece + 1) * PIECE_EXTRA + KE_EVENT_ATTRS_MAX;
+	u64 end = s->s.log.end + all;
+	int err;
+
+	if (ke_source_limit(&s->s, end) < end)
+		return all > s->s.log.size ? -EMSGSIZE : no_room(s, all);
+	s->s.in_pieces = true;
+	err = put_all_pieces(s, info, data, len, piece, flags);
+	s->s.in_pieces = false;
+	return err;
+}
+
+/* The source's lock is held, and may be let go meanwhile. */
+static int put_event(struct kecho_source *s, struct ke_event_info *info, const void *data,
+		     size_t len, unsigned long *flags)
+{
+	u64 seq = 0;
+	int err = may_begin(s);
+
+	if (unlikely(len > KECHO_EVENT_MAX))
+		return -EMSGSIZE;
+	if (likely(!err)) {
+		if (likely(ke_record_size(info, len) <= s->s.log.record_max))
+			err = put_record(s, info, data, len, &seq);
+		else
+			err = put_pieces(s, info, data, len, flags);
+	}
+	if (likely(!err)) {
+		s->stats.submitted++;
+		s->stats.bytes += len;
+	}
+	return err;
+}
+
+static int submit(struct kecho_source *s, struct ke_event_info *info, const void *data, size_t len)
+{
+	unsigned long flags;
+	int err;
+
+	spin_lock_irqsave(&s->lock, flags);
+	err = put_event(s, info, data, len, &flags);
+	s->stats.refused += err == -EAGAIN;
+	ke_log_publish(&s->s.log);
+	spin_unlock_irqrestore(&s->lock, flags);
+	kn_bell_ring(&s->ch->c->bell);
+	return err;
+}
+
+int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
+{
+	struct ke_event_info info = event_info(flags);
+
+	return submit(s, &info, data, len);
+}
+EXPORT_SYMBOL_GPL(kecho_submit);
+
+ssize_t kecho_submit_vector(struct kecho_source *s, const struct kvec *events, size_t n,
+			    unsigned int flags)
+{
+	struct ke_event_info info, first = event_info(flags);
+	unsigned long irq;
+	size_t i;
+	int err = 0;
+
+	spin_lock_irqsave(&s->lock, irq);
+	for (i = 0; i < n; i++) {
+		info = first;
+		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, &irq);
+		if (err)
+			break;
+	}
+	s->stats.refused += err == -EAGAIN;
+	ke_log_publish(&s->s.log);
+	spin_unlock_irqrestore(&s->lock, irq);
+	kn_bell_ring(&s->ch->c->bell);
+	return i ?: err;
+}
+EXPORT_SYMBOL_GPL(kecho_submit_vector);
+
+int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
+		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
+{
+	struct ke_event_info info = event_info(flags);
+	struct ke_attrs set = { 0 };
+	int err = kn_attrs_load(&set, attrs, nattrs);
+
+	if (!err && set.len > KE_EVENT_ATTRS_MAX)
+		err = -E2BIG;
+	info.attrs = set.buf;
+	info.attrs_len = set.len;
+	if (!err)
+		err = submit(s, &info, data, len);
+	ke_attrs_free(&set);
+	return err;
+}
+EXPORT_SYMBOL_GPL(kecho_submit_attrs);
+
+/* Is it worth while to try again? */
+static bool may_submit(struct kecho_source *s, size_t len)
+{
+	struct ke_event_info info = { 0 };
+	unsigned long flags;
+	bool may;
+	int err;
+
+	spin_lock_irqsave(&s->lock, flags);
+	err = may_begin(s);
+	may = err ? err != -EAGAIN : has_room(s, ke_record_size(&info, len));
+	spin_unlock_irqrestore(&s->lock, flags);
+	return may;
+}
+
+/* Left to try again: 0; -ETIMEDOUT, -ERESTARTSYS. */
+static int wait_for_room(struct kecho_source *s, size_t len, unsigned long until, bool for_ever)
+{
+	long left = msecs_to_jiffies(ROOM_LOOK_MS);
+
+	if (!for_ever)
+		left = min_t(long, left, until - jiffies);
+	if (left <= 0)
+		return -ETIMEDOUT;
+	left = wait_event_interruptible_timeout(s->log->room, may_submit(s, len), left);
+	return left < 0 ? left : 0;
+}
+
+int kecho_submit_wait(struct kecho_source *s, const void *data, size_t len, unsigned int flags,
+		      int timeout_ms)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(max(timeout_ms, 0));
+	unsigned int waits = 0;
+	int err;
+
+	might_sleep();
+	for (;;) {
+		err = kecho_submit(s, data, len, flags);
+		if (err != -EAGAIN)
+			return err;
+		err = wait_for_room(s, len, until, timeout_ms < 0);
+		if (err)
+			return err;
+		spin_lock_irq(&s->lock);
+		s->stats.refused--;	/* who waits was not refused */
+		s->stats.waited += !waits++;
+		spin_unlock_irq(&s->lock);
+	}
+}
+EXPORT_SYMBOL_GPL(kecho_submit_wait);
