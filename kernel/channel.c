@@ -23,21 +23,19 @@ static struct kn_channel *find(struct kn *kn, const char *name)
 	struct kn_channel *c;
 
 	list_for_each_entry(c, &kn->channels, list)
-		if (!strcmp(c->ch.name, name))
+		if (!c->ch.ended && !strcmp(c->ch.name, name))
 			return c;
 	return NULL;
 }
 
-static struct kn_channel *make(struct kn *kn, const char *name)
+static struct kn_channel *make(struct kn *kn, const char *name, const struct ke_id *uuid)
 {
 	struct kn_channel *c = kzalloc(sizeof(*c), GFP_KERNEL);
-	struct ke_id uuid;
 	int err;
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
-	get_random_bytes(&uuid, sizeof(uuid));
-	err = ke_channel_open(&c->ch, &kn->node, &uuid, name);
+	err = ke_channel_open(&c->ch, &kn->node, uuid, name);
 	if (err) {
 		kfree(c);
 		return ERR_PTR(err);
@@ -48,6 +46,7 @@ static struct kn_channel *make(struct kn *kn, const char *name)
 	INIT_LIST_HEAD(&c->users);
 	INIT_LIST_HEAD(&c->sources);
 	INIT_LIST_HEAD(&c->sinks);
+	INIT_LIST_HEAD(&c->repair.list);
 	list_add_tail(&c->list, &kn->channels);
 	kn_made(KN_CHANNEL);
 	return c;
@@ -63,34 +62,81 @@ static bool has_open(struct kecho *k, const struct kn_channel *c)
 	return false;
 }
 
-/* kn.lock is held. */
-static struct kn_channel *join(struct kecho *k, const char *name, unsigned int flags)
-{
-	struct kn_channel *c = find(k->kn, name);
-
-	if (c && has_open(k, c))
-		return ERR_PTR(-EBUSY);
-	if (c && (flags & KECHO_EXCLUSIVE))
-		return ERR_PTR(-EEXIST);
-	if (!c && (flags & KECHO_EXISTING))
-		return ERR_PTR(-ENOENT);
-	return c ?: make(k->kn, name);
-}
-
 /* The last user of it has gone; kn.lock is held. */
 static void drop(struct kn_channel *c)
 {
 	if (!list_empty(&c->users))
 		return;
+	kn_reg_leave(c);
 	ke_channel_close(&c->ch);
 	list_del(&c->list);
 	kfree(c);
 	kn_gone(KN_CHANNEL);
 }
 
+static u8 how(unsigned int flags)
+{
+	if (flags & KECHO_EXCLUSIVE)
+		return KE_REGISTRY_EXCLUSIVE;
+	return flags & KECHO_EXISTING ? KE_REGISTRY_EXISTING : KE_REGISTRY_JOIN;
+}
+
+/* Its uuid, and who else is there. Without a registry nobody is, and it is new. */
+static int look_up(struct kn *kn, struct kn_request *q, unsigned int flags, unsigned long until)
+{
+	get_random_bytes(&q->uuid, sizeof(q->uuid));
+	q->how = how(flags);
+	if (kn->registry_used)
+		return kn_reg_join(kn, q, until);
+	return flags & KECHO_EXISTING ? -ENOENT : 0;
+}
+
+/* Until all of its nodes that answer have said who is there. */
+static void meet(struct kn_channel *c, const struct kn_request *q, unsigned long until)
+{
+	unsigned int i;
+	int err = 0;
+
+	c->repair.contact = q->contact;
+	for (i = 0; i < q->n; i++)
+		err = ke_channel_contact(&c->ch, &q->contacts[i]) ?: err;
+	while (!ke_channel_synced(&c->ch) && kn_wait(c->kn, until))
+		;
+	/* None of those answers, or there was no memory for them: it will know others soon. */
+	if (err || (q->n && list_empty(&c->ch.presences)))
+		kn_reg_repair(c, KE_LEASE_MS / 2);
+}
+
+/* kn.opening and kn.lock are held; the latter is let go meanwhile. */
+static struct kn_channel *join(struct kecho_channel *ch, const char *name, unsigned int flags,
+			       unsigned long until)
+{
+	struct kn *kn = ch->k->kn;
+	struct kn_channel *c = find(kn, name);
+	struct kn_request q = { .name = name };
+	int err;
+
+	if (c && has_open(ch->k, c))
+		return ERR_PTR(-EBUSY);
+	if (c && (flags & KECHO_EXCLUSIVE))
+		return ERR_PTR(-EEXIST);
+	err = c ? 0 : look_up(kn, &q, flags, until);
+	if (err)
+		return ERR_PTR(err);
+	c = c ?: make(kn, name, &q.uuid);
+	if (IS_ERR(c))
+		return c;
+	ch->c = c;
+	list_add_tail(&ch->list, &ch->k->channels);
+	list_add_tail(&ch->users, &c->users);
+	meet(c, &q, until);
+	return c;
+}
+
 int kecho_channel_open(struct kecho *k, const char *name,
 		       const struct kecho_channel_options *opt, struct kecho_channel **out)
 {
+	unsigned int timeout_ms = opt && opt->timeout_ms ? opt->timeout_ms : KN_OPEN_MS;
 	struct kecho_channel *ch;
 	struct kn_channel *c;
 	int err = check_name(name);
@@ -103,14 +149,11 @@ int kecho_channel_open(struct kecho *k, const char *name,
 	ch->k = k;
 	ch->retain = opt ? opt->retain : 0;
 	kn_watch_init(ch);
+	mutex_lock(&k->kn->opening);
 	mutex_lock(&k->kn->lock);
-	c = join(k, name, opt ? opt->flags : 0);
-	if (!IS_ERR(c)) {
-		ch->c = c;
-		list_add_tail(&ch->list, &k->channels);
-		list_add_tail(&ch->users, &c->users);
-	}
+	c = join(ch, name, opt ? opt->flags : 0, jiffies + msecs_to_jiffies(timeout_ms));
 	mutex_unlock(&k->kn->lock);
+	mutex_unlock(&k->kn->opening);
 	if (IS_ERR(c)) {
 		kfree(ch);
 		return PTR_ERR(c);

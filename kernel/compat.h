@@ -7,9 +7,21 @@
 #define KECHO_COMPAT_H
 
 #include <linux/version.h>
+#include <net/net_namespace.h>
 
 #if LINUX_VERSION_CODE < KERNEL_VERSION(6, 1, 0)
 #error "kecho is for Linux 6.1 and later"
 #endif
+
+/* Behind the @n entries of @table lies an empty one. */
+static inline struct ctl_table_header *kn_register_sysctl(struct net *net, const char *path,
+							  struct ctl_table *table, size_t n)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 6, 0)
+	return register_net_sysctl(net, path, table);
+#else
+	return register_net_sysctl_sz(net, path, table, n);
+#endif
+}
 
 #endif

@@ -24,7 +24,7 @@ static void wake(struct kn_waiter *w)
 	else if (s->context == KECHO_SOFTIRQ)
 		tasklet_schedule(&s->bh);
 	else
-		queue_work(kn_wq, &s->run);
+		queue_work(kn_callback_wq, &s->run);
 }
 
 bool kn_dispatch_arm(struct kecho_sink *s)

@@ -6,39 +6,76 @@
  * Feeds come and go under kn.lock and the sink's lock; who reads the sink moves them about
  * under the sink's alone. What one has given out stays as it was until the next look: a feed
  * is freed only when its end was told. What may sleep, memory for an event in pieces and
- * freeing what has ended, is a chore of the sink, see dispatch.c.
+ * freeing what has ended, is a chore of the sink, see dispatch.c; so is telling another node
+ * what was read, in steps.
  */
 #include "kn.h"
+
+enum { SAY_PARTS = 8 };	/* of a mirror: its node hears when so much was read */
 
 static bool gated(const struct kecho_sink *s)
 {
 	return s->m.policy == KECHO_BLOCK;
 }
 
-/* kn.lock is held. -ENOMEM. */
-int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
+/* Nobody sees it until show_feed(). */
+static struct kn_feed *make_feed(struct kecho_sink *s, struct kn_log *log, u64 member)
 {
 	struct kn_feed *f = kzalloc(sizeof(*f), GFP_KERNEL);
+
+	if (!f)
+		return NULL;
+	f->sink = s;
+	f->log = kn_log_get(log);
+	f->member = member;
+	kn_made(KN_FEED);
+	return f;
+}
+
+/* The next event's number is @seq + 1. */
+static void start_feed(struct kn_feed *f, struct ke_view v, u64 pos, u64 seq)
+{
+	f->released = f->said = pos;
+	ke_reader_init(&f->reader, v, gated(f->sink), pos, seq, f->sink->copy);
+	ke_reader_for(&f->reader, f->sink->m.id);
+}
+
+static void show_feed(struct kn_feed *f)
+{
+	spin_lock_bh(&f->sink->lock);
+	list_add_tail(&f->list, &f->sink->feeds);
+	spin_unlock_bh(&f->sink->lock);
+}
+
+/* The log of a source of our own; kn.lock is held. -ENOMEM. */
+int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
+{
+	struct kn_feed *f = make_feed(s, src->log, src->s.member.id);
 	u64 pos, seq;
 
 	if (!f)
 		return -ENOMEM;
-	f->sink = s;
 	f->source = src;
-	f->log = kn_log_get(src->log);
-	f->member = src->s.member.id;
 	spin_lock_irq(&src->lock);
 	pos = ke_log_retained(&src->s.log, retained ? src->s.retain : 0, &seq);
-	f->released = pos;
-	ke_reader_init(&f->reader, ke_log_view(&src->s.log), gated(s), pos, seq, s->copy);
+	start_feed(f, ke_log_view(&src->s.log), pos, seq);
 	if (gated(s))
 		ke_source_gate(&src->s, &f->gate, &f->released);
 	spin_unlock_irq(&src->lock);
-	ke_reader_for(&f->reader, s->m.id);
-	spin_lock_bh(&s->lock);
-	list_add_tail(&f->list, &s->feeds);
-	spin_unlock_bh(&s->lock);
-	kn_made(KN_FEED);
+	show_feed(f);
+	return 0;
+}
+
+/* The mirror of another node's; kn.lock is held. -ENOMEM. */
+int kn_feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
+{
+	struct kn_feed *f = make_feed(s, rs->owner, rs->remote->id);
+
+	if (!f)
+		return -ENOMEM;
+	f->rs = rs;
+	start_feed(f, rs->view, pos, seq);
+	show_feed(f);
 	return 0;
 }
 
@@ -62,25 +99,31 @@ static void free_feed(struct kn_feed *f)
 void kn_feeds_free(struct kecho_sink *s)
 {
 	struct kn_feed *f, *next;
+	struct ke_rstream *rs;
 	LIST_HEAD(gone);
 
 	spin_lock_bh(&s->lock);
 	s->held = NULL;
 	list_splice_init(&s->feeds, &gone);
 	spin_unlock_bh(&s->lock);
-	list_for_each_entry_safe(f, next, &gone, list)
+	list_for_each_entry_safe(f, next, &gone, list) {
+		rs = f->rs;
 		free_feed(f);
+		/* Others may have waited for it. */
+		if (rs)
+			kn_stream_released(rs);
+	}
 }
 
 /* Those that have told their end; kn.lock is held. */
-static void free_told(struct kecho_sink *s)
+void kn_feeds_drop_told(struct kecho_sink *s)
 {
 	struct kn_feed *f, *next;
 	LIST_HEAD(gone);
 
 	spin_lock_bh(&s->lock);
 	list_for_each_entry_safe(f, next, &s->feeds, list) {
-		if (!f->told || f->source || f == s->held)
+		if (!f->told || f->source || f->rs || f == s->held)
 			continue;
 		list_move(&f->list, &gone);
 	}
@@ -152,6 +195,34 @@ static void feed_memory(struct kecho_sink *s)
 	}
 }
 
+/* Of the mirrors: the stream of one whose node is to hear what was read; NULL: none. */
+static struct ke_rstream *to_say(struct kecho_sink *s)
+{
+	struct ke_rstream *rs = NULL;
+	struct kn_feed *f;
+
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(f, &s->feeds, list) {
+		if (!f->rs || f->said == f->released)
+			continue;
+		f->said = f->released;
+		rs = f->rs;
+		break;
+	}
+	spin_unlock_bh(&s->lock);
+	return rs;
+}
+
+static void say_released(struct kecho_sink *s)
+{
+	struct ke_rstream *rs;
+
+	if (!gated(s))
+		return;
+	while ((rs = to_say(s)))
+		kn_stream_released(rs);
+}
+
 void kn_feeds_chores(struct kecho_sink *s)
 {
 	struct kn *kn = s->ch->c->kn;
@@ -159,7 +230,8 @@ void kn_feeds_chores(struct kecho_sink *s)
 	mutex_lock(&kn->lock);
 	WRITE_ONCE(s->chores_due, false);
 	feed_memory(s);
-	free_told(s);
+	say_released(s);
+	kn_feeds_drop_told(s);
 	mutex_unlock(&kn->lock);
 }
 
@@ -171,8 +243,12 @@ static void release(struct kn_feed *f)
 	if (f->released == f->reader.pos)
 		return;
 	smp_store_release(&f->released, f->reader.pos);
-	if (gated(f->sink) && wq_has_sleeper(&f->log->room))
+	if (!gated(f->sink))
+		return;
+	if (wq_has_sleeper(&f->log->room))
 		wake_up_all(&f->log->room);
+	if (f->rs && f->released - f->said >= f->reader.view.size / SAY_PARTS)
+		WRITE_ONCE(f->sink->chores_due, true);
 }
 
 static void release_held(struct kecho_sink *s)
@@ -243,6 +319,7 @@ static unsigned int tell_lost(struct kn_feed *f, u64 seq, u64 last, struct kecho
 	*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member, .seq = seq,
 				    .last_seq = last };
 	s->stats.lost += last - seq + 1;
+	kn_count_loss(s->ch->c->kn);
 	if (s->m.policy == KECHO_DISCONNECT)
 		WRITE_ONCE(s->disconnected, true);
 	return 1;

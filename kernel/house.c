@@ -38,6 +38,73 @@ static void source_unlock(struct ke_source *s)
 	spin_unlock_irq(&source_of(s)->lock);
 }
 
+static void dial(void *house, struct ke_peer *p)
+{
+	kn_dial(house, p);
+}
+
+static void kick(struct ke_link *l)
+{
+	kn_conn_kick(l->owner);
+}
+
+static void hangup(struct ke_link *l)
+{
+	kn_conn_close(l->owner);
+}
+
+static void tx_lock(struct ke_link *l)
+{
+	mutex_lock(&((struct kn_conn *)l->owner)->tx);
+}
+
+static void tx_unlock(struct ke_link *l)
+{
+	mutex_unlock(&((struct kn_conn *)l->owner)->tx);
+}
+
+/* There are no nodes that share memory with us: who says so lies. */
+static u32 gate_slot(struct ke_rstream *rs)
+{
+	return 0;
+}
+
+static const u64 *gate(struct ke_link *l, u32 slot)
+{
+	return NULL;
+}
+
+static void share_log(struct ke_link *l, struct ke_source *s)
+{
+	ke_link_break(l);
+}
+
+static void share_channel(struct ke_link *l, struct ke_channel *ch)
+{
+	ke_link_break(l);
+}
+
+static void shared(struct ke_link *l, struct ke_channel *ch, struct ke_in *in)
+{
+	in->bad = true;
+}
+
+/* Nobody here has asked. */
+static void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p,
+		     struct ke_in *in)
+{
+}
+
+static void pong(struct ke_link *l, u64 sent_ns)
+{
+}
+
+static void repair(struct ke_channel *ch)
+{
+	if (!ch->ended)
+		kn_reg_repair(ch->owner, 0);
+}
+
 static void room(struct ke_source *s)
 {
 	wake_up_all(&source_of(s)->log->room);
@@ -51,9 +118,33 @@ static void changed(void *house)
 const struct ke_house kn_house = {
 	.now_ms = now_ms,
 	.random = random_u64,
+	.dial = dial,
+	.kick = kick,
+	.hangup = hangup,
+	.tx_lock = tx_lock,
+	.tx_unlock = tx_unlock,
 	.source_lock = source_lock,
 	.source_unlock = source_unlock,
+	.attach = kn_stream_attach,
+	.detach = kn_stream_detach,
+	.gate_slot = gate_slot,
+	.gate = gate,
+	.share_log = share_log,
+	.share_channel = share_channel,
+	.shared = shared,
+	.member = kn_member_remote,
+	.started = kn_stream_started,
+	.published = kn_stream_published,
+	.ended = kn_stream_ended,
+	.lost = kn_stream_lost,
 	.stalled_own = kn_stall_own,
+	.stalled = kn_stream_stalled,
 	.room = room,
+	.lagging = kn_lagging,
+	.destroyed = kn_destroyed,
 	.changed = changed,
+	.repair = repair,
+	.stats = kn_stats_out,
+	.stats_in = stats_in,
+	.pong = pong,
 };

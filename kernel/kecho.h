@@ -51,8 +51,10 @@ struct kecho_options {
 
 /*
  * kecho_open - attach to the node of a network namespace, which lives as long as somebody is
- * attached and keeps the namespace alive. @opt may be NULL. -ENODEV: the namespace is on its
- * way out; -ENOMEM.
+ * attached and keeps the namespace alive. Where that node listens, and where its registry is,
+ * says /proc/sys/net/kecho there when the first one attaches; without, it is alone. @opt may
+ * be NULL. -ENODEV: the namespace is on its way out; -EINVAL: a setting is no ADDR:PORT;
+ * -EADDRINUSE, -EADDRNOTAVAIL: it can't listen there; -ENOMEM.
  */
 int kecho_open(struct kecho **out, const struct kecho_options *opt);
 /* kecho_close - detach: closes what is still open. @k may be NULL. */
@@ -70,13 +72,16 @@ struct kecho_channel_options {
 	/* Events of each source that are kept for sinks that join late; 0: none. At most what
 	 * fits half the source's log. Counts for sources that are opened by this handle. */
 	unsigned int retain;
+	unsigned int timeout_ms;	/* 0: 5000 */
 };
 
 /*
- * kecho_channel_open - open the channel @name, creating it if need be.
+ * kecho_channel_open - open the channel @name, creating it if need be. Waits until every node
+ * of the channel that answers knows of this one.
  * -EINVAL: an empty or too long name, or a byte in it below 0x21, 0x7f or '*';
  * -ENOENT, -EEXIST: see the flags; -EBUSY: @k has it open already; -ENOSPC: the node has 4096
- * channels open; -ENOMEM.
+ * channels open, or knows 4096 other nodes, or the registry is full; -ETIMEDOUT: the registry
+ * does not answer, or waits for the channel's nodes; -ENOMEM.
  */
 int kecho_channel_open(struct kecho *k, const char *name,
 		       const struct kecho_channel_options *opt, struct kecho_channel **out);
@@ -193,17 +198,22 @@ struct kecho_source_options {
 	 * or wait, for a sink that reads nothing. Then the sink ends: it is told what it
 	 * lost, and the source goes on. */
 	int stall_ms;
+	/* How long kecho_source_close() waits for sinks of other nodes to have everything, in
+	 * milliseconds; 0: 2000; -1: not at all. */
+	int linger_ms;
 	const struct kecho_attr *attrs;	/* of the member, from its birth */
 	size_t nattrs;
 };
 
 /*
- * kecho_source_open - become a source. -EINVAL: the log's size, or an attribute; -E2BIG: an
- * attribute; -ENOSPC: the node has 4096 sources and sinks; -ENOMEM.
+ * kecho_source_open - become a source. Waits until every sink that is in the channel now will
+ * see this source's first event (5 s at most). -EINVAL: the log's size, or an attribute; -E2BIG: an
+ * attribute; -ENOSPC: the node has 4096 sources and sinks; -ESHUTDOWN: the channel was
+ * destroyed; -ENOMEM.
  */
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
 		      struct kecho_source **out);
-/* Leaves. Sinks read its log to the end. @s may be NULL. */
+/* Leaves; waits for linger_ms at most. Sinks read its log to the end. @s may be NULL. */
 void kecho_source_close(struct kecho_source *s);
 /* The id that its events carry. Any context. */
 u64 kecho_source_id(const struct kecho_source *s);
@@ -215,8 +225,9 @@ enum kecho_submit_flags {
 /*
  * kecho_submit - submit an event of @len bytes at @data (0 is allowed), which are copied.
  * Any context; never sleeps. Sinks in threads are woken, those in softirq run soon after.
- * -EAGAIN: a `block` sink has not read what it would overwrite, the channel is frozen, or
- * another event of this source is going in piece by piece; -EMSGSIZE: over KECHO_EVENT_MAX,
+ * -EAGAIN: a `block` sink has not read what it would overwrite, or that is being copied to be
+ * sent right now; the channel is frozen; or another event of this source is going in piece by
+ * piece; -EMSGSIZE: over KECHO_EVENT_MAX,
  * or with a `block` sink over the log's size; -ESHUTDOWN: the channel was destroyed.
  */
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
@@ -283,9 +294,10 @@ struct kecho_sink_options {
 };
 
 /*
- * kecho_sink_open - become a sink of every source that is in the channel or comes. -EINVAL:
- * the policy, the context, or an attribute; -E2BIG: an attribute; -ENOSPC: the node has 4096
- * sources and sinks; -ENOMEM.
+ * kecho_sink_open - become a sink of every source that is in the channel or comes. Waits until
+ * those that are send to it (5 s at most). -EINVAL: the policy, the context, or an attribute;
+ * -E2BIG: an attribute; -ENOSPC: the node has 4096 sources and sinks; -ESHUTDOWN: the channel
+ * was destroyed; -ENOMEM.
  */
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);

@@ -4,7 +4,9 @@
  *
  * Locks, in the order in which they are taken:
  *	kn.attaching	mutex: the node comes and goes
- *	kn.lock		mutex: control calls of core, all lists of this file
+ *	kn.opening	mutex: a channel is asked for at the registry
+ *	kn.lock		mutex: control calls of core, receiving, all lists of this file
+ *	conn.tx		mutex: what core has to send on one connection
  *	sink.lock	spinlock, BH: a sink's feeds and its reading position
  *	source.lock	spinlock, IRQ: a source's log, gates and streams
  *	bell.lock	spinlock, IRQ, a leaf: who sleeps until something is published
@@ -13,7 +15,8 @@
  * anywhere. Nothing is allocated or freed under a spinlock.
  *
  * Who runs where: control is made by its callers and by works of kn_wq; events are given out
- * by kecho_read(), by a work of the sink, or by its tasklet, and never by two at once.
+ * by kecho_read(), by a work of the sink in kn_callback_wq, or by its tasklet, and never by
+ * two at once.
  */
 #ifndef KECHO_KN_H
 #define KECHO_KN_H
@@ -21,23 +24,40 @@
 #include <linux/interrupt.h>
 #include <linux/mutex.h>
 #include <linux/spinlock.h>
+#include <linux/sysctl.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
 #include "compat.h"
 #include "kecho.h"
 #include "link.h"
+#include "registry.h"
 
 struct net;
+struct sock;
+struct sockaddr_storage;
+struct socket;
 
 enum kn_limits {
+	KN_SETTINGS = 2,
+	KN_BACKLOG = 128,	/* connections that were not accepted yet */
+	KN_STRANGERS_MAX = 128,	/* that were, and whose hello has not come */
 	KN_BATCH = 8,		/* events that a callback gets for one look at the logs */
 	KN_BUDGET = 64,		/* events that a sink gets before others have their turn */
 };
 
+/* Times, in milliseconds. */
+enum kn_times {
+	KN_SETUP_MS = 3000,	/* of a connection, until the other end's hello has come */
+	KN_DIAL_AGAIN_MS = 500,	/* between two dials that go on at the same time */
+	KN_OPEN_MS = 5000,
+	KN_JOIN_MS = 5000,
+	KN_LINGER_MS = 2000,
+};
+
 /* What is counted as it comes and goes: when the module goes all must have gone. */
 enum kn_kind { KN_ATTACHMENT, KN_LOG, KN_CHANNEL, KN_SOURCE, KN_SINK, KN_FEED, KN_NOTICE,
-	       KN_KINDS };
+	       KN_CONN, KN_KINDS };
 
 /* A log in memory: the header's page, then the ring. Counted references. */
 struct kn_log {
@@ -60,13 +80,74 @@ struct kn_waiter {
 	void (*wake)(struct kn_waiter *w);	/* under the bell's lock */
 };
 
+/* A connection to another node. */
+struct kn_conn {
+	struct ke_link link;
+	struct list_head list;
+	struct kn *kn;
+	struct socket *sock;
+	struct mutex tx;
+	bool open;		/* link.h's part is alive */
+	bool connecting, closing;
+	struct ke_id target;	/* whom we dialled */
+	int dial_err;
+	void (*was_ready)(struct sock *sk);	/* the socket's own callbacks */
+	void (*was_changed)(struct sock *sk);
+	void (*was_writable)(struct sock *sk);
+	u64 setup_ms;		/* until then its hello has come */
+	struct work_struct send, receive;
+	u8 *out;		/* taken from core; the work @send's alone, as the next */
+	u32 out_at, out_len;
+};
+
+/* A request to the registry, until it is answered. */
+struct kn_request {
+	struct list_head list;
+	struct kn_channel *repairs;	/* what is published again by it; NULL: nothing */
+	const char *name;
+	struct ke_id uuid;
+	u32 id;
+	u8 type, how;
+	bool sent, done;
+	u8 status;		/* enum ke_registry_status */
+	bool contact;		/* this node is one, besides */
+	unsigned int n;
+	struct ke_contact contacts[KE_CONTACTS_MAX];
+};
+
+/* The tie to the registry. */
+struct kn_reg {
+	struct socket *sock;
+	bool up;
+	u64 dial_ms, renew_ms;	/* when it is time for that */
+	u32 last_id;
+	struct list_head requests;
+	struct kn_request renew;
+	void (*was_ready)(struct sock *sk);	/* the socket's own callbacks */
+	void (*was_changed)(struct sock *sk);
+	struct work_struct work;
+	u8 *rx;
+	u32 rx_len;
+};
+
 struct kn {
 	struct net *net;
 	struct mutex attaching;
 	unsigned int attached;
+	struct mutex opening;
 	struct mutex lock;
 	struct ke_node node;
 	struct list_head channels;
+	struct list_head conns;
+	struct work_struct reap;
+	struct socket *listener;
+	void (*listener_was_ready)(struct sock *sk);	/* its own callback */
+	struct work_struct accept;
+	struct kn_reg reg;
+	bool registry_used;
+	struct ctl_table_header *sysctl;
+	struct ctl_table settings[KN_SETTINGS + 1];	/* and an empty one */
+	char listen[KE_ADDRESS_MAX + 1], registry[KE_ADDRESS_MAX + 1];
 	wait_queue_head_t changed;
 	u32 changes;		/* of all that somebody may wait for on @changed */
 	struct delayed_work tick;
@@ -87,6 +168,8 @@ struct kn_channel {
 	struct kn_bell bell;
 	struct list_head users;	/* struct kecho_channel */
 	struct list_head sources, sinks;
+	struct kn_request repair;
+	u64 repair_ms;		/* when it is to be made; 0: it isn't */
 };
 
 /* The same as one attachment has it. */
@@ -108,8 +191,9 @@ struct kecho_source {
 	struct kecho_channel *ch;
 	spinlock_t lock;
 	struct kn_log *log;
+	int linger_ms;
 	struct kecho_source_stats stats;
-	struct work_struct stalled;
+	struct work_struct chores;	/* what who submits can't do */
 };
 
 /* One sink's reader of one log. */
@@ -117,11 +201,13 @@ struct kn_feed {
 	struct list_head list;		/* of the sink */
 	struct ke_reader reader;
 	struct kecho_sink *sink;
-	struct kecho_source *source;	/* NULL: it is over */
+	struct kecho_source *source;	/* our own; or */
+	struct ke_rstream *rs;		/* another node's; both NULL: it is over */
 	struct kn_log *log;
 	u64 member;
 	struct ke_gate gate;
 	u64 released;		/* the gate's position */
+	u64 said;		/* that, as the other node was told last */
 	u64 last_seq;
 	bool ended, failed, told;
 	bool hungry;		/* it needs memory for an event in pieces */
@@ -152,7 +238,8 @@ struct kecho_sink {
 	struct kecho_sink_stats stats;
 };
 
-extern struct workqueue_struct *kn_wq;
+/* For the node, whose works end soon; and for callbacks. */
+extern struct workqueue_struct *kn_wq, *kn_callback_wq;
 
 /* balance.c */
 void kn_made(enum kn_kind kind);
@@ -189,6 +276,60 @@ void kn_init(struct kn *kn, struct net *net);
 /* On kn->changed; the lock is held, and let go meanwhile. False: it is over. */
 bool kn_wait(struct kn *kn, unsigned long until);
 void kn_changed(struct kn *kn);
+/* A sink is told that it lost something: nodes that count it will ask. */
+static inline void kn_count_loss(struct kn *kn)
+{
+	WRITE_ONCE(kn->node.losses, READ_ONCE(kn->node.losses) + 1);
+}
+
+/* conn.c; kn.lock is held, but for the kick and the work */
+struct kn_conn *kn_conn_new(struct kn *kn, struct socket *sock);
+int kn_conn_establish(struct kn_conn *c, bool dialled);
+void kn_conn_kick(struct kn_conn *c);	/* any context that keeps the link alive */
+void kn_conn_close(struct kn_conn *c);
+void kn_conn_hangup(struct kn_conn *c);
+void kn_conns_reap(struct work_struct *work);
+
+/* dial.c; kn.lock is held */
+void kn_dial(struct kn *kn, struct ke_peer *p);
+void kn_dial_done(struct kn_conn *c);
+void kn_dial_failed(struct kn_conn *c, int err);
+bool kn_dials_run(struct kn *kn);	/* are there any that go on? */
+
+/* listen.c */
+int kn_address_parse(struct net *net, const char *s, struct sockaddr_storage *a);
+/* A socket for that address, which keeps the namespace until TCP is through with it. */
+int kn_socket(struct kn *kn, const char *s, struct sockaddr_storage *a, struct socket **sock);
+int kn_listen(struct kn *kn, const char *address, char *told, size_t size);
+void kn_unlisten(struct kn *kn);
+void kn_listen_init(struct kn *kn);
+
+/* reg.c; kn.lock is held, but where the node starts and stops */
+int kn_reg_start(struct kn *kn);
+void kn_reg_stop(struct kn *kn);
+int kn_reg_join(struct kn *kn, struct kn_request *q, unsigned long until);
+void kn_reg_leave(struct kn_channel *c);
+void kn_reg_repair(struct kn_channel *c, u32 in_ms);
+u32 kn_reg_run(struct kn *kn);	/* in how many milliseconds again; 0: not at all */
+
+/* setting.c */
+int kn_settings_make(struct kn *kn);
+void kn_settings_free(struct kn *kn);
+
+/* stream.c; kn.lock is held */
+int kn_stream_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring);
+void kn_stream_detach(struct ke_rstream *rs);
+void kn_stream_started(struct ke_rstream *rs, u64 pos, u64 seq);
+void kn_stream_published(struct ke_rstream *rs);
+void kn_stream_ended(struct ke_rstream *rs);
+u64 kn_stream_lost(struct ke_rstream *rs);
+void kn_stream_released(struct ke_rstream *rs);
+void kn_stream_stalled(struct ke_rstream *rs, u64 pos, bool end);
+
+/* life.c; kn.lock is held */
+u32 kn_lagging(struct ke_channel *c, const struct ke_in *marks);
+void kn_destroyed(struct ke_channel *c);
+void kn_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
 
 /* house.c */
 extern const struct ke_house kn_house;
@@ -203,10 +344,17 @@ int kn_value_find(const struct ke_attrs *a, const char *name, struct kecho_value
 /* member.c; kn.lock is held */
 int kn_join(struct ke_member *m, struct kecho_channel *ch);
 void kn_leave(struct ke_member *m, struct kecho_channel *ch);
+void kn_member_remote(struct ke_remote *m);
+void kn_members_left(struct kn_channel *c);
 void kn_watch_init(struct kecho_channel *ch);
 
-/* feed.c */
+/* source.c; kn.lock is held */
+void kn_source_end(struct kecho_source *s);
+
+/* feed.c; kn.lock is held for all but those who read */
 int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained);
+int kn_feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq);
+void kn_feeds_drop_told(struct kecho_sink *s);
 void kn_feeds_end_source(struct kecho_source *src);
 void kn_feeds_free(struct kecho_sink *s);
 void kn_feeds_chores(struct kecho_sink *s);

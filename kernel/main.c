@@ -7,7 +7,7 @@
 
 #include "kn.h"
 
-struct workqueue_struct *kn_wq;
+struct workqueue_struct *kn_wq, *kn_callback_wq;
 static unsigned int kn_net_id;
 
 struct kn *kn_of_net(struct net *net)
@@ -18,13 +18,14 @@ struct kn *kn_of_net(struct net *net)
 static int __net_init net_begins(struct net *net)
 {
 	kn_init(kn_of_net(net), net);
-	return 0;
+	return kn_settings_make(kn_of_net(net));
 }
 
 /* Who is attached keeps his namespace. */
 static void __net_exit net_ends(struct net *net)
 {
 	WARN_ON_ONCE(kn_of_net(net)->attached);
+	kn_settings_free(kn_of_net(net));
 }
 
 static struct pernet_operations kn_net_ops = {
@@ -38,13 +39,17 @@ static int __init kecho_init(void)
 {
 	int err;
 
-	/* A sink's callbacks may last, and each has a thread for that. */
 	kn_wq = alloc_workqueue("kecho", WQ_UNBOUND, 0);
 	if (!kn_wq)
 		return -ENOMEM;
-	err = register_pernet_subsys(&kn_net_ops);
-	if (err)
-		destroy_workqueue(kn_wq);
+	/* Callbacks may last: the node doesn't wait for them. */
+	kn_callback_wq = alloc_workqueue("kecho-callback", WQ_UNBOUND, WQ_UNBOUND_MAX_ACTIVE);
+	err = kn_callback_wq ? register_pernet_subsys(&kn_net_ops) : -ENOMEM;
+	if (!err)
+		return 0;
+	if (kn_callback_wq)
+		destroy_workqueue(kn_callback_wq);
+	destroy_workqueue(kn_wq);
 	return err;
 }
 
@@ -52,6 +57,7 @@ static int __init kecho_init(void)
 static void __exit kecho_exit(void)
 {
 	unregister_pernet_subsys(&kn_net_ops);
+	destroy_workqueue(kn_callback_wq);
 	destroy_workqueue(kn_wq);
 	kn_balance();
 }

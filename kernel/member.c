@@ -35,19 +35,27 @@ static void describe_own(const struct kecho_channel *to, const struct ke_member 
 	};
 }
 
+static void describe_remote(const struct ke_remote *m, struct kecho_member *out)
+{
+	*out = (struct kecho_member){
+		.id = m->id, .node = node_number(&m->presence->peer->contact), .role = m->role,
+		.policy = m->policy, .state = (enum kecho_member_state)m->state, .remote = true,
+	};
+}
+
 /* ------------------------------------------------------------------ watching */
 
 /* Without memory for it, it is not heard of. */
 static void notice(struct kecho_channel *to, const struct kecho_member *m)
 {
-	struct notice *n = kmalloc(sizeof(*n), GFP_KERNEL);
+	struct notice *n = to->watch ? kmalloc(sizeof(*n), GFP_KERNEL) : NULL;
 
 	if (!n)
 		return;
 	n->m = *m;
 	list_add_tail(&n->list, &to->notices);
 	kn_made(KN_NOTICE);
-	queue_work(kn_wq, &to->watching);
+	queue_work(kn_callback_wq, &to->watching);
 }
 
 static void notice_own(struct kecho_channel *to, const struct ke_member *m,
@@ -55,8 +63,6 @@ static void notice_own(struct kecho_channel *to, const struct ke_member *m,
 {
 	struct kecho_member out;
 
-	if (!to->watch)
-		return;
 	describe_own(to, m, state, &out);
 	notice(to, &out);
 }
@@ -68,6 +74,27 @@ static void tell_all(struct kn_channel *c, const struct ke_member *m,
 
 	list_for_each_entry(to, &c->users, users)
 		notice_own(to, m, state);
+}
+
+void kn_member_remote(struct ke_remote *m)
+{
+	struct kn_channel *c = m->presence->channel->owner;
+	struct kecho_channel *to;
+	struct kecho_member out;
+
+	describe_remote(m, &out);
+	list_for_each_entry(to, &c->users, users)
+		notice(to, &out);
+	kn_changed(c->kn);
+}
+
+/* The channel was destroyed. */
+void kn_members_left(struct kn_channel *c)
+{
+	struct ke_member *m;
+
+	list_for_each_entry(m, &c->ch.members, list)
+		tell_all(c, m, KECHO_LEFT);
 }
 
 /* The next notice, and who is to hear it; NULL: there is none. */
@@ -106,10 +133,39 @@ void kn_watch_init(struct kecho_channel *ch)
 	INIT_WORK(&ch->watching, give);
 }
 
+/* kn.lock is held. */
+static void each(struct kecho_channel *ch, void (*fn)(void *arg, const struct kecho_member *m),
+		 void *arg)
+{
+	struct kecho_member out;
+	struct ke_presence *pr;
+	struct ke_member *own;
+	struct ke_remote *m;
+
+	if (ch->c->ch.ended)
+		return;
+	list_for_each_entry(own, &ch->c->ch.members, list) {
+		describe_own(ch, own, KECHO_JOINED, &out);
+		fn(arg, &out);
+	}
+	list_for_each_entry(pr, &ch->c->ch.presences, channel_list) {
+		list_for_each_entry(m, &pr->remotes, list) {
+			if (m->state != KE_JOINED)
+				continue;
+			describe_remote(m, &out);
+			fn(arg, &out);
+		}
+	}
+}
+
+static void notice_each(void *arg, const struct kecho_member *m)
+{
+	notice(arg, m);
+}
+
 void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg)
 {
 	struct kn *kn = ch->c->kn;
-	struct ke_member *m;
 
 	mutex_lock(&kn->lock);
 	ch->watch = NULL;
@@ -120,8 +176,7 @@ void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg
 	mutex_lock(&kn->lock);
 	ch->watch = fn;
 	ch->watch_arg = arg;
-	list_for_each_entry(m, &ch->c->ch.members, list)
-		notice_own(ch, m, KECHO_JOINED);
+	each(ch, notice_each, ch);
 	mutex_unlock(&kn->lock);
 }
 EXPORT_SYMBOL_GPL(kecho_channel_watch);
@@ -132,45 +187,60 @@ int kn_join(struct ke_member *m, struct kecho_channel *ch)
 {
 	int err = ke_member_join(m, &ch->c->ch);
 
-	if (!err)
+	if (!err && !ch->c->ch.ended)
 		tell_all(ch->c, m, KECHO_JOINED);
 	return err;
 }
 
-/* It may never have come in. */
+/* It may never have come in. That the members of a destroyed channel left was told then. */
 void kn_leave(struct ke_member *m, struct kecho_channel *ch)
 {
-	if (!list_empty(&m->list))
+	if (!list_empty(&m->list) && !ch->c->ch.ended)
 		tell_all(ch->c, m, KECHO_LEFT);
 	ke_member_leave(m);
 }
 
 /* -------------------------------------------------------------------- to look */
 
-size_t kecho_members(struct kecho_channel *ch, struct kecho_member *out, size_t max)
-{
-	struct kn *kn = ch->c->kn;
-	struct ke_member *m;
-	size_t n = 0;
+struct members {
+	struct kecho_member *m;
+	size_t n, max;
+};
 
-	mutex_lock(&kn->lock);
-	list_for_each_entry(m, &ch->c->ch.members, list) {
-		if (n < max)
-			describe_own(ch, m, KECHO_JOINED, &out[n]);
-		n++;
-	}
-	mutex_unlock(&kn->lock);
-	return n;
+static void count(void *arg, const struct kecho_member *m)
+{
+	struct members *all = arg;
+
+	if (all->n < all->max)
+		all->m[all->n] = *m;
+	all->n++;
+}
+
+size_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t max)
+{
+	struct members all = { .m = m, .max = max };
+
+	mutex_lock(&ch->c->kn->lock);
+	each(ch, count, &all);
+	mutex_unlock(&ch->c->kn->lock);
+	return all.n;
 }
 EXPORT_SYMBOL_GPL(kecho_members);
 
-static const struct ke_member *find(const struct kn_channel *c, u64 id)
+/* Of one of our members, or another's: its own attributes, or its node's. NULL: no such member. */
+static const struct ke_attrs *find(const struct kn_channel *c, u64 id, bool of_node)
 {
-	const struct ke_member *m;
+	const struct ke_presence *pr;
+	const struct ke_member *own;
+	const struct ke_remote *m;
 
-	list_for_each_entry(m, &c->ch.members, list)
-		if (m->id == id)
-			return m;
+	list_for_each_entry(own, &c->ch.members, list)
+		if (own->id == id)
+			return of_node ? &c->kn->node.attrs : &own->attrs;
+	list_for_each_entry(pr, &c->ch.presences, channel_list)
+		list_for_each_entry(m, &pr->remotes, list)
+			if (m->id == id)
+				return of_node ? &pr->peer->attrs : &m->attrs;
 	return NULL;
 }
 
@@ -192,14 +262,13 @@ int kecho_member_get(struct kecho_channel *ch, u64 member, const char *name,
 {
 	size_t of_node = str_has_prefix(name, "node.");
 	struct kn *kn = ch->c->kn;
-	const struct ke_member *m;
+	const struct ke_attrs *a;
 	int err = -ENOENT;
 
 	mutex_lock(&kn->lock);
-	m = find(ch->c, member);
-	if (m)
-		err = kn_value_find(of_node ? &kn->node.attrs : &m->attrs, name + of_node, v, buf,
-				    size);
+	a = find(ch->c, member, of_node);
+	if (a)
+		err = kn_value_find(a, name + of_node, v, buf, size);
 	mutex_unlock(&kn->lock);
 	return err;
 }

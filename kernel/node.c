@@ -30,6 +30,12 @@ bool kn_wait(struct kn *kn, unsigned long until)
 	return true;
 }
 
+/* The sooner of two waits, where 0 is never. */
+static u32 sooner(u32 a, u32 b)
+{
+	return a && b ? min(a, b) : a ?: b;
+}
+
 static void tick(struct work_struct *work)
 {
 	struct kn *kn = container_of(to_delayed_work(work), struct kn, tick);
@@ -37,7 +43,9 @@ static void tick(struct work_struct *work)
 
 	mutex_lock(&kn->lock);
 	ke_node_tick(&kn->node);
-	wait_ms = ke_node_wait_ms(&kn->node);
+	wait_ms = sooner(ke_node_wait_ms(&kn->node), kn_reg_run(kn));
+	if (kn_dials_run(kn))
+		wait_ms = sooner(wait_ms, KE_REDIAL_MAX_MS);
 	if (wait_ms && !kn->stopping)
 		mod_delayed_work(kn_wq, &kn->tick, msecs_to_jiffies(wait_ms));
 	mutex_unlock(&kn->lock);
@@ -47,38 +55,69 @@ void kn_init(struct kn *kn, struct net *net)
 {
 	kn->net = net;
 	mutex_init(&kn->attaching);
+	mutex_init(&kn->opening);
 	mutex_init(&kn->lock);
 	init_waitqueue_head(&kn->changed);
 	INIT_LIST_HEAD(&kn->channels);
+	INIT_LIST_HEAD(&kn->conns);
 	INIT_DELAYED_WORK(&kn->tick, tick);
+	INIT_WORK(&kn->reap, kn_conns_reap);
+	kn_listen_init(kn);
 }
 
 /* Nobody shares memory with it, so it is a host of its own. */
-static void start(struct kn *kn)
+static int start(struct kn *kn)
 {
 	struct ke_contact self = { .incarnation = ktime_get_real_ns() };
+	int err;
 
 	get_random_bytes(&self.node, sizeof(self.node));
 	get_random_bytes(&self.host, sizeof(self.host));
+	mutex_lock(&kn->lock);
 	kn->stopping = false;
-	ke_node_init(&kn->node, &kn_house, kn, &self, init_utsname()->nodename);
+	err = kn_reg_start(kn);
+	if (!err && kn->listen[0])
+		err = kn_listen(kn, kn->listen, self.address, sizeof(self.address));
+	if (!err)
+		ke_node_init(&kn->node, &kn_house, kn, &self, init_utsname()->nodename);
+	mutex_unlock(&kn->lock);
+	if (err)
+		kn_reg_stop(kn);
+	else
+		mod_delayed_work(kn_wq, &kn->tick, 0);
+	return err;
 }
 
+/* A work that has begun may queue another: the sockets first, which begin it all. */
 static void stop(struct kn *kn)
 {
+	struct kn_conn *c;
+
+	kn_unlisten(kn);
 	mutex_lock(&kn->lock);
 	kn->stopping = true;
-	ke_node_fini(&kn->node);
 	mutex_unlock(&kn->lock);
 	cancel_delayed_work_sync(&kn->tick);
+	kn_reg_stop(kn);
+	mutex_lock(&kn->lock);
+	ke_node_fini(&kn->node);
+	list_for_each_entry(c, &kn->conns, list)
+		kn_conn_close(c);
+	mutex_unlock(&kn->lock);
+	flush_work(&kn->reap);
+	WARN_ON_ONCE(!list_empty(&kn->conns));
 }
 
-static void attach(struct kn *kn)
+static int attach(struct kn *kn)
 {
+	int err = 0;
+
 	mutex_lock(&kn->attaching);
-	if (!kn->attached++)
-		start(kn);
+	if (!kn->attached)
+		err = start(kn);
+	kn->attached += !err;
 	mutex_unlock(&kn->attaching);
+	return err;
 }
 
 static void detach(struct kn *kn)
@@ -93,20 +132,27 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 {
 	struct net *net = maybe_get_net(opt && opt->net ? opt->net : &init_net);
 	struct kecho *k;
+	int err = -ENOMEM;
 
 	if (!net)
 		return -ENODEV;
 	k = kzalloc(sizeof(*k), GFP_KERNEL);
-	if (!k) {
-		put_net(net);
-		return -ENOMEM;
-	}
+	if (!k)
+		goto put;
 	k->kn = kn_of_net(net);
 	INIT_LIST_HEAD(&k->channels);
-	attach(k->kn);
+	err = attach(k->kn);
+	if (err)
+		goto free;
 	kn_made(KN_ATTACHMENT);
 	*out = k;
 	return 0;
+
+free:
+	kfree(k);
+put:
+	put_net(net);
+	return err;
 }
 EXPORT_SYMBOL_GPL(kecho_open);
 

@@ -65,14 +65,24 @@ static void leave(struct kecho_sink *s)
 	ke_channel_unsubscribe(&s->ch->c->ch);
 }
 
+static bool is_started(const struct ke_channel *ch)
+{
+	return ke_channel_acked(ch) && ke_channel_started(ch);
+}
+
 /* Who sees the member may submit at once: what it reads comes first. */
 static int join(struct kecho_sink *s)
 {
+	unsigned long until = jiffies + msecs_to_jiffies(KN_JOIN_MS);
 	struct kn_channel *c = s->ch->c;
 	struct kecho_source *src;
 	int err = 0;
 
 	mutex_lock(&c->kn->lock);
+	if (c->ch.ended) {
+		mutex_unlock(&c->kn->lock);
+		return -ESHUTDOWN;
+	}
 	count(s, 1);
 	list_add_tail(&s->list, &c->sinks);
 	INIT_LIST_HEAD(&s->m.list);
@@ -80,6 +90,8 @@ static int join(struct kecho_sink *s)
 		err = err ?: kn_feed_source(s, src, s->retained);
 	err = err ?: ke_channel_subscribe(&c->ch, s->retained);
 	err = err ?: kn_join(&s->m, s->ch);
+	while (!err && !is_started(&c->ch) && kn_wait(c->kn, until))
+		;
 	if (err)
 		leave(s);
 	mutex_unlock(&c->kn->lock);

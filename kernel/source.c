@@ -9,15 +9,17 @@ static u32 stall_limit(int stall_ms)
 	return stall_ms < 0 ? 0 : stall_ms ?: KECHO_STALL_MS_DEFAULT;
 }
 
-/* Somebody was refused for a gate that stands still: whose it is may have to end. */
-static void end_stalled(struct work_struct *work)
+/* Who submitted was refused for a gate that stands still: whose it is may have to end. Or he
+ * has finished an event that a frozen channel waited for. */
+static void do_chores(struct work_struct *work)
 {
-	struct kecho_source *s = container_of(work, struct kecho_source, stalled);
-	struct kn *kn = s->ch->c->kn;
+	struct kecho_source *s = container_of(work, struct kecho_source, chores);
+	struct kn_channel *c = s->ch->c;
 
-	mutex_lock(&kn->lock);
+	mutex_lock(&c->kn->lock);
 	ke_source_end_stalled(&s->s);
-	mutex_unlock(&kn->lock);
+	ke_channel_settle(&c->ch);
+	mutex_unlock(&c->kn->lock);
 }
 
 static struct kecho_source *make(struct kecho_channel *ch, const struct kecho_source_options *opt)
@@ -28,11 +30,12 @@ static struct kecho_source *make(struct kecho_channel *ch, const struct kecho_so
 		return NULL;
 	s->ch = ch;
 	spin_lock_init(&s->lock);
-	INIT_WORK(&s->stalled, end_stalled);
+	INIT_WORK(&s->chores, do_chores);
 	s->s.member.owner = s;
 	s->s.member.role = KE_SOURCE;
 	s->s.member.source = &s->s;
 	s->s.retain = ch->retain;
+	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : KN_LINGER_MS;
 	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
 	return s;
 }
@@ -49,10 +52,25 @@ static int feed_own_sinks(struct kecho_source *s)
 	return err;
 }
 
-static void leave(struct kecho_source *s)
+/* With its channel: nothing is appended any more. kn.lock is held. */
+void kn_source_end(struct kecho_source *s)
 {
+	spin_lock_irq(&s->lock);
+	s->s.closed = true;
+	spin_unlock_irq(&s->lock);
 	ke_source_end(&s->s);
 	kn_feeds_end_source(s);
+}
+
+/* kn.lock is held, and let go while sinks of other nodes still lack something. */
+static void leave(struct kecho_source *s)
+{
+	unsigned long until = jiffies + msecs_to_jiffies(max(s->linger_ms, 0));
+	struct kn *kn = s->ch->c->kn;
+
+	kn_source_end(s);
+	while (!ke_source_drained(&s->s) && kn_wait(kn, until))
+		;
 	ke_source_fini(&s->s);
 	kn_leave(&s->s.member, s->ch);
 	list_del(&s->list);
@@ -60,14 +78,21 @@ static void leave(struct kecho_source *s)
 
 static int join(struct kecho_source *s, size_t size)
 {
+	unsigned long until = jiffies + msecs_to_jiffies(KN_JOIN_MS);
 	struct kn_channel *c = s->ch->c;
 	int err;
 
 	mutex_lock(&c->kn->lock);
+	if (c->ch.ended) {
+		mutex_unlock(&c->kn->lock);
+		return -ESHUTDOWN;
+	}
 	ke_log_init(&s->s.log, s->log->map, kn_log_ring(s->log), size, 0, 0);
 	ke_source_init(&s->s, &c->kn->node);
 	list_add_tail(&s->list, &c->sources);
 	err = kn_join(&s->s.member, s->ch) ?: feed_own_sinks(s);
+	while (!err && !ke_channel_acked(&c->ch) && kn_wait(c->kn, until))
+		;
 	if (err)
 		leave(s);
 	mutex_unlock(&c->kn->lock);
@@ -114,7 +139,7 @@ void kecho_source_close(struct kecho_source *s)
 	if (!s)
 		return;
 	kn = s->ch->c->kn;
-	cancel_work_sync(&s->stalled);
+	cancel_work_sync(&s->chores);
 	mutex_lock(&kn->lock);
 	leave(s);
 	mutex_unlock(&kn->lock);

@@ -22,6 +22,8 @@ static void cut(struct kn_feed *f)
 
 	if (!f->told) {
 		f->last_seq = last_of(f);
+		if (f->last_seq > f->reader.seq)
+			f->reader.lost += f->last_seq - f->reader.seq;
 		f->cut = f->ended = true;
 	}
 	if (!src)
@@ -33,17 +35,33 @@ static void cut(struct kn_feed *f)
 	wake_up_all(&f->log->room);
 }
 
+/* Its feeds of mirrors let go of those, which are read no more; NULL: there is none left. */
+static struct ke_rstream *let_go(struct kecho_sink *s)
+{
+	struct ke_rstream *rs = NULL;
+	struct kn_feed *f;
+
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(f, &s->feeds, list) {
+		rs = f->rs;
+		f->rs = NULL;
+		if (rs)
+			break;
+	}
+	spin_unlock_bh(&s->lock);
+	return rs;
+}
+
 void kn_stall_end(struct kecho_sink *s)
 {
 	struct kn_channel *c = s->ch->c;
+	struct ke_rstream *rs;
 	struct kn_feed *f;
 	bool more = false;
 
 	if (s->stalled)
 		return;
 	s->stalled = true;
-	c->ch.sinks--;
-	c->ch.gated--;
 	spin_lock_bh(&s->lock);
 	list_for_each_entry(f, &s->feeds, list) {
 		cut(f);
@@ -51,6 +69,14 @@ void kn_stall_end(struct kecho_sink *s)
 	}
 	WRITE_ONCE(s->disconnected, !more);
 	spin_unlock_bh(&s->lock);
+	/* What is lost is counted, and said, before the streams go. */
+	kn_count_loss(c->kn);
+	ke_channel_count_lost(&c->ch);
+	ke_channel_say_lost(&c->ch);
+	c->ch.sinks--;
+	c->ch.gated--;
+	while ((rs = let_go(s)))
+		kn_stream_released(rs);
 	ke_channel_unsubscribe(&c->ch);
 	kn_bell_ring(&c->bell);
 }

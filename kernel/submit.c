@@ -44,8 +44,22 @@ static bool has_room(struct kecho_source *s, u64 size)
 static int no_room(struct kecho_source *s, u64 size)
 {
 	if (ke_source_stalled(&s->s, size))
-		queue_work(kn_wq, &s->stalled);
+		queue_work(kn_wq, &s->chores);
 	return -EAGAIN;
+}
+
+static u64 now_ns(void *arg)
+{
+	return ktime_get_real_ns();
+}
+
+static const struct ke_filter_ops filter_ops = { .now_ns = now_ns };
+
+/* What the filters of other nodes' sinks say of it goes with it; of one in pieces with all. */
+static void judge(struct kecho_source *s, struct ke_event_info *info, const void *data, u32 len)
+{
+	info->judged = s->s.judge;
+	ke_judge_event(s->s.judge, info, s->s.log.seq + 1, data, len, &filter_ops);
 }
 
 static int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,
@@ -55,12 +69,27 @@ static int put_record(struct kecho_source *s, const struct ke_event_info *info, 
 
 	if (!has_room(s, size))
 		return no_room(s, size);
+	if (unlikely(s->s.nremote) && !ke_source_unpinned(&s->s, size))
+		return -EAGAIN;
 	return ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+}
+
+/* Other nodes have it sent by the workers of their links. */
+static void publish(struct kecho_source *s)
+{
+	struct ke_tstream *ts;
+
+	ke_log_publish(&s->s.log);
+	if (likely(!s->s.nremote))
+		return;
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (ts->link)
+			kn_conn_kick(ts->link->owner);
 }
 
 static void tell(struct kecho_source *s, unsigned long *flags)
 {
-	ke_log_publish(&s->s.log);
+	publish(s);
 	spin_unlock_irqrestore(&s->lock, *flags);
 	kn_bell_ring(&s->ch->c->bell);
 	spin_lock_irqsave(&s->lock, *flags);
@@ -107,6 +136,8 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 	s->s.in_pieces = true;
 	err = put_all_pieces(s, info, data, len, piece, flags);
 	s->s.in_pieces = false;
+	if (s->s.frozen)	/* others wait for that */
+		queue_work(kn_wq, &s->chores);
 	return err;
 }
 
@@ -120,6 +151,8 @@ static int put_event(struct kecho_source *s, struct ke_event_info *info, const v
 	if (unlikely(len > KECHO_EVENT_MAX))
 		return -EMSGSIZE;
 	if (likely(!err)) {
+		if (unlikely(s->s.decides))
+			judge(s, info, data, len);
 		if (likely(ke_record_size(info, len) <= s->s.log.record_max))
 			err = put_record(s, info, data, len, &seq);
 		else
@@ -140,7 +173,7 @@ static int submit(struct kecho_source *s, struct ke_event_info *info, const void
 	spin_lock_irqsave(&s->lock, flags);
 	err = put_event(s, info, data, len, &flags);
 	s->stats.refused += err == -EAGAIN;
-	ke_log_publish(&s->s.log);
+	publish(s);
 	spin_unlock_irqrestore(&s->lock, flags);
 	kn_bell_ring(&s->ch->c->bell);
 	return err;
@@ -170,7 +203,7 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct kvec *events, s
 			break;
 	}
 	s->stats.refused += err == -EAGAIN;
-	ke_log_publish(&s->s.log);
+	publish(s);
 	spin_unlock_irqrestore(&s->lock, irq);
 	kn_bell_ring(&s->ch->c->bell);
 	return i ?: err;

@@ -14,8 +14,8 @@ guest_limit_s=400
 
 mkdir -p "$1"
 dir=$(cd "$1" && pwd)
-. "$here/lib.sh"
 version=$("$here/kernel-version.sh")
+. "$here/lib.sh"
 
 link module/core "$root"/core/*.[ch] "$root"/core/*.list
 link module/include/uapi "$root"/include/uapi/*.h
@@ -23,10 +23,7 @@ link module/tests "$root"/tests/tap.h
 link module "$here/suites.c" "$root/lib/shim/shim_test.c"
 ln -s "$here/core-kernel.Kbuild" "$dir/module/Kbuild"
 suites module shim_test.c $(cat "$root/core/tests.list")
-compile "core-kernel: core compiles for Linux $version" "$version"
-
-status=0
-"$here/guest.sh" -k "$version" -t $guest_limit_s "$dir" "$here/core-kernel-guest" \
-	"$dir/module/core_kernel_test.ko" 2>"$dir/guest-errors" || status=$?
-guest_tap core-kernel "$status"
+compile "core-kernel: core compiles for Linux $version"
+guest core-kernel guest -t $guest_limit_s "$dir/guest" "$here/core-kernel-guest" \
+	"$dir/module/core_kernel_test.ko"
 finish

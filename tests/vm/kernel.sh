@@ -1,9 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# kernel.sh DIR: compiles kecho.ko, its tests and the examples of kernel code for Linux 6.1,
-# loads them in a guest, and gives the TAP of the tests, which run in the first network
-# namespace and in another, with tests of its own. DIR is for what it makes.
+# kernel.sh KECHO DIR: compiles kecho.ko, its tests and the examples of kernel code for Linux
+# 6.1, and gives the TAP of two guests, with tests of its own. In the first, nodes are alone:
+# the tests run in the first network namespace and in another. In the second, nodes of two
+# namespaces are linked to each other, and to processes that run the command KECHO. DIR is for
+# what it makes.
 
 set -eu
 
@@ -11,28 +13,35 @@ here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 guest_limit_s=300
 
-mkdir -p "$1"
-dir=$(cd "$1" && pwd)
-. "$here/lib.sh"
+kecho=$1
+mkdir -p "$2"
+dir=$(cd "$2" && pwd)
 version=$("$here/kernel-version.sh")
+. "$here/lib.sh"
 
 link module/core "$root"/core/*.[ch] "$root"/core/*.list
 link module/include/uapi "$root"/include/uapi/*.h
 link module/kernel "$root"/kernel/*.[ch] "$root"/kernel/Kbuild "$root"/kernel/*.list
 link module/examples/kernel "$root"/examples/kernel/*
-link module/tests "$root/tests/tap.h" "$here/suites.c"
-ln -s "$here/kernel-test.Kbuild" "$dir/module/tests/Kbuild"
 link module "$here/kernel.Kbuild"
 ln -s kernel.Kbuild "$dir/module/Kbuild"
-suites module/tests $(cat "$root/kernel/tests.list")
-compile "kernel: the module compiles for Linux $version" "$version"
+for tests in tests net-tests; do
+	link module/$tests "$root/tests/tap.h" "$here/suites.c"
+	ln -s "$here/kernel-$tests.Kbuild" "$dir/module/$tests/Kbuild"
+	suites module/$tests $(cat "$root/kernel/$tests.list")
+done
+compile "kernel: the module compiles for Linux $version"
+modules=$dir/module
+hello=$modules/examples/kernel
 
-status=0
-"$here/guest.sh" -k "$version" -t $guest_limit_s "$dir" "$here/kernel-guest" \
-	"$dir/module/kernel/kecho.ko" "$dir/module/tests/kecho_test.ko" \
-	"$dir"/module/examples/kernel/hello_*.ko 2>"$dir/guest-errors" || status=$?
-guest_tap kernel "$status"
-heard=0
-grep -q '^hello: event 1: hello, world$' "$dir/console" || heard=1
-result $heard "kernel: one example hears the other"
+guest kernel alone -t $guest_limit_s "$dir/alone" "$here/kernel-guest" \
+	"$modules/kernel/kecho.ko" "$modules/tests/kecho_test.ko" "$hello"/hello_*.ko
+said "kernel: one example hears the other" alone "hello: event 1: hello, world"
+
+libraries=$(ldd "$kecho" | grep -o '/[^ ]*')
+guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
+	"$modules/kernel/kecho.ko" "$modules/net-tests/kecho_net_test.ko" "$hello"/hello_*.ko \
+	"/lib/modules/$version/kernel/drivers/net/veth.ko" "$kecho" $libraries
+said "kernel-net: a process hears the kernel" net "process: hello, world"
+said "kernel-net: the kernel hears a process" net "hello: event 1: from a process"
 finish

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 #
 # For scripts that compile modules, load them in a guest and give the TAP of it all: sourced,
-# with $root the tree's folder and $dir the one for what is made.
+# with $here this folder, $root the tree's, and $dir the one for what is made.
 
 errors_lines=40
 number=0
@@ -44,11 +44,11 @@ suites()
 	cmp -s "$header.new" "$header" || cp "$header.new" "$header"
 }
 
-# compile NAME VERSION: the modules in $dir/module; ends the test where they don't.
+# compile NAME: the modules in $dir/module; ends the test where they don't.
 compile()
 {
 	status=0
-	make -C "/lib/modules/$2/build" M="$dir/module" W=1 KCFLAGS=-Werror modules \
+	make -C "/lib/modules/$version/build" M="$dir/module" W=1 KCFLAGS=-Werror modules \
 		>"$dir/build.log" 2>&1 || status=$?
 	[ $status = 0 ] || grep -A 3 -E 'error|Error' "$dir/build.log" |
 		head -n $errors_lines | sed 's/^/# /'
@@ -56,28 +56,42 @@ compile()
 	[ $status = 0 ] || finish
 }
 
-# guest_tap NAME STATUS: the results on the guest's console, counted on from ours; it
-# exited with STATUS.
-guest_tap()
+# guest NAME FOLDER ARGUMENT...: boots one by guest.sh, in $dir/FOLDER, and counts its results on
+# from ours.
+guest()
 {
-	sed 's/^/# /' "$dir/guest-errors"
-	sed -n -E '/^(ok|not ok) [0-9]|^# |^1\.\.[0-9]/p' "$dir/console" >"$dir/tap"
-	plan=$(awk -F '\\.\\.' '/^1\.\./ { n += $2 } END { print n + 0 }' "$dir/tap")
-	[ "$plan" != 0 ] || sed 's/^/# /' "$dir/console"
+	name=$1
+	place=$dir/$2
+	shift 2
+	mkdir -p "$place"
+	status=0
+	"$here/guest.sh" -k "$version" "$@" 2>"$place/guest-errors" || status=$?
+	sed 's/^/# /' "$place/guest-errors"
+	sed -n -E '/^(ok|not ok) [0-9]|^# |^1\.\.[0-9]/p' "$place/console" >"$place/tap"
+	plan=$(awk -F '\\.\\.' '/^1\.\./ { n += $2 } END { print n + 0 }' "$place/tap")
+	[ "$plan" != 0 ] || sed 's/^/# /' "$place/console"
 	awk -v n=$number '
 		/^1\.\./ { next }
 		/^ok / { sub(/^ok [0-9]+/, "ok " ++n) }
 		/^not ok / { sub(/^not ok [0-9]+/, "not ok " ++n) }
-		{ print }' "$dir/tap"
-	results=$(grep -cE '^(ok|not ok) ' "$dir/tap" || true)
+		{ print }' "$place/tap"
+	results=$(grep -cE '^(ok|not ok) ' "$place/tap" || true)
 	number=$((number + results))
-	! grep -q '^not ok ' "$dir/tap" || failed=1
+	! grep -q '^not ok ' "$place/tap" || failed=1
 	complete=1
 	if [ "$plan" != 0 ] && [ "$plan" = "$results" ]; then
 		complete=0
 	else
 		echo "# it planned $plan and gave $results"
 	fi
-	result $complete "$1: all planned tests ran"
-	result "$2" "$1: the kernel is content and the modules were unloaded"
+	result $complete "$name: all planned tests ran"
+	result "$status" "$name: the kernel is content and the modules were unloaded"
+}
+
+# said NAME FOLDER LINE: this line is on the guest's console.
+said()
+{
+	heard=0
+	grep -qxF "$3" "$dir/$2/console" || heard=1
+	result $heard "$1"
 }

@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * What other nodes do to a channel as a whole, and ask of it: whether it is drained, that it
+ * has ended, its members' counters.
+ */
+#include "kn.h"
+
+static bool lags(struct kecho_sink *s, struct ke_in marks)
+{
+	struct ke_drain_mark m;
+	struct kn_feed *f;
+	bool is = false;
+
+	spin_lock_bh(&s->lock);
+	while (!is && !s->disconnected && !s->stalled && ke_drain_mark(&marks, &m))
+		list_for_each_entry(f, &s->feeds, list)
+			is |= f->member == m.member && !f->told && f->reader.pos < m.pos;
+	spin_unlock_bh(&s->lock);
+	return is;
+}
+
+u32 kn_lagging(struct ke_channel *ch, const struct ke_in *marks)
+{
+	struct kn_channel *c = ch->owner;
+	struct kecho_sink *s;
+	u32 n = 0;
+
+	list_for_each_entry(s, &c->sinks, list)
+		n += lags(s, *marks);
+	return n;
+}
+
+void kn_destroyed(struct ke_channel *ch)
+{
+	struct kn_channel *c = ch->owner;
+	struct kecho_source *s;
+
+	kn_members_left(c);
+	list_for_each_entry(s, &c->sources, list)
+		kn_source_end(s);
+	kn_reg_leave(c);
+	kn_bell_ring(&c->bell);
+	kn_changed(c->kn);
+}
+
+static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
+		      u64 lag)
+{
+	ke_put_u64(o, m->id);
+	ke_put_u8(o, m->role);
+	ke_put_u8(o, m->policy);
+	ke_put_u64(o, events);
+	ke_put_u64(o, bytes);
+	ke_put_u64(o, lost);
+	ke_put_u64(o, lag);
+}
+
+static void put_all(struct ke_out *o, struct kn_channel *c)
+{
+	struct kecho_source_stats out;
+	struct kecho_sink_stats in;
+	struct kecho_source *src;
+	struct kecho_sink *s;
+
+	list_for_each_entry(src, &c->sources, list) {
+		kecho_source_stats(src, &out);
+		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, 0);
+	}
+	list_for_each_entry(s, &c->sinks, list) {
+		kecho_sink_stats(s, &in);
+		put_stats(o, &s->m, in.received, in.bytes, in.lost, in.lag_bytes);
+	}
+}
+
+void kn_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie)
+{
+	u8 *buf = kvmalloc(KECHO_FRAME_BODY_MAX, GFP_KERNEL);
+	struct ke_out o = { .buf = buf, .size = KECHO_FRAME_BODY_MAX };
+
+	if (!buf) {
+		ke_link_break(l);
+		return;
+	}
+	ke_put_u64(&o, cookie);
+	put_all(&o, ch->owner);
+	ke_link_send(l, KECHO_FRAME_STATS, ch->index, 0, buf, o.len);
+	kvfree(buf);
+}

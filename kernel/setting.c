@@ -1,0 +1,31 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * A namespace's settings, in /proc/sys/net/kecho: `listen`, where other nodes reach this one,
+ * and `registry`, where the registry is, both "ADDR:PORT" or empty. They count when the node
+ * begins, that is when somebody attaches and nobody was.
+ */
+#include <linux/sysctl.h>
+#include <net/net_namespace.h>
+
+#include "kn.h"
+
+static struct ctl_table setting(const char *name, char *value, int size)
+{
+	return (struct ctl_table){
+		.procname = name, .data = value, .maxlen = size, .mode = 0644,
+		.proc_handler = proc_dostring,
+	};
+}
+
+int kn_settings_make(struct kn *kn)
+{
+	kn->settings[0] = setting("listen", kn->listen, sizeof(kn->listen));
+	kn->settings[1] = setting("registry", kn->registry, sizeof(kn->registry));
+	kn->sysctl = kn_register_sysctl(kn->net, "net/kecho", kn->settings, KN_SETTINGS);
+	return kn->sysctl ? 0 : -ENOMEM;
+}
+
+void kn_settings_free(struct kn *kn)
+{
+	unregister_net_sysctl_table(kn->sysctl);
+}
