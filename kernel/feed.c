@@ -75,6 +75,7 @@ int kn_feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq
 		return -ENOMEM;
 	f->rs = rs;
 	start_feed(f, rs->view, pos, seq);
+	ke_reader_behind(&f->reader, ke_log_passed(&rs->mirror));
 	show_feed(f);
 	return 0;
 }
@@ -89,6 +90,9 @@ static void free_feed(struct kn_feed *f)
 		spin_unlock_irq(&src->lock);
 		wake_up_all(&f->log->room);
 	}
+	spin_lock_bh(&f->sink->lock);
+	f->sink->stats.expired += f->reader.expired;
+	spin_unlock_bh(&f->sink->lock);
 	kn_log_put(f->log);
 	kvfree(f->reader.big);
 	kfree(f);
@@ -330,7 +334,8 @@ static unsigned int tell_event(struct kn_feed *f, const struct ke_item *item,
 {
 	*ev = (struct kecho_event){
 		.kind = KECHO_EVENT, .type = item->type, .source = f->member, .seq = item->seq,
-		.time_ns = item->time_ns, .data = item->data, .len = item->len,
+		.time_ns = item->time_ns, .deadline_ns = kn_deadline_here(f, item),
+		.data = item->data, .len = item->len,
 		.attrs = item->attrs, .attrs_len = item->attrs_len,
 	};
 	f->sink->stats.received++;
@@ -346,8 +351,23 @@ static unsigned int plain_events(struct kn_feed *f, struct kecho_event *ev, unsi
 	unsigned int n = 0;
 
 	while (n < max && ke_reader_plain(&f->reader, end, &item))
-		n += tell_event(f, &item, &ev[n]);
+		if (!kn_deadline_is_over(f, &item))
+			n += tell_event(f, &item, &ev[n]);
 	return n;
+}
+
+/* The next that has not expired: as ke_reader_next() says, which looks at no more, too. */
+static int next_item(struct kn_feed *f, struct ke_item *item)
+{
+	unsigned int expired = 0;
+	int n;
+
+	do {
+		n = ke_reader_next(&f->reader, item);
+		if (n <= 0 || !kn_deadline_is_over(f, item))
+			return n;
+	} while (++expired < KE_SILENT_RECORDS_MAX);
+	return 0;
 }
 
 static unsigned int feed_damaged(struct kn_feed *f, struct kecho_event *ev)
@@ -377,7 +397,7 @@ static unsigned int feed_take(struct kn_feed *f, struct kecho_event *ev, unsigne
 
 	if (likely(n))
 		return n;
-	err = ke_reader_next(&f->reader, &item);
+	err = next_item(f, &item);
 	if (err == -ENOBUFS) {
 		f->hungry = true;
 		WRITE_ONCE(f->sink->chores_due, true);
@@ -437,6 +457,17 @@ unsigned int kn_feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigne
 	}
 	spin_unlock_bh(&s->lock);
 	return n;
+}
+
+/* Of all feeds, and those that are gone. */
+u64 kn_feeds_expired(struct kecho_sink *s)
+{
+	u64 sum = s->stats.expired;
+	struct kn_feed *f;
+
+	list_for_each_entry(f, &s->feeds, list)
+		sum += f->reader.expired;
+	return sum;
 }
 
 u64 kn_feeds_lag(struct kecho_sink *s)

@@ -17,6 +17,16 @@ static u64 now_ms(void *house)
 	return kn_now_ms();
 }
 
+static u64 realtime_ns(void *house)
+{
+	return ktime_get_real_ns();
+}
+
+static u64 monotonic_ns(void *house)
+{
+	return ktime_get_ns();
+}
+
 static u64 random_u64(void *house)
 {
 	return get_random_u64() ?: 1;
@@ -117,6 +127,8 @@ static void changed(void *house)
 
 const struct ke_house kn_house = {
 	.now_ms = now_ms,
+	.realtime_ns = realtime_ns,
+	.monotonic_ns = monotonic_ns,
 	.random = random_u64,
 	.dial = dial,
 	.kick = kick,

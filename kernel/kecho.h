@@ -198,6 +198,9 @@ struct kecho_source_options {
 	 * or wait, for a sink that reads nothing. Then the sink ends: it is told what it
 	 * lost, and the source goes on. */
 	int stall_ms;
+	/* How long an event is of use, from its submission on, in nanoseconds; 0: for ever. That
+	 * gives it a deadline, see kecho_submit_until(). */
+	u64 lifespan_ns;
 	/* How long kecho_source_close() waits for sinks of other nodes to have everything, in
 	 * milliseconds; 0: 2000; -1: not at all. */
 	int linger_ms;
@@ -231,6 +234,15 @@ enum kecho_submit_flags {
  * or with a `block` sink over the log's size; -ESHUTDOWN: the channel was destroyed.
  */
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
+
+/*
+ * kecho_submit_until - the same for one that is of no use after @deadline_ns, in nanoseconds
+ * since 1970 by the real-time clock here (0: it always is, whatever its source's lifespan).
+ * Where it has not been read by then it is dropped, and counted as expired: neither received
+ * nor lost. Any context.
+ */
+int kecho_submit_until(struct kecho_source *s, const void *data, size_t len, u64 deadline_ns,
+		       unsigned int flags);
 
 /*
  * kecho_submit_vector - submit @n events, one per kvec, and wake sinks once. Any context.
@@ -267,6 +279,8 @@ struct kecho_event {
 	u64 last_seq;		/* LOST: end of the range, inclusive; ENDED: see above */
 	u64 time_ns;		/* EVENT: submitted, nanoseconds since 1970 at the source;
 				 * 0: by KECHO_NOTIME */
+	u64 deadline_ns;	/* EVENT: of no use after that, by the real-time clock here; 0: it
+				 * has none, or that is not known yet */
 	const void *data;	/* EVENT; valid until the sink is read again, or the callback
 				 * returns. In the log itself where the sink blocks */
 	size_t len;
@@ -328,10 +342,12 @@ struct kecho_source_stats {
 	u64 waited;		/* submissions that had to wait */
 	u64 refused;		/* -EAGAIN */
 	u64 stalled;		/* times that `block` sinks were to end as they held it up */
+	u64 expired;		/* events that were not sent as they had expired, to each host */
 };
 struct kecho_sink_stats {
 	u64 received, bytes;
 	u64 lost;		/* events that came as KECHO_LOST */
+	u64 expired;		/* that were over before they were read: kecho_submit_until() */
 	u64 lag_bytes;		/* published by its sources, not yet read */
 };
 void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st);

@@ -192,6 +192,7 @@ struct kecho_source {
 	spinlock_t lock;
 	struct kn_log *log;
 	int linger_ms;
+	u64 lifespan_ns;	/* of its events; 0: for ever */
 	struct kecho_source_stats stats;
 	struct work_struct chores;	/* what who submits can't do */
 };
@@ -363,6 +364,12 @@ bool kn_feeds_ready(struct kecho_sink *s);
 bool kn_feeds_shut(struct kecho_sink *s);
 unsigned int kn_feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned int max);
 u64 kn_feeds_lag(struct kecho_sink *s);
+u64 kn_feeds_expired(struct kecho_sink *s);
+
+/* deadline.c; the sink's lock is held */
+bool kn_deadline_is_over(struct kn_feed *f, const struct ke_item *item);
+/* By our CLOCK_REALTIME; 0: there is none, or it is not known what it is here. */
+u64 kn_deadline_here(const struct kn_feed *f, const struct ke_item *item);
 
 /* dispatch.c */
 void kn_dispatch_init(struct kecho_sink *s);

@@ -44,7 +44,7 @@ void kn_destroyed(struct ke_channel *ch)
 }
 
 static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
-		      u64 lag)
+		      u64 expired, u64 lag)
 {
 	ke_put_u64(o, m->id);
 	ke_put_u8(o, m->role);
@@ -52,6 +52,7 @@ static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u
 	ke_put_u64(o, events);
 	ke_put_u64(o, bytes);
 	ke_put_u64(o, lost);
+	ke_put_u64(o, expired);
 	ke_put_u64(o, lag);
 }
 
@@ -64,11 +65,11 @@ static void put_all(struct ke_out *o, struct kn_channel *c)
 
 	list_for_each_entry(src, &c->sources, list) {
 		kecho_source_stats(src, &out);
-		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, 0);
+		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired, 0);
 	}
 	list_for_each_entry(s, &c->sinks, list) {
 		kecho_sink_stats(s, &in);
-		put_stats(o, &s->m, in.received, in.bytes, in.lost, in.lag_bytes);
+		put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
 	}
 }
 

@@ -163,6 +163,29 @@ TEST(large_events)
 	vfree(large);
 }
 
+/* One that expires in the mirror is told as that: the nodes know each other's clocks. */
+TEST(deadlines)
+{
+	struct kecho_source_options opt = { .lifespan_ns = NSEC_PER_SEC };
+	struct kecho_sink_stats st;
+	struct kecho_source *src;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	struct two t;
+
+	must(!open_two(&t, "deadlines"), "open");
+	must(!open_sink(t.ch[1], KECHO_LATEST, &s) && !kecho_source_open(t.ch[0], &opt, &src),
+	     "members");
+	is_eq(kecho_submit(src, "first", 5, 0), 0, "submit");
+	msleep(2500);
+	is_eq(kecho_submit(src, "second", 6, 0), 0, "submit");
+	is_eq(kecho_read(s, &ev, SOON_MS), 0, "read");
+	is_eq(ev.seq, 2, "the second");
+	kecho_sink_stats(s, &st);
+	ok(st.received == 1 && st.expired == 1, "the first has expired");
+	close_two(&t);
+}
+
 struct heard {
 	struct completion all;
 	unsigned int n;
@@ -235,5 +258,5 @@ TEST(close_with_all_unread)
 	ok(true, "closed");
 }
 
-TESTS(link, members, flows, block_holds_up, large_events, softirq_callback,
+TESTS(link, members, flows, block_holds_up, large_events, deadlines, softirq_callback,
       node_leaves, close_with_all_unread);

@@ -199,6 +199,7 @@ void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)
 {
 	spin_lock_bh(&s->lock);
 	*st = s->stats;
+	st->expired = kn_feeds_expired(s);
 	st->lag_bytes = kn_feeds_lag(s);
 	spin_unlock_bh(&s->lock);
 }

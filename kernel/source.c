@@ -35,6 +35,7 @@ static struct kecho_source *make(struct kecho_channel *ch, const struct kecho_so
 	s->s.member.role = KE_SOURCE;
 	s->s.member.source = &s->s;
 	s->s.retain = ch->retain;
+	s->lifespan_ns = opt ? opt->lifespan_ns : 0;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : KN_LINGER_MS;
 	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
 	return s;
@@ -163,6 +164,7 @@ void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
 	spin_lock_irqsave(&s->lock, flags);
 	*st = s->stats;
 	st->stalled = s->s.stalls;
+	st->expired = ke_source_expired(&s->s);
 	spin_unlock_irqrestore(&s->lock, flags);
 }
 EXPORT_SYMBOL_GPL(kecho_source_stats);

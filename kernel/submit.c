@@ -18,11 +18,14 @@ enum {
 	ROOM_LOOK_MS = 100,	/* who waits for room looks at the gates himself, too */
 };
 
-static struct ke_event_info event_info(unsigned int flags)
+static struct ke_event_info event_info(const struct kecho_source *s, unsigned int flags)
 {
-	return (struct ke_event_info){
-		.time_ns = flags & KECHO_NOTIME ? 0 : ktime_get_real_ns(),
-	};
+	u64 now = flags & KECHO_NOTIME && !s->lifespan_ns ? 0 : ktime_get_real_ns();
+	struct ke_event_info info = { .time_ns = flags & KECHO_NOTIME ? 0 : now };
+
+	if (unlikely(s->lifespan_ns))
+		info.deadline_ns = s->lifespan_ns < U64_MAX - now ? now + s->lifespan_ns : U64_MAX;
+	return info;
 }
 
 /* May something begin now? */
@@ -181,16 +184,26 @@ static int submit(struct kecho_source *s, struct ke_event_info *info, const void
 
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
 {
-	struct ke_event_info info = event_info(flags);
+	struct ke_event_info info = event_info(s, flags);
 
 	return submit(s, &info, data, len);
 }
 EXPORT_SYMBOL_GPL(kecho_submit);
 
+int kecho_submit_until(struct kecho_source *s, const void *data, size_t len, u64 deadline_ns,
+		       unsigned int flags)
+{
+	struct ke_event_info info = event_info(s, flags);
+
+	info.deadline_ns = deadline_ns;
+	return submit(s, &info, data, len);
+}
+EXPORT_SYMBOL_GPL(kecho_submit_until);
+
 ssize_t kecho_submit_vector(struct kecho_source *s, const struct kvec *events, size_t n,
 			    unsigned int flags)
 {
-	struct ke_event_info info, first = event_info(flags);
+	struct ke_event_info info, first = event_info(s, flags);
 	unsigned long irq;
 	size_t i;
 	int err = 0;
@@ -213,7 +226,7 @@ EXPORT_SYMBOL_GPL(kecho_submit_vector);
 int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
 {
-	struct ke_event_info info = event_info(flags);
+	struct ke_event_info info = event_info(s, flags);
 	struct ke_attrs set = { 0 };
 	int err = kn_attrs_load(&set, attrs, nattrs);
 

@@ -5,6 +5,7 @@
  */
 #include <linux/irq_work.h>
 #include <linux/kthread.h>
+#include <linux/ktime.h>
 #include <linux/timer.h>
 #include <linux/uio.h>
 #include <linux/vmalloc.h>
@@ -256,6 +257,26 @@ TEST(retained)
 	test_close(&t);
 }
 
+TEST(deadlines)
+{
+	u64 now = ktime_get_real_ns(), later = now + 3600 * NSEC_PER_SEC;
+	struct kecho_sink_stats st;
+	struct test_channel t;
+	struct kecho_source *src;
+	struct kecho_sink *s;
+	struct kecho_event ev;
+
+	must(!test_open(&t), "open");
+	must(!open_source(&t, &src) && !open_sink(&t, KECHO_BLOCK, &s), "members");
+	is_eq(kecho_submit_until(src, "over", 4, now - 1, 0), 0, "one that is over");
+	is_eq(kecho_submit_until(src, "later", 5, later, 0), 0, "and one that is not");
+	is_eq(kecho_read(s, &ev, 0), 0, "read");
+	ok(ev.seq == 2 && ev.deadline_ns == later, "the other one");
+	kecho_sink_stats(s, &st);
+	ok(st.received == 1 && st.expired == 1 && !st.lost, "it is counted");
+	test_close(&t);
+}
+
 /* ----------------------------------------------------------------- callbacks */
 
 struct heard {
@@ -491,5 +512,5 @@ TEST(coming_and_going)
 }
 
 TESTS(submit, read, vector, attributes, latest_is_lapped, block_holds_up, submit_waits_for_room,
-      disconnect_ends, stalled_sink_ends, retained, thread_callback, softirq_callback,
+      disconnect_ends, stalled_sink_ends, retained, deadlines, thread_callback, softirq_callback,
       callback_submits, submit_from_anywhere, large_events, coming_and_going);
