@@ -40,6 +40,9 @@ enum ke_limits {
 
 	/* links */
 	KE_PIECE_MAX = KE_RECORD_MAX,	/* payload of a DATA frame: a record fits */
+	KE_PIECE_SHORT = 16 << 10,	/* the same, where others may come that go before */
+	KE_NORMAL_TURN = 64 << 10,	/* bytes of urgent logs for a frame of normal ones */
+	KE_BULK_TURN = 256 << 10,	/* the same of both, for one of bulk */
 	KE_CONTROL_MAX = 4 << 20,	/* control bytes waiting to be sent on one link */
 	KE_ADDRESS_MAX = 63,
 	KE_LINK_NAME_MAX = 63,

@@ -188,7 +188,7 @@ static void say_member(struct ke_presence *pr, const struct ke_member *m, bool f
 	struct ke_link *l = pr->peer->link;
 	struct ke_out o;
 
-	if (!ke_link_body(l, &o, 27 + ke_attrs_live_len(&m->attrs)))
+	if (!ke_link_body(l, &o, 28 + ke_attrs_live_len(&m->attrs)))
 		return;
 	ke_put_u64(&o, m->id);
 	ke_put_u8(&o, m->role);
@@ -197,6 +197,7 @@ static void say_member(struct ke_presence *pr, const struct ke_member *m, bool f
 	ke_put_u32(&o, m->source ? m->source->id : 0);
 	ke_put_u64(&o, m->source ? m->source->log.size : 0);
 	ke_attrs_put(&o, &m->attrs, now_ms(m->channel->node));
+	ke_put_u8(&o, m->traffic_class);
 	ke_link_send_body(l, KECHO_FRAME_MEMBER, pr->channel->index, 0, &o);
 	pr->acks_due++;
 }

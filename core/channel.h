@@ -41,12 +41,21 @@ struct ke_channel {
 
 enum ke_role { KE_SOURCE = 1, KE_SINK = 2 };
 
+/* Of a source: which logs go before which on a link. */
+enum ke_class { KE_NORMAL, KE_URGENT, KE_BULK, KE_CLASSES };
+
+static inline u32 ke_class_rank(u8 class)
+{
+	return class == KE_URGENT ? 0 : class == KE_NORMAL ? 1 : 2;
+}
+
 struct ke_member {
 	struct list_head list;
 	struct ke_channel *channel;
 	void *owner;
 	u64 id;
 	u8 role, policy;
+	u8 traffic_class;	/* enum ke_class, of a source */
 	bool failed;		/* it has not left, it is lost */
 	struct ke_attrs attrs;
 	u64 attrs_change;	/* see live.c */

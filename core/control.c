@@ -6,7 +6,7 @@
  *	CHANNEL_GONE	-; id 0: the channel @pos of yours is none of mine
  *	NODES		contacts
  *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, live
- *			attributes
+ *			attributes, class u8 (absent: normal)
  *	MEMBER_GONE	id u64, its last event u64 (a sink: 0), it failed u8
  *			(absent: no)
  *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER; pos: of which
@@ -157,6 +157,8 @@ struct ke_remote *ke_remote_make(struct ke_presence *pr, u64 id)
 
 static bool bad_member(const struct ke_remote *m)
 {
+	if (m->traffic_class > KE_BULK)
+		return true;
 	if (m->role == KE_SOURCE)
 		return !ke_log_size_fits(m->log_size) || !m->log;
 	return m->role != KE_SINK || m->policy > 2;
@@ -185,15 +187,24 @@ static int member_stream(struct ke_remote *m)
 /* What a MEMBER says, into @said, with attributes that are the caller's then. */
 static int get_member(struct ke_in *in, struct ke_remote *said, u64 now_ms)
 {
+	int err;
+
 	said->id = ke_get_u64(in);
 	said->role = ke_get_u8(in);
 	said->policy = ke_get_u8(in);
 	said->fresh = ke_get_u8(in);
 	said->log = ke_get_u32(in);
 	said->log_size = ke_get_u64(in);
-	if (in->bad || bad_member(said))
+	if (in->bad)
 		return -EPROTO;
-	return ke_attrs_get(&said->attrs, in, now_ms);
+	err = ke_attrs_get(&said->attrs, in, now_ms);
+	if (err)
+		return err;
+	said->traffic_class = ke_get_u8_or(in, KE_NORMAL);
+	if (!bad_member(said))
+		return 0;
+	ke_attrs_free(&said->attrs);
+	return -EPROTO;
 }
 
 /* Known already, or new; nothing can fail any more once it is there. */
@@ -216,6 +227,7 @@ static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *s
 	m->stale = false;
 	m->role = said->role;
 	m->policy = said->policy;
+	m->traffic_class = said->traffic_class;
 	m->fresh = said->fresh;
 	m->log = said->log;
 	m->log_size = said->log_size;

@@ -106,6 +106,8 @@ static void send_hello(struct ke_link *l)
 
 int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, bool dialled)
 {
+	u32 rank;
+
 	memset(l, 0, sizeof(*l));
 	l->rx = kvmalloc(KE_RX_SIZE, GFP_KERNEL);
 	l->rest = kvmalloc(KECHO_FRAME_HEADER_SIZE + KE_PIECE_MAX, GFP_KERNEL);
@@ -120,7 +122,8 @@ int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, 
 	l->dialled = dialled;
 	l->heard_ms = l->said_ms = n->house->now_ms(n->owner);
 	l->told = n->change;
-	INIT_LIST_HEAD(&l->streams);
+	for (rank = 0; rank < KE_CLASSES; rank++)
+		INIT_LIST_HEAD(&l->streams[rank]);
 	send_hello(l);
 	return 0;
 }
@@ -128,12 +131,15 @@ int ke_link_init(struct ke_link *l, struct ke_node *n, void *owner, bool local, 
 /* One of the streams, which is not on the link any more; NULL: there is none. */
 static struct ke_tstream *take_stream(struct ke_link *l)
 {
-	struct ke_tstream *ts;
+	struct ke_tstream *ts = NULL;
+	u32 rank;
 
 	house(l)->tx_lock(l);
-	ts = list_first_entry_or_null(&l->streams, struct ke_tstream, link_list);
-	if (ts)
+	rank = ke_link_first_rank(l);
+	if (rank < KE_CLASSES) {
+		ts = list_first_entry(&l->streams[rank], struct ke_tstream, link_list);
 		list_del_init(&ts->link_list);
+	}
 	house(l)->tx_unlock(l);
 	return ts;
 }
@@ -164,111 +170,10 @@ void ke_link_lost(struct ke_link *l)
 
 void ke_link_fini(struct ke_link *l)
 {
-	WARN_ON_ONCE(l->peer || !list_empty(&l->streams));
+	WARN_ON_ONCE(l->peer || ke_link_first_rank(l) < KE_CLASSES);
 	kfree(l->control);
 	kvfree(l->rest);
 	kvfree(l->rx);
-}
-
-static u64 stream_head(const struct ke_tstream *ts)
-{
-	return le64_to_cpu(smp_load_acquire(&ts->view.hdr->head));
-}
-
-static u64 stream_tail(const struct ke_tstream *ts)
-{
-	return le64_to_cpu(READ_ONCE(ts->view.hdr->tail));
-}
-
-static bool pin_at(struct ke_tstream *ts, u64 pos)
-{
-	WRITE_ONCE(ts->pin, pos);
-	smp_mb();
-	return stream_tail(ts) <= pos;
-}
-
-/* What is next stays as it is; false: it was overwritten. Behind a gate the tail may have
- * passed it, to a mark, but nothing is. */
-static bool pin(struct ke_tstream *ts)
-{
-	if (ts->gated || pin_at(ts, ts->sent) || pin_at(ts, ke_tstream_done(ts)))
-		return true;
-	WRITE_ONCE(ts->pin, U64_MAX);
-	return false;
-}
-
-/* The next bytes of @ts, pinned; 0: none. */
-static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
-{
-	u64 size = ts->view.size, head = stream_head(ts), end = min(head, ts->credit);
-	u64 to_end, len = 0;
-
-	if (!ke_tstream_walks(ts, head)) {
-		ke_tstream_pass(l, ts);
-		head = end;
-	}
-	if (head <= ke_tstream_done(ts))
-		return 0;
-	if (!pin(ts)) {
-		ke_tstream_lapped(l, ts);
-		return 0;
-	}
-	if (ke_tstream_walks(ts, head))
-		end = ke_tstream_walk(l, ts, head, end);
-	to_end = size - (ts->sent & (size - 1));
-	if (end > ts->sent)
-		len = min3(end - ts->sent, to_end, (u64)min_t(u64, KE_PIECE_MAX, size / 4));
-	if (!len)
-		WRITE_ONCE(ts->pin, U64_MAX);
-	return len;
-}
-
-static bool stream_at_end(const struct ke_tstream *ts)
-{
-	u64 done = ke_tstream_done(ts);
-
-	/* Beyond the credit the other end may not be told yet where it is. */
-	return READ_ONCE(ts->source->closed) && !ts->ended && done == stream_head(ts) &&
-	       (done != READ_ONCE(ts->sent) || done <= ts->credit);
-}
-
-static void stream_end(struct ke_link *l, struct ke_tstream *ts)
-{
-	u8 body[KE_END_BODY_MAX];
-	u32 len = ke_source_end_body(ts->source, body);
-
-	ke_tstream_pass(l, ts);
-	if (ts->sent > ts->credit)
-		return;
-	ts->ended = true;
-	ke_link_send_locked(l, KECHO_FRAME_END, ts->source->id, ts->sent, body, len);
-}
-
-/* Up to KE_TX_FRAMES pieces; and the list turns, so that each log has its turn. */
-static void gather(struct ke_link *l)
-{
-	struct ke_tstream *ts, *next;
-	u32 len;
-
-	l->nframes = 0;
-	list_for_each_entry_safe(ts, next, &l->streams, link_list) {
-		if (l->nframes == KE_TX_FRAMES)
-			break;
-		len = stream_piece(l, ts);
-		if (stream_at_end(ts))
-			stream_end(l, ts);
-		if (!len)
-			continue;
-		l->frame[l->nframes++] = (struct ke_tx_frame){
-			.hdr = {
-				.len = cpu_to_le32(len), .type = KECHO_FRAME_DATA,
-				.id = cpu_to_le32(ts->source->id), .pos = cpu_to_le64(ts->sent),
-			},
-			.stream = ts, .len = len,
-		};
-	}
-	if (l->nframes && !list_is_singular(&l->streams))
-		list_move_tail(&l->frame[0].stream->link_list, &l->streams);
 }
 
 u32 ke_link_tx(struct ke_link *l, struct kvec *v)
@@ -276,7 +181,7 @@ u32 ke_link_tx(struct ke_link *l, struct kvec *v)
 	u32 n = 0, i;
 
 	if (!l->rest_len)
-		gather(l);
+		ke_link_gather(l);
 	else
 		l->nframes = 0;
 	l->vec_rest = l->rest_len;
@@ -334,35 +239,14 @@ void ke_link_tx_done(struct ke_link *l, size_t n)
 		part = min(n, whole);
 		if (part && part < whole)
 			keep_rest(l, f, part);
-		if (part)
+		if (part) {
 			WRITE_ONCE(f->stream->sent, f->stream->sent + f->len);
+			ke_link_took(l, ke_tstream_rank(f->stream), f->len);
+		}
 		WRITE_ONCE(f->stream->pin, U64_MAX);
 		n -= part;
 	}
 	l->nframes = 0;
-}
-
-/* Beyond the credit there is only what may be passed over, up to what is held for it. */
-static bool stream_pending(const struct ke_tstream *ts)
-{
-	u64 done = ke_tstream_done(ts), head = stream_head(ts);
-
-	if (head <= done)
-		return false;
-	return done < ts->credit ||
-	       (ke_tstream_walks(ts, head) && READ_ONCE(ts->held) != done);
-}
-
-bool ke_link_pending(const struct ke_link *l)
-{
-	const struct ke_tstream *ts;
-
-	if (l->rest_len || READ_ONCE(l->control_len))
-		return true;
-	list_for_each_entry(ts, &l->streams, link_list)
-		if (stream_pending(ts) || stream_at_end(ts))
-			return true;
-	return false;
 }
 
 /* ----------------------------------------------------------------- receiving */

@@ -41,7 +41,10 @@ struct ke_link {
 	u64 control_end;	/* control bytes queued, ever */
 	u8 *rest;		/* what is left of a frame that went out in part */
 	u32 rest_at, rest_len;
-	struct list_head streams;
+	struct list_head streams[KE_CLASSES];	/* by rank */
+	/* Bytes of streams of lower ranks that went out since a frame of this one, or since it
+	 * had nothing when it was due one. */
+	u32 waited[KE_CLASSES];
 	struct ke_tx_frame frame[KE_TX_FRAMES];
 	u32 nframes, vec_rest, vec_control;
 	/* Receiving; control's. */
@@ -74,6 +77,19 @@ u32 ke_link_tx(struct ke_link *l, struct kvec *v);
 void ke_link_tx_done(struct ke_link *l, size_t n);
 /* Is there something to send? Under the tx lock. */
 bool ke_link_pending(const struct ke_link *l);
+/* Are there streams that go before others? Then what the house has taken should soon be gone.
+ * Under the tx lock. */
+bool ke_link_mixed(const struct ke_link *l);
+
+/*
+ * Which pieces are next, see turns.c.
+ * ke_link_gather - up to KE_TX_FRAMES of them, pinned.
+ * ke_link_took - one of @len bytes went out, of a stream of @rank.
+ * ke_link_first_rank - the first that has a stream; KE_CLASSES: none has.
+ */
+void ke_link_gather(struct ke_link *l);
+void ke_link_took(struct ke_link *l, u32 rank, u32 len);
+u32 ke_link_first_rank(const struct ke_link *l);
 
 /* Queue a control frame. Never fails: without memory the link breaks. */
 void ke_link_send(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len);

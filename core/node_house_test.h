@@ -55,6 +55,7 @@ struct tnode {
 	struct kecho_log_header *hdr;
 	u8 *ring;
 	bool has_src;
+	u8 traffic_class;	/* of its source, from then on */
 	struct ke_member sink;
 	bool has_sink, idle;	/* idle: the sink does not read */
 	bool judges;		/* its source: the next event has the bits @bits */

@@ -282,6 +282,7 @@ static __maybe_unused bool source_open(struct tnode *tn, u64 pos)
 	s->member.owner = tn;
 	s->member.role = KE_SOURCE;
 	s->member.source = s;
+	s->member.traffic_class = tn->traffic_class;
 	ke_source_init(s, &tn->node);
 	ke_member_join(&s->member, &tn->ch);
 	tn->has_src = true;
@@ -315,11 +316,11 @@ static __maybe_unused int sink_open(struct tnode *tn, bool gated, bool retained)
 }
 
 /* An event of @len bytes. -EAGAIN: a gate; -EDEADLK: a send reads there. */
-static __maybe_unused int submit(struct tnode *tn, u32 len)
+static __maybe_unused int submit_to(struct ke_source *s, u32 len)
 {
+	struct tnode *tn = s->member.owner;
 	struct ke_event_info info = { .time_ns = 1, .judged = tn->judges, .bits = tn->bits,
 				      .generation = 1, .deadline_ns = tn->deadline_ns };
-	struct ke_source *s = &tn->src;
 	u64 seq = 0, size = ke_record_align(ke_record_size(&info, len));
 	u32 i;
 	int err;
@@ -338,6 +339,12 @@ static __maybe_unused int submit(struct tnode *tn, u32 len)
 unlock:
 	h_source_unlock(s);
 	return err;
+}
+
+/* The same, of the node's own source. */
+static __maybe_unused int submit(struct tnode *tn, u32 len)
+{
+	return submit_to(&tn->src, len);
 }
 
 static __maybe_unused void node_close(struct tnode *tn)

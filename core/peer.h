@@ -87,6 +87,7 @@ struct ke_remote {
 	void *owner;
 	u64 id;
 	u8 role, policy;
+	u8 traffic_class;	/* enum ke_class, of a source */
 	bool fresh;		/* it joined when we were there already */
 	bool stale;		/* not heard of since the link broke */
 	bool retained;		/* wanted by a sink that came then */

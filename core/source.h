@@ -175,6 +175,13 @@ static inline bool ke_tstream_walks(const struct ke_tstream *ts, u64 head)
 {
 	return !ts->wants_all || ts->names || READ_ONCE(ts->source->log.lives) < head;
 }
+
+/* Streams of lower ranks go before it on its link. */
+static inline u32 ke_tstream_rank(const struct ke_tstream *ts)
+{
+	return ke_class_rank(ts->source->member.traffic_class);
+}
+
 /* Up to where is it sent, or passed over? */
 static inline u64 ke_tstream_done(const struct ke_tstream *ts)
 {

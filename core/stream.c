@@ -434,7 +434,7 @@ static void say_start(struct ke_link *l, struct ke_tstream *ts, u64 pos, u64 seq
 		/* After a break the mirror may be full: its ACK follows our START. */
 		ts->credit = !ts->gated ? KE_NO_LIMIT : restart ? pos : pos + ts->view.size;
 		if (list_empty(&ts->link_list))
-			list_add_tail(&ts->link_list, &l->streams);
+			list_add_tail(&ts->link_list, &l->streams[ke_tstream_rank(ts)]);
 	} else if (!ts->local) {
 		if (ts->gated && ts->credit == KE_NO_LIMIT)
 			begin_gated(l, ts);

@@ -34,7 +34,8 @@ static void extras_open(void)
 		more.ring[i] = calloc(1, TEST_LOG);
 		memset(s, 0, sizeof(*s));
 		check(!ke_log_init(&s->log, more.hdr[i], more.ring[i], TEST_LOG, 0, 0));
-		s->member = (struct ke_member){ .owner = f.tn, .role = KE_SOURCE, .source = s };
+		s->member = (struct ke_member){ .owner = f.tn, .role = KE_SOURCE, .source = s,
+						.traffic_class = i % KE_CLASSES };
 		ke_source_init(s, &f.tn->node);
 		s->judged_later = f.late;
 		s->generation = i ? 0 : U32_MAX - 3;

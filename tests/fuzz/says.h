@@ -180,6 +180,10 @@ static void say_member(struct conn *c, u8 how)
 	ke_put_u32(&o, log);
 	ke_put_u64(&o, TEST_LOG << (how & 32 ? take_u8(&f.in) % 12 : 0));
 	put_set(&o, how >> 7, false);
+	if (how & 2) {	/* a class, which may be none, and what newer nodes say */
+		ke_put_u8(&o, how >> 4 & 3);
+		ke_put(&o, "new", how >> 6);
+	}
 	send_out(c, how & 64 ? KECHO_FRAME_MEMBER_GONE : KECHO_FRAME_MEMBER, 1, 0, &o);
 }
 

@@ -28,7 +28,8 @@ enum kind {
 	SELF,		/* a contact: the sender's */
 	CONTACT,	/* another's, which it has said before */
 	ENTRY,		/* the registry's answer */
-	LIVE,		/* attributes with their ages, and versions if anything follows */
+	LIVE,		/* attributes with their ages */
+	CHANGED,	/* the same, and versions if anything follows */
 	RECORDS,	/* to the end */
 	REST,		/* to the end */
 	REPEAT,
@@ -78,14 +79,14 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_SYNCED, "SYNCED", CHANNEL(SENDER), POS, { { 0 } } },
 	{ KECHO_FRAME_MEMBER, "MEMBER", CHANNEL(SENDER), POS,
 	  { MEMBER(SENDER), U8("role"), U8("policy"), U8("fresh"), LOG(SENDER), U64("log_size"),
-	    { "", LIVE, 0, NOBODY } } },
+	    { "", LIVE, 0, NOBODY }, U8("class") } },
 	{ KECHO_FRAME_MEMBER_GONE, "MEMBER_GONE", CHANNEL(SENDER), POS,
 	  { MEMBER(SENDER), U64("last_event") } },
 	{ KECHO_FRAME_MEMBER_ACK, "MEMBER_ACK", CHANNEL(RECEIVER), POS, { MEMBER(RECEIVER) } },
 	{ KECHO_FRAME_TYPE, "TYPE", CHANNEL(SENDER), U64("type_index"),
 	  { MEMBER(SENDER), { "type_of_events", REST, 0, NOBODY } } },
 	{ KECHO_FRAME_ATTR, "ATTR", CHANNEL(SENDER), POS,
-	  { MEMBER(SENDER), { "", LIVE, 0, NOBODY } } },
+	  { MEMBER(SENDER), { "", CHANGED, 0, NOBODY } } },
 	{ KECHO_FRAME_STAT, "STAT", CHANNEL(SENDER), COOKIE(SENDER), { { 0 } } },
 	{ KECHO_FRAME_STATS, "STATS", CHANNEL(SENDER), POS,
 	  { COOKIE(RECEIVER), { "", REPEAT, 0, NOBODY }, MEMBER(SENDER), U8("role"), U8("policy"),
@@ -353,7 +354,8 @@ static void print_records(struct cursor *c)
 		print_record(c, later);
 }
 
-static void print_live(struct cursor *c)
+/* Gives how many there are. */
+static unsigned int print_live(struct cursor *c)
 {
 	const uint8_t *p = c->p + 2;
 	unsigned int n = 0, i;
@@ -363,7 +365,14 @@ static void print_live(struct cursor *c)
 		n++;
 	for (i = 0; i < n; i++)
 		plain(c, 4, "age", "any");
-	for (i = 0; i < n && c->p < c->end; i++)
+	return n;
+}
+
+static void print_changed(struct cursor *c)
+{
+	unsigned int n = print_live(c);
+
+	while (n-- && c->p < c->end)
 		plain(c, 8, "attribute_version", "");
 }
 
@@ -458,6 +467,9 @@ static void print_row(struct cursor *c, const struct row *r)
 		break;
 	case LIVE:
 		print_live(c);
+		break;
+	case CHANGED:
+		print_changed(c);
 		break;
 	case RECORDS:
 		print_records(c);

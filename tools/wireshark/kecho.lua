@@ -39,6 +39,7 @@ local TYPES = {
 }
 local ROLES = { [1] = "source", [2] = "sink" }
 local POLICIES = { [0] = "latest", [1] = "block", [2] = "disconnect" }
+local CLASSES = { [0] = "normal", [1] = "urgent", [2] = "bulk" }
 local FROM = { [0] = "now", [1] = "the log's start", [2] = "what is retained", [3] = "pos" }
 local HOW = { [0] = "join or make", [1] = "join", [2] = "make", [3] = "repair" }
 local SHARES = { [1] = "gates", [2] = "doorbell", [3] = "log" }
@@ -84,6 +85,7 @@ field("bytes", "uuid", "UUID")
 field("uint64", "member", "Member", base.HEX)
 field("uint8", "role", "Role", base.DEC, ROLES)
 field("uint8", "policy", "Policy", base.DEC, POLICIES)
+field("uint8", "class", "Class", base.DEC, CLASSES)
 field("uint8", "fresh", "Joined just now", base.DEC)
 field("uint64", "log_size", "Size of the log", base.DEC)
 field("bytes", "attributes", "Attributes")
@@ -630,7 +632,7 @@ local FRAMES = {
 	[18] = { CHANNEL, POS, { nodes } },
 	[19] = { CHANNEL, POS, {} },
 	[20] = { CHANNEL, POS, { MEMBER, U("role", 1), U("policy", 1), U("fresh", 1), U("log", 4),
-		U("log_size", 8), live } },
+		U("log_size", 8), live, maybe(U("class", 1)) } },
 	[21] = { CHANNEL, POS, { MEMBER, U("last_event", 8), maybe(U("failed", 1)) } },
 	[22] = { CHANNEL, POS, { MEMBER } },
 	[23] = { CHANNEL, POS, { changed } },
