@@ -5,6 +5,7 @@
  *
  *	channel, close			the channel is opened, closed
  *	source, sink POLICY [retained]	a member joins
+ *	class CLASS			of the next source
  *	end, no-source, no-sink		the source's last event, a member leaves
  *	submit N BYTES			so many events of so many bytes, with an attribute
  *	lives MS			so long are its next events of use; 0: they are over
@@ -298,6 +299,20 @@ static bool act_plain(struct session_nodes *s, unsigned int i, const char *what)
 	return true;
 }
 
+static bool set_class(struct tnode *tn, const char *name)
+{
+	static const char *const names[] = { "normal", "urgent", "bulk" };
+	u8 i;
+
+	for (i = 0; i < KE_CLASSES; i++) {
+		if (!strcmp(name, names[i])) {
+			tn->traffic_class = i;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* One action; false: it is none, or fails. Those of nodes that are not here are done. */
 static bool session_act(struct session_nodes *s, const char *text)
 {
@@ -333,6 +348,8 @@ static bool session_act(struct session_nodes *s, const char *text)
 		return join_sink(&s->w->n[i], arg, n == 4);
 	if (sscanf(text, "%*s %*s %u", &count) == 1 && n == 3)
 		return judge(&s->w->n[i], what, count);
+	if (!strcmp(what, "class") && n == 3)
+		return set_class(&s->w->n[i], arg);
 	if (!strcmp(what, "type") && n == 3)
 		return announce(&s->w->n[i], arg);
 	if (n == 4)
