@@ -17,7 +17,7 @@ SIZE(struct kecho_ctl_channel, 8);
 SIZE(struct kecho_ctl_channel_wait, 8);
 SIZE(struct kecho_ctl_still, 8);
 SIZE(struct kecho_ctl_other, 24);
-SIZE(struct kecho_ctl_source_open, 64);
+SIZE(struct kecho_ctl_source_open, 72);
 SIZE(struct kecho_ctl_announce, 16);
 SIZE(struct kecho_ctl_type, 24);
 SIZE(struct kecho_ctl_source, 8);

@@ -138,12 +138,16 @@ static bool copy_turn(struct kd_source *src)
 	       ke_source_limit(&src->s, src->s.log.end + 8) > src->s.log.end + 7;
 }
 
+/* What is urgent has its turn first; in a round each has one. */
 void kd_copy_wanted(struct kd_source *src)
 {
 	if (!src->copied || src->queued)
 		return;
 	src->queued = true;
-	list_add_tail(&src->ready_list, &src->c->d->ready);
+	if (src->s.member.traffic_class == KE_URGENT)
+		list_add(&src->ready_list, &src->c->d->ready);
+	else
+		list_add_tail(&src->ready_list, &src->c->d->ready);
 }
 
 /* A turn of each; true: there is more to do at once. */

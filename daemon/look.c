@@ -68,6 +68,7 @@ struct kecho_ctl_member kd_describe_own(const struct kd_session *s, const struct
 		.policy = m->policy,
 		.state = KECHO_JOINED,
 		.mine = is_mine(s, m),
+		.traffic_class = m->traffic_class,
 	};
 }
 
@@ -80,6 +81,7 @@ static struct kecho_ctl_member describe_remote(const struct ke_remote *m)
 		.policy = m->policy,
 		.state = m->state,
 		.remote = 1,
+		.traffic_class = m->traffic_class,
 	};
 }
 

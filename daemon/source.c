@@ -155,6 +155,11 @@ void kd_source_open_request(const struct kd_request *r)
 		kd_refuse(r, -EINVAL, "source of '%s': a log of %llu bytes", o->c->ch.name, size);
 		return;
 	}
+	if (le32_to_cpu(in->traffic_class) > KE_BULK) {
+		kd_refuse(r, -EINVAL, "source of '%s': there is no class %u", o->c->ch.name,
+			  le32_to_cpu(in->traffic_class));
+		return;
+	}
 	if (o->c->ch.ended) {
 		kd_refuse(r, -ESHUTDOWN, "channel '%s' was destroyed", o->c->ch.name);
 		return;
@@ -176,6 +181,7 @@ void kd_source_open_request(const struct kd_request *r)
 		return;
 	}
 	src->s.retain = le32_to_cpu(in->retain);
+	src->s.member.traffic_class = le32_to_cpu(in->traffic_class);
 	stall_ms = le32_to_cpu(in->stall_ms) ?: KECHO_STALL_MS_DEFAULT;
 	src->stall_ms = stall_ms == U32_MAX ? 0 : max_t(u32, stall_ms, KD_STALL_MIN_MS);
 	out.source = cpu_to_le32(src->handle);

@@ -158,7 +158,7 @@ void client_member(const struct kecho_ctl_member *in, struct kecho_member *out)
 		.id = le64_to_cpu(in->id), .node = le64_to_cpu(in->node),
 		.role = (enum kecho_role)in->role, .policy = (enum kecho_policy)in->policy,
 		.state = (enum kecho_member_state)in->state, .mine = in->mine,
-		.remote = in->remote,
+		.remote = in->remote, .traffic_class = (enum kecho_class)in->traffic_class,
 	};
 }
 

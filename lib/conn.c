@@ -155,6 +155,8 @@ static ssize_t send_some(struct conn *c)
 	char control[CMSG_SPACE(FDS_PER_SHARE * sizeof(int))];
 	struct kvec v[KE_TX_VECS];
 	struct msghdr m = { .msg_iov = (void *)v };
+	/* Else the kernel makes packets of up to 64 KiB of it, and has two of them queued. */
+	int eor = c->bound ? MSG_EOR : 0;
 	ssize_t n;
 
 	m.msg_iovlen = ke_link_tx(&c->link, v);
@@ -167,7 +169,7 @@ static ssize_t send_some(struct conn *c)
 		m.msg_iovlen = 1;
 	}
 	do {
-		n = syscall(SYS_sendmsg, c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL);
+		n = syscall(SYS_sendmsg, c->fd, &m, MSG_DONTWAIT | MSG_NOSIGNAL | eor);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		n = -errno;
@@ -179,11 +181,27 @@ static ssize_t send_some(struct conn *c)
 	return n;
 }
 
+/*
+ * What is in the kernel can't be overtaken any more. So where something may come that goes
+ * before what the socket takes, that takes little. The tx lock is held.
+ */
+static void bound_queue(struct conn *c)
+{
+	bool bound = !c->link.local && ke_link_mixed(&c->link);
+	int bytes = bound ? UNSENT_BYTES : 0;	/* 0: as many as the system allows */
+
+	if (likely(c->bound == bound))
+		return;
+	c->bound = bound;
+	setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
+}
+
 /* The tx lock is held. */
 void conn_flush(struct conn *c)
 {
 	ssize_t n;
 
+	bound_queue(c);
 	do {
 		n = send_some(c);
 	} while (n > 0 && ke_link_pending(&c->link));

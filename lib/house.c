@@ -256,6 +256,7 @@ void member_describe(const struct ke_remote *m, struct kecho_member *out)
 		.id = m->id, .node = node, .role = (enum kecho_role)m->role,
 		.policy = (enum kecho_policy)m->policy,
 		.state = (enum kecho_member_state)m->state, .remote = !p->local,
+		.traffic_class = (enum kecho_class)m->traffic_class,
 	};
 }
 

@@ -63,6 +63,7 @@ enum lib_limits {
 	SETUP_MS = 3000,	/* of a connection, until the other end's hello has come */
 	DIAL_AGAIN_MS = 500,	/* between two dials that go on at the same time */
 	OPEN_MS = 5000,
+	UNSENT_BYTES = 16 << 10,	/* in a socket, where streams of several classes go */
 	SEAT_MS = 2000,		/* until all sources have a new filter */
 };
 
@@ -97,6 +98,7 @@ struct conn {
 	bool receiving;		/* a leader sleeps in the receive */
 	u64 greeted;		/* the node that it leads to; 0: not known, or over */
 	atomic_bool blocked;	/* the socket is full */
+	bool bound;		/* it is so sooner; under the tx lock */
 	struct ke_id target;	/* whom we dialled, or whose link was lost */
 	int dial_err;
 	u64 setup_ms;		/* until then its hello has come */

@@ -15,6 +15,7 @@ static void describe_own(struct kecho *k, const struct ke_member *m, struct kech
 	*out = (struct kecho_member){
 		.id = m->id, .node = node, .role = (enum kecho_role)m->role,
 		.policy = (enum kecho_policy)m->policy, .state = KECHO_JOINED, .mine = 1,
+		.traffic_class = (enum kecho_class)m->traffic_class,
 	};
 }
 

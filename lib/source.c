@@ -24,6 +24,7 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 	s->s.member.source = &s->s;
 	s->s.retain = ch->retain;
 	s->lifespan_ns = opt ? opt->lifespan_ns : 0;
+	s->s.member.traffic_class = opt ? opt->traffic_class : KECHO_NORMAL;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
 	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
 	return s;
@@ -54,6 +55,9 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 				ch->ch.name);
 	if (!is_power_of_2(size) || size < KECHO_LOG_SIZE_MIN || size > KECHO_LOG_SIZE_MAX)
 		return lib_fail(-EINVAL, "source of '%s': a log of %zu bytes", ch->ch.name, size);
+	if (opt && opt->traffic_class > KECHO_BULK)
+		return lib_fail(-EINVAL, "source of '%s': there is no class %u", ch->ch.name,
+				opt->traffic_class);
 	s = make_source(ch, opt);
 	if (!s)
 		return lib_fail(-ENOMEM, "source of '%s'", ch->ch.name);

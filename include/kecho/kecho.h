@@ -290,6 +290,18 @@ int kecho_member_get(struct kecho_channel *ch, uint64_t member, const char *name
 
 enum kecho_role { KECHO_SOURCE = 1, KECHO_SINK = 2 };
 
+/*
+ * What the events of a source are on their way to other hosts, to each of which there is one
+ * link for all: what is urgent goes before what is normal, that before bulk, as soon as the
+ * piece that is being sent is out. A class that has to wait is not left to wait for ever: see
+ * docs/protocol.md. On one host nothing is sent, so there all are the same.
+ */
+enum kecho_class {
+	KECHO_NORMAL = 0,
+	KECHO_URGENT = 1,
+	KECHO_BULK = 2,
+};
+
 /* What a sink that is too slow means for its sources. */
 enum kecho_policy {
 	KECHO_LATEST = 0,	/* nothing: the sink is lapped and told how many events it lost */
@@ -312,6 +324,7 @@ struct kecho_member {
 	enum kecho_member_state state;
 	int mine;		/* it belongs to this process */
 	int remote;		/* it is on another host */
+	enum kecho_class traffic_class;	/* of a source */
 };
 
 /* Called on each change, in the helper thread, one call at a time; must not block. */
@@ -341,6 +354,7 @@ struct kecho_source_options {
 	 * refused for a sink that reads nothing. Then the sink ends: it is told what it lost,
 	 * kecho_read() says -EPIPE, and the source goes on. It may take some seconds more. */
 	int stall_ms;
+	enum kecho_class traffic_class;	/* default KECHO_NORMAL; for as long as it is there */
 	const struct kecho_attr *attrs;	/* of the member, from its birth */
 	size_t nattrs;
 	/* How long an event is of use, from its submission on, in nanoseconds; 0: for ever. That
@@ -350,8 +364,8 @@ struct kecho_source_options {
 
 /*
  * kecho_source_open - become a source. Blocks until every sink that is in the
- * channel now will see this source's first event (5 s at most). -EINVAL: the log's size, or
- * an attribute; -E2BIG: an attribute; -ENOSPC: this process has 4096 sources and sinks;
+ * channel now will see this source's first event (5 s at most). -EINVAL: the log's size, the
+ * class, or an attribute; -E2BIG: an attribute; -ENOSPC: this process has 4096 sources and sinks;
  * -ESHUTDOWN: the channel was destroyed; -ENOMEM.
  */
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,

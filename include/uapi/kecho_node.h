@@ -36,6 +36,7 @@
  *      generation of a source that comes again
  *      expired: in the gates, the limits, stats and NOTE_FEED
  *      here and there in the limits, NODE of a doorbell, MOVE_ON
+ *      classes of sources
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -218,6 +219,8 @@ struct kecho_ctl_source_open {
 	__le32 again;
 	__le32 generation;	/* in: @again, of its newest judge; 0: it had none */
 	__le32 pad;
+	__le32 traffic_class;	/* enum kecho_class */
+	__le32 pad2;
 };
 
 /*
@@ -337,7 +340,8 @@ struct kecho_ctl_member {
 	__le64 id, node;
 	__le32 channel;		/* of a note */
 	__u8 role, policy, state, mine, remote;
-	__u8 pad[7];
+	__u8 traffic_class;	/* enum kecho_class, of a source */
+	__u8 pad[6];
 };
 
 /* MEMBERS, STATS, LINKS, CHANNELS: the answer is followed by @n entries; @more: ask

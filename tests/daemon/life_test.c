@@ -260,12 +260,7 @@ static void stall(struct raw *r, int channel, bool far)
 
 	ok(raw_sink_slot(r, channel, KECHO_BLOCK, KECHO_FROM_NOW, &slot) > 0, "a sink that blocks");
 	is_eq(r->limits[slot].limit, U64_MAX, "what it reads is kept");
-	must(!raw_call_fds(&a, KECHO_CMD_SOURCE_OPEN, &s.o, sizeof(s.o), NULL, 0, &s.fd, 1),
-	     "a source");
-	s.map = mmap(NULL, KECHO_LOG_HEADER_SIZE + RAW_LOG, PROT_READ | PROT_WRITE, MAP_SHARED,
-		     s.fd, 0);
-	must(s.map != MAP_FAILED, "its log");
-	ke_log_init(&s.log, s.map, (u8 *)s.map + KECHO_LOG_HEADER_SIZE, RAW_LOG, 0, 0);
+	must(!raw_source_make(&a, &s), "a source");
 	must(!raw_source_ready(&a, &s) && raw_bell(&a, &bell), "it joins");
 	while (!m && now_ns() < until) {
 		while (!raw_publish(&a, &s, 1000))

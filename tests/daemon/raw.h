@@ -253,14 +253,11 @@ struct raw_source {
 	struct ke_log log;
 };
 
-static inline int raw_source_open(struct raw *r, int channel, struct raw_source *s, u32 retain)
+/* As s->o says, with a log of RAW_LOG. */
+static inline int raw_source_make(struct raw *r, struct raw_source *s)
 {
-	int err;
+	int err = raw_call_fds(r, KECHO_CMD_SOURCE_OPEN, &s->o, sizeof(s->o), NULL, 0, &s->fd, 1);
 
-	memset(s, 0, sizeof(*s));
-	s->o = (struct kecho_ctl_source_open){ .channel = channel, .log_size = RAW_LOG,
-					       .retain = retain };
-	err = raw_call_fds(r, KECHO_CMD_SOURCE_OPEN, &s->o, sizeof(s->o), NULL, 0, &s->fd, 1);
 	if (err)
 		return err;
 	s->map = mmap(NULL, KECHO_LOG_HEADER_SIZE + RAW_LOG, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -268,6 +265,14 @@ static inline int raw_source_open(struct raw *r, int channel, struct raw_source 
 	if (s->map == MAP_FAILED)
 		return -ENOMEM;
 	return ke_log_init(&s->log, s->map, (u8 *)s->map + KECHO_LOG_HEADER_SIZE, RAW_LOG, 0, 0);
+}
+
+static inline int raw_source_open(struct raw *r, int channel, struct raw_source *s, u32 retain)
+{
+	memset(s, 0, sizeof(*s));
+	s->o = (struct kecho_ctl_source_open){ .channel = channel, .log_size = RAW_LOG,
+					       .retain = retain };
+	return raw_source_make(r, s);
 }
 
 static inline int raw_source_ready(struct raw *r, struct raw_source *s)

@@ -199,6 +199,9 @@ TEST(handles)
 	      "another's member");
 	is_eq(raw_call(&r, KECHO_CMD_ATTACH, &again, sizeof(again)), -EBUSY, "attached twice");
 	is_eq(raw_sink(&r, ch, 3, 0), -EINVAL, "no policy");
+	mine.o = (struct kecho_ctl_source_open){ .channel = ch, .log_size = RAW_LOG,
+						 .traffic_class = KECHO_BULK + 1 };
+	is_eq(raw_source_make(&r, &mine), -EINVAL, "no class");
 	is_eq(raw_sink(&r, ch, KECHO_LATEST, 3), -EINVAL, "no start");
 	must(!raw_source_open(&r, ch, &mine, 0), "a source");
 	c.source = mine.o.source;

@@ -63,6 +63,36 @@ TEST(events)
 	end();
 }
 
+/* The class of a source is seen on the other host. */
+TEST(classes)
+{
+	struct kecho_ctl_channel w = { .on = 1 };
+	struct raw_source s = { 0 };
+	struct kecho_ctl_member *n;
+	struct raw_msg *m;
+	u32 i;
+
+	must(begin(), "two hosts");
+	w.channel = cb;
+	is_eq(raw_call(&b, KECHO_CMD_WATCH, &w, sizeof(w)), 0, "watch");
+	for (i = KECHO_NORMAL; i <= KECHO_BULK; i++) {
+		s.o = (struct kecho_ctl_source_open){
+			.channel = ca,
+			.log_size = RAW_LOG,
+			.traffic_class = i,
+		};
+		must(!raw_source_make(&a, &s) && !raw_source_ready(&a, &s), "a source");
+		m = raw_note(&b, KECHO_NOTE_MEMBER, SAID_MS);
+		n = m ? (void *)m->body : NULL;
+		ok(n && n->state == KECHO_JOINED && n->traffic_class == i, "class %u", i);
+		raw_free(m);
+		is_eq(raw_source_close(&a, &s, 0), 0, "closed");
+		raw_free(raw_note(&b, KECHO_NOTE_MEMBER, SAID_MS));
+		raw_source_free(&s);
+	}
+	end();
+}
+
 /* A source whose process dies has failed on the other host too, with all that it had. */
 TEST(death)
 {
@@ -311,5 +341,5 @@ TEST(stops)
 	is_eq(daemon_stop(&node[0]), 0, "the first stops");
 }
 
-TESTS(remote, events, death, blocks, lapped, retained, nonsense, leap, charged,
+TESTS(remote, events, classes, death, blocks, lapped, retained, nonsense, leap, charged,
       stops);

@@ -134,6 +134,7 @@ static inline void fill(struct attacker *a, struct message *m, u32 cmd)
 		source->log_size = RAW_LOG << pick(a, 4);
 		source->stall_ms = pick(a, 2);
 		source->retain = pick(a, 100);
+		source->traffic_class = pick(a, 4);
 	} else if (cmd == KECHO_CMD_SINK_OPEN) {
 		sink->channel = some_channel(a);
 		sink->policy = pick(a, 3);
