@@ -119,6 +119,19 @@ int arg_policy(const char *opt, const char *s, enum kecho_policy *p)
 	return usage_error("%s: '%s' is not latest, block or disconnect", opt, s);
 }
 
+int arg_class(const char *opt, const char *s, enum kecho_class *c)
+{
+	static const enum kecho_class all[] = { KECHO_NORMAL, KECHO_URGENT, KECHO_BULK };
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		if (!strcmp(s, class_name(all[i]))) {
+			*c = all[i];
+			return 0;
+		}
+	}
+	return usage_error("%s: '%s' is not urgent, normal or bulk", opt, s);
+}
+
 /* 007 and +7 are no numbers but strings: as numbers they would come back as 7. */
 static struct kecho_value parse_value(const char *s)
 {

@@ -36,6 +36,7 @@ int arg_rate(const char *opt, const char *s, double *per_s);
 /* A number and ns, us, ms, s, m or h; without a unit it is seconds. */
 int arg_duration(const char *opt, const char *s, uint64_t *ns);
 int arg_policy(const char *opt, const char *s, enum kecho_policy *p);
+int arg_class(const char *opt, const char *s, enum kecho_class *c);
 /* Adds NAME=VALUE; a value that is written as a whole number is one. */
 int arg_attr(const char *opt, char *s, struct attrs *a);
 /* Adds NAME[,NAME…]. */

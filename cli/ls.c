@@ -28,8 +28,8 @@ static const char help[] =
 	"Usage: kecho ls [OPTION...] [CHANNEL]\n"
 	"\n"
 	"Without CHANNEL: the channels that the registry knows. With it: its members, with\n"
-	"role, node, policy, and attributes by name; nodes of it that cannot be reached are\n"
-	"named on stderr.\n"
+	"role, node, policy (of a source its class, if it is urgent or bulk), and attributes\n"
+	"by name; nodes of it that cannot be reached are named on stderr.\n"
 	"A channel that claims the name of the one before it in the list has '!' for its\n"
 	"contacts: a partition made two of one, and who opens the name gets the first.\n"
 	"\n"
@@ -226,7 +226,9 @@ static void member_line(const struct ls *ls, struct kecho_channel *ch,
 	char node[KECHO_ATTR_VALUE_MAX + 1];
 
 	buf_format(&out, "%016" PRIx64 " %-6s %-10s %-6s %s", m->id, role_name(m->role),
-		   m->role == KECHO_SINK ? policy_name(m->policy) : "-",
+		   m->role == KECHO_SINK ? policy_name(m->policy) :
+		   m->traffic_class	 ? class_name(m->traffic_class) :
+					   "-",
 		   m->remote ? "remote" : "local",
 		   member_node_name(ch, m->id, node, sizeof(node)));
 	member_attrs_text(&out, ch, m->id, &ls->attrs);

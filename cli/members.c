@@ -31,6 +31,19 @@ const char *policy_name(enum kecho_policy policy)
 	return "unknown";
 }
 
+const char *class_name(enum kecho_class class)
+{
+	switch (class) {
+	case KECHO_NORMAL:
+		return "normal";
+	case KECHO_URGENT:
+		return "urgent";
+	case KECHO_BULK:
+		return "bulk";
+	}
+	return "unknown";
+}
+
 const char *state_name(enum kecho_member_state state)
 {
 	switch (state) {
@@ -157,6 +170,8 @@ void member_json(struct json *j, struct kecho_channel *ch, const struct kecho_me
 	json_str(j, "node_name", member_node_name(ch, m->id, name, sizeof(name)));
 	if (m->role == KECHO_SINK)
 		json_str(j, "policy", policy_name(m->policy));
+	else
+		json_str(j, "class", class_name(m->traffic_class));
 	json_str(j, "state", state_name(m->state));
 	json_bool(j, "remote", m->remote);
 	json_bool(j, "mine", m->mine);

@@ -17,6 +17,7 @@
 
 const char *role_name(enum kecho_role role);
 const char *policy_name(enum kecho_policy policy);
+const char *class_name(enum kecho_class class);
 const char *state_name(enum kecho_member_state state);
 
 void value_text(struct buf *b, const struct kecho_value *v);

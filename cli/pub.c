@@ -55,6 +55,8 @@ static const char help[] =
 	"                        such as 'best by sink.load': kecho filter --help\n"
 	"      --to ID           each event is for this sink only, by its id, or where this\n"
 	"                        source has said that replies to it go\n"
+	"      --class CLASS     on links to other hosts events go before those of other\n"
+	"                        sources: urgent, or after them: bulk (default: normal)\n"
 	"      --rate N          at most N events per second\n"
 	"      --lifespan TIME   of each event: then it is of no use, and dropped where it is\n"
 	"      --retain N        keep the last N events for sinks that join later, as long\n"
@@ -80,7 +82,7 @@ static const char help[] =
 enum {
 	OPT_INTERVAL = 256, OPT_HISTORY, OPT_RATE, OPT_RETAIN, OPT_WAIT_SINKS, OPT_BLOCK,
 	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER, OPT_STALL, OPT_TYPE, OPT_BTF,
-	OPT_OUT, OPT_TO, OPT_LIFESPAN,
+	OPT_OUT, OPT_TO, OPT_LIFESPAN, OPT_CLASS,
 };
 
 static const struct option options[] = {
@@ -96,6 +98,7 @@ static const struct option options[] = {
 	{ "event-attr", required_argument, NULL, 'e' },
 	{ "out", required_argument, NULL, OPT_OUT },
 	{ "to", required_argument, NULL, OPT_TO },
+	{ "class", required_argument, NULL, OPT_CLASS },
 	{ "rate", required_argument, NULL, OPT_RATE },
 	{ "lifespan", required_argument, NULL, OPT_LIFESPAN },
 	{ "retain", required_argument, NULL, OPT_RETAIN },
@@ -116,6 +119,7 @@ struct pub {
 	struct feed_options feed;
 	int separator;
 	bool strict;
+	enum kecho_class class;
 	uint64_t retain, wait_sinks, log_size, linger_ns, stall_ns;
 	uint64_t lifespan_ns;		/* 0: for ever */
 	struct attrs attrs, event_attrs;
@@ -158,6 +162,8 @@ static int parse_how(struct pub *pub, int opt, char *arg)
 		return 0;
 	case OPT_TO:
 		return arg_id("--to", arg, &pub->publisher.to);
+	case OPT_CLASS:
+		return arg_class("--class", arg, &pub->class);
 	case OPT_RATE:
 		return arg_rate("--rate", arg, &pub->publisher.per_s);
 	case OPT_LIFESPAN:
@@ -359,6 +365,7 @@ static int open_source(struct pub *pub, struct kecho_channel *ch)
 		/* 0 would mean the default. */
 		.linger_ms = pub->linger_ns ? whole_ms(pub->linger_ns) : -1,
 		.stall_ms = pub->stall_ns ? whole_ms(pub->stall_ns) : -1,
+		.traffic_class = pub->class,
 		.attrs = pub->attrs.attr,
 		.nattrs = pub->attrs.n,
 		.lifespan_ns = pub->lifespan_ns,

@@ -36,6 +36,7 @@ source, sink = sorted(json.load(open(sys.argv[1])), key=lambda m: m['role'], rev
 assert source['role'] == 'source' and source['attributes']['zone'] == 'lab', source
 assert 0 <= source['attributes']['zone.age'] < 60e9, source
 assert source['node_name'] == 'alpha' and 'policy' not in source, source
+assert source['class'] == 'normal' and 'class' not in sink, source
 assert sink['policy'] == 'block' and sink['node_name'] == 'beta', sink
 assert sink['state'] == 'joined' and sink['attributes'] == {}, sink
 assert sink['node'] != source['node']
@@ -44,6 +45,16 @@ claim $? "ls --json CHANNEL"
 "$kecho" ls "$(channel missing)" 2>"$dir/missing"
 is $? 1 "ls of a missing channel: exit code 1"
 has "$(<"$dir/missing")" "^kecho ls: cannot open channel '$(channel missing)': ." "and says why"
+
+for class in urgent bulk; do
+	start /dev/null "$dir/class.err" "$kecho" pub --class $class --from loadavg \
+		"$(channel class)"
+	until_true joined "$(channel class)" source 1
+	has "$("$kecho" ls "$(channel class)")" "^[0-9a-f]\{16\} source $class  *local  " \
+		"ls CHANNEL: a class"
+	kill -TERM "$pid"
+	code_of "$pid"
+done
 
 start "$dir/watch" "$dir/watch.err" "$kecho" ls --watch --json "$ch"
 watch=$pid

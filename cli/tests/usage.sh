@@ -71,6 +71,7 @@ refused "top: an interval that is too short" 'is under 100ms' top --interval 1ms
 refused "top: a wrong order" "'size' is not name" top --sort size
 refused "metrics of a channel" "'x' is one word too many" metrics x
 refused "metrics at no address" "'localhost' is not ADDR" metrics --listen localhost
+refused "a wrong class" "'slow' is not urgent" pub --class slow x
 refused "a wrong policy" "'slow' is not latest" sub --policy slow x
 refused "a wrong count" "'-1' is not a whole number" sub --count -1 x
 refused "a count that overflows" 'not between' sub --count 99999999999999999999 x
