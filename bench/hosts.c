@@ -177,6 +177,20 @@ int hosts_enter(unsigned int host)
 	return setns(ns[host], CLONE_NEWNET) ? -errno : 0;
 }
 
+int hosts_limit(unsigned int bytes_per_s)
+{
+	int rtnl, err = hosts_enter(HOST_PUBLISHER);
+
+	if (err)
+		return err;
+	rtnl = rtnl_open();
+	if (rtnl < 0)
+		return rtnl;
+	err = rtnl_limit(rtnl, ETH0_INDEX, bytes_per_s);
+	close(rtnl);
+	return err;
+}
+
 const char *hosts_address(unsigned int host)
 {
 	return made < HOSTS_MAX ? "127.0.0.1" : addresses[host];

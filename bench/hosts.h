@@ -28,6 +28,10 @@ int hosts_own_folder(const char *path);
 /* hosts_enter - be on @host, with what the calling thread does and starts from now on. */
 int hosts_enter(unsigned int host);
 
+/* hosts_limit - after hosts_make(2): from now on the publisher's host sends @bytes_per_s at
+ * most. */
+int hosts_limit(unsigned int bytes_per_s);
+
 /* hosts_address - of @host. */
 const char *hosts_address(unsigned int host);
 

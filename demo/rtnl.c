@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <linux/if_link.h>
+#include <linux/pkt_sched.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include <net/if.h>
@@ -13,6 +14,8 @@
 #include "rtnl.h"
 
 #define RTNL_REQUEST_MAX 512
+#define LIMIT_BURST_BYTES 32768	/* that rtnl_limit() lets go at once */
+#define LIMIT_QUEUE_MS 50
 
 struct request {
 	union {
@@ -148,5 +151,26 @@ int rtnl_add_address(int fd, int index, struct in_addr addr, unsigned char prefi
 
 	put(&r, IFA_LOCAL, &addr, sizeof(addr));
 	put(&r, IFA_ADDRESS, &addr, sizeof(addr));
+	return talk(fd, &r);
+}
+
+/* A token bucket. */
+int rtnl_limit(int fd, int index, unsigned int bytes_per_s)
+{
+	struct tcmsg root = { .tcm_ifindex = index, .tcm_parent = TC_H_ROOT };
+	struct tc_tbf_qopt bucket = {
+		/* Who names a link layer need not bring a table of costs. */
+		.rate = { .linklayer = TC_LINKLAYER_ETHERNET, .rate = bytes_per_s },
+		.limit = LIMIT_BURST_BYTES + bytes_per_s / 1000 * LIMIT_QUEUE_MS,
+	};
+	struct request r = begin(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, &root, sizeof(root));
+	unsigned int burst = LIMIT_BURST_BYTES;
+	struct rtattr *options;
+
+	put_string(&r, TCA_KIND, "tbf");
+	options = put(&r, TCA_OPTIONS, NULL, 0);
+	put(&r, TCA_TBF_PARMS, &bucket, sizeof(bucket));
+	put(&r, TCA_TBF_BURST, &burst, sizeof(burst));
+	close_nest(&r, options);
 	return talk(fd, &r);
 }

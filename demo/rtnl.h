@@ -19,5 +19,8 @@ int rtnl_add_veth(int fd, const char *name, int index, int master, const char *p
 		  int peer_index, int peer_ns);
 int rtnl_set_up(int fd, const char *name, bool up);
 int rtnl_add_address(int fd, int index, struct in_addr addr, unsigned char prefix_len);
+/* The interface sends @bytes_per_s at most, from a queue of its own that drops what would have
+ * to wait for longer than 50 ms. */
+int rtnl_limit(int fd, int index, unsigned int bytes_per_s);
 
 #endif
