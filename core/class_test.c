@@ -301,11 +301,13 @@ TEST(partly_sent)
 	crowd_end(c);
 }
 
-/* Frames are short only where something may come that goes before. */
+/* Frames are short only where something may come that goes before, and the link is slow. */
 TEST(short_frames)
 {
-	static const u8 classes[] = { KE_BULK, KE_BULK, KE_URGENT };
+	static const u32 pace[] = { 1000, 40000, U32_MAX };
+	static const u8 classes[] = { KE_BULK, KE_BULK };
 	struct crowd *c = crowd_new(4, false, classes, 2);
+	u32 i;
 
 	must(c, "nodes");
 	ok(!ke_link_mixed(c->link), "of one class");
@@ -331,6 +333,13 @@ TEST(short_frames)
 	is_eq(class_at(c, 0), KE_BULK, "bulk");
 	is_eq(c->link->frame[0].len, KE_PIECE_SHORT, "short");
 	looked(c);
+	for (i = 0; i < ARRAY_SIZE(pace); i++) {
+		ke_link_pace(c->link, pace[i]);
+		look(c);
+		is_eq(c->link->frame[0].len, clamp_t(u32, pace[i], KE_PIECE_SHORT, KE_PIECE_MAX),
+		      "as the link is fast");
+		looked(c);
+	}
 	crowd_drop(c);
 	ok(!ke_link_mixed(c->link), "of one class again");
 	crowd_end(c);
@@ -396,8 +405,10 @@ static void run_rules(u64 seed)
 	c = crowd_new(seed, false, classes, n);
 	must(c, "nodes");
 	for (round = 0; round < GOES; round++) {
-		if (round % 20 == 0)
+		if (round % 20 == 0) {
 			busy = world_random(c->w, 1 << n);
+			ke_link_pace(c->link, world_random(c->w, 100000));
+		}
 		for (i = 0; i < n; i++) {
 			if (busy & 1 << i)
 				fill(&c->src[i]);

@@ -45,6 +45,7 @@ struct ke_link {
 	/* Bytes of streams of lower ranks that went out since a frame of this one, or since it
 	 * had nothing when it was due one. */
 	u32 waited[KE_CLASSES];
+	u32 pace;		/* see ke_link_pace(); 0: not known */
 	struct ke_tx_frame frame[KE_TX_FRAMES];
 	u32 nframes, vec_rest, vec_control;
 	/* Receiving; control's. */
@@ -80,6 +81,11 @@ bool ke_link_pending(const struct ke_link *l);
 /* Are there streams that go before others? Then what the house has taken should soon be gone.
  * Under the tx lock. */
 bool ke_link_mixed(const struct ke_link *l);
+/* So many bytes are gone before it matters to what goes before them. Under the tx lock. */
+static inline void ke_link_pace(struct ke_link *l, u32 bytes)
+{
+	l->pace = bytes;
+}
 
 /*
  * Which pieces are next, see turns.c.

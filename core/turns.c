@@ -6,7 +6,7 @@
  * nothing is left of those before it, or when so much of these went out since its own last
  * frame that it is due one (KE_NORMAL_TURN, KE_BULK_TURN); so none waits for ever. Logs of one
  * class take turns. A frame that has begun goes to its end, so those of logs that others here go
- * before are short.
+ * before are short, unless the link is so fast that this is no matter.
  *
  * A link has a list of streams for each class, by its rank; those of rank 0 go first.
  */
@@ -43,8 +43,10 @@ static u64 stream_tail(const struct ke_tstream *ts)
 /* Of a frame that begins now. */
 static u32 piece_max(const struct ke_link *l, const struct ke_tstream *ts)
 {
-	u32 most = ke_link_first_rank(l) < ke_tstream_rank(ts) ? KE_PIECE_SHORT : KE_PIECE_MAX;
+	u32 most = KE_PIECE_MAX;
 
+	if (ke_link_first_rank(l) < ke_tstream_rank(ts))
+		most = clamp_t(u32, l->pace, KE_PIECE_SHORT, KE_PIECE_MAX);
 	return min_t(u64, most, ts->view.size / 4);
 }
 

@@ -12,8 +12,8 @@
 
 #include "address.h"
 
+#include <linux/tcp.h>
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/syscall.h>
 
 int conn_watch(int ep, int fd, u32 events, void *what)
@@ -156,7 +156,7 @@ static ssize_t send_some(struct conn *c)
 	struct kvec v[KE_TX_VECS];
 	struct msghdr m = { .msg_iov = (void *)v };
 	/* Else the kernel makes packets of up to 64 KiB of it, and has two of them queued. */
-	int eor = c->bound ? MSG_EOR : 0;
+	int eor = c->unsent && c->pace < KE_PIECE_MAX ? MSG_EOR : 0;
 	ssize_t n;
 
 	m.msg_iovlen = ke_link_tx(&c->link, v);
@@ -181,18 +181,35 @@ static ssize_t send_some(struct conn *c)
 	return n;
 }
 
+/* How fast is it, as TCP has seen? */
+static void look_at_pace(struct conn *c)
+{
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+
+	if (likely(c->sent < c->pace_at))
+		return;
+	c->pace_at = c->sent + PACE_BYTES;
+	getsockopt(c->fd, IPPROTO_TCP, TCP_INFO, &info, &len);
+	c->pace = min_t(u64, info.tcpi_delivery_rate / 1000, U32_MAX);
+	ke_link_pace(&c->link, c->pace);
+}
+
 /*
  * What is in the kernel can't be overtaken any more. So where something may come that goes
  * before what the socket takes, that takes little. The tx lock is held.
  */
 static void bound_queue(struct conn *c)
 {
-	bool bound = !c->link.local && ke_link_mixed(&c->link);
-	int bytes = bound ? UNSENT_BYTES : 0;	/* 0: as many as the system allows */
+	int bytes = 0;
 
-	if (likely(c->bound == bound))
+	if (unlikely(!c->link.local && ke_link_mixed(&c->link))) {
+		look_at_pace(c);
+		bytes = clamp_t(u32, c->pace, UNSENT_MIN, UNSENT_MAX);
+	}
+	if (likely((u32)bytes == c->unsent))
 		return;
-	c->bound = bound;
+	c->unsent = bytes;
 	setsockopt(c->fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &bytes, sizeof(bytes));
 }
 
@@ -201,8 +218,8 @@ void conn_flush(struct conn *c)
 {
 	ssize_t n;
 
-	bound_queue(c);
 	do {
+		bound_queue(c);
 		n = send_some(c);
 	} while (n > 0 && ke_link_pending(&c->link));
 	if (n == -EAGAIN) {

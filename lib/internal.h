@@ -63,7 +63,10 @@ enum lib_limits {
 	SETUP_MS = 3000,	/* of a connection, until the other end's hello has come */
 	DIAL_AGAIN_MS = 500,	/* between two dials that go on at the same time */
 	OPEN_MS = 5000,
-	UNSENT_BYTES = 16 << 10,	/* in a socket, where streams of several classes go */
+	/* In a socket, where streams of several classes go: what goes out in a millisecond. */
+	UNSENT_MIN = 16 << 10,
+	UNSENT_MAX = 128 << 10,
+	PACE_BYTES = 1 << 20,	/* between two looks at how fast a connection is */
 	SEAT_MS = 2000,		/* until all sources have a new filter */
 };
 
@@ -98,7 +101,9 @@ struct conn {
 	bool receiving;		/* a leader sleeps in the receive */
 	u64 greeted;		/* the node that it leads to; 0: not known, or over */
 	atomic_bool blocked;	/* the socket is full */
-	bool bound;		/* it is so sooner; under the tx lock */
+	u32 unsent;		/* bytes that it may have; 0: as many as it likes; the tx lock's */
+	u32 pace;		/* bytes that go out in a millisecond; 0: not known; as these: */
+	u64 pace_at;		/* of c->sent: when that is looked at again */
 	struct ke_id target;	/* whom we dialled, or whose link was lost */
 	int dial_err;
 	u64 setup_ms;		/* until then its hello has come */
