@@ -54,6 +54,11 @@ enum ke_limits {
 
 	KE_DRAIN_SOURCES_MAX = 4000,	/* of a channel that is drained */
 
+	/* A promise to give a sign of life so often, in milliseconds: at each quarter of it
+	 * somebody wakes up. */
+	KE_PROMISE_MS_MIN = 50,
+	KE_PROMISE_MS_MAX = 24 * 3600 * 1000,
+
 	/* filters */
 	KE_FILTER_INSNS_MAX = 1024,	/* as they travel; a load of 64 bits counts as two */
 	KE_PROGRAM_INSNS_MAX = 4096,	/* written for a type */

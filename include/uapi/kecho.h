@@ -15,6 +15,8 @@
  *      records say which sinks they are for
  *      records have deadlines, log headers clock_ns, FILTERED and PASS how many had expired;
  *      PONG says what time it is
+
+ *      signs of life: ALIVE, alive and cut in the log header
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -129,7 +131,11 @@ struct kecho_log_header {
 	__le64 head;		/* end of what is published */
 	__le64 seq;		/* sequence number of the last published event */
 	__le64 head_seq;	/* the same, stored after head: equal to @seq it is that of head */
-	__u8 pad1[40];
+	/* A sign of life is that head moves, or this: its source counts. A mirror: the sum of both,
+	 * as the source's node said last. */
+	__le64 alive;
+	__le64 cut;		/* a mirror: 1: its source can't be heard now, whatever it does */
+	__u8 pad1[24];
 	__le64 tail;		/* nothing before it may be read any more */
 	__le64 want;		/* a blocked submitter: ring when a gate reaches it; 0: nobody */
 	__u8 pad2[48];
@@ -208,6 +214,7 @@ enum kecho_frame_type {
 
 	KECHO_FRAME_OPTIONAL = 128,	/* from here on: who doesn't know it skips it */
 	KECHO_FRAME_TYPE = 128,		/* a type of a source of mine */
+	KECHO_FRAME_ALIVE = 129,	/* it has given a sign of life */
 };
 
 struct kecho_frame {
