@@ -37,6 +37,7 @@ static struct ke_rstream *stream_of(const struct ke_kept *kept)
 	rs->attached = true;
 	rs->from = KE_FROM_POS;
 	rs->view = ke_log_view(&rs->mirror);
+	ke_rstream_cut(rs);
 	rs->acked = rs->mirror.head;
 	rs->released = rs->mirror.tail;		/* until its sinks say more */
 	rs->lost = rs->lost_said = kept->lost;

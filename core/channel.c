@@ -188,7 +188,7 @@ static void say_member(struct ke_presence *pr, const struct ke_member *m, bool f
 	struct ke_link *l = pr->peer->link;
 	struct ke_out o;
 
-	if (!ke_link_body(l, &o, 28 + ke_attrs_live_len(&m->attrs)))
+	if (!ke_link_body(l, &o, 32 + ke_attrs_live_len(&m->attrs)))
 		return;
 	ke_put_u64(&o, m->id);
 	ke_put_u8(&o, m->role);
@@ -198,6 +198,7 @@ static void say_member(struct ke_presence *pr, const struct ke_member *m, bool f
 	ke_put_u64(&o, m->source ? m->source->log.size : 0);
 	ke_attrs_put(&o, &m->attrs, now_ms(m->channel->node));
 	ke_put_u8(&o, m->traffic_class);
+	ke_put_u32(&o, m->alive_ms);
 	ke_link_send_body(l, KECHO_FRAME_MEMBER, pr->channel->index, 0, &o);
 	pr->acks_due++;
 }
@@ -305,6 +306,8 @@ int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 	list_add_tail(&m->list, &ch->members);
 	if (m->source)
 		m->source->frozen = ke_channel_frozen(ch);
+	if (m->source && m->alive_ms)
+		list_add_tail(&m->source->promised, &ch->node->promised);
 	list_for_each_entry(pr, &ch->presences, channel_list) {
 		if (!pr->here || !pr->peer->link)
 			continue;
@@ -337,6 +340,8 @@ void ke_member_leave(struct ke_member *m)
 	m->channel->node->nmembers--;
 	list_del_init(&m->list);
 	list_del_init(&m->changed);
+	if (m->source)
+		list_del_init(&m->source->promised);
 	ke_member_unseat(m);
 free_attrs:
 	ke_attrs_free(&m->attrs);

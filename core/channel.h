@@ -57,6 +57,7 @@ struct ke_member {
 	u8 role, policy;
 	u8 traffic_class;	/* enum ke_class, of a source */
 	bool failed;		/* it has not left, it is lost */
+	u32 alive_ms;		/* of a source: its promise, see promise.h; 0: none */
 	struct ke_attrs attrs;
 	u64 attrs_change;	/* see live.c */
 	struct list_head changed;	/* of the channel */

@@ -6,7 +6,8 @@
  *	CHANNEL_GONE	-; id 0: the channel @pos of yours is none of mine
  *	NODES		contacts
  *	MEMBER		id u64, role u8, policy u8, fresh u8, log u32, log's size u64, live
- *			attributes, class u8 (absent: normal)
+ *			attributes, class u8 (absent: normal), milliseconds between its signs
+ *			of life u32 (absent: 0)
  *	MEMBER_GONE	id u64, its last event u64 (a sink: 0), it failed u8
  *			(absent: no)
  *	MEMBER_ACK	id u64; the frame's id is the channel's in the MEMBER; pos: of which
@@ -157,7 +158,7 @@ struct ke_remote *ke_remote_make(struct ke_presence *pr, u64 id)
 
 static bool bad_member(const struct ke_remote *m)
 {
-	if (m->traffic_class > KE_BULK)
+	if (m->traffic_class > KE_BULK || !ke_promise_fits(m->alive_ms))
 		return true;
 	if (m->role == KE_SOURCE)
 		return !ke_log_size_fits(m->log_size) || !m->log;
@@ -201,7 +202,8 @@ static int get_member(struct ke_in *in, struct ke_remote *said, u64 now_ms)
 	if (err)
 		return err;
 	said->traffic_class = ke_get_u8_or(in, KE_NORMAL);
-	if (!bad_member(said))
+	said->alive_ms = ke_get_u32_or(in, 0);
+	if (!in->bad && !bad_member(said))
 		return 0;
 	ke_attrs_free(&said->attrs);
 	return -EPROTO;
@@ -229,6 +231,7 @@ static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *s
 	m->policy = said->policy;
 	m->traffic_class = said->traffic_class;
 	m->fresh = said->fresh;
+	m->alive_ms = said->alive_ms;
 	m->log = said->log;
 	m->log_size = said->log_size;
 	return m;
@@ -386,6 +389,8 @@ int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in)
 		return member_ack(l, id, pos, in);
 	case KECHO_FRAME_ATTR:
 		return ke_attr_in(l, id, in);
+	case KECHO_FRAME_ALIVE:
+		return ke_alive_in(l, id, pos);
 	case KECHO_FRAME_JUDGED:
 		return ke_judged_in(l, id, pos, in);
 	case KECHO_FRAME_JUDGED_ACK:

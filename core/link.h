@@ -131,5 +131,6 @@ int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
 int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
 int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+int ke_alive_in(struct ke_link *l, u32 log, u64 sign);
 
 #endif

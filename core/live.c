@@ -83,6 +83,7 @@ void ke_node_tell(struct ke_node *n)
 	struct ke_peer *p;
 	u64 now;
 
+	ke_node_tell_signs(n);
 	if (!n->tell_ms)
 		return;
 	now = now_ms(n);

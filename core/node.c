@@ -31,6 +31,7 @@ void ke_node_init(struct ke_node *n, const struct ke_house *house, void *owner,
 	strscpy(n->name, name, sizeof(n->name));
 	INIT_LIST_HEAD(&n->channels);
 	INIT_LIST_HEAD(&n->peers);
+	INIT_LIST_HEAD(&n->promised);
 }
 
 /* -------------------------------------------------------------------- peers */
@@ -137,8 +138,10 @@ static void reset_peer(struct ke_peer *p)
 	struct ke_remote *m;
 
 	ke_peer_stale_streams(p);
-	list_for_each_entry(rs, &p->rstreams, list)
+	list_for_each_entry(rs, &p->rstreams, list) {
 		rs->starts_due = 0;
+		ke_rstream_cut(rs);
+	}
 	list_for_each_entry(pr, &p->presences, peer_list) {
 		pr->said = pr->here = pr->synced = pr->stands = false;
 		pr->held_stale = pr->held;
@@ -398,6 +401,9 @@ u32 ke_node_wait_ms(struct ke_node *n)
 	n->wait_ms = ke_node_is_stale(n) ? KE_HEARTBEAT_MS : 0;
 	if (n->tell_ms)
 		n->wait_ms = clamp_t(s64, n->tell_ms - now, 1, KE_ATTR_DELAY_MS);
+	if (n->signs_ms)
+		n->wait_ms = min_t(u64, n->wait_ms ?: U32_MAX,
+				   n->signs_ms > now ? n->signs_ms - now : 1);
 	list_for_each_entry(p, &n->peers, list) {
 		wait_ms = peer_wait_ms(p, now);
 		if (wait_ms && (!n->wait_ms || wait_ms < n->wait_ms))

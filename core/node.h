@@ -36,6 +36,8 @@ struct ke_node {
 	u64 attrs_change;	/* see live.c: of the last one of @attrs */
 	u64 change;		/* of the last one of all; other threads look */
 	u64 told_ms, tell_ms;	/* changes were said; are to be: 0: there are none */
+	struct list_head promised;	/* sources that promise signs of life, see alive.c */
+	u64 signs_ms;		/* then these are looked at; 0: not at all */
 	struct list_head channels;
 	struct list_head peers;
 	u32 last_channel, last_log;
@@ -59,9 +61,11 @@ bool ke_node_sooner(struct ke_node *n);
 
 /*
  * Live attributes, see live.c; ke_attrs_set() has the errors.
- * ke_node_tell - says what is due; call it with each tick, and when ke_node_wait_ms() is over.
+ * ke_node_tell - says what is due, of signs of life, too; call it with each tick, and when
+ * ke_node_wait_ms() is over.
  */
 int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v);
 void ke_node_tell(struct ke_node *n);
+void ke_node_tell_signs(struct ke_node *n);
 
 #endif

@@ -56,6 +56,7 @@ struct tnode {
 	u8 *ring;
 	bool has_src;
 	u8 traffic_class;	/* of its source, from then on */
+	u32 alive_ms;		/* the next source promises a sign of life so often */
 	struct ke_member sink;
 	bool has_sink, idle;	/* idle: the sink does not read */
 	bool judges;		/* its source: the next event has the bits @bits */

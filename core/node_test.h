@@ -283,6 +283,7 @@ static __maybe_unused bool source_open(struct tnode *tn, u64 pos)
 	s->member.role = KE_SOURCE;
 	s->member.source = s;
 	s->member.traffic_class = tn->traffic_class;
+	s->member.alive_ms = tn->alive_ms;
 	ke_source_init(s, &tn->node);
 	ke_member_join(&s->member, &tn->ch);
 	tn->has_src = true;

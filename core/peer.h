@@ -35,7 +35,9 @@ enum ke_refusal {
 };
 
 /* The optional frames that we know, as HELLO says it: bit i is frame KECHO_FRAME_OPTIONAL + i. */
-#define KE_KNOWS	(1u << (KECHO_FRAME_TYPE - KECHO_FRAME_OPTIONAL))
+#define KE_KNOWS							\
+	(1u << (KECHO_FRAME_TYPE - KECHO_FRAME_OPTIONAL) |		\
+	 1u << (KECHO_FRAME_ALIVE - KECHO_FRAME_OPTIONAL))
 
 static inline bool ke_knows(u32 knows, u8 type)
 {
@@ -92,6 +94,7 @@ struct ke_remote {
 	bool stale;		/* not heard of since the link broke */
 	bool retained;		/* wanted by a sink that came then */
 	enum ke_remote_state state;
+	u32 alive_ms;		/* of a source: its promise; 0: none */
 	struct ke_attrs attrs;
 	struct ke_types *types;	/* NULL: none */
 	u32 log;
@@ -202,6 +205,8 @@ int ke_remote_subscribe(struct ke_remote *m, u8 from);
 /* Its source has left or failed; the end is told once. */
 void ke_rstream_stop(struct ke_rstream *rs);
 void ke_rstream_drop(struct ke_rstream *rs);
+/* Until its next START its source can't be heard. */
+void ke_rstream_cut(struct ke_rstream *rs);
 void ke_peer_say_lost(struct ke_peer *p);
 
 /* It has failed, as we have seen: what is asked of all nodes is not asked of it. Who could

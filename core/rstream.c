@@ -344,6 +344,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	rs->ended = false;
 	rs->taken = taken;
 	if (!rs->local) {
+		WRITE_ONCE(rs->mirror.hdr->cut, 0);
 		pos = rs->mirror.head;
 		seq = rs->mirror.seq;
 		gate_mirror(rs, resumes);

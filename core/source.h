@@ -7,6 +7,7 @@
 
 #include "channel.h"
 #include "filters.h"
+#include "promise.h"
 #include "reader.h"
 
 /* How far a gate has come that holds its source up: see stall.c. */
@@ -33,6 +34,9 @@ struct ke_source {
 	bool frozen;		/* publishes nothing new; under its lock, like the next */
 	bool in_pieces;		/* an event is going in piece by piece */
 	u32 nremote;		/* streams to other hosts */
+	const struct kecho_log_header *signs;	/* where its process gives signs of life */
+	u64 signs_ms;		/* then they are looked at */
+	struct list_head promised;	/* of the node */
 	u64 lost;		/* events, by sinks of other nodes, together, as those said */
 	u32 stall_ms;		/* so long a gate may hold it up; 0: for ever */
 	u64 stalls;		/* that were ended for it; under its lock, like all below */
@@ -94,6 +98,7 @@ struct ke_tstream {
 	u64 now_ns;		/* CLOCK_REALTIME then; 0: nobody has asked */
 	u64 due;		/* somebody waits until it is known there to be here */
 	u64 sent;
+	u64 sign;		/* as ALIVE said last */
 	u64 acked;
 	u64 kept;		/* what a gate says: acked, or what was passed over behind that: */
 	struct ke_passed free;	/* the last that was so; to: 0: none */
@@ -143,6 +148,8 @@ struct ke_tstream *ke_tstream_find(struct ke_source *s, const struct ke_peer *p)
 u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g);
 /* Of a stream on this host; under the source's lock. */
 void ke_tstream_take_gate(struct ke_tstream *ts);
+/* It begins, or goes on: signs of life of its source are said from here on, see alive.c. */
+void ke_tstream_tell_signs(struct ke_tstream *ts);
 
 /*
  * Passing over what nobody wants at the other end, see pass.c. All with the tx lock of

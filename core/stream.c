@@ -35,6 +35,9 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->closed = s->frozen = s->in_pieces = false;
 	s->nremote = 0;
 	s->lost = s->stalls = s->taken = s->expired = 0;
+	s->signs = s->log.hdr;
+	s->signs_ms = 0;
+	INIT_LIST_HEAD(&s->promised);
 	s->judge = NULL;
 	s->generation = s->judge_seen = s->judges = 0;
 	s->judged_later = s->wakes_own = false;
@@ -511,6 +514,7 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	err = set_up(l, ts, &sub, &pos, &seq);
 	if (!err) {
 		say_start(l, ts, pos, seq, sub.from == KE_FROM_POS);
+		ke_tstream_tell_signs(ts);
 		ke_source_want(s, l->peer);
 		h->kick(l);
 		if (s->closed && ts->local)

@@ -15,7 +15,6 @@
  *      records say which sinks they are for
  *      records have deadlines, log headers clock_ns, FILTERED and PASS how many had expired;
  *      PONG says what time it is
-
  *      signs of life: ALIVE, alive and cut in the log header
  */
 #ifndef _UAPI_KECHO_H

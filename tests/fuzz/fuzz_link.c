@@ -488,6 +488,7 @@ static void setup(u8 how)
 	f.tn = &f.w->n[0];
 	f.tn->node.house = &fuzz_house;
 	f.w->piece = how & 1 ? 16 : 5000;
+	f.tn->alive_ms = how & 8 ? KE_PROMISE_MS_MIN : 0;
 	channel_open(f.tn);
 	check(!sink_open(f.tn, how & 2, false));
 	check(source_open(f.tn, 0));

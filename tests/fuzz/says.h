@@ -180,8 +180,9 @@ static void say_member(struct conn *c, u8 how)
 	ke_put_u32(&o, log);
 	ke_put_u64(&o, TEST_LOG << (how & 32 ? take_u8(&f.in) % 12 : 0));
 	put_set(&o, how >> 7, false);
-	if (how & 2) {	/* a class, which may be none, and what newer nodes say */
+	if (how & 2) {	/* a class, which may be none, a promise, and what newer nodes say */
 		ke_put_u8(&o, how >> 4 & 3);
+		ke_put_u32(&o, take_u8(&f.in) << 6);
 		ke_put(&o, "new", how >> 6);
 	}
 	send_out(c, how & 64 ? KECHO_FRAME_MEMBER_GONE : KECHO_FRAME_MEMBER, 1, 0, &o);
@@ -351,7 +352,7 @@ static void say_type_ack(struct conn *c, u8 how)
 static void say_any(struct conn *c, u8 how)
 {
 	static const u8 types[] = { 1, 128, 3, 4, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27,
-				    32, 33, 34, 35, 36, 36, 37, 38, 39, 40, 41, 42, 43, 44,
+				    32, 33, 34, 35, 36, 129, 37, 38, 39, 40, 41, 42, 43, 44,
 				    255, 48 };
 	u8 body[BODY_MAX];
 	u32 id = take_u8(&f.in) % 5, len = take_u8(&f.in);

@@ -14,6 +14,7 @@
  *	wait MS				so long for room; its limit is two seconds
  *	node NAME TEXT, attr NAME TEXT	an attribute of the node, of the channel
  *	source-attr NAME TEXT		one of the source
+ *	promise MS, sign		of the next source; one, and a quarter goes by
  *	type NAME			one of its types, of that name
  *	ping, stat			ask all others
  *	freeze, thaw, destroy		the channel
@@ -256,6 +257,13 @@ static bool drain_step(struct ke_channel *ch)
 	return n >= 0;
 }
 
+static void give_sign(struct tnode *tn)
+{
+	tn->hdr->alive = cpu_to_le64(le64_to_cpu(tn->hdr->alive) + 1);
+	tn->w->now += ke_promise_step(tn->alive_ms);
+	ke_node_tell(&tn->node);
+}
+
 static bool act_whole(struct ke_channel *ch, const char *what)
 {
 	if (!strcmp(what, "freeze"))
@@ -288,6 +296,8 @@ static bool act_plain(struct session_nodes *s, unsigned int i, const char *what)
 		sink_close(tn);
 	} else if (!strcmp(what, "read")) {
 		sink_read(tn);
+	} else if (!strcmp(what, "sign")) {
+		give_sign(tn);
 	} else if (!strcmp(what, "tick")) {
 		s->w->now += KE_HEARTBEAT_MS;
 		ke_node_tick(&tn->node);
@@ -340,6 +350,8 @@ static bool session_act(struct session_nodes *s, const char *text)
 				return false;
 		return true;
 	}
+	if (sscanf(text, "%*s promise %u", &s->w->n[i].alive_ms) == 1)
+		return true;
 	if (sscanf(text, "%*s wait %u", &count) == 1)
 		return wait_for_room(&s->w->n[i], count);
 	if (sscanf(text, "%*s piece %u %u", &count, &bytes) == 2)

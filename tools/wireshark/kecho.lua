@@ -35,7 +35,7 @@ local TYPES = {
 	[45] = "PASS",
 	[48] = "REG_GET", [49] = "REG_PUT", [50] = "REG_DROP", [51] = "REG_RENEW",
 	[52] = "REG_LIST", [53] = "REG_ENTRY", [54] = "REG_END",
-	[128] = "TYPE",
+	[128] = "TYPE", [129] = "ALIVE",
 }
 local ROLES = { [1] = "source", [2] = "sink" }
 local POLICIES = { [0] = "latest", [1] = "block", [2] = "disconnect" }
@@ -88,6 +88,8 @@ field("uint8", "policy", "Policy", base.DEC, POLICIES)
 field("uint8", "class", "Class", base.DEC, CLASSES)
 field("uint8", "fresh", "Joined just now", base.DEC)
 field("uint64", "log_size", "Size of the log", base.DEC)
+field("uint32", "alive", "Milliseconds between signs of life", base.DEC)
+field("uint64", "sign", "Moves with each sign of life", base.DEC)
 field("bytes", "attributes", "Attributes")
 field("uint32", "age", "Milliseconds since it was set", base.DEC)
 field("uint64", "attribute_version", "Its version", base.DEC)
@@ -632,7 +634,7 @@ local FRAMES = {
 	[18] = { CHANNEL, POS, { nodes } },
 	[19] = { CHANNEL, POS, {} },
 	[20] = { CHANNEL, POS, { MEMBER, U("role", 1), U("policy", 1), U("fresh", 1), U("log", 4),
-		U("log_size", 8), live, maybe(U("class", 1)) } },
+		U("log_size", 8), live, maybe(U("class", 1)), maybe(U("alive", 4)) } },
 	[21] = { CHANNEL, POS, { MEMBER, U("last_event", 8), maybe(U("failed", 1)) } },
 	[22] = { CHANNEL, POS, { MEMBER } },
 	[23] = { CHANNEL, POS, { changed } },
@@ -667,6 +669,7 @@ local FRAMES = {
 	[53] = { REQUEST, POS, { entry } },
 	[54] = { REQUEST, POS, { S("name"), B("uuid", 16) } },
 	[128] = { CHANNEL, U("type_index", 8), { MEMBER, rest("type_of_events") } },
+	[129] = { LOG, U("sign", 8), {} },
 }
 
 -- Whether a frame's header may be what is at @at, of which 24 bytes are there.
