@@ -133,8 +133,9 @@ static int take(struct subscriber *s, const struct kecho_event *ev)
 		return 0;
 	case KECHO_ENDED:
 		return take_end(s, ev);
+	default:
+		return 0;
 	}
-	return 0;
 }
 
 static int run_sink(struct subscriber *s)

@@ -33,7 +33,7 @@ SIZE(struct kecho_ctl_channel_info, 152);
 SIZE(struct kecho_ctl_ping, 24);
 SIZE(struct kecho_live_entry, 16);
 SIZE(struct kecho_live_slot, 1024);
-SIZE(struct kecho_note_feed, 56);
+SIZE(struct kecho_note_feed, 64);
 SIZE(struct kecho_note_feed_end, 24);
 SIZE(struct kecho_note_type, 16);
 SIZE(struct kecho_note_doorbell, 16);

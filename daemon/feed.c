@@ -117,6 +117,7 @@ static u64 expired_before(const struct kd_feed *f, u64 pos)
 static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 {
 	const struct kd_log *log = f->source ? &f->source->log : &f->mirror->log;
+	u32 alive_ms = f->source ? f->source->s.member.alive_ms : f->mirror->rs->remote->alive_ms;
 	struct kecho_note_feed note = {
 		.sink = cpu_to_le32(f->sink->handle),
 		.feed = cpu_to_le32(f->id),
@@ -129,6 +130,7 @@ static void tell_feed(struct kd_feed *f, u64 pos, u64 seq, bool again)
 		.gated = f->sink->m.policy == KECHO_BLOCK,
 		.again = again,
 		.mine = !!f->source,
+		.alive_ms = cpu_to_le32(alive_ms),
 	};
 
 	kd_note(f->sink->o->s, KECHO_NOTE_FEED, &note, sizeof(note), &log->fd, !again);

@@ -160,6 +160,11 @@ void kd_source_open_request(const struct kd_request *r)
 			  le32_to_cpu(in->traffic_class));
 		return;
 	}
+	if (!ke_promise_fits(le32_to_cpu(in->alive_ms))) {
+		kd_refuse(r, -EINVAL, "source of '%s': a sign of life each %u ms", o->c->ch.name,
+			  le32_to_cpu(in->alive_ms));
+		return;
+	}
 	if (o->c->ch.ended) {
 		kd_refuse(r, -ESHUTDOWN, "channel '%s' was destroyed", o->c->ch.name);
 		return;
@@ -182,6 +187,7 @@ void kd_source_open_request(const struct kd_request *r)
 	}
 	src->s.retain = le32_to_cpu(in->retain);
 	src->s.member.traffic_class = le32_to_cpu(in->traffic_class);
+	src->s.member.alive_ms = le32_to_cpu(in->alive_ms);
 	stall_ms = le32_to_cpu(in->stall_ms) ?: KECHO_STALL_MS_DEFAULT;
 	src->stall_ms = stall_ms == U32_MAX ? 0 : max_t(u32, stall_ms, KD_STALL_MIN_MS);
 	out.source = cpu_to_le32(src->handle);

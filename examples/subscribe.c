@@ -20,6 +20,12 @@ static void print(const struct kecho_event *ev)
 	case KECHO_ENDED:
 		printf("the source %s after %" PRIu64 "\n", ev->failed ? "failed" : "left",
 		       ev->last_seq);
+		break;
+	case KECHO_SILENT:	/* see kecho_source_options.alive_ms */
+		printf("the source gives no sign of life\n");
+		break;
+	case KECHO_BACK:
+		printf("the source is back\n");
 	}
 	fflush(stdout);
 }

@@ -3,6 +3,7 @@
  * Attaching to the node of the host: its socket, the pages it shares, the helper thread
  * that listens to it.
  */
+#include "alive.h"
 #include "client.h"
 
 /* The node is to look at what we have written into our pages. */
@@ -87,7 +88,7 @@ static void *listen_to_node(void *arg)
 
 	pthread_mutex_lock(&k->lock);
 	while (!k->stop) {
-		timeout = look_around(c);
+		timeout = alive_run(k, look_around(c));
 		p[0].fd = c->state == CLIENT_UP ? c->sock : -1;
 		pthread_mutex_unlock(&k->lock);
 		poll(p, ARRAY_SIZE(p), timeout);

@@ -175,6 +175,7 @@ static int make_at_node(struct kecho_source *s, struct made *m)
 		.log_size = cpu_to_le64(m->log_size), .retain = cpu_to_le32(s->ch->retain),
 		.stall_ms = cpu_to_le32(s->s.stall_ms ?: ~0u),
 		.traffic_class = cpu_to_le32(s->s.member.traffic_class),
+		.alive_ms = cpu_to_le32(s->s.member.alive_ms),
 	};
 	struct client_call call = { .cmd = KECHO_CMD_SOURCE_OPEN,
 				    .handle = &s->ch->client->handle };

@@ -95,7 +95,8 @@ static int add_feed(struct client *c, struct kecho_sink *s, const struct kecho_n
 	int err;
 
 	if (!ke_log_size_fits(size) || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN) ||
-	    pos > KE_POSITION_MAX || slot >= c->pages->slots || fd < 0 || fstat(fd, &st) ||
+	    pos > KE_POSITION_MAX || slot >= c->pages->slots ||
+	    !ke_promise_fits(le32_to_cpu(n->alive_ms)) || fd < 0 || fstat(fd, &st) ||
 	    (u64)st.st_size != KECHO_LOG_HEADER_SIZE + size)
 		return -EPROTO;
 	if (goes_on(s, n, &st, &c->pages->gates[slot])) {

@@ -11,6 +11,7 @@
  * the source's own, for what this process does to it: the node's is not ours to change,
  * and a wake-up alone is lost on who is about to sleep.
  */
+#include "alive.h"
 #include "client.h"
 
 #include <sys/syscall.h>
@@ -89,7 +90,7 @@ static void wait_for_bells(const struct kecho_source *s, const struct kecho_limi
 		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
 	};
 
-	client_wait_futexes(v, ARRAY_SIZE(v), ROOM_LOOK_MS);
+	client_wait_futexes(v, ARRAY_SIZE(v), source_look_ms(s));
 }
 
 /* Who waits is to look again: the source is thawed, closed or has another node, which was
@@ -110,6 +111,7 @@ void client_wait_for_room(struct kecho_source *s, u64 size)
 		u32 bell = smp_load_acquire(&slot->bell), kick = READ_ONCE(s->kick);
 		u64 end = s->s.log.end + 2 * size;
 
+		source_sign(s);
 		set_want(s, want_for(s, size));
 		if (s->s.closed || (!source_held(s) &&
 				    ke_log_room(&s->s.log, size, client_limit(s, end))))

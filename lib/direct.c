@@ -19,6 +19,9 @@ static struct conn *only_conn(struct kecho *k)
 	struct conn *only = NULL, *c;
 	struct kecho_channel *ch;
 
+	/* Nothing comes when a source falls silent. */
+	if (k->look_ms)
+		return NULL;
 	list_for_each_entry(ch, &k->channels, list)
 		if (!list_empty(&ch->sources))
 			return NULL;

@@ -8,6 +8,7 @@
  * that was found stays. What a `block` sink has read is told to the source, or the
  * other node, in steps of an eighth of the log, and before it sleeps.
  */
+#include "alive.h"
 #include "deadline.h"
 #include "internal.h"
 #include "probe.h"
@@ -31,12 +32,13 @@ static struct feed *make_feed(struct kecho_sink *s, struct shared_log *log, uint
 	return f;
 }
 
-/* The next event's number is @seq + 1. */
-static void start_feed(struct feed *f, struct ke_view v, u64 pos, u64 seq)
+/* The next event's number is @seq + 1; its source has promised signs of life so often. */
+static void start_feed(struct feed *f, struct ke_view v, u64 pos, u64 seq, u32 promise_ms)
 {
 	f->released = f->said = pos;
 	ke_reader_init(&f->reader, v, gated(f->sink), pos, seq, f->sink->copy);
 	ke_reader_for(&f->reader, READ_ONCE(f->sink->m.id));
+	alive_watch(f, promise_ms);
 }
 
 static void show_feed(struct feed *f)
@@ -60,7 +62,7 @@ int feed_node(struct kecho_sink *s, struct shared_log *log, const struct kecho_n
 	f->id = le32_to_cpu(n->feed);
 	f->mine = n->mine;
 	f->slot = slot;
-	start_feed(f, v, le64_to_cpu(n->pos), le64_to_cpu(n->seq));
+	start_feed(f, v, le64_to_cpu(n->pos), le64_to_cpu(n->seq), le32_to_cpu(n->alive_ms));
 	ke_reader_behind(&f->reader, le64_to_cpu(n->expired));
 	f->rung = f->released;
 	f->may_go = gated(s);
@@ -95,7 +97,7 @@ int feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq)
 	if (!f)
 		return -ENOMEM;
 	f->rs = rs;
-	start_feed(f, rs->view, pos, seq);
+	start_feed(f, rs->view, pos, seq, rs->remote->alive_ms);
 	ke_reader_behind(&f->reader, rs->local ? 0 : ke_log_passed(&rs->mirror));
 	seat_take(f);
 	if (rs->local && gated(s)) {
@@ -118,7 +120,7 @@ int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
 	f->source = src;
 	lib_lock(&src->lock);
 	pos = ke_log_retained(&src->s.log, retained ? src->s.retain : 0, &seq);
-	start_feed(f, ke_log_view(&src->s.log), pos, seq);
+	start_feed(f, ke_log_view(&src->s.log), pos, seq, src->s.member.alive_ms);
 	seat_take(f);
 	if (gated(s))
 		ke_source_gate(&src->s, &f->gate, &f->released);
@@ -339,9 +341,10 @@ void feeds_release(struct kecho_sink *s)
 
 static bool feed_ready(const struct feed *f)
 {
-	if (f->ended && !f->told)
-		return true;
-	return READ_ONCE(f->reader.view.hdr->head) != cpu_to_le64(f->reader.pos) && !f->told;
+	if (f->told)
+		return false;
+	return f->ended || READ_ONCE(f->reader.view.hdr->head) != cpu_to_le64(f->reader.pos) ||
+	       alive_news(f);
 }
 
 /* Its channel was destroyed, and it has read all to its end. */
@@ -383,6 +386,7 @@ static void give_memory(struct feed *f)
 static unsigned int tell_end(struct feed *f, struct kecho_event *ev)
 {
 	f->told = true;
+	ke_promise_end(&f->promise);
 	*ev = (struct kecho_event){
 		.kind = KECHO_ENDED, .source = f->member, .last_seq = f->reader.seq,
 		.failed = f->failed,
@@ -530,6 +534,23 @@ static unsigned int tell_cut(struct kecho_sink *s, struct feed *f, struct kecho_
 	return 1;
 }
 
+static unsigned int take(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
+			 unsigned int max)
+{
+	return f->may_go ? feed_take_kept(s, f, ev, max) : feed_take(s, f, ev, max);
+}
+
+/* Its source has promised signs of life: that it has none, or has some again, is told where that
+ * belongs among its events. */
+static noinline unsigned int take_promised(struct kecho_sink *s, struct feed *f,
+					   struct kecho_event *ev, unsigned int max)
+{
+	unsigned int n = alive_tell(f, ev);
+
+	n = n ?: take(s, f, ev, ke_promise_due(&f->promise) ? 1 : max);
+	return n ?: alive_tell(f, ev);
+}
+
 static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho_event *ev,
 			      unsigned int max)
 {
@@ -539,7 +560,7 @@ static unsigned int feed_next(struct kecho_sink *s, struct feed *f, struct kecho
 		return tell_cut(s, f, ev);
 	if (unlikely(f->bounded) && f->reader.seq >= f->last_seq)
 		return tell_end(f, ev);
-	return f->may_go ? feed_take_kept(s, f, ev, max) : feed_take(s, f, ev, max);
+	return unlikely(f->promise.ms) ? take_promised(s, f, ev, max) : take(s, f, ev, max);
 }
 
 /*

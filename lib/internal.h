@@ -39,6 +39,7 @@
 #include "kecho/kecho.h"
 #include "link.h"
 #include "lock.h"
+#include "promise.h"
 #include "reg.h"
 #include "uapi/kecho_node.h"
 
@@ -142,6 +143,7 @@ struct feed {
 	bool failed;
 	bool cut;			/* its sink has stalled: what it lacks is lost */
 	u64 last_seq;
+	struct ke_promise promise;	/* of its source, to give signs of life */
 	struct feed_types *types;	/* of its source, as they were asked for; NULL: none */
 	/* Of a member that has gone, for as long as its events come. */
 	struct ke_attrs attrs, node_attrs;
@@ -362,6 +364,7 @@ struct kecho {
 	u64 ping_sent, ping_rtt_ns;
 	struct ke_peer *ping_peer;
 	bool noticed;		/* a channel has notices that nobody was given yet */
+	u64 look_ms;		/* then the helper looks for signs of life; 0: not at all */
 };
 
 /* explain.c */

@@ -27,6 +27,7 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 	s->s.member.traffic_class = opt ? opt->traffic_class : KECHO_NORMAL;
 	s->linger_ms = opt && opt->linger_ms ? opt->linger_ms : LINGER_MS;
 	s->s.stall_ms = stall_limit(opt ? opt->stall_ms : 0);
+	s->s.member.alive_ms = opt ? opt->alive_ms : 0;
 	return s;
 }
 
@@ -58,6 +59,9 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	if (opt && opt->traffic_class > KECHO_BULK)
 		return lib_fail(-EINVAL, "source of '%s': there is no class %u", ch->ch.name,
 				opt->traffic_class);
+	if (opt && !ke_promise_fits(opt->alive_ms))
+		return lib_fail(-EINVAL, "source of '%s': a sign of life each %u ms", ch->ch.name,
+				opt->alive_ms);
 	s = make_source(ch, opt);
 	if (!s)
 		return lib_fail(-ENOMEM, "source of '%s'", ch->ch.name);

@@ -6,6 +6,7 @@
  * doorbells, and, where other hosts read the log, a try to send at once. If the
  * link is being sent on, its sender takes ours along.
  */
+#include "alive.h"
 #include "filter_impl.h"
 #include "internal.h"
 #include "submit.h"
@@ -145,11 +146,12 @@ static int look_for_room(struct kecho_source *s, u64 size)
 	while (must_wait(s, size, end + half)) {
 		bool stalled = !source_held(s) && ke_source_stalled(&s->s, size);
 
+		source_sign(s);
 		lib_unlock(&s->lock);
 		if (stalled)
 			ke_source_end_stalled(&s->s);
 		else
-			lib_wait(k, lib_deadline(ROOM_LOOK_MS));
+			lib_wait(k, lib_deadline(source_look_ms(s)));
 		lib_lock(&s->lock);
 	}
 	set_want(s, 0);
@@ -402,6 +404,8 @@ static inline int begin(struct kecho_source *s, unsigned int flags)
 	if (unlikely(lib_forked(s->ch->k)))
 		return lib_fail(-EBADF, "source of '%s': a child of fork has no part in it",
 				s->ch->ch.name);
+	/* Also if it is in vain, or behind a reservation that nobody ends. */
+	source_sign(s);
 	lib_lock(&s->lock);
 	while (unlikely(s->s.in_pieces) && !s->s.closed && !(flags & KECHO_DONTWAIT))
 		wait_for_pieces(s);
@@ -501,5 +505,6 @@ int source_room(struct kecho_source *s, u64 size, unsigned int flags)
 
 void source_finish(struct kecho_source *s)
 {
+	source_sign(s);
 	tell_and_unlock(s);
 }

@@ -11,6 +11,7 @@
  * leader came for a tick: a busy reader does all of it itself, in the thread that
  * wants the data.
  */
+#include "alive.h"
 #include "internal.h"
 
 #include <linux/futex.h>
@@ -464,7 +465,7 @@ void *helper_main(void *arg)
 
 	pthread_mutex_lock(&k->lock);
 	while (!k->stop) {
-		int timeout = helper_timeout(k, &runs, &ticks);
+		int timeout = alive_run(k, helper_timeout(k, &runs, &ticks));
 		bool io = false;
 
 		pthread_mutex_unlock(&k->lock);

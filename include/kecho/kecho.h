@@ -61,6 +61,8 @@ extern "C" {
 #define KECHO_LOG_SIZE_DEFAULT	(256u << 10)
 #define KECHO_LOG_SIZE_MAX	(64u << 20)
 #define KECHO_STALL_MS_DEFAULT	30000
+#define KECHO_ALIVE_MS_MIN	50
+#define KECHO_ALIVE_MS_MAX	86400000
 
 struct kecho;
 struct kecho_channel;
@@ -355,6 +357,10 @@ struct kecho_source_options {
 	 * kecho_read() says -EPIPE, and the source goes on. It may take some seconds more. */
 	int stall_ms;
 	enum kecho_class traffic_class;	/* default KECHO_NORMAL; for as long as it is there */
+	/* A promise: while it is open this source submits something, or calls
+	 * kecho_source_alive(), at least so often, in milliseconds; 0: none. If it does not,
+	 * sinks are told so, as KECHO_SILENT, before twice that time is over. */
+	unsigned int alive_ms;
 	const struct kecho_attr *attrs;	/* of the member, from its birth */
 	size_t nattrs;
 	/* How long an event is of use, from its submission on, in nanoseconds; 0: for ever. That
@@ -365,8 +371,8 @@ struct kecho_source_options {
 /*
  * kecho_source_open - become a source. Blocks until every sink that is in the
  * channel now will see this source's first event (5 s at most). -EINVAL: the log's size, the
- * class, or an attribute; -E2BIG: an attribute; -ENOSPC: this process has 4096 sources and sinks;
- * -ESHUTDOWN: the channel was destroyed; -ENOMEM.
+ * class, alive_ms, or an attribute; -E2BIG: an attribute; -ENOSPC: this process has 4096 sources
+ * and sinks; -ESHUTDOWN: the channel was destroyed; -ENOMEM.
  */
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
 		      struct kecho_source **out);
@@ -375,6 +381,13 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 void kecho_source_close(struct kecho_source *s);
 /* The id that its events carry. */
 uint64_t kecho_source_id(const struct kecho_source *s);
+
+/*
+ * kecho_source_alive - a sign of life, as promised by alive_ms, from who has nothing to submit.
+ * A call that submits or reserves is one too, also if it waits, or says -EAGAIN: who is held up
+ * is alive. No lock, no system call. -EINVAL: nothing was promised.
+ */
+int kecho_source_alive(struct kecho_source *s);
 
 enum kecho_submit_flags {
 	KECHO_DONTWAIT = 1,	/* -EAGAIN instead of waiting for a `block` sink */
@@ -463,6 +476,10 @@ enum kecho_event_kind {
 	KECHO_EVENT = 1,	/* an event */
 	KECHO_LOST = 2,		/* events [seq, last_seq] of @source will not come */
 	KECHO_ENDED = 3,	/* @source left or failed; @last_seq was its last that came */
+	/* @source lives, as far as is known, but gave no sign of that for as long as it has
+	 * promised to (alive_ms); @last_seq was its last that came. And: it does again. */
+	KECHO_SILENT = 4,
+	KECHO_BACK = 5,
 };
 
 struct kecho_event {
@@ -470,7 +487,7 @@ struct kecho_event {
 	unsigned int type;	/* of the payload, see kecho_event_type(); 0: plain bytes */
 	uint64_t source;	/* the member that submitted it */
 	uint64_t seq;		/* per source, from 1 */
-	uint64_t last_seq;	/* LOST: end of the range, inclusive; ENDED: see above */
+	uint64_t last_seq;	/* LOST: end of the range, inclusive; else see above */
 	uint64_t time_ns;	/* EVENT: submitted, nanoseconds since 1970 at the source;
 				 * 0: by KECHO_NOTIME */
 	const void *data;	/* EVENT; valid until the sink is read again */

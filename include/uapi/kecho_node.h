@@ -37,6 +37,7 @@
  *      expired: in the gates, the limits, stats and NOTE_FEED
  *      here and there in the limits, NODE of a doorbell, MOVE_ON
  *      classes of sources
+ *      signs of life that are promised
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -220,7 +221,7 @@ struct kecho_ctl_source_open {
 	__le32 generation;	/* in: @again, of its newest judge; 0: it had none */
 	__le32 pad;
 	__le32 traffic_class;	/* enum kecho_class */
-	__le32 pad2;
+	__le32 alive_ms;	/* it gives a sign of life so often; 0: it promises none */
 };
 
 /*
@@ -402,6 +403,8 @@ struct kecho_note_feed {
 	__u8 again;		/* a feed that had ended, not for good, goes on where it was */
 	__u8 mine;		/* the source is of this host: its writer sets `want` */
 	__u8 pad;
+	__le32 alive_ms;	/* as its source has promised */
+	__le32 pad2;
 };
 
 struct kecho_note_feed_end {

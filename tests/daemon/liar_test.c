@@ -27,9 +27,9 @@ enum lie {
 	SOURCE_NO_LOG, SOURCE_NO_HANDLE, SOURCE_HANGUP, SOURCE_HANGUP_LATE,
 	LIST_ENDLESS, LIST_TOO_LONG, LIST_ENTRIES_SHORT, UNASKED, OTHER_COMMAND,
 	/* in notes: nobody waits for those */
-	FEED_SIZE, FEED_POS, FEED_POS_FAR, FEED_SLOT, FEED_NO_LOG, FEED_SMALL, BELL_SMALL,
-	BELL_PIPE, BELL_FILE, NOTE_SHORT, SINK_GATE, NOTES_MANY, SINK_ENDS, SINK_ENDS_LATE,
-	RANDOM,
+	FEED_SIZE, FEED_POS, FEED_POS_FAR, FEED_SLOT, FEED_NO_LOG, FEED_SMALL, FEED_PROMISE,
+	BELL_SMALL, BELL_PIPE, BELL_FILE, NOTE_SHORT, SINK_GATE, NOTES_MANY, SINK_ENDS,
+	SINK_ENDS_LATE, RANDOM,
 };
 
 struct liar {
@@ -215,12 +215,11 @@ static void tell_bell(u32 channel)
 
 static void tell_feed(u32 sink)
 {
-	struct kecho_note_feed n = { .sink = sink, .feed = ++node.handle, .slot = 2,
-				     .size = RAW_LOG, .member = 78, .mine = 1 };
+	struct kecho_note_feed n = { .sink = sink, .feed = ++node.handle, .slot = 2, .mine = 1,
+				     .member = 78, .alive_ms = node.lie == FEED_PROMISE,
+				     .size = node.lie == FEED_SIZE ? 4 * RAW_LOG : RAW_LOG };
 	int fd = node.lie == FEED_SMALL ? memory(4096) : a_log();
 
-	if (node.lie == FEED_SIZE)
-		n.size = 4 * RAW_LOG;
 	if (node.lie == FEED_POS)
 		n.pos = RAW_LOG - 3;
 	if (node.lie == FEED_POS_FAR)
@@ -531,6 +530,7 @@ static const struct {
 	{ FEED_POS, "a position between records", OPEN, 0, "" },
 	{ FEED_POS_FAR, "a position that no log has", OPEN, 0, "" },
 	{ FEED_SLOT, "a slot that is none", OPEN, 0, "" },
+	{ FEED_PROMISE, "a promise that nobody makes", OPEN, 0, "" },
 	{ FEED_NO_LOG, "no log", OPEN, 0, "" },
 	{ FEED_SMALL, "a log smaller than said", OPEN, 0, "" },
 	{ BELL_SMALL, "a doorbell without memory", OPEN, 0, "" },

@@ -135,6 +135,7 @@ static inline void fill(struct attacker *a, struct message *m, u32 cmd)
 		source->stall_ms = pick(a, 2);
 		source->retain = pick(a, 100);
 		source->traffic_class = pick(a, 4);
+		source->alive_ms = pick(a, 4) ? 0 : KE_PROMISE_MS_MIN + pick(a, 100);
 	} else if (cmd == KECHO_CMD_SINK_OPEN) {
 		sink->channel = some_channel(a);
 		sink->policy = pick(a, 3);
