@@ -69,6 +69,8 @@ static const char help[] =
 	"      --strict          exit with 3 if any were dropped\n"
 	"      --log-size SIZE   bytes of the log, a power of two (default 256K)\n"
 	"      --linger TIME     how long the end waits for sinks to have all (default 2s)\n"
+	"      --alive TIME      promise sinks an event at least so often: they are told when\n"
+	"                        this does not keep it\n"
 	"  -h, --help            this\n"
 	"\n"
 	"Examples:\n"
@@ -82,7 +84,7 @@ static const char help[] =
 enum {
 	OPT_INTERVAL = 256, OPT_HISTORY, OPT_RATE, OPT_RETAIN, OPT_WAIT_SINKS, OPT_BLOCK,
 	OPT_DONTWAIT, OPT_STRICT, OPT_LOG_SIZE, OPT_LINGER, OPT_STALL, OPT_TYPE, OPT_BTF,
-	OPT_OUT, OPT_TO, OPT_LIFESPAN, OPT_CLASS,
+	OPT_OUT, OPT_TO, OPT_LIFESPAN, OPT_CLASS, OPT_ALIVE,
 };
 
 static const struct option options[] = {
@@ -108,6 +110,7 @@ static const struct option options[] = {
 	{ "strict", no_argument, NULL, OPT_STRICT },
 	{ "log-size", required_argument, NULL, OPT_LOG_SIZE },
 	{ "linger", required_argument, NULL, OPT_LINGER },
+	{ "alive", required_argument, NULL, OPT_ALIVE },
 	{ "stall", required_argument, NULL, OPT_STALL },
 	{ "help", no_argument, NULL, 'h' },
 	{ NULL, 0, NULL, 0 },
@@ -122,6 +125,7 @@ struct pub {
 	enum kecho_class class;
 	uint64_t retain, wait_sinks, log_size, linger_ns, stall_ns;
 	uint64_t lifespan_ns;		/* 0: for ever */
+	unsigned int alive_ms;
 	struct attrs attrs, event_attrs;
 	struct typed typed;
 	const char *out;		/* NULL: events are for all */
@@ -147,6 +151,18 @@ static int parse_time(struct pub *pub, int opt, const char *arg)
 	if (ns < INTERVAL_MIN_NS)
 		return usage_error("--interval: '%s' is under 1ms", arg);
 	pub->feed.interval_ns = ns;
+	return 0;
+}
+
+static int parse_alive(struct pub *pub, const char *arg)
+{
+	uint64_t ns;
+
+	if (arg_duration("--alive", arg, &ns))
+		return EXIT_USAGE;
+	if (whole_ms(ns) < KECHO_ALIVE_MS_MIN || whole_ms(ns) > KECHO_ALIVE_MS_MAX)
+		return usage_error("--alive: '%s' is not between 50ms and 24h", arg);
+	pub->alive_ms = whole_ms(ns);
 	return 0;
 }
 
@@ -189,6 +205,8 @@ static int parse_how(struct pub *pub, int opt, char *arg)
 	case OPT_BTF:
 		pub->typed.btf = arg;
 		return 0;
+	case OPT_ALIVE:
+		return parse_alive(pub, arg);
 	case OPT_INTERVAL:
 	case OPT_LINGER:
 	case OPT_STALL:
@@ -366,6 +384,7 @@ static int open_source(struct pub *pub, struct kecho_channel *ch)
 		.linger_ms = pub->linger_ns ? whole_ms(pub->linger_ns) : -1,
 		.stall_ms = pub->stall_ns ? whole_ms(pub->stall_ns) : -1,
 		.traffic_class = pub->class,
+		.alive_ms = pub->alive_ms,
 		.attrs = pub->attrs.attr,
 		.nattrs = pub->attrs.n,
 		.lifespan_ns = pub->lifespan_ns,

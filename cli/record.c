@@ -283,8 +283,12 @@ static void take_event(struct record *rec, unsigned int channel, const struct ke
 		[KECHO_EVENT] = RECORDING_EVENT, [KECHO_LOST] = RECORDING_LOST,
 		[KECHO_ENDED] = RECORDING_ENDED,
 	};
-	struct recording_item it = { .kind = kind[ev->kind], .channel = channel, .event = *ev };
+	struct recording_item it = { .channel = channel, .event = *ev };
 
+	/* A silence was then; who replays has others. */
+	if (ev->kind == KECHO_SILENT || ev->kind == KECHO_BACK)
+		return;
+	it.kind = kind[ev->kind];
 	introduce(rec, channel, ev->source);
 	if (ev->kind == KECHO_EVENT)
 		it.event.type = introduce_type(rec, channel, ev);

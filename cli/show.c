@@ -252,12 +252,32 @@ static int show_ended(struct show *s, const struct kecho_event *ev)
 	return out_item();
 }
 
+/* It does not keep its promise to give signs of life, or does again. */
+static int show_alive(struct show *s, const struct kecho_event *ev)
+{
+	bool silent = ev->kind == KECHO_SILENT;
+	struct json j = { .b = &out };
+
+	if (s->mode != SHOW_JSON)
+		return notice(s, "source %016" PRIx64 " is %s; its last event was %" PRIu64,
+			      ev->source, silent ? "silent" : "back", ev->last_seq);
+	json_object(&j);
+	json_str(&j, "event", silent ? "silent" : "back");
+	json_id(&j, "source", ev->source);
+	json_u64(&j, "last_seq", ev->last_seq);
+	json_object_end(&j);
+	buf_char(&out, '\n');
+	return out_item();
+}
+
 int show_event(struct show *s, const struct kecho_event *ev)
 {
 	if (ev->kind == KECHO_LOST)
 		return show_lost(s, ev);
 	if (ev->kind == KECHO_ENDED)
 		return show_ended(s, ev);
+	if (ev->kind != KECHO_EVENT)
+		return show_alive(s, ev);
 	if (s->mode == SHOW_JSON)
 		event_json(s, ev);
 	else if (s->mode == SHOW_HEX)

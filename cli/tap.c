@@ -207,7 +207,7 @@ static void take_event(struct tap *t, const struct kecho_event *ev)
 {
 	if (!wanted(t, ev->source))
 		return;
-	if (out.len >= TAP_BEHIND_MAX && ev->kind != KECHO_ENDED) {
+	if (out.len >= TAP_BEHIND_MAX && (ev->kind == KECHO_EVENT || ev->kind == KECHO_LOST)) {
 		leave_out(t, ev);
 		return;
 	}
