@@ -33,6 +33,7 @@ sources() {
 	case $1 in
 	fuzz_reader) echo core/log.c core/view.c ;;
 	fuzz_view) echo core/log.c core/mirror.c core/reader.c ;;
+	fuzz_promise) echo core/promise.c ;;
 	fuzz_type) echo core/type.c core/match.c ;;
 	fuzz_expr)
 		sed 's,^,core/,' core/sources.list
