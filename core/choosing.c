@@ -132,7 +132,7 @@ static void show(struct ke_source *s, struct ke_choice *c)
 
 	h->source_lock(s);
 	s->choice = c;
-	s->decides = s->judge || c;
+	ke_source_decide(s, s->judge || c);
 	h->source_unlock(s);
 }
 

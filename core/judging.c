@@ -92,7 +92,7 @@ static bool make_judge(struct ke_source *s)
 	ke_seats_init(&s->seats, &ke_source_seats_ops, s, j);
 	judge_lock(s);
 	s->judge = j;
-	s->decides = true;
+	ke_source_decide(s, true);
 	judge_unlock(s);
 	return true;
 }
@@ -106,7 +106,7 @@ void ke_source_forget_judge(struct ke_source *s)
 	ke_seats_fini(&s->seats);
 	judge_lock(s);
 	s->judge = NULL;
-	s->decides = s->choice;
+	ke_source_decide(s, s->choice);
 	judge_unlock(s);
 	ke_judge_free(j);
 }
@@ -497,6 +497,8 @@ void ke_node_refilter_stale(struct ke_node *n)
 {
 	struct ke_channel *ch;
 
+	if (!n->deciding)
+		return;
 	list_for_each_entry(ch, &n->channels, list)
 		refresh(ch, 0, 0);
 }
@@ -506,6 +508,8 @@ bool ke_node_is_stale(const struct ke_node *n)
 	const struct ke_channel *ch;
 	const struct ke_member *m;
 
+	if (!n->deciding)
+		return false;
 	list_for_each_entry(ch, &n->channels, list)
 		list_for_each_entry(m, &ch->members, list)
 			if (m->source && m->source->judge && m->source->judge->stale)

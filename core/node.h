@@ -44,6 +44,7 @@ struct ke_node {
 	u32 nchannels, npeers, nmembers;
 	u32 types_bytes;	/* of our sources */
 	u32 filters_bytes;	/* of our sinks */
+	u32 deciding;		/* our sources that judge, or choose */
 	u32 wait_ms;		/* as ke_node_wait_ms() said last */
 	u32 losses;		/* that sinks were told, in any number: the house counts */
 };
@@ -67,5 +68,12 @@ bool ke_node_sooner(struct ke_node *n);
 int ke_node_set(struct ke_node *n, const char *name, const struct ke_value *v);
 void ke_node_tell(struct ke_node *n);
 void ke_node_tell_signs(struct ke_node *n);
+
+/* It has a judge or a choice from here on, or neither; under its lock. */
+static inline void ke_source_decide(struct ke_source *s, bool decides)
+{
+	s->member.channel->node->deciding += decides - s->decides;
+	s->decides = decides;
+}
 
 #endif
