@@ -32,6 +32,28 @@ static void breaks(struct ke_promise *p, const struct kecho_log_header *hdr)
 	p->at = le64_to_cpu(READ_ONCE(hdr->head));
 }
 
+/* The reader needs to know of a sign only if it was told that there was none. */
+static void see_sign(struct ke_promise *p, u64 sign, u64 now_ms)
+{
+	p->sign = sign;
+	p->quiet_ms = 0;
+	p->looked_ms = now_ms;
+	p->look_ms = ke_promise_next_ms(p->ms, now_ms);
+}
+
+bool ke_promise_glance(struct ke_promise *p, const struct kecho_log_header *hdr, u64 now_ms)
+{
+	u64 sign;
+
+	if (now_ms < p->look_ms)
+		return true;
+	sign = ke_log_sign(hdr);
+	if (p->broken || sign == p->sign)
+		return false;
+	see_sign(p, sign, now_ms);
+	return true;
+}
+
 bool ke_promise_look(struct ke_promise *p, const struct kecho_log_header *hdr, bool deaf,
 		     u64 now_ms)
 {
@@ -40,14 +62,13 @@ bool ke_promise_look(struct ke_promise *p, const struct kecho_log_header *hdr, b
 
 	if (now_ms < p->look_ms)
 		return false;
-	p->looked_ms = now_ms;
-	p->look_ms = ke_promise_next_ms(p->ms, now_ms);
 	if (sign != p->sign) {
-		p->sign = sign;
-		p->quiet_ms = 0;
+		see_sign(p, sign, now_ms);
 		p->broken = false;
 		return was_broken && p->state == KE_PROMISE_SILENT;
 	}
+	p->looked_ms = now_ms;
+	p->look_ms = ke_promise_next_ms(p->ms, now_ms);
 	/* Nobody has looked for that long: all may have stood still, the source too. */
 	if (deaf || passed > p->ms / 2) {
 		p->quiet_ms = 0;

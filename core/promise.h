@@ -60,14 +60,19 @@ u64 ke_log_sign(const struct kecho_log_header *hdr);
 void ke_promise_begin(struct ke_promise *p, const struct kecho_log_header *hdr, u32 ms,
 		      u64 now_ms);
 
-/* ke_promise_look - a look at the log, if it is time for one; @deaf: no sign could be heard.
- * True: the reader may have something to be told. */
+/*
+ * ke_promise_look - a look at the log, if it is time for one; @deaf: no sign could be heard.
+ * True: the reader may have something to be told.
+ * ke_promise_glance - the same where that is enough: there was a sign, as ever, or it is no time
+ * yet. False: look. All but this excludes what is below.
+ */
 bool ke_promise_look(struct ke_promise *p, const struct kecho_log_header *hdr, bool deaf,
 		     u64 now_ms);
+bool ke_promise_glance(struct ke_promise *p, const struct kecho_log_header *hdr, u64 now_ms);
 
 /*
  * ke_promise_news - what a reader at @pos of the log is to be told before it reads on.
- * ke_promise_told - it was told that. Not concurrent with looks, like all of this.
+ * ke_promise_told - it was told that.
  */
 enum ke_promise_news ke_promise_news(const struct ke_promise *p,
 				     const struct kecho_log_header *hdr, u64 pos);

@@ -28,9 +28,13 @@ void alive_watch(struct feed *f, u32 promise_ms)
 	u64 one = 1;
 
 	ke_promise_begin(&f->promise, f->reader.view.hdr, promise_ms, lib_deadline(0));
-	if (!promise_ms || (k->look_ms && k->look_ms <= f->promise.look_ms))
+	INIT_LIST_HEAD(&f->promised);
+	if (!promise_ms)
 		return;
-	WRITE_ONCE(k->look_ms, f->promise.look_ms);
+	list_add_tail(&f->promised, &k->promised);
+	if (k->look_ms && k->look_ms <= f->promise.look_ms)
+		return;
+	k->look_ms = f->promise.look_ms;
 	if (write(k->wake, &one, sizeof(one)) < 0)
 		return;		/* full: the helper is awake */
 }
@@ -42,34 +46,31 @@ static bool is_deaf(const struct feed *f)
 	       READ_ONCE(f->reader.view.hdr->cut);
 }
 
-/* Whether somebody is to be woken; *@due: when to look again, at the latest. */
-static bool look_at(struct kecho_sink *s, u64 now, u64 *due)
+/* Is its sink to be woken? */
+static bool look_at(struct feed *f, u64 now)
 {
-	bool news = false;
-	struct feed *f;
+	const struct kecho_log_header *hdr = f->reader.view.hdr;
+	bool news;
 
-	lib_lock(&s->lock);
-	list_for_each_entry(f, &s->feeds, list) {
-		if (!f->promise.ms)
-			continue;
-		news |= ke_promise_look(&f->promise, f->reader.view.hdr, is_deaf(f), now);
-		*due = min(*due, f->promise.look_ms);
-	}
-	lib_unlock(&s->lock);
+	if (likely(ke_promise_glance(&f->promise, hdr, now)))
+		return false;
+	lib_lock(&f->sink->lock);
+	news = ke_promise_look(&f->promise, hdr, is_deaf(f), now);
+	lib_unlock(&f->sink->lock);
 	return news;
 }
 
 static void look_around(struct kecho *k, u64 now)
 {
-	struct kecho_channel *ch;
-	struct kecho_sink *s;
 	u64 due = U64_MAX;
 	bool news = false;
+	struct feed *f;
 
-	list_for_each_entry(ch, &k->channels, list)
-		list_for_each_entry(s, &ch->sinks, list)
-			news |= look_at(s, now, &due);
-	WRITE_ONCE(k->look_ms, due == U64_MAX ? 0 : due);
+	list_for_each_entry(f, &k->promised, promised) {
+		news |= look_at(f, now);
+		due = min(due, f->promise.look_ms);
+	}
+	k->look_ms = due == U64_MAX ? 0 : due;
 	if (news)
 		wait_wake(k);
 }

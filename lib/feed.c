@@ -151,6 +151,7 @@ void feed_free(struct feed *f)
 	}
 	feed_leave_slot(f);
 	list_del(&f->list);
+	list_del(&f->promised);
 	__atomic_fetch_add(&f->sink->filtered, f->reader.filtered, __ATOMIC_RELAXED);
 	f->sink->stats.expired += f->reader.expired;
 	shared_log_put(f->log);

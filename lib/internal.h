@@ -144,6 +144,7 @@ struct feed {
 	bool cut;			/* its sink has stalled: what it lacks is lost */
 	u64 last_seq;
 	struct ke_promise promise;	/* of its source, to give signs of life */
+	struct list_head promised;	/* if it has: of the kecho */
 	struct feed_types *types;	/* of its source, as they were asked for; NULL: none */
 	/* Of a member that has gone, for as long as its events come. */
 	struct ke_attrs attrs, node_attrs;
@@ -364,7 +365,8 @@ struct kecho {
 	u64 ping_sent, ping_rtt_ns;
 	struct ke_peer *ping_peer;
 	bool noticed;		/* a channel has notices that nobody was given yet */
-	u64 look_ms;		/* then the helper looks for signs of life; 0: not at all */
+	struct list_head promised;	/* feeds whose sources promise signs of life */
+	u64 look_ms;		/* then the helper looks for those; 0: not at all */
 };
 
 /* explain.c */

@@ -80,6 +80,7 @@ static struct kecho *make_kecho(void)
 	INIT_LIST_HEAD(&k->conns);
 	INIT_LIST_HEAD(&k->channels);
 	INIT_LIST_HEAD(&k->shared);
+	INIT_LIST_HEAD(&k->promised);
 	init_locks(k);
 	return k;
 }

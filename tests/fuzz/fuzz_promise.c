@@ -22,7 +22,8 @@ static void look(bool deaf)
 	u64 looked_ms = f.p.looked_ms;
 	bool was_broken = f.p.broken;
 
-	ke_promise_look(&f.p, &f.hdr, deaf, f.now);
+	if (deaf || !ke_promise_glance(&f.p, &f.hdr, f.now))
+		ke_promise_look(&f.p, &f.hdr, deaf, f.now);
 	check(f.p.look_ms > f.now && f.p.look_ms - f.now <= ke_promise_step(f.p.ms));
 	if (f.p.looked_ms == looked_ms)		/* it was no time for one */
 		return;
