@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Three nodes on two hosts with a hundred channels, and nothing to do, cost nothing.
+ * Three nodes on two hosts with a hundred channels, and nothing to do, cost nothing; and hardly
+ * more if all sources promise signs of life, and give them.
  *
  * Each node says for WINDOWS stretches of time what it ran. Its own doing is the same in
  * all; what neighbours do to its caches, and the host's interrupts, only add to it, so the
@@ -15,35 +16,61 @@ enum {
 	WINDOWS = 3,
 	SETTLE_MS = 3000,
 	CPU_BAR_US = 5000,
+	ALIVE_MS = 5000,	/* what it costs is wake-ups, four in this time */
+	BEAT_MS = 2000,
 };
 
 static struct hall {
+	unsigned int alive_ms;
 	int joined[NODES];
 	u32 phase;		/* 1: all settle and idle; 2: all end */
 	u64 cpu_ns[NODES][WINDOWS];
 	bool measured[NODES];
 } *hall;
 
+/* A window goes by, with signs of life of these sources. */
+static void idle(struct kecho_source *const *src, int n)
+{
+	int i, ms;
+
+	if (!hall->alive_ms) {
+		sleep_us(IDLE_MS * 1000);
+		return;
+	}
+	for (ms = 0; ms < IDLE_MS; ms += BEAT_MS) {
+		for (i = 0; i < n; i++)
+			kecho_source_alive(src[i]);
+		sleep_us(BEAT_MS * 1000);
+	}
+}
+
+static bool join(struct kecho *k, int i, bool source, struct kecho_source **src)
+{
+	struct kecho_source_options opt = { .alive_ms = hall->alive_ms };
+	struct kecho_channel *ch;
+	struct kecho_sink *snk;
+	char name[16];
+
+	snprintf(name, sizeof(name), "idle-%d", i);
+	return !kecho_channel_open(k, name, NULL, &ch) &&
+	       !(source ? kecho_source_open(ch, &opt, src) : kecho_sink_open(ch, NULL, &snk));
+}
+
 static int node(void *arg)
 {
 	struct kecho_options opt = { .registry = REGISTRY };
-	struct kecho_channel *ch;
-	struct kecho_source *src;
-	struct kecho_sink *snk;
+	struct kecho_source *src[CHANNELS];
 	struct kecho *k;
-	char name[16];
-	int i, me = *(int *)arg;
+	int i, n = 0, me = *(int *)arg;
 	u64 begin;
 
 	opt.listen = me ? "127.0.0.2" : "127.0.0.1";
 	if (kecho_open(&k, &opt))
 		return 1;
 	for (i = 0; i < CHANNELS; i++) {
-		snprintf(name, sizeof(name), "idle-%d", i);
-		if (kecho_channel_open(k, name, NULL, &ch) ||
-		    (i + me) % NODES == 0 ? kecho_source_open(ch, NULL, &src) :
-					    kecho_sink_open(ch, NULL, &snk))
+		if (!join(k, i, (i + me) % NODES == 0, &src[n]))
 			return 1;
+		n += (i + me) % NODES == 0;
 	}
 	WRITE_ONCE(hall->joined[me], 1);
 	while (!smp_load_acquire(&hall->phase))
@@ -51,7 +78,7 @@ static int node(void *arg)
 	sleep_us(SETTLE_MS * 1000);
 	for (i = 0; i < WINDOWS; i++) {
 		begin = clock_ns(CLOCK_PROCESS_CPUTIME_ID);
-		sleep_us(IDLE_MS * 1000);
+		idle(src, n);
 		hall->cpu_ns[me][i] = clock_ns(CLOCK_PROCESS_CPUTIME_ID) - begin;
 	}
 	smp_store_release(&hall->measured[me], true);
@@ -73,15 +100,15 @@ static u64 least_us(const u64 ns[WINDOWS])
 	return least / 1000;
 }
 
-TEST(idle)
+static void nodes_idle(unsigned int alive_ms)
 {
 	pid_t pid[NODES];
 	int i, me[NODES];
 	u64 us;
 
-	ARENA();
 	hall = shared(sizeof(*hall));
 	must(hall, "memory");
+	hall->alive_ms = alive_ms;
 	for (i = 0; i < NODES; i++) {
 		me[i] = i;
 		pid[i] = spawn(node, &me[i]);
@@ -99,4 +126,16 @@ TEST(idle)
 		is_eq(ends(pid[i]), 0, "node %d ends", i);
 }
 
-TESTS(idle, idle);
+TEST(nothing_to_do)
+{
+	ARENA();
+	nodes_idle(0);
+}
+
+TEST(signs_of_life)
+{
+	ARENA();
+	nodes_idle(ALIVE_MS);
+}
+
+TESTS(idle, nothing_to_do, signs_of_life);
