@@ -66,9 +66,8 @@ static void silent_and_back(const struct place *p, enum kecho_policy policy)
 	char name[32];
 
 	snprintf(name, sizeof(name), "%s.%d", p->name, policy);
-	must(listen_to(&l, name, p->sink, policy), "%s", name);
-	b = beating_start(name, p->source, N);
-	must(b, "%s", name);
+	b = beating_make(name, p->source, N);
+	must(b && listen_to(&l, name, p->sink, policy) && beating_begin(b), "%s", name);
 	is_eq(untold(l.s, 3 * N), 0, "%s: it keeps its promise", name);
 	WRITE_ONCE(b->beats, false);
 	told_silent(l.s, b);
@@ -111,9 +110,9 @@ static void rhythm(const struct place *p, bool late)
 	struct beating *b;
 	bool was_long;
 
-	must(listen_to(&l, "rhythm", p->sink, KECHO_BLOCK), "%s", p->name);
-	b = beating_start("rhythm", p->source, N);
-	must(b, "%s", p->name);
+	b = beating_make("rhythm", p->source, N);
+	must(b && listen_to(&l, "rhythm", p->sink, KECHO_BLOCK) && beating_begin(b), "%s",
+	     p->name);
 	WRITE_ONCE(b->beats, false);
 	for (i = 1; i <= ROUNDS; i++) {
 		was_long = i % 4 == 2;
@@ -156,9 +155,8 @@ TEST(stopped)
 	int i;
 
 	ARENA();
-	must(listen_to(&l, "stopped", NULL, KECHO_LATEST), "a sink");
-	b = beating_start("stopped", NULL, N);
-	must(b, "a source");
+	b = beating_make("stopped", NULL, N);
+	must(b && listen_to(&l, "stopped", NULL, KECHO_LATEST) && beating_begin(b), "both");
 	for (i = 0; i < 3; i++) {
 		is_eq(untold(l.s, N), 0, "it keeps its promise");
 		kill(b->pid, SIGSTOP);
@@ -183,9 +181,8 @@ static void node_stopped(unsigned int alive_ms)
 	struct listener l;
 	struct beating *b;
 
-	must(listen_to(&l, "node", &host[1], KECHO_LATEST), "a sink");
-	b = beating_start("node", &host[0], alive_ms);
-	must(b, "a source");
+	b = beating_make("node", &host[0], alive_ms);
+	must(b && listen_to(&l, "node", &host[1], KECHO_LATEST) && beating_begin(b), "both");
 	is_eq(untold(l.s, alive_ms / 2), 0, "it keeps its promise");
 	kill(b->pid, SIGSTOP);
 	if (alive_ms < 1000)
@@ -221,10 +218,10 @@ static void held_up(const struct place *p)
 	struct listener idle, l;
 	struct beating *b;
 
-	must(listen_to(&idle, "held", p->sink, KECHO_BLOCK) &&
-		     listen_to(&l, "held", p->sink, KECHO_LATEST), "%s", p->name);
-	b = beating_start("held", p->source, N);
-	must(b, "%s", p->name);
+	b = beating_make("held", p->source, N);
+	must(b && listen_to(&idle, "held", p->sink, KECHO_BLOCK) &&
+		     listen_to(&l, "held", p->sink, KECHO_LATEST) && beating_begin(b),
+	     "%s", p->name);
 	WRITE_ONCE(b->beats, false);
 	WRITE_ONCE(b->submits, 100000);
 	while (untold(l.s, N) && !tap_state.failed)
@@ -301,9 +298,8 @@ TEST(who_polls)
 	int fd, err, i;
 
 	ARENA();
-	must(listen_to(&l, "polls", NULL, KECHO_LATEST), "a sink");
-	b = beating_start("polls", NULL, N);
-	must(b, "a source");
+	b = beating_make("polls", NULL, N);
+	must(b && listen_to(&l, "polls", NULL, KECHO_LATEST) && beating_begin(b), "both");
 	fd = kecho_sink_fd(l.s);
 	must(fd >= 0, "a descriptor");
 	is_eq(untold(l.s, N), 0, "nothing is told");
@@ -339,10 +335,10 @@ TEST(callbacks)
 	int fd;
 
 	ARENA();
-	must(!kecho_open(&l.k, NULL) && !kecho_channel_open(l.k, "calls", NULL, &l.ch) &&
+	b = beating_make("calls", NULL, N);
+	must(b && !kecho_open(&l.k, NULL) && !kecho_channel_open(l.k, "calls", NULL, &l.ch) &&
 		     !kecho_sink_open(l.ch, &opt, &l.s), "a sink: %s", kecho_explain());
-	b = beating_start("calls", NULL, N);
-	must(b, "a source");
+	must(beating_begin(b), "a source");
 	WRITE_ONCE(b->beats, false);
 	is_eq(kecho_run(l.k, SOON_MS), 1, "called");
 	is_eq(came[KECHO_SILENT], 1, "for its silence");
@@ -391,8 +387,8 @@ TEST(sink_is_stopped)
 	t->channel = "sleeps";
 	pid = spawn(read_on, t);
 	must(comes_true(smp_load_acquire(&t->stands)), "a sink");
-	b = beating_start("sleeps", NULL, N);
-	must(b, "a source");
+	b = beating_make("sleeps", NULL, N);
+	must(b && beating_begin(b), "a source");
 	for (i = 0; i < 4; i++) {
 		sleep_us(N * 1000);
 		kill(pid, SIGSTOP);
@@ -422,8 +418,8 @@ TEST(joins_late)
 
 	ARENA();
 	for (i = 0; i < nplaces(); i++) {
-		b = beating_start("late", places[i].source, N);
-		must(b, "a source");
+		b = beating_make("late", places[i].source, N);
+		must(b && beating_begin(b), "a source");
 		submit_one(b);
 		ok(comes_true(READ_ONCE(b->submitted) == 1), "an event");
 		WRITE_ONCE(b->beats, false);
@@ -467,9 +463,8 @@ TEST(two_sinks)
 	struct beating *b;
 
 	ARENA();
-	must(listen_to(&l, "two", NULL, KECHO_LATEST), "a sink");
-	b = beating_start("two", NULL, N);
-	must(b, "a source");
+	b = beating_make("two", NULL, N);
+	must(b && listen_to(&l, "two", NULL, KECHO_LATEST) && beating_begin(b), "both");
 	WRITE_ONCE(b->beats, false);
 	told_silent(l.s, b);
 	must(!kecho_sink_open(l.ch, NULL, &second), "another: %s", kecho_explain());

@@ -36,6 +36,7 @@ static struct beating *begin(const char *channel)
 {
 	static bool are_started;
 	struct kecho_channel *ch;
+	struct beating *b;
 	unsigned int h;
 
 	if (!own_network())
@@ -45,6 +46,8 @@ static struct beating *begin(const char *channel)
 			return NULL;
 	are_started = true;
 	setenv("KECHO", "daemon", 1);
+	setenv("KECHO_SOCKET", node[0].socket, 1);
+	b = beating_make(channel, NULL, N);
 	for (h = 0; h < HOSTS; h++) {
 		setenv("KECHO_SOCKET", node[h].socket, 1);
 		if (!ok(!kecho_open(&at[h].k, NULL) &&
@@ -53,7 +56,7 @@ static struct beating *begin(const char *channel)
 			return NULL;
 	}
 	setenv("KECHO_SOCKET", node[0].socket, 1);
-	return beating_start(channel, NULL, N);
+	return b && beating_begin(b) ? b : NULL;
 }
 
 static void end(struct beating *b)
