@@ -58,9 +58,7 @@ u32 ke_types_find(const struct ke_types *t, const void *wire, u32 len)
 	return 0;
 }
 
-/* Of @room bytes that a node has left. How many more there are; with a reason in @why -EPROTO
- * or -ENOSPC; -ENOMEM. */
-static int add(struct ke_types **table, u32 index, const void *wire, u32 len, u32 room, char *why)
+int ke_types_add(struct ke_types **table, u32 index, const void *wire, u32 len, u32 room, char *why)
 {
 	struct ke_types *t = own_table(table);
 	struct ke_type *type;
@@ -128,7 +126,7 @@ int ke_source_announce(struct ke_source *s, struct ke_node *n, const void *wire,
 		strscpy(why, "its source has as many types as one may", KE_TYPE_WHY_MAX);
 		return -ENOSPC;
 	}
-	bytes = add(&m->types, index, wire, len, KE_NODE_TYPES_MAX - n->types_bytes, why);
+	bytes = ke_types_add(&m->types, index, wire, len, KE_NODE_TYPES_MAX - n->types_bytes, why);
 	if (bytes < 0)
 		return bytes;
 	n->types_bytes += bytes;
@@ -193,7 +191,7 @@ int ke_type_in(struct ke_presence *pr, u64 index, struct ke_in *in)
 
 	if (in->bad || !index || index > KE_TYPES_MAX || !m || m->role != KE_SOURCE)
 		return -EPROTO;
-	bytes = add(&m->types, index, in->p, len, KE_NODE_TYPES_MAX - p->types_bytes, why);
+	bytes = ke_types_add(&m->types, index, in->p, len, KE_NODE_TYPES_MAX - p->types_bytes, why);
 	if (bytes < 0)
 		return bytes;
 	p->types_bytes += bytes;

@@ -37,6 +37,10 @@ static inline const struct ke_type *ke_types_at(const struct ke_types *t, u32 in
 
 /* The index of an encoded type; 0: it is not among them, or there are none. */
 u32 ke_types_find(const struct ke_types *t, const void *wire, u32 len);
+/* ke_types_add - at an index from 1 on; *@t is made if it is NULL. @room: bytes that its node has
+ * left. How many there are more; -EPROTO, -ENOSPC, with the reason in @why, of KE_TYPE_WHY_MAX
+ * bytes; -ENOMEM. */
+int ke_types_add(struct ke_types **t, u32 index, const void *wire, u32 len, u32 room, char *why);
 
 /* A table lives as long as somebody has it. Both take NULL. */
 struct ke_types *ke_types_get(struct ke_types *t);

@@ -5,6 +5,8 @@
  * The node gives numbers in the order in which types come, and so does the next one: it gets
  * them again before the source is ready. So one thread announces at a time, and what no node
  * of now has answered for is announced to that.
+ *
+ * The source knows them, too, for the filters that it judges by.
  */
 #include "client.h"
 #include "submit.h"
@@ -27,6 +29,26 @@ static int ask(struct kecho_source *s, const struct kecho_type *t, struct client
 	return err ?: (int)number;
 }
 
+/* The source's filters are made for it. The kecho lock is held. */
+static int know(struct kecho_source *s, int number, const struct ke_type *t)
+{
+	struct ke_types **types = &s->s.member.types;
+	char why[KE_TYPE_WHY_MAX] = "no memory";
+	int err = 0;
+
+	lib_lock(&s->lock);
+	if (!ke_types_at(*types, number)) {
+		err = min(ke_types_add(types, number, t->encoded, t->encoded_len,
+				       KE_NODE_TYPES_MAX, why), 0);
+		if (!err && s->s.judge)
+			ke_judge_announced(s->s.judge, *types, number);
+		if (!err && s->s.choice)
+			ke_choice_announced(s->s.choice, number);
+	}
+	lib_unlock(&s->lock);
+	return err ? lib_fail(err, "source of '%s': a type: %s", s->ch->ch.name, why) : number;
+}
+
 /* The number; @copy is the source's then, or freed. */
 static int announce(struct kecho_source *s, struct kecho_type *copy)
 {
@@ -39,6 +61,8 @@ static int announce(struct kecho_source *s, struct kecho_type *copy)
 
 		number = ask(s, copy, &call);
 		joined = client_lock_joined(k, call.generation);
+		if (number > 0 && joined)
+			number = know(s, number, copy->t);
 		if (number > 0 && joined && !s->announced[number - 1]) {
 			s->announced[number - 1] = copy;
 			copy = NULL;
@@ -105,6 +129,7 @@ void client_forget_types(struct kecho_source *s)
 {
 	int i;
 
+	ke_types_put(s->s.member.types);
 	for (i = 0; i < KECHO_TYPES_MAX; i++)
 		kecho_type_free(s->announced[i]);
 }

@@ -261,6 +261,42 @@ TEST(fields)
 	pair_end(&p);
 }
 
+/* By a type that the source says its events have, before and after there is the filter. */
+TEST(typed)
+{
+	static const struct kecho_field field[] = {
+		{ .name = "cpu", .kind = KECHO_FIELD_SIGNED, .size = 4 },
+	};
+	struct kecho_type *type[2];
+	struct load l = { 90, "a" };
+	struct kecho_event ev;
+	struct pair p = {};
+	int i, number;
+
+	ARENA();
+	must(!kecho_type_from_fields(&type[0], "load", sizeof(l), field, 1) &&
+	     !kecho_type_from_fields(&type[1], "less", sizeof(l), field, 1), "types: %s",
+	     kecho_explain());
+	if (pair_stream(&p, "typed", KECHO_BLOCK) &&
+	    ok(kecho_source_announce(p.src, type[0]) == 1, "%s", kecho_explain()) &&
+	    set(p.snk, "cpu < 80")) {
+		number = kecho_source_announce(p.src, type[1]);
+		is_eq(number, 2, "another type: %s", kecho_explain());
+		for (i = 1; i <= number; i++) {
+			l.cpu = 90;
+			is_eq(kecho_submit(p.src, &l, sizeof(l), KECHO_TYPED(i)), 0, "busy");
+			l.cpu = 70;
+			is_eq(kecho_submit(p.src, &l, sizeof(l), KECHO_TYPED(i)), 0, "less so");
+			is_eq(kecho_read(p.snk, &ev, SOON_MS), 0, "one comes");
+			is_eq(ev.seq, 2 * i, "that");
+		}
+		is_eq(kecho_sink_filtered(p.snk), 2, "not the others");
+	}
+	for (i = 0; i < 2; i++)
+		kecho_type_free(type[i]);
+	pair_end(&p);
+}
+
 TEST(refused)
 {
 	struct kecho_filter *f;
@@ -277,4 +313,4 @@ TEST(refused)
 	pair_end(&p);
 }
 
-TESTS(filter, attributes, live, age, replaced, nothing, fields, refused);
+TESTS(filter, attributes, live, age, replaced, nothing, fields, typed, refused);
