@@ -40,8 +40,7 @@ static void put_sinks(struct ke_names *names, const struct ke_presence *pr)
 			names->id[names->n++] = cpu_to_le64(m->id);
 }
 
-/* As records have them. Nodes that lie may say the same sink. */
-static void settle(struct ke_names *names)
+void ke_names_settle(struct ke_names *names)
 {
 	u32 i, n = 0;
 
@@ -64,7 +63,7 @@ struct ke_names *ke_presence_names(const struct ke_presence *pr)
 	if (!names)
 		return NULL;
 	put_sinks(names, pr);
-	settle(names);
+	ke_names_settle(names);
 	return names;
 }
 
@@ -87,7 +86,7 @@ static struct ke_names *all_names(const struct ke_channel *ch)
 			names->id[names->n++] = cpu_to_le64(m->id);
 	list_for_each_entry(pr, &ch->presences, channel_list)
 		put_sinks(names, pr);
-	settle(names);
+	ke_names_settle(names);
 	return names;
 }
 
@@ -136,11 +135,13 @@ static void show(struct ke_source *s, struct ke_choice *c)
 	h->source_unlock(s);
 }
 
-/* From here on streams look for what names sinks. */
-static void name_sinks(struct ke_source *s)
+void ke_source_names_sinks(struct ke_source *s)
 {
 	struct ke_presence *pr;
 
+	s->names_sinks = true;
+	if (!s->member.channel)
+		return;
 	list_for_each_entry(pr, &s->member.channel->presences, channel_list)
 		ke_source_want(s, pr->peer);
 }
@@ -162,7 +163,7 @@ int ke_source_address(struct ke_source *s)
 	if (err)
 		ke_source_forget_choice(s);
 	else
-		name_sinks(s);
+		ke_source_names_sinks(s);
 	return err;
 }
 

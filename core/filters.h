@@ -60,12 +60,15 @@ void ke_source_woke(struct ke_source *s);
  * none, with the reason in @why, of KE_TYPE_WHY_MAX bytes; -EACCES: it can't be made for a type
  * of the source; -E2BIG: its programs have too many bytes; -ENOMEM. Then it is as it was.
  * ke_source_address - s->choice, so that ke_choice_has() knows of the sinks. -ENOMEM.
+ * ke_source_names_sinks - its records may name sinks from here on, as that of another process
+ * may of which nothing more is known: streams look at whom. After ke_source_init().
  * ke_channel_reply_to - where replies to the source @source, of whatever node, go, as its
  * attribute KE_REPLY_ATTR says: the id of a sink; 0: nowhere, or there is no such source.
  */
 #define KE_REPLY_ATTR "reply"
 int ke_source_choose(struct ke_source *s, const void *wire, u32 len, char *why);
 int ke_source_address(struct ke_source *s);
+void ke_source_names_sinks(struct ke_source *s);
 u64 ke_channel_reply_to(const struct ke_channel *ch, u64 source);
 
 /* For filters.c, judging.c and who they are told by. */
@@ -74,6 +77,8 @@ extern const struct ke_seats_ops ke_source_seats_ops;
 /* The sinks of the channel have changed, for our sources. */
 void ke_channel_offer(struct ke_channel *ch);
 void ke_source_forget_choice(struct ke_source *s);
+/* Orders ids as records have them. Whoever lies may say the same sink. */
+void ke_names_settle(struct ke_names *names);
 /* The sinks of this node in the channel; NULL: no memory. */
 struct ke_names *ke_presence_names(const struct ke_presence *pr);
 struct ke_member *ke_channel_own(const struct ke_channel *ch, u64 id);

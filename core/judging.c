@@ -169,7 +169,7 @@ static void set_far(struct ke_tstream *ts, const struct ke_wants *w, struct ke_n
 	if (l)
 		h->tx_lock(l);
 	ke_tstream_want(ts, w->bits, w->all, w->from);
-	if (ts->source->choice)
+	if (ts->source->names_sinks)
 		*names = ke_tstream_name(ts, *names);
 	if (l)
 		h->tx_unlock(l);
@@ -192,7 +192,7 @@ static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool be
 		return;
 	if (before)
 		w = (struct ke_wants){ .bits = ts->wants, .all = ts->wants_all };
-	names = s->choice ? ke_presence_names(pr) : NULL;
+	names = s->names_sinks ? ke_presence_names(pr) : NULL;
 	add_sinks(&w, s, pr);
 	if (ts->local)
 		set_near(ts, &w, &names);

@@ -46,6 +46,7 @@ struct ke_source {
 	struct ke_judge *judge;	/* NULL: there never was a filter */
 	struct ke_choice *choice;	/* NULL: all that it submits is for all sinks */
 	bool decides;		/* there is one of these two */
+	bool names_sinks;	/* its records do: streams look at whom */
 	bool wakes_own;		/* our sinks want what was appended since they were woken */
 	u64 woken;		/* its log's head when all were, see wake.c */
 	struct ke_wants own;	/* what our sinks want */

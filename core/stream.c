@@ -40,7 +40,7 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	INIT_LIST_HEAD(&s->promised);
 	s->judge = NULL;
 	s->generation = s->judge_seen = s->judges = 0;
-	s->judged_later = s->wakes_own = false;
+	s->judged_later = s->names_sinks = s->wakes_own = false;
 	s->woken = 0;
 	s->own = (struct ke_wants){ .all = true };
 	INIT_LIST_HEAD(&s->gates);
