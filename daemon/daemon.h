@@ -232,6 +232,7 @@ struct kd_source {
 	u64 held;			/* its limit until all who may read it are back */
 	bool again;			/* its log was there before us */
 	u32 generation;			/* the same: of the last filters that it judged by */
+	bool names;			/* the same: its records may name sinks */
 	u64 stop_at;			/* its head when we were told to end */
 	u32 awaits;			/* gates of other hosts that it had, until they are back */
 	struct kd_kept *kept;
@@ -423,6 +424,7 @@ struct ke_view kd_log_view(const struct kd_log *l);
 void kd_source_open_request(const struct kd_request *r);
 void kd_source_ready_request(const struct kd_request *r);
 void kd_source_close_request(const struct kd_request *r);
+void kd_address_request(const struct kd_request *r);
 void kd_source_close(struct kd_source *src, bool failed);
 void kd_source_fail(struct kd_source *src, const char *why);
 void kd_sources_closing(struct kd *d);
@@ -524,6 +526,7 @@ void kd_live_channel(const struct kd_channel *c);
 void kd_live_own(const struct kd_channel *c, const struct ke_member *m, bool there);
 void kd_live_remote(const struct ke_remote *m);
 void kd_live_node(struct kd *d, const struct ke_peer *p);
+void kd_live_whole(struct kd *d);
 void kd_live_free(struct kd_channel *c);
 
 /* stall.c */

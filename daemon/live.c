@@ -1,25 +1,34 @@
 // SPDX-License-Identifier: MIT
 /*
- * A channel's table of live attributes, which its processes read without asking: see
- * uapi/kecho_node.h. It is made when the first of them wants it.
+ * A channel's table of its members and their live attributes, which its processes read without
+ * asking: see uapi/kecho_node.h. It is made when the first of them wants it.
  *
- * Only we can write it, so what stands there is what we put there. What has no place in
- * it they ask for: of it nothing but speed depends.
+ * Only we can write it, so what stands there is what we put there. What has no place in it they
+ * ask for, and a sink that has none is chosen by no source of theirs.
  */
 #include "daemon.h"
 
 enum { BACK_SLOTS = 16 };	/* that get memory at a time */
 
+static const struct ke_attrs none;
+
 struct kd_live {
 	int rw, ro;
 	u8 *map;
 	u32 backed;		/* slots with memory behind them */
+	u64 changes;		/* as its head says */
 	bool used[KECHO_LIVE_SLOTS];
 };
 
+static struct kecho_live_head *head_of(const struct kd_live *l)
+{
+	return (struct kecho_live_head *)l->map;
+}
+
 static struct kecho_live_entry *entry_at(const struct kd_live *l, u64 member, u32 probe)
 {
-	return (struct kecho_live_entry *)l->map + (member + probe) % KECHO_LIVE_INDEX;
+	return (struct kecho_live_entry *)(l->map + KECHO_LIVE_INDEX_AT) +
+	       (member + probe) % KECHO_LIVE_INDEX;
 }
 
 static struct kecho_live_slot *slot_at(const struct kd_live *l, u32 slot)
@@ -96,13 +105,16 @@ static void put_times(__le64 *to, const struct ke_attrs *a)
 		to[i] = cpu_to_le64((u64)a->since[i].set_ms);
 }
 
-static void write_slot(struct kecho_live_slot *s, u64 member, const struct ke_attrs *own,
-		       const struct ke_attrs *node)
+static bool fits(const struct ke_attrs *own, const struct ke_attrs *node)
+{
+	return data_len(own, node) <= sizeof(((struct kecho_live_slot *)0)->data);
+}
+
+static void put_sets(struct kecho_live_slot *s, const struct ke_attrs *own,
+		     const struct ke_attrs *node)
 {
 	__le64 *times = (__le64 *)(s->data + ALIGN(own->len + node->len, 8));
 
-	slot_begin(s);
-	s->member = cpu_to_le64(member);
 	s->own = cpu_to_le16(own->len);
 	s->node = cpu_to_le16(node->len);
 	s->len = cpu_to_le16(data_len(own, node));
@@ -112,7 +124,27 @@ static void write_slot(struct kecho_live_slot *s, u64 member, const struct ke_at
 		memcpy(s->data + own->len, node->buf, node->len);
 	put_times(times, own);
 	put_times(times + own->n, node);
+}
+
+/* Of member 0, but for the channel's slot: it is nobody's. */
+static void write_slot(struct kd_live *l, u32 slot, u64 member, u8 role,
+		       const struct ke_attrs *own, const struct ke_attrs *node)
+{
+	struct kecho_live_slot *s = slot_at(l, slot);
+	bool more = !fits(own, node);
+
+	slot_begin(s);
+	s->member = cpu_to_le64(member);
+	s->role = role;
+	s->more = more;
+	put_sets(s, more ? &none : own, more ? &none : node);
 	slot_end(s);
+}
+
+/* Who has seen it before finds that there is something new. */
+static void changed(struct kd_live *l)
+{
+	smp_store_release(&head_of(l)->changes, cpu_to_le64(++l->changes));
 }
 
 static void drop(struct kd_live *l, u64 member)
@@ -124,58 +156,48 @@ static void drop(struct kd_live *l, u64 member)
 		return;
 	slot = le32_to_cpu(e->slot);
 	WRITE_ONCE(e->member, 0);
-	slot_begin(slot_at(l, slot));
-	slot_at(l, slot)->member = 0;
-	slot_end(slot_at(l, slot));
+	write_slot(l, slot, 0, 0, &none, &none);
 	l->used[slot] = false;
+	changed(l);
 }
 
-static void put(struct kd_live *l, u64 member, const struct ke_attrs *own,
+static void put(struct kd_live *l, u64 member, u8 role, const struct ke_attrs *own,
 		const struct ke_attrs *node)
 {
 	struct kecho_live_entry *e = find(l, member, member);
 	u32 slot;
 
 	if (e) {
-		write_slot(slot_at(l, le32_to_cpu(e->slot)), member, own, node);
+		write_slot(l, le32_to_cpu(e->slot), member, role, own, node);
+		changed(l);
 		return;
 	}
 	e = find(l, member, 0);
 	slot = e ? take_slot(l) : 0;
 	if (!slot)
 		return;
-	write_slot(slot_at(l, slot), member, own, node);
+	write_slot(l, slot, member, role, own, node);
 	e->slot = cpu_to_le32(slot);
 	smp_store_release(&e->member, cpu_to_le64(member));
-}
-
-static bool fits(const struct ke_attrs *own, const struct ke_attrs *node)
-{
-	return data_len(own, node) <= sizeof(((struct kecho_live_slot *)0)->data);
+	if (slot >= le32_to_cpu(head_of(l)->slots))
+		WRITE_ONCE(head_of(l)->slots, cpu_to_le32(slot + 1));
+	changed(l);
 }
 
 /* As it is now; @own is NULL: it is not there any more. */
-static void show(struct kd_live *l, u64 member, const struct ke_attrs *own,
+static void show(struct kd_live *l, u64 member, u8 role, const struct ke_attrs *own,
 		 const struct ke_attrs *node)
 {
-	if (own && fits(own, node))
-		put(l, member, own, node);
+	if (own)
+		put(l, member, role, own, node);
 	else
 		drop(l, member);
 }
 
 static void show_channel(const struct kd_channel *c)
 {
-	static const struct ke_attrs none;
-	struct kecho_live_slot *s = slot_at(c->live, 0);
-
-	if (fits(&c->ch.attrs, &none)) {
-		write_slot(s, 0, &c->ch.attrs, &none);
-		return;
-	}
-	slot_begin(s);
-	s->member = cpu_to_le64(U64_MAX);
-	slot_end(s);
+	write_slot(c->live, 0, 0, 0, &c->ch.attrs, &none);
+	changed(c->live);
 }
 
 static void show_ours(const struct kd_channel *c)
@@ -183,7 +205,7 @@ static void show_ours(const struct kd_channel *c)
 	const struct ke_member *m;
 
 	list_for_each_entry(m, &c->ch.members, list)
-		show(c->live, m->id, &m->attrs, &c->d->k.node.attrs);
+		show(c->live, m->id, m->role, &m->attrs, &c->d->k.node.attrs);
 }
 
 static void show_theirs(const struct kd_channel *c, const struct ke_peer *of)
@@ -194,7 +216,7 @@ static void show_theirs(const struct kd_channel *c, const struct ke_peer *of)
 	list_for_each_entry(pr, &c->ch.presences, channel_list)
 		list_for_each_entry(m, &pr->remotes, list)
 			if (m->state == KE_JOINED && (!of || of == pr->peer))
-				show(c->live, m->id, &m->attrs, &pr->peer->attrs);
+				show(c->live, m->id, m->role, &m->attrs, &pr->peer->attrs);
 }
 
 /* ------------------------------------------------------------------- changes */
@@ -208,7 +230,7 @@ void kd_live_channel(const struct kd_channel *c)
 void kd_live_own(const struct kd_channel *c, const struct ke_member *m, bool there)
 {
 	if (c->live)
-		show(c->live, m->id, there ? &m->attrs : NULL, &c->d->k.node.attrs);
+		show(c->live, m->id, m->role, there ? &m->attrs : NULL, &c->d->k.node.attrs);
 }
 
 void kd_live_remote(const struct ke_remote *m)
@@ -216,7 +238,7 @@ void kd_live_remote(const struct ke_remote *m)
 	const struct kd_channel *c = m->presence->channel->owner;
 
 	if (c->live)
-		show(c->live, m->id, m->state == KE_JOINED ? &m->attrs : NULL,
+		show(c->live, m->id, m->role, m->state == KE_JOINED ? &m->attrs : NULL,
 		     &m->presence->peer->attrs);
 }
 
@@ -231,6 +253,27 @@ void kd_live_node(struct kd *d, const struct ke_peer *p)
 		else if (c->live)
 			show_ours(c);
 	}
+}
+
+/* Whoever was there before us is back, or does not come any more. */
+static bool is_whole(const struct kd *d)
+{
+	return !d->holds && !d->gates_by;
+}
+
+static void show_whole(const struct kd_channel *c)
+{
+	WRITE_ONCE(head_of(c->live)->whole, cpu_to_le32(is_whole(c->d)));
+	changed(c->live);
+}
+
+void kd_live_whole(struct kd *d)
+{
+	struct kd_channel *c;
+
+	list_for_each_entry(c, &d->channels, list)
+		if (c->live)
+			show_whole(c);
 }
 
 /* -------------------------------------------------------------------- making */
@@ -285,9 +328,11 @@ static int make_table(struct kd_channel *c)
 		kd_live_free(c);
 		return err;
 	}
+	WRITE_ONCE(head_of(c->live)->slots, cpu_to_le32(1));
 	show_channel(c);
 	show_ours(c);
 	show_theirs(c, NULL);
+	show_whole(c);
 	return 0;
 }
 

@@ -78,6 +78,7 @@ static const struct {
 	[KECHO_CMD_LIVE] = { kd_live_request, OF(kecho_ctl_channel), 0 },
 	[KECHO_CMD_SINK_FILTER] = { kd_sink_filter_request, OF(kecho_ctl_sink_filter),
 				    offsetof(struct kecho_ctl_sink_filter, len) },
+	[KECHO_CMD_ADDRESS] = { kd_address_request, OF(kecho_ctl_source), 0 },
 	[KECHO_CMD_STATUS] = { kd_status_request, OF(kecho_ctl_status), 0 },
 };
 

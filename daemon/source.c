@@ -86,6 +86,7 @@ static int source_log(struct kd_source *src, const struct kd_request *r, u64 siz
 		return kd_log_make(&src->log, size, &src->memfd);
 	src->again = true;
 	src->generation = next_epoch(le32_to_cpu(in->generation));
+	src->names = in->names;
 	if (d->holds)
 		src->held = le64_to_cpu(in->limit);
 	src->kept = kd_keep_find(r->s, src->o->c, KE_SOURCE, le64_to_cpu(in->member));
@@ -234,6 +235,8 @@ static int source_join(struct kd_source *src)
 	ke_source_init(s, &src->c->d->k.node);
 	s->generation = src->generation;
 	s->judged_later = true;
+	if (src->names)
+		ke_source_names_sinks(s);
 	if (src->kept) {
 		s->id = kd_kept_log(src->kept);
 		src->awaits = kd_kept_gates(src->kept);
@@ -293,6 +296,22 @@ void kd_source_ready_request(const struct kd_request *r)
 	kd_tell_member(src->c, &src->s.member, KE_JOINED);
 	if (!kd_wait(r, src, in, JOIN_MS, acked, joined))
 		kd_source_close(src, false);
+}
+
+/* It names sinks in its log, which nobody here has to believe. */
+void kd_address_request(const struct kd_request *r)
+{
+	const struct kecho_ctl_source *in = r->body;
+	struct kd_source *src = kd_source(r->s, le32_to_cpu(in->source));
+
+	if (!src || src->state > KD_JOINED) {
+		kd_refuse(r, -EBADF, "no source %u of this process", le32_to_cpu(in->source));
+		return;
+	}
+	src->names = true;
+	if (src->state == KD_JOINED)
+		ke_source_names_sinks(&src->s);
+	kd_answer(r, in);
 }
 
 /* -------------------------------------------------------------------- closing */

@@ -332,6 +332,7 @@ bool kd_taking_over(struct kd *d)
 	if (d->gates_by && now >= d->gates_by) {
 		d->gates_by = 0;
 		look_at_sources(d);
+		kd_live_whole(d);
 	}
 	return d->taking_over;
 }

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * A source's filter for OUT, which chooses the sinks of its events, and the roster of sinks
- * that events can be addressed to. Core has both, see core/choice.h; submit.c asks them.
+ * that events can be addressed to. Core has both, see core/choice.h; submit.c asks them. Of a
+ * source that is attached to a node they are this process's, too, see client_choice.c.
  */
 #include "filter_impl.h"
 #include "internal.h"
@@ -12,13 +13,7 @@ static int refuse(const struct kecho_source *s, int err, const char *why)
 	return lib_fail(err, "source of '%s': filter: %s", s->ch->ch.name, why);
 }
 
-static int cannot(const struct kecho_source *s)
-{
-	return refuse(s, -EOPNOTSUPP,
-		      "attached to kechod, sources choose no sinks yet; embedded they do");
-}
-
-static int explain(const struct kecho_source *s, int err, const char *why)
+int choose_explain(const struct kecho_source *s, int err, const char *why)
 {
 	switch (err) {
 	case -EACCES:
@@ -43,7 +38,7 @@ int embedded_choose(struct kecho_source *s, const struct kecho_filter *f)
 	pthread_mutex_unlock(&k->lock);
 	if (err == -ESHUTDOWN)
 		return refuse(s, err, "the channel was destroyed");
-	return err ? explain(s, err, why) : 0;
+	return err ? choose_explain(s, err, why) : 0;
 }
 
 int embedded_address(struct kecho_source *s)
@@ -55,7 +50,18 @@ int embedded_address(struct kecho_source *s)
 	if (!s->s.closed)	/* else the submission says so */
 		err = ke_source_address(&s->s);
 	pthread_mutex_unlock(&k->lock);
-	return err ? explain(s, err, "") : 0;
+	return err ? choose_explain(s, err, "") : 0;
+}
+
+u64 embedded_reply_to(struct kecho_source *s, u64 source)
+{
+	struct kecho *k = s->ch->k;
+	u64 to;
+
+	pthread_mutex_lock(&k->lock);
+	to = ke_channel_reply_to(&s->ch->ch, source);
+	pthread_mutex_unlock(&k->lock);
+	return to;
 }
 
 /* Once: it is known from then on. */
@@ -66,27 +72,28 @@ int source_address(struct kecho_source *s)
 				s->ch->ch.name);
 	if (likely(READ_ONCE(s->s.choice)))
 		return 0;
-	if (!s->ch->k->attach->address)
-		return cannot(s);
 	return s->ch->k->attach->address(s);
+}
+
+static bool is_there(struct kecho_source *s, u64 sink)
+{
+	bool there;
+
+	lib_lock(&s->lock);
+	if (s->choice)
+		client_choice_look(s);
+	there = s->s.choice && ke_choice_has(s->s.choice, sink);
+	lib_unlock(&s->lock);
+	return there;
 }
 
 /* A sink, or where a source has its replies go to: that sink. 0: there is none. */
 static u64 find_sink(struct kecho_source *s, u64 to)
 {
-	struct kecho *k = s->ch->k;
-	bool found;
-
-	lib_lock(&s->lock);
-	found = s->s.choice && ke_choice_has(s->s.choice, to);
-	lib_unlock(&s->lock);
-	if (found)
+	if (is_there(s, to))
 		return to;
-	pthread_mutex_lock(&k->lock);
-	to = ke_channel_reply_to(&s->ch->ch, to);
-	found = to && s->s.choice && ke_choice_has(s->s.choice, to);
-	pthread_mutex_unlock(&k->lock);
-	return found ? to : 0;
+	to = s->ch->k->attach->reply_to(s, to);
+	return is_there(s, to) ? to : 0;
 }
 
 int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64_t to,
@@ -99,6 +106,8 @@ int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64
 	if (err)
 		return err;
 	id = cpu_to_le64(find_sink(s, to));
+	if (!id && READ_ONCE(s->s.closed))
+		return source_over(s);
 	if (!id)
 		return lib_fail(-ENOENT, "source of '%s': there is no sink %016llx, and no source "
 				"that has said where replies go", s->ch->ch.name,
@@ -122,7 +131,5 @@ int kecho_source_filter(struct kecho_source *s, const struct kecho_filter *f)
 				s->ch->ch.name);
 	if (f && f->f->kind != KECHO_FILTER_OUT)
 		return refuse(s, -EINVAL, "it is not one for OUT");
-	if (!s->ch->k->attach->choose)
-		return cannot(s);
 	return s->ch->k->attach->choose(s, f);
 }

@@ -27,6 +27,8 @@ enum client_limits {
 	ORPHAN_MS = 2000,	/* from our coming back to that of who shared a log with us */
 	REFUSED_RING_MS = 10,	/* between two rings for submissions that are refused */
 	FUTEXES_MAX = 16,	/* doorbells that a thread sleeps on; more are polled */
+	/* An attribute has five bytes at least, and eight for when it was set. */
+	LIVE_ATTRS_MAX = sizeof(((struct kecho_live_slot *)0)->data) / 13,
 };
 
 /*
@@ -114,6 +116,22 @@ struct client_bells {
 	struct client_bell *bell[];
 };
 
+/* A channel's table of members and their attributes, mapped. */
+struct client_live {
+	atomic_int refs;
+	const void *map;
+};
+
+/* What stood in a slot of it. */
+struct client_live_look {
+	union {
+		struct kecho_live_slot slot;
+		u64 word[sizeof(struct kecho_live_slot) / sizeof(u64)];
+	};
+	struct ke_attrs own, node;	/* there, and in @since */
+	struct ke_attr_since since[LIVE_ATTRS_MAX];
+};
+
 struct client_channel {
 	u32 handle;
 	bool watched;
@@ -123,7 +141,7 @@ struct client_channel {
 	struct list_head bells;
 	/* Loaded under a source's lock; who has replaced it takes each of those once. */
 	struct client_bells *ring;
-	const void *live;	/* its table of attributes, of the node of @live_generation */
+	struct client_live *live;	/* its table, of the node of @live_generation */
 	u32 live_generation;
 	struct lib_lock lock;	/* of @sleep */
 	struct client_bells *sleep;
@@ -175,7 +193,9 @@ void client_seat_again(struct kecho_sink *s);
 int client_judged(struct client *c, struct client_msg *m, struct kecho_sink *s, struct feed *f);
 
 /* client_judge.c */
+extern const struct ke_judge_ops client_judge_ops;
 int client_judge_note(struct client *c, struct client_msg *m);
+int client_judge_type(struct kecho_source *s, const struct kecho_type *t);
 
 /* client_bell.c */
 struct client_channel *client_channel_make(void);
@@ -217,8 +237,21 @@ int client_type(struct kecho_channel *ch, uint64_t member, unsigned int number,
 /* client_live.c */
 int client_live_get(const struct kecho_channel *ch, u64 member, const char *name,
 		    struct kecho_value *v, void *buf, size_t size);
-void client_live_open(struct kecho_channel *ch);
-void client_live_drop(struct client_channel *cc);
+bool client_live_open(struct kecho_channel *ch);
+struct client_live *client_live_hold(struct client_live *l);
+void client_live_put(struct client_live *l);
+const struct kecho_live_head *client_live_head(const struct client_live *l);
+/* Of a member; 0: it has none. */
+u32 client_live_slot(const struct client_live *l, u64 member);
+u32 client_live_version(const struct client_live *l, u32 slot);
+/* False: it does not keep still, or says what cannot be. */
+bool client_live_read(const struct client_live *l, u32 slot, struct client_live_look *to);
+
+/* client_choice.c */
+int client_choose(struct kecho_source *s, const struct kecho_filter *f);
+int client_address(struct kecho_source *s);
+u64 client_reply_to(struct kecho_source *s, u64 source);
+int client_choice_again(struct kecho_source *s);
 
 /* client_room.c */
 void client_room_wake(struct kecho_source *s);

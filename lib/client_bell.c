@@ -437,7 +437,7 @@ void client_channel_free(struct kecho_channel *ch)
 	struct client_bell *b, *next;
 
 	ch->client = NULL;
-	client_live_drop(cc);
+	client_live_put(cc->live);
 	put_bells(cc->ring);
 	put_bells(cc->sleep);
 	list_for_each_entry_safe(b, next, &cc->bells, list) {

@@ -167,6 +167,7 @@ static void say_again(const struct kecho_source *s, struct kecho_ctl_source_open
 	open->member = cpu_to_le64(s->s.member.id);
 	open->limit = READ_ONCE(s->slot->limit);
 	open->generation = cpu_to_le32(s->generation);
+	open->names = cpu_to_le32(READ_ONCE(s->names));
 }
 
 static int make_at_node(struct kecho_source *s, struct made *m)
@@ -270,7 +271,7 @@ int client_source_again(struct kecho_source *s)
 	lib_unlock(&s->lock);
 	client_room_wake(s);
 	pthread_mutex_unlock(&s->ch->k->lock);
-	return client_announce_again(s) ?: say_ready(s, 0);
+	return client_announce_again(s) ?: say_ready(s, 0) ?: client_choice_again(s);
 }
 
 int client_source_join(struct kecho_source *s, size_t log_size)

@@ -34,7 +34,7 @@ static u64 now_ms(void *owner)
 	return lib_deadline(0);
 }
 
-static const struct ke_judge_ops judge_ops = { no_lock, no_lock, now_ms };
+const struct ke_judge_ops client_judge_ops = { no_lock, no_lock, now_ms };
 
 static struct client_judge *make(struct kecho_source *s)
 {
@@ -42,7 +42,7 @@ static struct client_judge *make(struct kecho_source *s)
 
 	if (!cj)
 		return NULL;
-	cj->j = ke_judge_make(&judge_ops, s, lib_clock_ns(CLOCK_MONOTONIC));
+	cj->j = ke_judge_make(&client_judge_ops, s, lib_clock_ns(CLOCK_MONOTONIC));
 	if (cj->j)
 		return cj;
 	free(cj);
@@ -76,18 +76,17 @@ static int give_up(struct kecho_source *s)
 	lib_lock(&s->lock);
 	s->judge = NULL;
 	s->s.judge = NULL;
-	s->s.decides = false;
+	s->s.decides = s->s.choice;
 	s->unjudged = true;
 	lib_unlock(&s->lock);
 	free_judge(cj);
 	return 0;
 }
 
-/* What it had of its node; nobody is in a call of it any more. */
-void client_source_free(struct kecho_source *s)
+/* Nobody is in a call of the source any more. */
+void client_judge_free(struct kecho_source *s)
 {
 	free_judge(s->judge);
-	client_pages_put(s->pages);
 }
 
 static struct kecho_source *source_of(struct client *c, __le32 handle)

@@ -12,11 +12,12 @@ static struct client node;
 static struct kecho k;
 static struct client_channel cc;
 static struct kecho_channel ch;
+static struct client_live live;
 static u8 *table;
 
 static struct kecho_live_entry *entry(u32 i)
 {
-	return (struct kecho_live_entry *)table + i;
+	return (struct kecho_live_entry *)(table + KECHO_LIVE_INDEX_AT) + i;
 }
 
 static struct kecho_live_slot *slot(u32 i)
@@ -32,7 +33,8 @@ static bool begin(void)
 	node.k = ch.k = &k;
 	node.state = CLIENT_UP;
 	node.generation = cc.live_generation = 1;
-	cc.live = table;
+	live.map = table;
+	cc.live = &live;
 	ch.client = &cc;
 	return table;
 }
@@ -53,6 +55,7 @@ static void fill(u32 i, u64 member)
 	s->own = s->node = cpu_to_le16(sizeof(sets) / 2);
 	s->member = cpu_to_le64(member);
 	s->len = cpu_to_le16(ALIGN(sizeof(sets), 8) + 16);
+	s->more = 0;
 	memcpy(s->data, sets, sizeof(sets));
 	put_unaligned_le64(now - 5000, s->data + ALIGN(sizeof(sets), 8));
 	put_unaligned_le64(now - 6000, s->data + ALIGN(sizeof(sets), 8) + 8);
@@ -97,6 +100,9 @@ TEST(asked_for)
 	slot(3)->member = 78;
 	is_eq(get(MEMBER, "a", &v), -EAGAIN, "it is another's by now");
 	slot(3)->member = MEMBER;
+	slot(3)->more = 1;
+	is_eq(get(MEMBER, "a", &v), -EAGAIN, "it has more than fits");
+	slot(3)->more = 0;
 	entry(MEMBER)->slot = KECHO_LIVE_SLOTS;
 	is_eq(get(MEMBER, "a", &v), -EAGAIN, "there is no such slot");
 	entry(MEMBER)->slot = 3;

@@ -143,6 +143,7 @@ static const struct lib_attach embedded = {
 	.seated = embedded_seated,
 	.choose = embedded_choose,
 	.address = embedded_address,
+	.reply_to = embedded_reply_to,
 	.set = embedded_set,
 	.get = embedded_get,
 	.announce = embedded_announce,

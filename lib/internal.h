@@ -43,8 +43,6 @@
 #include "reg.h"
 #include "uapi/kecho_node.h"
 
-struct kecho_type;
-
 enum lib_limits {
 	FEED_BUDGET = 64,	/* events that one source gives in a row */
 	DISPATCH_BATCH = 16,	/* events that callbacks get for one look at the log */
@@ -190,6 +188,8 @@ struct kecho_source {
 	u64 rings;		/* times that it was asked to */
 	u32 handle;
 	struct client_judge *judge;	/* the node's */
+	struct client_choice *choice;	/* what it chooses sinks by; NULL: it never has */
+	bool names;		/* sinks, as its node was told, or is to be */
 	u32 generation;		/* of the newest filters that records may name */
 	bool unjudged;		/* there is no memory for what the node says of them */
 	struct ke_roster *held;	/* an event that is going in piece by piece has names of it */
@@ -301,10 +301,11 @@ struct lib_attach {
 	void (*seat)(struct kecho_sink *s, const struct kecho_filter *f,
 		     const struct kecho_type *type);
 	int (*seated)(struct kecho_sink *s);
-	/* @f NULL: the source has no filter for OUT any more; and it is to know of all sinks. NULL:
-	 * it can't choose. */
+	/* @f NULL: the source has no filter for OUT any more. It is to know of all sinks. */
 	int (*choose)(struct kecho_source *s, const struct kecho_filter *f);
 	int (*address)(struct kecho_source *s);
+	/* Where replies to a source go, as it says; 0: nowhere. */
+	u64 (*reply_to)(struct kecho_source *s, u64 source);
 	/* @m is ours; NULL: of the channel; @ch is NULL too: of the node. */
 	int (*set)(struct kecho *k, struct kecho_channel *ch, struct ke_member *m,
 		   const char *name, const struct ke_value *v);
@@ -421,7 +422,9 @@ void client_ring(const struct kecho *k);
 void client_pages_put(struct client_pages *p);
 void client_tell(struct kecho_source *s);
 void client_forget_types(struct kecho_source *s);
-void client_source_free(struct kecho_source *s);
+void client_judge_free(struct kecho_source *s);
+void client_choice_free(struct kecho_source *s);
+void client_choice_look(struct kecho_source *s);
 void client_settle(struct kecho *k);
 void client_stalled(struct kecho_sink *s);
 void client_taken(struct kecho_sink *s);
@@ -436,7 +439,6 @@ void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, in
 /* joins.c */
 int embedded_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);
 void embedded_channel_leave(struct kecho_channel *ch);
-/* Nodes that look for us, as the registry says. */
 int embedded_source_join(struct kecho_source *s, size_t log_size);
 void embedded_source_leave(struct kecho_source *s);
 void source_end(struct kecho_source *s);
@@ -446,7 +448,9 @@ void embedded_sink_leave(struct kecho_sink *s);
 /* choose.c */
 int embedded_choose(struct kecho_source *s, const struct kecho_filter *f);
 int embedded_address(struct kecho_source *s);
+u64 embedded_reply_to(struct kecho_source *s, u64 source);
 int source_address(struct kecho_source *s);
+int choose_explain(const struct kecho_source *s, int err, const char *why);
 
 /* seat.c */
 void embedded_seat(struct kecho_sink *s, const struct kecho_filter *f,

@@ -34,7 +34,9 @@ static struct kecho_source *make_source(struct kecho_channel *ch,
 void source_free(struct kecho_source *s)
 {
 	shared_log_put(s->log);
-	client_source_free(s);
+	client_judge_free(s);
+	client_choice_free(s);
+	client_pages_put(s->pages);
 	client_forget_types(s);
 	ke_attrs_free(&s->s.member.attrs);
 	free(s);

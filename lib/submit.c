@@ -196,8 +196,11 @@ static inline int make_room(struct kecho_source *s, u64 size, unsigned int flags
 /* There is room for all sinks that may be chosen, as long as the lock is held. */
 static void offer(struct kecho_source *s, struct ke_event_info *info)
 {
-	if (info->named && !info->to && s->s.choice)
-		info->nto = ke_choice_most(s->s.choice);
+	if (!info->named || info->to || !s->s.choice)
+		return;
+	if (s->choice)
+		client_choice_look(s);
+	info->nto = ke_choice_most(s->s.choice);
 }
 
 /* For which sinks it is, and what their filters say of it. Of one in pieces, @data has all. */

@@ -109,9 +109,11 @@ uint64_t kecho_sink_filtered(const struct kecho_sink *s);
  * An event that is for nobody was submitted, and has its number: see kecho_source_chosen().
  * Events of types that @f can't be made for are for nobody.
  * kecho_reserve() is -EOPNOTSUPP meanwhile; what was reserved before goes to all.
- * @f is not kept. Does not block; any thread may call it. -EINVAL: it is for something else;
- * -EACCES: it can't be made for a type that the source has announced; -EOPNOTSUPP: the
- * process is attached to kechod, where sources can't yet; -ESHUTDOWN; -ENOMEM.
+ * @f is not kept. Does not block, but the first time, if the process is attached to kechod; any
+ * thread may call it. -EINVAL: it is for something else; -EACCES: it can't be made for a type
+ * that the source has announced; -ESHUTDOWN; -ENOMEM.
+ * Attached to kechod a source knows of 4095 members of its channel, and of the attributes of
+ * those that have no more than 1 KiB of them, encoded, their node's included.
  * A submission then may fail with -E2BIG: more sinks are chosen than a record of its log can
  * name, which are 1024 in the smallest log, 4096 in one of the default size.
  */

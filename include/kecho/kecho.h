@@ -441,7 +441,7 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
  * know which one it is.
  * No filter for OUT (kecho_source_filter()) is asked. The first time it may block for a
  * moment, to find out who is in the channel. -ENOENT: there is no such sink, as far as this
- * node has heard; -EOPNOTSUPP: the process is attached to kechod, where sources can't yet.
+ * node has heard.
  */
 int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64_t to,
 		    unsigned int flags);

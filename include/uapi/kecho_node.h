@@ -38,6 +38,7 @@
  *      here and there in the limits, NODE of a doorbell, MOVE_ON
  *      classes of sources
  *      signs of life that are promised
+ *      ADDRESS, names of a source that comes again; the head of LIVE, roles in its slots
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -80,6 +81,7 @@ enum kecho_cmd {
 	KECHO_CMD_TYPE,
 	KECHO_CMD_LIVE,
 	KECHO_CMD_SINK_FILTER,
+	KECHO_CMD_ADDRESS,
 
 	KECHO_NOTE_FEED = 64,	/* a sink reads a log from here on */
 	KECHO_NOTE_FEED_END,
@@ -219,7 +221,7 @@ struct kecho_ctl_source_open {
 	__le32 gate;		/* out: its slot of the gates, for its counters */
 	__le32 again;
 	__le32 generation;	/* in: @again, of its newest judge; 0: it had none */
-	__le32 pad;
+	__le32 names;		/* in: @again, its records may name sinks */
 	__le32 traffic_class;	/* enum kecho_class */
 	__le32 alive_ms;	/* it gives a sign of life so often; 0: it promises none */
 };
@@ -246,7 +248,8 @@ struct kecho_ctl_type {
 
 /* SOURCE_READY: the log is mapped; the source joins, and the answer comes when every
  * sink will see its first event. SOURCE_CLOSE: nothing is published any more; the answer
- * comes when all of it is where remote sinks are, or after @linger_ms. */
+ * comes when all of it is where remote sinks are, or after @linger_ms. ADDRESS: from here on its
+ * records may name the sinks that they are for; what is for none of a host does not go there. */
 struct kecho_ctl_source {
 	__le32 source;
 	__le32 linger_ms;
@@ -276,15 +279,24 @@ struct kecho_ctl_sink {
 
 /*
  * LIVE, of a struct kecho_ctl_channel. Answer: a descriptor, read-only, of KECHO_LIVE_SIZE
- * bytes, in which the node shows the live attributes of the channel and its members, so that
- * reading one is no request. KECHO_LIVE_INDEX entries come first. A member's is one of
+ * bytes, in which the node shows who is in the channel, with the live attributes of the channel
+ * and its members, so that reading one is no request, nor is to see that nothing has changed.
+ * A head comes first, then KECHO_LIVE_INDEX entries. A member's is one of
  * KECHO_LIVE_PROBES from number @member modulo KECHO_LIVE_INDEX on, around the end; it names
  * one of the KECHO_LIVE_SLOTS slots behind them. Slot 0 is the channel's.
  *
- * Not all are there: who has more than fits, or comes when there is no room, is asked about.
+ * Not all are there: who comes when there is no room is asked about, and so is who has more
+ * attributes than fit.
  * The same if a slot is another's by now, or does not keep still: copy it, and see that
  * @version was even before and is the same after.
  */
+struct kecho_live_head {
+	__le64 changes;		/* goes up behind each change of all the others */
+	__le32 slots;		/* those behind have never been anybody's */
+	__le32 whole;		/* 0: who was there before the node may be missing yet */
+	__u8 pad[48];
+};
+
 struct kecho_live_entry {
 	__le64 member;		/* 0: none */
 	__le32 slot;
@@ -294,19 +306,22 @@ struct kecho_live_entry {
 struct kecho_live_slot {
 	__le32 version;		/* odd: it is being written */
 	__le16 own, node;	/* bytes of the member's set, and of its node's behind it */
-	__le64 member;		/* whose it is; the channel's: 0 */
+	__le64 member;		/* whose it is; the channel's, or nobody's: 0 */
 	__le16 len;		/* of @data */
-	__u8 pad[6];
+	__u8 role;		/* enum kecho_role; the channel's, or nobody's: 0 */
+	__u8 more;		/* than fits: the sets are not here */
+	__u8 pad[4];
 	/* The sets; then, from a multiple of 8 on, when each of their attributes was set: __le64
 	 * milliseconds of CLOCK_MONOTONIC, perhaps before its beginning. */
-	__u8 data[1000];
+	__u8 data[2024];
 };
 
-#define KECHO_LIVE_INDEX	2048
-#define KECHO_LIVE_PROBES	16
-#define KECHO_LIVE_SLOTS	1024
-#define KECHO_LIVE_SLOTS_AT	(KECHO_LIVE_INDEX * 16)
-#define KECHO_LIVE_SIZE		(KECHO_LIVE_SLOTS_AT + KECHO_LIVE_SLOTS * 1024)
+#define KECHO_LIVE_INDEX	8192
+#define KECHO_LIVE_PROBES	64
+#define KECHO_LIVE_SLOTS	4096
+#define KECHO_LIVE_INDEX_AT	64
+#define KECHO_LIVE_SLOTS_AT	(KECHO_LIVE_INDEX_AT + KECHO_LIVE_INDEX * 16)
+#define KECHO_LIVE_SIZE		(KECHO_LIVE_SLOTS_AT + KECHO_LIVE_SLOTS * 2048)
 
 /*
  * SINK_FILTER: the sink gets what this filter says yes to; its sources are to judge by it. What

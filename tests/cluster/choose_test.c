@@ -1,144 +1,18 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sources choose for which sinks their events are: by a filter for OUT, or one by its id. The
- * sinks are on two hosts; what is for none of a host does not travel there. And filters for IN,
- * where events are dispatched.
+ * Sources choose for which sinks their events are, by a filter for OUT; what is for none of a
+ * host does not travel there. And filters for IN, where events are dispatched.
  */
-#include <kecho/filter.h>
+#include <kecho/type.h>
 
-#include "cluster.h"
+#include "choose.h"
 
 enum {
-	SINKS = 4,		/* 0 and 1 on one host, 2 and 3 on another */
 	SOME = 40,
-	EVENT_LEN = 1000,
-	LOG_SIZE = 4 << 20,
 	QUIET_EVENTS = 2000,
 	QUIET_BYTES_MAX = 64 << 10,
 	LARGE_LEN = 300000,
-	MANY = 1000,
 };
-
-static const struct kecho_options host[] = {
-	{ .listen = "127.0.0.1", .registry = REGISTRY },
-	{ .listen = "127.0.0.2", .registry = REGISTRY },
-	{ .listen = "127.0.0.3", .registry = REGISTRY },
-};
-
-struct net {
-	struct kecho *k[3];
-	struct kecho_channel *ch[3];
-	struct kecho_source *src;	/* of host 0 */
-	struct kecho_sink *snk[SINKS];
-};
-
-/* The log has room for all: one thread submits and reads. */
-static bool net_open(struct net *n, const char *name)
-{
-	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
-	struct kecho_source_options src = { .log_size = LOG_SIZE };
-	int i;
-
-	memset(n, 0, sizeof(*n));
-	for (i = 0; i < 3; i++)
-		if (!ok(!kecho_open(&n->k[i], &host[i]), "host %d: %s", i, kecho_explain()) ||
-		    !ok(!kecho_channel_open(n->k[i], name, NULL, &n->ch[i]), "channel: %s",
-			kecho_explain()))
-			return false;
-	for (i = 0; i < SINKS; i++)
-		if (!ok(!kecho_sink_open(n->ch[1 + i / 2], &opt, &n->snk[i]), "sink %d: %s", i,
-			kecho_explain()))
-			return false;
-	return ok(!kecho_source_open(n->ch[0], &src, &n->src), "source: %s", kecho_explain());
-}
-
-static void net_end(struct net *n)
-{
-	int i;
-
-	for (i = 0; i < 3; i++) {
-		kecho_channel_close(n->ch[i]);
-		kecho_close(n->k[i]);
-	}
-}
-
-static int choose(struct net *n, const char *text)
-{
-	struct kecho_filter *f;
-	int err = kecho_filter_compile(&f, KECHO_FOR_OUT, text, NULL);
-
-	if (err)
-		return err;
-	err = kecho_source_filter(n->src, f);
-	kecho_filter_free(f);
-	return err;
-}
-
-static bool chooses(struct net *n, const char *text)
-{
-	return ok(!choose(n, text), "%s: %s", text, kecho_explain());
-}
-
-static bool knows(struct net *n, int sink, const char *name, int64_t v)
-{
-	struct kecho_value value;
-
-	return comes_true(!kecho_member_get(n->ch[0], kecho_sink_id(n->snk[sink]), name, &value,
-					    NULL, 0) && value.i64 == v);
-}
-
-/* The source's node has heard of it. */
-static void set(struct net *n, int sink, const char *name, int64_t v)
-{
-	is_eq(kecho_sink_set(n->snk[sink], name, kecho_i64(v)), 0, "%s of %d", name, sink);
-	ok(knows(n, sink, name, v), "known");
-}
-
-static bool submit(struct net *n, size_t len)
-{
-	static const char event[EVENT_LEN];
-
-	return ok(!kecho_submit(n->src, event, len, 0), "event: %s", kecho_explain());
-}
-
-static u64 stat_of(struct net *n, bool nobody)
-{
-	struct kecho_chosen c;
-
-	kecho_source_chosen(n->src, &c);
-	return nobody ? c.nobody : c.sinks;
-}
-
-/* The next that comes to it is event @seq. */
-static void comes(struct net *n, int sink, u64 seq)
-{
-	struct kecho_event ev;
-
-	is_eq(kecho_read(n->snk[sink], &ev, SOON_MS), 0, "%llu comes to %d", seq, sink);
-	is_eq(ev.kind, KECHO_EVENT, "an event");
-	is_eq(ev.seq, seq, "the one");
-}
-
-static void quiet(struct net *n)
-{
-	struct kecho_event ev;
-	int i;
-
-	for (i = 0; i < SINKS; i++)
-		is_eq(kecho_read(n->snk[i], &ev, i ? 0 : QUIET_MS), i ? -EAGAIN : -ETIMEDOUT,
-		      "no more for %d", i);
-}
-
-static u64 sent(struct kecho *k)
-{
-	struct kecho_link_info l[4];
-	ssize_t i, links = kecho_links(k, l, 4);
-	u64 bytes = 0;
-
-	for (i = 0; i < links && i < 4; i++)
-		bytes += l[i].tx_bytes;
-	return bytes;
-}
 
 /* ----------------------------------------------------------------- a filter for OUT */
 
@@ -322,111 +196,81 @@ TEST(both)
 	net_end(&n);
 }
 
-/* ---------------------------------------------------------------------- to one sink */
-
-TEST(to_one)
+/* What others than sinks say changes as well. */
+TEST(scopes)
 {
 	struct net n;
 
 	ARENA();
-	if (net_open(&n, "to-one")) {
-		is_eq(kecho_submit_to(n.src, "a", 1, kecho_sink_id(n.snk[3]), 0), 0, "%s",
-		      kecho_explain());
-		comes(&n, 3, 1);
-		is_eq(kecho_submit_to(n.src, "a", 1, 1, 0), -ENOENT, "nobody has this id");
-		is_eq(kecho_submit_to(n.src, "a", 1, kecho_source_id(n.src), 0), -ENOENT,
-		      "a source without replies");
-		chooses(&n, "all where false");
-		is_eq(kecho_submit_to(n.src, "a", 1, kecho_sink_id(n.snk[0]), 0), 0, "unasked");
-		comes(&n, 0, 2);
+	if (net_open(&n, "scopes")) {
+		set(&n, 0, "zone", 1);
+		set(&n, 2, "zone", 2);
+		chooses(&n, "sink.zone == source.zone && channel.open == 1");
+		submit(&n, 8);
+		is_eq(kecho_source_set(n.src, "zone", kecho_i64(2)), 0, "the source's");
+		submit(&n, 8);
+		is_eq(kecho_channel_set(n.ch[0], "open", kecho_i64(1)), 0, "the channel's");
+		submit(&n, 8);
+		comes(&n, 2, 3);
+		is_eq(kecho_source_set(n.src, "zone", kecho_i64(1)), 0, "another one");
+		submit(&n, 8);
+		comes(&n, 0, 4);
 		quiet(&n);
-		is_eq(stat_of(&n, false), 2, "chosen");
+		is_eq(stat_of(&n, true), 2, "for nobody");
 	}
 	net_end(&n);
 }
 
-/* An event's source is all that is known of who asks. */
-TEST(reply)
+struct load {
+	int32_t cpu;
+	char host[12];
+};
+
+/* By fields of a type that is announced before the filter is there, and of one behind it. */
+TEST(fields)
 {
-	struct kecho_source *asks = NULL;
-	struct kecho_value value;
-	struct kecho_event ev = {};
+	static const struct kecho_field field[] = {
+		{ .name = "cpu", .kind = KECHO_FIELD_SIGNED, .size = 4 },
+		{ .name = "host", .kind = KECHO_FIELD_STRING, .offset = 4, .size = 12 },
+	};
+	struct load l = { 90, "a" };
+	struct kecho_type *type[2];
 	struct net n;
+	int i, number[2];
 
 	ARENA();
-	if (net_open(&n, "reply") &&
-	    ok(!kecho_source_open(n.ch[1], NULL, &asks), "source: %s", kecho_explain())) {
-		is_eq(kecho_source_set(asks, "reply", kecho_i64(kecho_sink_id(n.snk[1]))), 0,
-		      "replies go there");
-		ok(comes_true(!kecho_member_get(n.ch[0], kecho_source_id(asks), "reply", &value,
-						NULL, 0)), "known");
-		is_eq(kecho_submit(asks, "question", 8, 0), 0, "a question");
-		is_eq(kecho_read(n.snk[2], &ev, SOON_MS), 0, "it comes");
-		is_eq(kecho_submit_to(n.src, "answer", 6, ev.source, 0), 0, "an answer: %s",
-		      kecho_explain());
-		is_eq(kecho_read(n.snk[1], &ev, SOON_MS), 0, "what the others get, too");
-		is_eq(kecho_read(n.snk[1], &ev, SOON_MS), 0, "the answer");
-		is_eq(ev.source, kecho_source_id(n.src), "its source");
-		is_eq(kecho_read(n.snk[3], &ev, SOON_MS), 0, "the question");
-		is_eq(kecho_read(n.snk[3], &ev, QUIET_MS), -ETIMEDOUT, "not the answer");
-	}
-	net_end(&n);
-}
-
-/* ------------------------------------------------------------------ who comes and goes */
-
-TEST(gone)
-{
-	struct net n;
-
-	ARENA();
-	if (net_open(&n, "gone")) {
-		set(&n, 2, "load", 1);
-		set(&n, 0, "load", 2);
-		chooses(&n, "best by sink.load");
-		submit(&n, 8);
-		comes(&n, 2, 1);
-		kecho_sink_close(n.snk[2]);
-		ok(comes_true(kecho_submit_to(n.src, "", 1, 0, 0) == -ENOENT), "no such sink");
-		sleep_us(200000);
-		submit(&n, 8);
-		comes(&n, 0, 2);
-		kecho_sink_close(n.snk[0]);
-		ok(comes_true(kecho_submit(n.src, "", 1, 0) || stat_of(&n, true)), "nobody left");
-	}
-	net_end(&n);
-}
-
-/* All are named; a log's records name as many as there are. */
-TEST(many)
-{
-	struct kecho_sink_options opt = { .policy = KECHO_LATEST };
-	struct kecho_sink **s = calloc(MANY, sizeof(*s));
-	struct kecho_event ev;
-	unsigned int i, came = 0;
-	struct net n;
-
-	ARENA();
-	if (net_open(&n, "many")) {
-		for (i = 0; i < MANY; i++)
-			must(!kecho_sink_open(n.ch[1], &opt, &s[i]), "sink %u: %s", i,
-			     kecho_explain());
-		for (i = 0; i < MANY; i += 2)
-			is_eq(kecho_sink_set(s[i], "even", kecho_i64(1)), 0, "attribute");
-		ok(comes_true(chooses(&n, "sink.even == 1") && submit(&n, 8) &&
-			      stat_of(&n, false) >= MANY / 2), "half of them");
-		for (i = 0; i < MANY; i++) {
-			while (!kecho_read(s[i], &ev, 0))
-				came += ev.kind == KECHO_EVENT && i % 2;
+	must(!kecho_type_from_fields(&type[0], "load", sizeof(l), field, 2) &&
+	     !kecho_type_from_fields(&type[1], "less", sizeof(l), field, 1), "types: %s",
+	     kecho_explain());
+	if (net_open(&n, "fields")) {
+		set(&n, 1, "least", 80);
+		set(&n, 3, "least", 20);
+		number[0] = kecho_source_announce(n.src, type[0]);
+		is_eq(number[0], 1, "a type: %s", kecho_explain());
+		chooses(&n, "all where cpu >= sink.least && !(host == \"b\")");
+		number[1] = kecho_source_announce(n.src, type[1]);
+		is_eq(number[1], 2, "another: %s", kecho_explain());
+		for (i = 0; i < 2; i++) {
+			strcpy(l.host, "a");
+			is_eq(kecho_submit(n.src, &l, sizeof(l), KECHO_TYPED(number[i])), 0,
+			      "of type %d", number[i]);
+			strcpy(l.host, "b");
+			is_eq(kecho_submit(n.src, &l, sizeof(l), KECHO_TYPED(number[i])), 0,
+			      "of host b");
 		}
-		is_eq(came, 0, "none for the others");
-		is_eq(kecho_submit_to(n.src, "x", 1, kecho_sink_id(s[MANY - 1]), 0), 0, "one: %s",
-		      kecho_explain());
-		is_eq(kecho_read(s[MANY - 1], &ev, SOON_MS), 0, "it comes");
-		is_eq(kecho_read(s[0], &ev, QUIET_MS), -ETIMEDOUT, "to nobody else");
+		is_eq(kecho_submit(n.src, &l, sizeof(l), 0), 0, "plain bytes");
+		comes(&n, 1, 1);
+		comes(&n, 1, 3);
+		comes(&n, 1, 4);
+		comes(&n, 3, 1);
+		comes(&n, 3, 3);
+		comes(&n, 3, 4);
+		quiet(&n);
+		is_eq(stat_of(&n, true), 2, "for nobody");
 	}
 	net_end(&n);
-	free(s);
+	for (i = 0; i < 2; i++)
+		kecho_type_free(type[i]);
 }
 
 /* ------------------------------------------------------------------------ filters for IN */
@@ -501,5 +345,4 @@ TEST(refused)
 	net_end(&n);
 }
 
-TESTS(choose, anycast, two_best, any, nobody, asked_once, large, both, to_one, reply, gone, many,
-      in, refused);
+TESTS(choose, anycast, two_best, any, nobody, asked_once, large, both, scopes, fields, in, refused);

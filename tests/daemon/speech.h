@@ -92,6 +92,7 @@ static const u32 body_size[COMMANDS] = {
 	[KECHO_CMD_ANNOUNCE] = sizeof(struct kecho_ctl_announce),
 	[KECHO_CMD_TYPE] = sizeof(struct kecho_ctl_type),
 	[KECHO_CMD_LIVE] = sizeof(struct kecho_ctl_channel),
+	[KECHO_CMD_ADDRESS] = sizeof(struct kecho_ctl_source),
 	[KECHO_CMD_SINK_FILTER] = sizeof(struct kecho_ctl_sink_filter),
 };
 

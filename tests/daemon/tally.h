@@ -34,7 +34,7 @@ enum kind { KINDS, NKINDS };
 static const char *const kind_text[] = { KINDS };
 
 enum {
-	COMMANDS = KECHO_CMD_SINK_FILTER + 1,
+	COMMANDS = KECHO_CMD_ADDRESS + 1,
 	SOURCES_MAX = 8,
 	SINKS_MAX = 16,
 };
