@@ -48,7 +48,7 @@ int kecho_reserve(struct kecho_source *s, size_t len, unsigned int flags,
 static noinline void judge_reserved(struct kecho_source *s, const struct kecho_reservation *r,
 				    u32 len, u64 time_ns)
 {
-	struct ke_event_info info = { .time_ns = time_ns };
+	struct ke_event_info info = { .time_ns = time_ns, .type = source_type(r->flags) };
 
 	ke_judge_event(s->s.judge, &info, r->seq, r->data, len, &filter_ops);
 	info.judged = info.judged &&

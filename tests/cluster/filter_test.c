@@ -267,6 +267,7 @@ TEST(typed)
 	static const struct kecho_field field[] = {
 		{ .name = "cpu", .kind = KECHO_FIELD_SIGNED, .size = 4 },
 	};
+	struct kecho_reservation r;
 	struct kecho_type *type[2];
 	struct load l = { 90, "a" };
 	struct kecho_event ev;
@@ -291,6 +292,11 @@ TEST(typed)
 			is_eq(ev.seq, 2 * i, "that");
 		}
 		is_eq(kecho_sink_filtered(p.snk), 2, "not the others");
+		is_eq(kecho_reserve(p.src, sizeof(l), KECHO_TYPED(1), &r), 0, "one in place");
+		memcpy(r.data, &l, sizeof(l));
+		is_eq(kecho_commit(p.src, &r, sizeof(l)), 0, "of the first type");
+		is_eq(kecho_read(p.snk, &ev, SOON_MS), 0, "it comes, too");
+		is_eq(ev.seq, 5, "that");
 	}
 	for (i = 0; i < 2; i++)
 		kecho_type_free(type[i]);
