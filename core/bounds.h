@@ -23,6 +23,7 @@ enum ke_limits {
 	KE_CLOCK_DRIFT = 2000,		/* two clocks differ by one part in so many more, at most */
 	KE_EVENT_MAX = 16 << 20,
 	KE_EVENT_ATTRS_MAX = 1024,
+	KE_NAMES_SPARE = 32,		/* sinks that may join while an event is written in place */
 
 	/* names and attributes */
 	KE_NAME_MAX = 127,

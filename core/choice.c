@@ -270,14 +270,26 @@ void ke_choice_refresh(struct ke_choice *c, u32 scopes, u64 sink)
 
 /* ------------------------------------------------------------------- a submission */
 
-u32 ke_choice_most(const struct ke_choice *c)
+/* Of @n sinks. */
+static u32 most_of(const struct ke_choice *c, u32 n)
 {
 	const struct ke_judge_filter *f = filter_of(c->judge);
-	u32 n = min(c->roster->n, c->names_max), best = f ? f->sieve->f->best : 0;
+	u32 best = f ? f->sieve->f->best : 0;
 
 	if (!f || (!best && !f->sieve->of_sink))
 		return 0;
+	n = min(n, c->names_max);
 	return best ? min(best, n) : n;
+}
+
+u32 ke_choice_most(const struct ke_choice *c)
+{
+	return most_of(c, c->roster->n);
+}
+
+u32 ke_choice_room(const struct ke_choice *c)
+{
+	return most_of(c, c->roster->n + KE_NAMES_SPARE);
 }
 
 bool ke_choice_has(const struct ke_choice *c, u64 sink)

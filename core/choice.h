@@ -72,6 +72,7 @@ void ke_choice_refresh(struct ke_choice *c, u32 scopes, u64 sink);
 /*
  * For a submission, under the source's lock; these allocate nothing.
  * ke_choice_most - so many sinks may be named for an event; none: 0.
+ * ke_choice_room - the same for one that is yet to come, when more may be there.
  * ke_choice_has - is there such a sink?
  * ke_choice_event - for whom is the event? Into @info; the ids are the roster's, and stay as
  * they are until the next call or until the lock is let go of. -E2BIG: too many are chosen.
@@ -83,6 +84,7 @@ static inline bool ke_choice_chooses(const struct ke_choice *c)
 }
 
 u32 ke_choice_most(const struct ke_choice *c);
+u32 ke_choice_room(const struct ke_choice *c);
 bool ke_choice_has(const struct ke_choice *c, u64 sink);
 int ke_choice_event(struct ke_choice *c, struct ke_event_info *info, u64 seq, const void *payload,
 		    u32 len, const struct ke_filter_ops *ops);

@@ -312,6 +312,54 @@ BOTH(named)
 	pair_free(p);
 }
 
+/* With room for three, of which @nto are chosen; or for all. */
+static void reserve_named(struct log_fix *f, u32 nto, bool all)
+{
+	const __le64 to[] = { cpu_to_le64(3), cpu_to_le64(5), cpu_to_le64(9) };
+	struct ke_event_info info = { .named = true, .nto = 3, .judged = true, .attrs = "abc",
+				      .attrs_len = 3, .type = 2 };
+	u64 cookie, other;
+	void *data;
+
+	is_eq(ke_log_reserve(&f->log, &info, 40, KE_NO_LIMIT, &data, &cookie), 0, "room");
+	is_eq(ke_log_names_room(&f->log, cookie), 3, "for three");
+	memcpy(data, "what is written before it is known", 34);
+	info = (struct ke_event_info){};
+	is_eq(ke_log_reserve(&f->log, &info, 8, KE_NO_LIMIT, &data, &other), 0, "another");
+	is_eq(ke_log_names_room(&f->log, other), -EINVAL, "that names none");
+	info = (struct ke_event_info){ .named = !all, .to = to, .nto = nto };
+	ke_log_named(&f->log, cookie, &info, 34);
+	is_eq(ke_log_judged(&f->log, cookie, 1, 1), 0, "judged");
+	is_eq(ke_log_commit(&f->log, cookie, 34, 0), 0, "committed");
+	is_eq(ke_log_names_room(&f->log, cookie), -EINVAL, "over");
+	is_eq(ke_log_abort(&f->log, other), 0, "the other");
+}
+
+BOTH(reserved)
+{
+	struct pair *p = pair_new(SIZE, in_place);
+	u32 nto, n = 0;
+
+	must(p, "memory");
+	ke_reader_for(&p->r, 5);
+	ke_reader_judged(&p->r, 1, 0, 1, 0);
+	for (nto = 0; nto <= 4; nto++) {
+		reserve_named(p->f, nto % 4, nto == 4);
+		if (nto < 2)
+			continue;
+		n = next(p);
+		is_eq(n, 1, "with %u of them", nto);
+		is_eq(p->item.seq, 1 + 2 * nto, "its number");
+		is_eq(p->item.len, 34, "all of it");
+		is_mem(p->item.data, "what is written before it is known", 34, "as it was");
+		is_eq(p->item.attrs_len, 3, "attributes");
+		ok(p->item.judged && p->item.type == 2, "judged, typed");
+	}
+	gets_nothing(p);
+	is_eq(p->r.filtered, 2, "filtered");
+	pair_free(p);
+}
+
 /* More ids than the record has bytes; or a section where none is. */
 BOTH(lies)
 {
@@ -349,4 +397,5 @@ TEST(full)
 	kvfree(to);
 }
 
-TESTS(choice, best, ages, chance, once, roster, many, named, lies, full);
+TESTS(choice, best, ages, chance, once, roster, many, named, reserved, lies,
+      full);

@@ -219,6 +219,13 @@ static u8 section_flags(const struct ke_event_info *info)
 	       (info->deadline_ns ? KECHO_RECORD_F_LIFE : 0);
 }
 
+/* What is reserved has none yet. */
+static void put_names(u8 *p, const struct ke_event_info *info)
+{
+	if (info->to)
+		memcpy(p, info->to, info->nto * sizeof(*info->to));
+}
+
 /* Writes the sections of a record at @p; returns their end, where the ids start. */
 static u8 *put_sections(u8 *p, const struct ke_event_info *info)
 {
@@ -244,7 +251,7 @@ static u8 *put_sections(u8 *p, const struct ke_event_info *info)
 		p += sizeof(struct kecho_record_life);
 	}
 	if (info->named)
-		memcpy(p, info->to, info->nto * sizeof(*info->to));
+		put_names(p, info);
 	return p;
 }
 
@@ -306,8 +313,7 @@ int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len
 	u64 size = ke_record_size(info, len), pos;
 	int err;
 
-	if (WARN_ON_ONCE(info->named))
-		return -EINVAL;
+	WARN_ON_ONCE(info->to);
 	if (info->attrs_len > KE_EVENT_ATTRS_MAX)
 		return -EMSGSIZE;
 	if (reservations_full(log))
@@ -322,6 +328,7 @@ int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len
 		.pos = pos,
 		.seq = log->seq,
 		.word = le64_to_cpu(*(__le64 *)ke_log_at(log, pos)),
+		.names = info->named ? info->nto : 0,
 		.state = KE_RESERVED,
 	};
 	return 0;
@@ -358,6 +365,50 @@ int ke_log_expires(struct ke_log *log, u64 cookie, u64 deadline_ns)
 	return 0;
 }
 
+int ke_log_names_room(struct ke_log *log, u64 cookie)
+{
+	const struct ke_reservation *r = find_reservation(log, cookie);
+
+	return r && ke_record_word_names(r->word) ? r->names : -EINVAL;
+}
+
+/* Where its payload begins, in its record. */
+static u64 payload_at(const struct ke_reservation *r)
+{
+	return ke_record_word_data(r->word) + r->names * sizeof(__le64);
+}
+
+/* The record @rec has no struct kecho_record_to any more; what is behind it moves. */
+static void forget_names(struct ke_reservation *r, u8 *rec)
+{
+	u32 len = sizeof(struct kecho_record_to), to = ke_record_word_to(r->word);
+
+	memmove(rec + to, rec + to + len, ke_record_word_data(r->word) - to - len);
+	r->word &= ~((u64)KECHO_RECORD_F_TO << 40);
+	r->word -= (u64)len / 8 << 48;
+	r->names = 0;
+}
+
+void ke_log_named(struct ke_log *log, u64 cookie, const struct ke_event_info *info, u32 len)
+{
+	struct ke_reservation *r = find_reservation(log, cookie);
+	u8 *rec, *from;
+
+	if (WARN_ON_ONCE(ke_log_names_room(log, cookie) < info->nto ||
+			 payload_at(r) + len > ke_record_word_len(r->word)))
+		return;
+	rec = ke_log_at(log, r->pos);
+	from = rec + payload_at(r);
+	if (info->named) {
+		ke_log_put_word(rec + ke_record_word_to(r->word), info->nto);
+		put_names(rec + ke_record_word_data(r->word), info);
+		r->names = info->nto;
+	} else {
+		forget_names(r, rec);
+	}
+	memmove(rec + payload_at(r), from, len);
+}
+
 int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns)
 {
 	struct ke_reservation *r = find_reservation(log, cookie);
@@ -365,7 +416,7 @@ int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns)
 
 	if (!r)
 		return -EINVAL;
-	data = ke_record_word_data(r->word);
+	data = payload_at(r);
 	if (data + len > ke_record_word_len(r->word))
 		return -EMSGSIZE;
 

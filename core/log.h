@@ -24,6 +24,7 @@ struct ke_reservation {
 	u64 pos;
 	u64 seq;
 	u64 word;		/* the record's first word as it was reserved */
+	u16 names;		/* ids that there is room for, or that are there */
 	enum ke_reservation_state state;
 };
 
@@ -161,14 +162,20 @@ bool ke_log_make_room(struct ke_log *log, u64 size);
 
 /*
  * ke_log_reserve - the same in two steps: the payload is written by the caller
- * between this and ke_log_commit() or ke_log_abort(), which publish. It is for all sinks.
+ * between this and ke_log_commit() or ke_log_abort(), which publish. One that names sinks
+ * has room for so many; who they are is said later.
  * ke_log_judged - one that was made so is judged, before its commit. -EINVAL: it was not.
  * ke_log_expires - the same of one that was made with a deadline: it is another.
+ * ke_log_names_room - for so many sinks there is room; -EINVAL: it names none.
+ * ke_log_named - it is for those of @info, no more than there is room for; or for all, if that
+ * names none. Before its commit, with the same @len: what was written to it moves.
  */
 int ke_log_reserve(struct ke_log *log, const struct ke_event_info *info, u32 len, u64 limit,
 		   void **data, u64 *cookie);
 int ke_log_judged(struct ke_log *log, u64 cookie, u64 bits, u32 generation);
 int ke_log_expires(struct ke_log *log, u64 cookie, u64 deadline_ns);
+int ke_log_names_room(struct ke_log *log, u64 cookie);
+void ke_log_named(struct ke_log *log, u64 cookie, const struct ke_event_info *info, u32 len);
 int ke_log_commit(struct ke_log *log, u64 cookie, u32 len, u64 time_ns);
 int ke_log_abort(struct ke_log *log, u64 cookie);
 /* ke_log_abort_all - all that are open: nobody will commit them. */

@@ -325,7 +325,7 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 	return err;
 }
 
-static void count_named(struct kecho_source *s, const struct ke_event_info *info)
+void source_count_named(struct kecho_source *s, const struct ke_event_info *info)
 {
 	s->chosen.sinks += info->nto;
 	s->chosen.nobody += !info->nto;
@@ -363,7 +363,7 @@ static noinline int put_judged(struct kecho_source *s, struct ke_event_info *inf
 		err = try_judged(s, info, data, len, flags, seq);
 	} while (err == -ESTALE);
 	if (!err && info->named)
-		count_named(s, info);
+		source_count_named(s, info);
 	return err;
 }
 

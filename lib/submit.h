@@ -17,6 +17,8 @@ void source_note(struct kecho_source *s, const struct ke_event_info *info);
 void source_wake(struct kecho_source *s);
 /* It has ended: by its owner, or with the channel. */
 int source_over(const struct kecho_source *s);
+/* An event that says for which sinks it is. */
+void source_count_named(struct kecho_source *s, const struct ke_event_info *info);
 /* The clock costs about as much as all the rest of a submission. */
 static inline u64 source_stamp(unsigned int flags)
 {

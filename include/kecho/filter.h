@@ -108,7 +108,8 @@ uint64_t kecho_sink_filtered(const struct kecho_sink *s);
  * one of them when this node has heard of it. A sink that is chosen still has its own filter.
  * An event that is for nobody was submitted, and has its number: see kecho_source_chosen().
  * Events of types that @f can't be made for are for nobody.
- * kecho_reserve() is -EOPNOTSUPP meanwhile; what was reserved before goes to all.
+ * What is reserved (kecho_reserve()) is for whom it chooses as it is committed; what was
+ * reserved before there was a filter is for all.
  * @f is not kept. Does not block, but the first time, if the process is attached to kechod; any
  * thread may call it. -EINVAL: it is for something else; -EACCES: it can't be made for a type
  * that the source has announced; -ESHUTDOWN; -ENOMEM.

@@ -454,9 +454,9 @@ int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, uint64
  * kecho_commit() publishes the first @len of them, kecho_abort() none; neither blocks, and
  * either may come from another thread. Each reservation takes its place in the order when
  * it is made: what is later is seen only after it is committed or aborted. So from the
- * oldest open one on there are at most 64 reservations and events, no more than the log
- * holds (-ENOBUFS). kecho_commit() says -EMSGSIZE over what was reserved, which stays so,
- * and -EINVAL of what is no open reservation. Else the errors of kecho_submit().
+ * oldest open one on there are at most 64 reservations and events, no more than the log holds
+ * (-ENOBUFS). kecho_commit() says -EMSGSIZE over what was reserved, -E2BIG of more sinks than it
+ * has room for, which leaves it so, and -EINVAL of none. Else the errors of kecho_submit().
  */
 struct kecho_reservation {
 	void *data;

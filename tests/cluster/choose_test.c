@@ -12,6 +12,8 @@ enum {
 	QUIET_EVENTS = 2000,
 	QUIET_BYTES_MAX = 64 << 10,
 	LARGE_LEN = 300000,
+	MORE = 8,		/* that join meanwhile */
+	WHOLE_MAX = (66 << 10) - 24,	/* that can be reserved in a log of LOG_SIZE */
 };
 
 /* ----------------------------------------------------------------- a filter for OUT */
@@ -324,9 +326,104 @@ TEST(in)
 	net_end(&n);
 }
 
+/* -------------------------------------------------------------------------- in place */
+
+static int reserve(struct net *n, size_t len, struct kecho_reservation *r)
+{
+	int err = kecho_reserve(n->src, len, 0, r);
+
+	if (!err)
+		memset(r->data, (int)r->seq, len);
+	return err;
+}
+
+/* All of it is of its number. */
+static void comes_whole(struct net *n, int sink, u64 seq, size_t len)
+{
+	struct kecho_event ev;
+	const u8 *data;
+	size_t i;
+
+	must(!kecho_read(n->snk[sink], &ev, SOON_MS), "%llu comes to %d", seq, sink);
+	is_eq(ev.seq, seq, "the one");
+	is_eq(ev.len, len, "so much of it");
+	data = ev.data;
+	for (i = 0; i < ev.len && data[i] == (u8)seq; i++)
+		;
+	is_eq(i, ev.len, "as it was written");
+}
+
+/* Who is chosen is found out when it is committed, by what is in it then. */
+TEST(reserved)
+{
+	struct kecho_reservation r[3];
+	struct net n;
+	int i;
+
+	ARENA();
+	if (net_open(&n, "reserved")) {
+		is_eq(reserve(&n, 8, &r[0]), 0, "before there is a filter");
+		for (i = 0; i < SINKS; i++)
+			set(&n, i, "load", 10 * i);
+		chooses(&n, "all where sink.load < len");
+		is_eq(reserve(&n, 100, &r[1]), 0, "with one: %s", kecho_explain());
+		is_eq(reserve(&n, 100, &r[2]), 0, "and another");
+		is_eq(kecho_commit(n.src, &r[2], 1), 0, "3, for one");
+		is_eq(kecho_commit(n.src, &r[1], 15), 0, "2, for two");
+		is_eq(kecho_commit(n.src, &r[0], 8), 0, "1, for all");
+		for (i = 0; i < SINKS; i++)
+			comes_whole(&n, i, 1, 8);
+		comes_whole(&n, 0, 2, 15);
+		comes_whole(&n, 1, 2, 15);
+		comes_whole(&n, 0, 3, 1);
+		is_eq(reserve(&n, 100, &r[0]), 0, "for nobody");
+		is_eq(kecho_commit(n.src, &r[0], 0), 0, "4");
+		is_eq(reserve(&n, 100, &r[0]), 0, "with a filter");
+		is_eq(kecho_source_filter(n.src, NULL), 0, "that is gone");
+		is_eq(kecho_commit(n.src, &r[0], 100), 0, "5");
+		for (i = 0; i < SINKS; i++)
+			comes_whole(&n, i, 5, 100);
+		quiet(&n);
+		is_eq(stat_of(&n, false), 3, "chosen");
+		is_eq(stat_of(&n, true), 1, "nobody");
+	}
+	net_end(&n);
+}
+
+/* There is room for those that were there, and some more. */
+TEST(crowded)
+{
+	struct kecho_sink *more[MORE] = {};
+	struct kecho_reservation r;
+	struct net n;
+	int i;
+
+	ARENA();
+	if (net_open(&n, "crowded")) {
+		chooses(&n, "best 1 by seq");
+		is_eq(reserve(&n, 100, &r), 0, "for one");
+		chooses(&n, "!has(sink.load)");
+		is_eq(kecho_commit(n.src, &r, 100), -E2BIG, "of four");
+		chooses(&n, "best 1 by sink.load");
+		set(&n, 2, "load", 1);
+		is_eq(kecho_commit(n.src, &r, 100), 0, "it was reserved still");
+		comes_whole(&n, 2, 1, 100);
+		chooses(&n, "sink.load < 99 || !has(sink.load)");
+		is_eq(reserve(&n, 100, &r), 0, "for all");
+		for (i = 0; i < MORE; i++)
+			must(!kecho_sink_open(n.ch[1], NULL, &more[i]), "another sink");
+		is_eq(kecho_commit(n.src, &r, 100), 0, "of whom there are more: %s",
+		      kecho_explain());
+		for (i = 0; i < SINKS; i++)
+			comes_whole(&n, i, 2, 100);
+		is_eq(reserve(&n, WHOLE_MAX - 64, &r), -EMSGSIZE, "no room for names");
+		ok(strstr(kecho_explain(), "sinks"), "it says so: %s", kecho_explain());
+	}
+	net_end(&n);
+}
+
 TEST(refused)
 {
-	struct kecho_reservation r;
 	struct kecho_filter *f;
 	struct net n;
 
@@ -335,14 +432,9 @@ TEST(refused)
 	    ok(!kecho_filter_compile(&f, KECHO_FOR_IN, "len > 5", NULL), "filter")) {
 		is_eq(kecho_source_filter(n.src, f), -EINVAL, "not for OUT");
 		kecho_filter_free(f);
-		is_eq(kecho_reserve(n.src, 8, 0, &r), 0, "before there is a filter");
-		chooses(&n, "any");
-		is_eq(kecho_commit(n.src, &r, 8), 0, "is for all");
-		comes(&n, 0, 1);
-		comes(&n, 3, 1);
-		is_eq(kecho_reserve(n.src, 8, 0, &r), -EOPNOTSUPP, "with one");
 	}
 	net_end(&n);
 }
 
-TESTS(choose, anycast, two_best, any, nobody, asked_once, large, both, scopes, fields, in, refused);
+TESTS(choose, anycast, two_best, any, nobody, asked_once, large, both, scopes, fields, in, reserved,
+      crowded, refused);
