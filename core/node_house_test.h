@@ -63,6 +63,8 @@ struct tnode {
 	u64 bits;
 	u64 deadline_ns;	/* of its source's next event; 0: none */
 	s64 ahead_ns;		/* its clock, of the world's */
+	bool names;		/* its next events are for the sink @to; 0: for nobody */
+	__le64 to;
 	bool judged;		/* for its sink, which wants those with bit 0 */
 	bool no_mirrors;	/* there is no memory for any */
 	struct feed *feeds;

@@ -371,7 +371,7 @@ static void submit_any(u32 len)
 	struct ke_source *s = &f.tn->src;
 	bool due;
 
-	if ((s->judge ? submit_judged(s, len) : submit(f.tn, len)) != -EAGAIN)
+	if ((s->decides ? submit_judged(s, len) : submit(f.tn, len)) != -EAGAIN)
 		return;
 	h_source_lock(s);
 	due = ke_source_stalled(s, len);

@@ -5,9 +5,9 @@
  * times words of the ring written over.
  *
  * An honest reader behind a gate of its own gets every event, whole; one without a
- * gate gets it or is told that it is lost; what is judged not to be for them is left out, and
- * nothing else. Whoever asks for what is retained starts at an event. What fails changes
- * nothing.
+ * gate gets it or is told that it is lost; what is judged not to be for them is left out, or
+ * names others, and nothing else. Whoever asks for what is retained starts at an event. What
+ * fails changes nothing.
  */
 #include "input.h"
 #include "node.h"
@@ -19,13 +19,15 @@ enum {
 	OPEN_MAX = KE_RESERVATIONS_MAX + 4,
 	EVENTS_MAX = 1024,	/* more than OPS_MAX can make */
 	BIG_MAX = 3 * RING / 2,
+	SINK = 2,		/* whose readers they are, if the source names sinks */
+	NAMES_MAX = 3,
 };
 
 /* What an event was when it was submitted. */
 struct said {
 	u32 len;
 	u16 attrs_len;
-	bool is_void, judged;
+	bool is_void, judged, named;
 };
 
 struct open {
@@ -52,6 +54,7 @@ static struct {
 	u64 big_seq, seq0;
 	bool scribbled;
 	bool judges;			/* the source does; bit 0 is that of the readers */
+	bool names;			/* it says whom its events are for */
 	struct input in;
 } f;
 
@@ -80,9 +83,23 @@ static u64 bits_of(u64 seq)
 	return seq % 3;
 }
 
+/* Sinks from 1 on, or nobody; how many. */
+static u32 names_of(u64 seq, __le64 *names)
+{
+	u32 i, n = seq % (NAMES_MAX + 1);
+
+	for (i = 0; i < n; i++)
+		names[i] = cpu_to_le64(1 + i);
+	return n;
+}
+
 static bool is_left_out(u64 seq)
 {
-	return said(seq)->is_void || (said(seq)->judged && !(bits_of(seq) & 1));
+	const struct said *is = said(seq);
+	__le64 names[NAMES_MAX];
+
+	return is->is_void || (is->judged && !(bits_of(seq) & 1)) ||
+	       (is->named && names_of(seq, names) < SINK);
 }
 
 static void check_log(void)
@@ -191,24 +208,29 @@ static int append(const struct ke_event_info *info, u32 at, u32 len, u64 *seq)
 static void append_event(u32 len, u16 attrs_len)
 {
 	u8 attrs[2 * KE_EVENT_ATTRS_MAX];
+	__le64 names[NAMES_MAX];
 	struct ke_event_info info = { .time_ns = 1, .attrs = attrs, .attrs_len = attrs_len,
 				      .judged = f.judges, .generation = 1,
-				      .bits = bits_of(f.s.log.seq + 1) };
+				      .bits = bits_of(f.s.log.seq + 1),
+				      .named = f.names, .to = names,
+				      .nto = names_of(f.s.log.seq + 1, names) };
 	u64 seq = 0;
 
 	fill(attrs, f.s.log.seq + 1, 0, attrs_len);
 	if (!append(&info, 0, len, &seq))
 		*said(seq) = (struct said){ .len = len, .attrs_len = attrs_len,
-					    .judged = f.judges };
+					    .judged = f.judges, .named = f.names };
 }
 
 /* The next piece; nobody else appends between the first and the last. */
 static void append_piece(u32 len)
 {
+	u64 seq = f.big_seq ?: f.s.log.seq + 1;
+	__le64 names[NAMES_MAX];
 	struct ke_event_info info = { .time_ns = 1, .frag_offset = f.big_at,
 				      .frag_total = f.big_total,
-				      .judged = f.judges, .generation = 1,
-				      .bits = bits_of(f.big_seq ?: f.s.log.seq + 1) };
+				      .judged = f.judges, .generation = 1, .bits = bits_of(seq),
+				      .named = f.names, .to = names, .nto = names_of(seq, names) };
 	u8 attrs[64];
 
 	len = min_t(u32, 1 + len, f.big_total - f.big_at);
@@ -222,7 +244,7 @@ static void append_piece(u32 len)
 	if (!f.big_at)
 		*said(f.big_seq) = (struct said){ .len = f.big_total,
 						  .attrs_len = info.attrs_len,
-						  .judged = f.judges };
+						  .judged = f.judges, .named = f.names };
 	f.big_at += len;
 	if (f.big_at == f.big_total)
 		f.big_at = f.big_total = f.big_seq = 0;
@@ -245,7 +267,8 @@ static void reserve(u32 len, u16 attrs_len)
 {
 	u8 attrs[2 * KE_EVENT_ATTRS_MAX];
 	struct ke_event_info info = { .time_ns = 1, .attrs = attrs, .attrs_len = attrs_len,
-				      .judged = f.judges };
+				      .judged = f.judges, .named = f.names,
+				      .nto = f.names ? NAMES_MAX : 0 };
 	struct ke_log *log = &f.s.log;
 	struct open *o = find_open(false);
 	u64 end = log->end, seq = log->seq;
@@ -281,6 +304,22 @@ static void judge(void)
 	said(o->seq)->judged = f.judges;
 }
 
+/* Whom it is for is known last; every eighth is for all. */
+static void name(struct open *o, u32 len)
+{
+	__le64 names[NAMES_MAX];
+	struct ke_event_info info = { .named = o->seq % 8 != 7, .to = names };
+	int room = ke_log_names_room(&f.s.log, o->cookie);
+
+	check(room == (f.names ? NAMES_MAX : -EINVAL));
+	if (!f.names)
+		return;
+	if (info.named)
+		info.nto = names_of(o->seq, names);
+	ke_log_named(&f.s.log, o->cookie, &info, len);
+	said(o->seq)->named = info.named;
+}
+
 static void commit(u16 len)
 {
 	struct open *o = find_open(true);
@@ -288,6 +327,8 @@ static void commit(u16 len)
 
 	if (!o)
 		return;
+	if (len <= o->len)
+		name(o, len);
 	err = ke_log_commit(&f.s.log, o->cookie, len, 1);
 	check(err == (len > o->len ? -EMSGSIZE : 0));
 	if (err)
@@ -344,6 +385,8 @@ static void begin(struct ke_reader *r, bool in_place, u64 pos, u64 seq)
 	ke_reader_init(r, ke_log_view(&f.s.log), in_place, pos, seq, in_place ? NULL : f.copy);
 	if (f.judges)
 		ke_reader_judged(r, 1, 0, 1, 0);
+	if (f.names)
+		ke_reader_for(r, SINK);
 }
 
 static void retain(void)
@@ -447,6 +490,7 @@ static void init(u8 how)
 	u64 pos = how & 1 ? 8 * (u64)take_u16(&f.in) : 0;
 
 	f.judges = how & 8;
+	f.names = how & 16;
 	f.seq0 = how & 2 ? take_u64(&f.in) >> 1 : 0;
 	check(ke_log_init(&f.s.log, f.hdr, f.ring, take_u16(&f.in) | 1, pos, 0) == -EINVAL);
 	check(ke_log_init(&f.s.log, f.hdr, f.ring, RING, pos | 1, 0) == -EINVAL);

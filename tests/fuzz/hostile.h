@@ -23,7 +23,7 @@ static struct {
 	u8 strikes;		/* left for this call */
 } hostile;
 
-static __le64 *word_near(u64 pos, u8 words)
+static __le64 *word_near(u64 pos, u32 words)
 {
 	return (__le64 *)(hostile.ring + ((pos + words * 8ULL) & (RING - 1)));
 }
@@ -65,6 +65,17 @@ static void write_filtered(u64 seq, u64 len)
 	hostile.hdr->head = cpu_to_le64(hostile.head);
 }
 
+/* Ids that ascend, or don't, where the sections end; perhaps not as many as it says. */
+static void write_names(u8 data, bool lives)
+{
+	u16 n = take_u16(hostile.in);
+	u8 i;
+
+	*word_near(hostile.head, data - 1 - lives) = n & 0xff00 ? n : n % 16;
+	for (i = 0; i < n % 16; i++)
+		*word_near(hostile.head, data + i) = take_u8(hostile.in) % 8;
+}
+
 /* A record that is nearly good, so that the input gets past the first checks. */
 static void write_record(u64 seq)
 {
@@ -79,7 +90,7 @@ static void write_record(u64 seq)
 		write_filtered(seq, len);
 		return;
 	}
-	*word_near(hostile.head, 0) = len | (u64)(kind & 3) << 32 | (u64)(flags & 0x17) << 40 |
+	*word_near(hostile.head, 0) = len | (u64)(kind & 3) << 32 | (u64)(flags & 0x1f) << 40 |
 				      (u64)data << 48;
 	*word_near(hostile.head, 1) = seq;
 	if (flags & KECHO_RECORD_F_FRAGMENT)
@@ -88,6 +99,8 @@ static void write_record(u64 seq)
 	if (flags & KECHO_RECORD_F_ATTRS)
 		*word_near(hostile.head, flags & KECHO_RECORD_F_FRAGMENT ? 4 : 3) =
 			take_u16(hostile.in);
+	if (flags & KECHO_RECORD_F_TO)
+		write_names(data, flags & KECHO_RECORD_F_LIFE);
 	hostile.head += ALIGN(len, 8);
 	hostile.hdr->head = cpu_to_le64(hostile.head);
 }

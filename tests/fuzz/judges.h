@@ -18,8 +18,8 @@ enum {
 static struct parts parts;
 
 /* One of few, so that some are the same: events that are short, or have a field, or of which
- * an attribute is set. */
-static void make_filter(u8 how)
+ * an attribute is set. @best: so many sinks, of a filter for OUT. */
+static void make_filter_of(u8 kind, u8 how, u32 best)
 {
 	const struct bpf_insn insns[] = {
 		LDX(BPF_DW, 6, 1, CTX(payload)), LDX(BPF_DW, 7, 1, CTX(slots)),
@@ -28,11 +28,17 @@ static void make_filter(u8 how)
 	};
 	static const char *const names[] = { "a", "b" };
 
-	parts_begin(&parts, how == 255 ? KECHO_FILTER_IN : KECHO_FILTER_EVENT);
+	parts_begin(&parts, kind);
+	parts.h.best = cpu_to_le32(best);
 	parts_insns(&parts, insns, ARRAY_SIZE(insns));
 	parts_ref(&parts, 4, KECHO_REF_FIELD, 0, how & 1 ? "f" : "g");
 	parts_slot(&parts, KECHO_SCOPE_EVENT + (how >> 1) % 7, 0, 0, names[how >> 7]);
 	parts_join(&parts);
+}
+
+static void make_filter(u8 how)
+{
+	make_filter_of(how == 255 ? KECHO_FILTER_IN : KECHO_FILTER_EVENT, how, 0);
 }
 
 /* ---------------------------------------------------------------- what they say */
@@ -191,11 +197,32 @@ static void ask_filtered(void)
 				check(v.since <= v.from && v.bit <= KE_BIT_ALL);
 }
 
+/* For whom the events of a source of ours are; if it is refused that stays as it was. */
+static void choose_ours(u8 how)
+{
+	struct ke_source *s = how & 1 && more.open ? &more.src[0] : &f.tn->src;
+	const struct ke_judge *before;
+	char why[KE_TYPE_WHY_MAX];
+	int err;
+
+	if (s == &f.tn->src && (!f.tn->has_src || s->closed))
+		return;
+	make_filter_of(KECHO_FILTER_OUT, take_u8(&f.in), how >> 2 & 3);
+	before = s->choice ? s->choice->judge : NULL;
+	fail_alloc = f.starve;
+	err = ke_source_choose(s, parts.wire, how & 2 ? 0 : parts.wire_len, why);
+	fail_alloc = 0;
+	check(!err || (s->choice ? s->choice->judge : NULL) == before);
+}
+
 static void act_filters(u8 op, u8 how)
 {
 	switch (op & 7) {
 	case 1:
-		f.late = how & 1;
+		if (how & 2)
+			choose_ours(take_u8(&f.in));
+		else
+			f.late = how & 1;
 		break;
 	case 2:
 		f.starve = how;
@@ -233,6 +260,22 @@ static int append_piece(struct ke_source *s, const struct ke_event_info *info, u
 	return err;
 }
 
+/* Whom it is for: some of those that there are. */
+static void choose(struct ke_source *s, struct ke_event_info *info, u32 len)
+{
+	u32 i, most = ke_choice_chooses(s->choice) ? ke_choice_most(s->choice) : 0;
+
+	info->named = ke_choice_chooses(s->choice);
+	if (!info->named)
+		return;
+	check(!ke_choice_event(s->choice, info, s->log.seq + 1, f.w->event, len, &test_ops));
+	check(info->nto <= most && most <= ke_choice_room(s->choice));
+	for (i = 0; i < info->nto; i++) {
+		check(ke_choice_has(s->choice, le64_to_cpu(info->to[i])));
+		check(!i || le64_to_cpu(info->to[i - 1]) < le64_to_cpu(info->to[i]));
+	}
+}
+
 /* As the library does it: an event of any type, with an attribute or none, whole or in two
  * pieces, is judged by what is in force. */
 static int submit_judged(struct ke_source *s, u32 len)
@@ -251,6 +294,7 @@ static int submit_judged(struct ke_source *s, u32 len)
 		f.w->event[i] = event_byte(s->log.seq + 1, i);
 	ke_judge_event(s->judge, &info, s->log.seq + 1, f.w->event, len, &test_ops);
 	check(!info.judged || !(info.bits & ~s->judge->live));
+	choose(s, &info, len);
 	info.frag_total = part < len ? len : 0;
 	err = append_piece(s, &info, part, &seq);
 	info.frag_offset = part;

@@ -332,7 +332,7 @@ static void print_record(struct cursor *c, uint32_t *later)
 	if (r.flags & KECHO_RECORD_F_LIFE)
 		plain(c, 8, "deadline", "any");
 	for (; sinks && c->end - c->p >= 8; sinks--)
-		plain(c, 8, "sink", "any");
+		plain(c, 8, "sink", "");
 	if (len > room) {
 		*later = len - room;
 		plain(c, c->end - c->p, "payload", "");

@@ -10,6 +10,8 @@
  *	submit N BYTES			so many events of so many bytes, with an attribute
  *	lives MS			so long are its next events of use; 0: they are over
  *	piece OFFSET TOTAL		a piece, of 100 bytes, of a larger event
+ *	to first|nobody|all		its next events are for one sink: that with the lowest
+ *					id; for none, for all
  *	read				the sink takes all that is there
  *	wait MS				so long for room; its limit is two seconds
  *	node NAME TEXT, attr NAME TEXT	an attribute of the node, of the channel
@@ -135,6 +137,20 @@ static bool join_sink(struct tnode *tn, const char *policy, bool retained)
 	return !ke_channel_subscribe(&tn->ch, retained) && !ke_member_join(&tn->sink, &tn->ch);
 }
 
+static bool address(struct tnode *tn, const char *to)
+{
+	const struct ke_roster *r;
+
+	tn->names = strcmp(to, "all");
+	tn->to = 0;
+	if (!tn->names || ke_source_address(&tn->src))
+		return !tn->names;
+	r = tn->src.choice->roster;
+	if (!strcmp(to, "first") && r->n)
+		tn->to = cpu_to_le64(r->sink[0].id);
+	return tn->to || !strcmp(to, "nobody");
+}
+
 /* An event with an attribute, or a piece of one; few different bytes, to be read. */
 static bool submit_event(struct tnode *tn, u32 len, u32 offset, u32 total)
 {
@@ -142,7 +158,8 @@ static bool submit_event(struct tnode *tn, u32 len, u32 offset, u32 total)
 	struct ke_event_info info = { .time_ns = 1700000000000000000ULL, .frag_offset = offset,
 				      .frag_total = total, .judged = tn->judges,
 				      .bits = tn->bits, .generation = 1,
-				      .deadline_ns = tn->deadline_ns };
+				      .deadline_ns = tn->deadline_ns, .named = tn->names,
+				      .to = &tn->to, .nto = tn->to != 0 };
 	struct ke_source *s = &tn->src;
 	u64 seq = 0, size = len + 128;
 	bool good;
@@ -362,6 +379,8 @@ static bool session_act(struct session_nodes *s, const char *text)
 		return judge(&s->w->n[i], what, count);
 	if (!strcmp(what, "class") && n == 3)
 		return set_class(&s->w->n[i], arg);
+	if (!strcmp(what, "to") && n == 3)
+		return address(&s->w->n[i], arg);
 	if (!strcmp(what, "type") && n == 3)
 		return announce(&s->w->n[i], arg);
 	if (n == 4)
