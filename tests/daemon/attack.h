@@ -83,13 +83,27 @@ static inline void write_ring(struct attacker *a)
 	count(LOG_RECORD);
 }
 
+/* Records that name sinks: none, many, in any order, more than they have bytes. */
+static inline void write_names(struct attacker *a)
+{
+	__le64 to[64];
+	struct ke_event_info info = { .named = true, .to = to, .nto = pick(a, 64) };
+	u32 i;
+
+	for (i = 0; i < info.nto; i++)
+		to[i] = odd_number(a, i);
+	if (!raw_publish_named(&a->s, &info, pick(a, 64),
+			       pick(a, 4) ? info.nto : odd_number(a, info.nto)))
+		count(LOG_NAMES);
+}
+
 static inline void write_log(struct attacker *a)
 {
 	struct kecho_log_header *h = a->s.map;
 
 	if (!h)
 		return;
-	switch (pick(a, 9)) {
+	switch (pick(a, 10)) {
 	case 0:
 		return store(a, LOG_HEAD, &h->head);
 	case 1:
@@ -108,6 +122,8 @@ static inline void write_log(struct attacker *a)
 			wrong("LOG_HOLE: user A can take the memory of a log");
 		count(LOG_HOLE);
 		return;
+	case 7:
+		return write_names(a);
 	}
 	write_ring(a);
 }

@@ -320,6 +320,22 @@ static inline int raw_publish(struct raw *r, struct raw_source *s, u32 len)
 	return err;
 }
 
+/* The same, with anything in it, for the sinks that @info names; it says that they are @says. */
+static inline int raw_publish_named(struct raw_source *s, const struct ke_event_info *info,
+				    u32 len, u16 says)
+{
+	static const u8 data[8192];
+	u64 size = ke_record_align(ke_record_size(info, len)), seq = 0, pos;
+	int err = ke_log_append(&s->log, info, data, len, KE_NO_LIMIT, &seq);
+
+	if (err)
+		return err;
+	pos = (s->log.end - size) & (s->log.size - 1);
+	put_unaligned_le16(says, s->log.ring + pos + sizeof(struct kecho_record));
+	ke_log_publish(&s->log);
+	return 0;
+}
+
 /* Its sinks, and kechod, may sleep on this. */
 struct raw_bell {
 	u64 id;

@@ -6,7 +6,10 @@
  */
 #include "pair.h"
 
-enum { OTHER_UID = 61235 };
+enum {
+	OTHER_UID = 61235,
+	NAMES = 1000,
+};
 
 /* Publishes @n events of @len bytes, rings, and gives those that the limit let. */
 static int publish(struct raw_source *s, struct raw_bell *bell, int n, u32 len)
@@ -267,6 +270,52 @@ TEST(nonsense)
 	end_lies();
 }
 
+/* An event for @n sinks, from the id @id on, up or down; it says that they are @says. */
+static bool publish_for(u32 n, u64 id, s64 step, u16 says)
+{
+	static __le64 to[NAMES];
+	struct ke_event_info info = { .named = true, .to = to, .nto = n };
+	u32 i;
+
+	for (i = 0; i < n; i++)
+		to[i] = cpu_to_le64(id + step * i);
+	if (raw_publish_named(&bad, &info, sizeof(u64), says))
+		return false;
+	raw_ring(&ring);
+	return true;
+}
+
+/* A process names sinks that there are not, in no order, more than there are bytes: kechod
+ * looks at whom, and passes over or sends what is there; its readers see that it lies. */
+TEST(names)
+{
+	struct kecho_ctl_source names;
+	struct ke_item item;
+	u64 before;
+
+	must(begin_lies(KECHO_LATEST), "two sources, read by another host");
+	before = breaks();
+	names = (struct kecho_ctl_source){ .source = 999 };
+	is_eq(raw_call(&a, KECHO_CMD_ADDRESS, &names, sizeof(names)), -EBADF, "no source");
+	names.source = bad.o.source;
+	is_eq(raw_call(&a, KECHO_CMD_ADDRESS, &names, sizeof(names)), 0, "it may name sinks");
+	ok(publish_for(NAMES, U64_MAX, -7, NAMES) && publish_for(3, 5, 0, 3) &&
+	   publish_for(0, 0, 0, 0) && publish_for(NAMES, 1, 3, NAMES), "names");
+	publish(&bad, &ring, 10, 10);
+	ok(comes_true(raw_read(&b, of_bad) == 10), "what names nobody comes");
+	is_eq(of_bad->lost + of_bad->bad, 0, "the others are not for us");
+	ok(publish_for(1, 9, 0, U16_MAX), "more than are there");
+	publish(&bad, &ring, 10, 10);
+	publish(&good, &ring, 10, 10);
+	ok(comes_true(raw_read(&b, of_good) == 10), "the other goes on");
+	ok(comes_true(ke_reader_next(&of_bad->reader, &item) == -EPROTO), "its reader sees it");
+	is_eq(raw_source_close(&a, &bad, 0), 0, "it ends as any");
+	publish(&good, &ring, 10, 10);
+	ok(comes_true(raw_read(&b, of_good) == 20), "and the other goes on");
+	is_eq(breaks(), before, "the link has stood");
+	end_lies();
+}
+
 /* The same of one that a sink over there holds up: it says that it did not wait. */
 TEST(leap)
 {
@@ -341,5 +390,5 @@ TEST(stops)
 	is_eq(daemon_stop(&node[0]), 0, "the first stops");
 }
 
-TESTS(remote, events, classes, death, blocks, lapped, retained, nonsense, leap, charged,
+TESTS(remote, events, classes, death, blocks, lapped, retained, nonsense, names, leap, charged,
       stops);
