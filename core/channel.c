@@ -291,17 +291,32 @@ bool ke_channel_linked(const struct ke_channel *ch, const struct ke_id *node)
 	return false;
 }
 
+/* One of ours that comes back has its id, whoever goes by that meanwhile. */
+static void claim_id(struct ke_channel *ch, u64 id)
+{
+	struct ke_remote *m = ke_channel_remote(ch, id);
+	struct ke_link *l = m ? m->presence->peer->link : NULL;
+
+	if (m)
+		ke_remote_drop(m, KE_FAILED);
+	if (l)
+		ke_link_break(l);
+}
+
 int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 {
 	struct ke_presence *pr;
+	bool chosen = m->id;
 
 	m->channel = ch;
-	if (!m->id)
+	if (!chosen)
 		m->id = ch->node->house->random(ch->node->owner);
 	INIT_LIST_HEAD(&m->list);
 	INIT_LIST_HEAD(&m->changed);
 	if (ch->node->nmembers == KE_MEMBERS_MAX || !ke_member_fits(m, ch->node))
 		return -ENOSPC;
+	if (chosen)
+		claim_id(ch, m->id);
 	ch->node->nmembers++;
 	list_add_tail(&m->list, &ch->members);
 	if (m->source)

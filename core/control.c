@@ -209,13 +209,20 @@ static int get_member(struct ke_in *in, struct ke_remote *said, u64 now_ms)
 	return -EPROTO;
 }
 
+/* By the id of another member, ours or a third node's, it could say what that one wants. */
+static bool is_taken(const struct ke_presence *pr, u64 id)
+{
+	const struct ke_remote *m = ke_channel_remote(pr->channel, id);
+
+	return ke_channel_own(pr->channel, id) || (m && m->presence != pr);
+}
+
 /* Known already, or new; nothing can fail any more once it is there. */
 static struct ke_remote *take_member(struct ke_presence *pr, struct ke_remote *said)
 {
 	struct ke_remote *m = ke_remote_find(pr, said->id);
 
-	/* By the name of a sink of ours it could set that one's filter. */
-	if (ke_channel_own(pr->channel, said->id))
+	if (!m && is_taken(pr, said->id))
 		return ERR_PTR(-EPROTO);
 	if (m && (m->role != said->role || m->log != said->log || m->log_size != said->log_size))
 		return ERR_PTR(-EPROTO);

@@ -140,6 +140,66 @@ TEST(over_credit)
 	world_end(w);
 }
 
+/* Another peer in the same channel. */
+static struct conn *meet_another(struct world *w)
+{
+	static const struct ke_contact self = {
+		.node = { { 0x79 } }, .host = { { 0x7a } }, .incarnation = 5,
+	};
+	static const u8 channel[20] = { 1, 2, 3 };
+	struct conn *c = conn_new(&w->n[0], false);
+
+	if (!ok(c, "memory"))
+		return NULL;
+	c->raw = true;
+	is_eq(put_hello(c, 1, 1, 0, &self), 0, "hello");
+	is_eq(put_frame(c, KECHO_FRAME_CHANNEL, 1, 0, channel, 20, 20), 0, "channel");
+	return c;
+}
+
+/* An id is the member's that was said first, until that has gone. */
+TEST(ids)
+{
+	u8 gone[16] = { 0x01, 0x50 };
+	struct conn *c, *other;
+	struct world *w;
+
+	w = meet(&c, false);
+	must(w, "nodes");
+	is_eq(put_member(c, 0x5001, 0, 0), 0, "a sink");
+	other = meet_another(w);
+	must(other, "another peer");
+	is_eq(put_member(other, 0x5001, 0, 0), -EPROTO, "goes by its id");
+	ok(world_pump(w), "quiet");
+	ok(other->lost && !c->lost, "that link ends, the other one stands");
+	is_eq(put_frame(c, KECHO_FRAME_MEMBER_GONE, 1, 0, gone, 16, 16), 0, "it leaves");
+	other = meet_another(w);
+	must(other, "another peer");
+	is_eq(put_member(other, 0x5001, 0, 0), 0, "nobody has the id");
+	is_eq(put_member(c, 0x5001, 0, 0), -EPROTO, "now that one has it");
+	world_end(w);
+}
+
+/* Who goes on after its node was replaced has its id, also if a stranger was faster. */
+TEST(id_is_ours)
+{
+	struct ke_member back = { .role = KE_SINK, .id = 0x5001 };
+	struct conn *c, *other;
+	struct world *w;
+
+	w = meet(&c, false);
+	must(w, "nodes");
+	other = meet_another(w);
+	must(other, "another peer");
+	is_eq(put_member(other, 0x5001, 0, 0), 0, "a stranger");
+	is_eq(ke_member_join(&back, &w->n[0].ch), 0, "it is back");
+	is_eq(w->n[0].failed, 1, "the stranger's is no member");
+	ok(world_pump(w), "quiet");
+	ok(other->lost && !c->lost, "nor is it linked");
+	ke_member_leave(&back);
+	world_end(w);
+}
+
 /* --------------------------------------------------------------------- limits */
 
 /* A peer that names more and more nodes: the one too many ends its link. */
@@ -280,5 +340,5 @@ TEST(own_limits)
 	kvfree(m);
 }
 
-TESTS(hostile, hello_refused, frames, over_credit, endless_nodes, endless_members, endless_mirrors,
-      no_mirror, own_limits);
+TESTS(hostile, hello_refused, frames, over_credit, ids, id_is_ours, endless_nodes, endless_members,
+      endless_mirrors, no_mirror, own_limits);
