@@ -69,7 +69,7 @@ static struct ke_judge_filter *filter_of(const struct ke_judge *j)
 }
 
 /* What the filter finds for a sink, into @s; NULL: no memory. */
-static void look_at_sink(const struct ke_choice *c, const struct ke_judge_filter *f,
+static void look_at_sink(struct ke_choice *c, const struct ke_judge_filter *f,
 			 struct ke_candidate *s)
 {
 	struct ke_value *v;
@@ -78,8 +78,10 @@ static void look_at_sink(const struct ke_choice *c, const struct ke_judge_filter
 	if (!f || !f->sieve->of_sink)
 		return;
 	v = ke_seats_values(c->attrs, c->owner, f->sieve, s->id);
-	if (v && ke_judge_filter_slots(&s->slots, f, v))
+	if (!v || ke_judge_filter_slots(&s->slots, f, v)) {
 		s->slots.value = NULL;
+		c->stale = true;
+	}
 	kvfree(v);
 }
 
@@ -163,7 +165,7 @@ static int make_judge(struct ke_choice *c, struct ke_sieve *s, struct ke_judge *
 }
 
 /* Of the same sinks, for another filter. */
-static struct ke_roster *copy_roster(const struct ke_choice *c, const struct ke_judge *j)
+static struct ke_roster *copy_roster(struct ke_choice *c, const struct ke_judge *j)
 {
 	struct ke_roster *r = make_roster(c->roster->n);
 	u32 i;
@@ -193,8 +195,7 @@ int ke_choice_filter(struct ke_choice *c, struct ke_sieve *s)
 }
 
 /* Those that stay keep what is known of them. */
-static void take_sinks(const struct ke_choice *c, struct ke_roster *r,
-		       const struct ke_names *sinks)
+static void take_sinks(struct ke_choice *c, struct ke_roster *r, const struct ke_names *sinks)
 {
 	const struct ke_candidate *was;
 	u32 i;
@@ -247,8 +248,8 @@ static void refresh_judge(struct ke_choice *c, const struct ke_judge_filter *f)
 {
 	struct ke_value *v = ke_seats_values(c->attrs, c->owner, f->sieve, 0);
 
-	if (v)
-		ke_judge_slots(c->judge, 0, v);
+	if (!v || ke_judge_slots(c->judge, 0, v))
+		c->stale = true;
 	kvfree(v);
 }
 

@@ -8,7 +8,8 @@
  *	  that is for all sinks, and names none, or for nobody.
  *	- Of sinks with equal scores it is chance which ones are the best.
  *	- An event of a type that the filter can't be made for is for nobody.
- *	- Without memory for what has changed, the roster or an attribute, it stays as it was.
+ *	- Without memory for what has changed, the roster or an attribute, it stays as it was, and
+ *	  is stale: its owner tries again.
  *
  * Its calls are made by who owns it, one at a time, but for those for a submission, which are
  * made under the source's lock, as with a judge.
@@ -46,6 +47,7 @@ struct ke_choice {
 	void *owner;
 	u64 seed;
 	u32 names_max;		/* of one event */
+	bool stale;
 	/* The source's lock's, from here on. */
 	u64 random;
 	struct ke_roster *roster;

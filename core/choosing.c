@@ -97,6 +97,8 @@ static int offer(struct ke_source *s)
 	struct ke_names *names = all_names(s->member.channel);
 	int err = names ? ke_choice_sinks(s->choice, names) : -ENOMEM;
 
+	if (err)
+		s->choice->stale = true;
 	kvfree(names);
 	return err;
 }
@@ -111,17 +113,17 @@ static bool chooses(const struct ke_channel *ch)
 	return false;
 }
 
-/* Without memory it stays as it was until the next change. */
 void ke_channel_offer(struct ke_channel *ch)
 {
-	struct ke_member *m;
 	struct ke_names *names = chooses(ch) ? all_names(ch) : NULL;
+	struct ke_choice *c;
+	struct ke_member *m;
 
-	if (!names)
-		return;
-	list_for_each_entry(m, &ch->members, list)
-		if (m->source && m->source->choice)
-			ke_choice_sinks(m->source->choice, names);
+	list_for_each_entry(m, &ch->members, list) {
+		c = m->source ? m->source->choice : NULL;
+		if (c && (!names || ke_choice_sinks(c, names)))
+			c->stale = true;
+	}
 	kvfree(names);
 }
 
@@ -165,6 +167,17 @@ int ke_source_address(struct ke_source *s)
 	else
 		ke_source_names_sinks(s);
 	return err;
+}
+
+void ke_source_choose_again(struct ke_source *s)
+{
+	if (!s->choice || !s->choice->stale)
+		return;
+	s->choice->stale = false;
+	if (offer(s))
+		return;
+	ke_choice_refresh(s->choice, U32_MAX, 0);
+	ke_source_names_sinks(s);
 }
 
 int ke_source_choose(struct ke_source *s, const void *wire, u32 len, char *why)

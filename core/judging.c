@@ -193,6 +193,8 @@ static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool be
 	if (before)
 		w = (struct ke_wants){ .bits = ts->wants, .all = ts->wants_all };
 	names = s->names_sinks ? ke_presence_names(pr) : NULL;
+	if (s->choice && !names)
+		s->choice->stale = true;
 	add_sinks(&w, s, pr);
 	if (ts->local)
 		set_near(ts, &w, &names);
@@ -496,11 +498,21 @@ void ke_node_refilter(struct ke_node *n)
 void ke_node_refilter_stale(struct ke_node *n)
 {
 	struct ke_channel *ch;
+	struct ke_member *m;
 
 	if (!n->deciding)
 		return;
-	list_for_each_entry(ch, &n->channels, list)
+	list_for_each_entry(ch, &n->channels, list) {
 		refresh(ch, 0, 0);
+		list_for_each_entry(m, &ch->members, list)
+			if (m->source)
+				ke_source_choose_again(m->source);
+	}
+}
+
+static bool is_stale(const struct ke_source *s)
+{
+	return (s->judge && s->judge->stale) || (s->choice && s->choice->stale);
 }
 
 bool ke_node_is_stale(const struct ke_node *n)
@@ -512,7 +524,7 @@ bool ke_node_is_stale(const struct ke_node *n)
 		return false;
 	list_for_each_entry(ch, &n->channels, list)
 		list_for_each_entry(m, &ch->members, list)
-			if (m->source && m->source->judge && m->source->judge->stale)
+			if (m->source && is_stale(m->source))
 				return true;
 	return false;
 }
