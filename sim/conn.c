@@ -315,7 +315,7 @@ static void rx_fire(struct timer *t)
 	}
 	if (net_open(w, c->peer, c->node->index))
 		err = receive(c);
-	else if (!c->eof)
+	else if (!c->eof || c->in.n)
 		return;		/* net_healed() goes on */
 	if (!err && c->eof && !c->in.n && c->eof_us <= w->now_us)
 		err = -ECONNRESET;
