@@ -22,11 +22,11 @@
 #include "link.h"
 #include "registry.h"
 #include "cover.h"
-#include "sfilter.h"
 #include "memory.h"
 #include "random.h"
 #include "timer.h"
 #include "trace.h"
+#include "truth.h"
 
 enum sim_limits {
 	SIM_NODES_MAX = 32,	/* of a world in which things go wrong */
@@ -57,57 +57,10 @@ struct ssink;
 struct sfeed;
 struct conn;
 
-/* ---------------------------------------------------------------- what is true */
-
 /* As in the library and on the wire. */
 enum ssink_policy { SINK_LATEST,
 		    SINK_BLOCK,
 		    SINK_DISCONNECT };
-
-enum truth_state { TRUTH_RESERVED = 1,
-		   TRUTH_WHOLE,
-		   TRUTH_VOID,
-		   TRUTH_PART };
-
-struct truth_event {
-	u64 time_ns;
-	u32 len;
-	u8 state, type;
-	bool attrs;
-	bool settled;		/* it was judged when all had settled, and lies there */
-	u16 nverdicts;
-	u64 verdicts;		/* the first */
-	struct sfilter_from from;
-	u64 pos;
-	u32 size;
-};
-
-/* What a sink's filter may say of an event: verdict.c. */
-struct verdict {
-	u32 sink;		/* its number */
-	bool known;		/* its source's node knows of it now, not only once, */
-	bool settled;		/* and judges by a bit of its newest version */
-	u16 oldest, newest;	/* of its filter's versions that may be in force there */
-	struct sfilter_to to;
-};
-
-/* What a source submitted. It outlives the source. */
-struct truth {
-	u32 index, channel;
-	u16 node;
-	u64 member;
-	u64 n, room;		/* events */
-	struct truth_event *event;
-	struct verdict *verdict;
-	u64 nverdicts, verdict_room;
-	bool ended, cut_short;	/* closed in order; before all that gates it had all */
-	bool early;		/* it did not wait for all to subscribe */
-	u32 stall_ms;		/* of its source */
-	/* By node that reads it behind a gate: what it may lack until here, since there was
-	 * no gate; and whether there is one now. */
-	u64 *ungated_to;
-	bool *gated;
-};
 
 /* ----------------------------------------------------------------------- nodes */
 
@@ -463,6 +416,17 @@ bool ssource_submit_one(struct ssource *s);
 /* ssource_submit_len - an event of @len bytes in one record; false: no room. */
 bool ssource_submit_len(struct ssource *s, u32 len);
 
+/* ssubmit.c; the source's lock is held */
+/* ssubmit_any - an event, a piece of one, or something about a reservation; false: no room. */
+bool ssubmit_any(struct ssource *s);
+bool ssubmit_whole(struct ssource *s, u32 len);
+/* ssubmit_piece - the next one of the event that is going in. */
+bool ssubmit_piece(struct ssource *s);
+/* ssubmit_settle - one of its reservations is committed, or given up. */
+void ssubmit_settle(struct ssource *s, bool abort);
+/* ssubmit_tell - others may see what was submitted. */
+void ssubmit_tell(struct ssource *s);
+
 /* ssink.c */
 struct ssink *ssink_open(struct schan *c, u8 policy, bool retained);
 void ssink_close(struct ssink *s);
@@ -482,34 +446,6 @@ bool sfeed_kept(const struct sfeed *f);
 bool sfeed_next(struct sfeed *f);
 void sfeed_release(struct sfeed *f, bool all);
 void sfeed_release_stream(struct ke_rstream *rs);
-
-/* truth.c */
-struct truth *truth_new(struct sim *w, struct ssource *s, u32 channel);
-struct truth *truth_find(struct sim *w, u64 member);
-struct truth_event *truth_event(struct truth *t, u64 seq);
-void truth_fill(const struct truth *t, u64 seq, u8 *to, u32 from, u32 len);
-bool truth_same(const struct truth *t, u64 seq, const u8 *data, u32 len);
-u32 truth_attrs(const struct truth *t, u64 seq, u8 *to);
-void truth_free(struct truth *t);
-
-/* verdict.c: whom judged events are for */
-/* verdict_set - a new version of its filter; false: it stays. */
-bool verdict_set(struct ssink *s, struct sfilter f);
-/* verdict_told - what house->judged() says. */
-bool verdict_told(struct ssink *s, const struct truth *t, const struct ke_verdict *v);
-/* verdict_took - it reads, and takes what was said. */
-void verdict_took(struct ssink *s);
-/* verdict_begin - a new feed's reader. */
-void verdict_begin(struct sfeed *f);
-/* verdict_take - the source judges the event right now. */
-void verdict_take(struct ssource *src, u64 seq);
-/* verdict_skip - the reader has gone past events up to @last without a word. */
-void verdict_skip(struct sfeed *f, u64 last);
-/* verdict_got - false: it is not for the sink, which has judged it itself. */
-bool verdict_got(struct sfeed *f, const struct ke_item *item);
-bool verdict_unwanted(const struct sfeed *f, u64 seq);
-/* verdict_sent - the log's bytes from @pos to @end go to @node. */
-void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end);
 
 /* check.c: the invariants */
 void check_node(struct snode *n);
