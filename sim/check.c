@@ -17,7 +17,7 @@
 
 enum {
 	LINK_BYTES_MAX = 512 << 10,	/* of core, for one connection */
-	JUDGE_BYTES_MAX = 256 << 10,	/* for one source that judges */
+	JUDGE_BYTES_MAX = 256 << 10,	/* for one source that judges, and if it chooses */
 	NODE_BYTES_MAX = 256 << 10,	/* and for everything else */
 };
 
@@ -111,7 +111,7 @@ static void check_memory(struct snode *n)
 		most += LINK_BYTES_MAX;
 	for (i = 0; i < n->w->opt.channels; i++)
 		list_for_each_entry(s, &n->chan[i].sources, list)
-			most += s->s.judge ? JUDGE_BYTES_MAX : 0;
+			most += (!!s->s.judge + !!s->s.choice) * JUDGE_BYTES_MAX;
 	if (n->mem.bytes > most + n->log_bytes)
 		sim_broken(n->w, "node %u: core holds %llu bytes, which should be %llu at most",
 			   n->index, (unsigned long long)n->mem.bytes, (unsigned long long)most);

@@ -28,6 +28,17 @@ static void set_filter(struct ssink *s)
 	verdict_set(s, sfilter_choose(&s->chan->node->w->rng));
 }
 
+static void rechoose(struct ssource *s)
+{
+	struct sim *w = s->chan->node->w;
+
+	if (s->closing)
+		return;
+	schoice_set(s, sfilter_choose_out(&w->rng));
+	if (sim_one_in(w, 2))
+		schoice_address(s);
+}
+
 static void open_sink(struct schan *c)
 {
 	static const u8 policy[] = { SINK_BLOCK, SINK_BLOCK, SINK_BLOCK, SINK_BLOCK, SINK_LATEST,
@@ -41,12 +52,21 @@ static void open_sink(struct schan *c)
 		set_filter(s);
 }
 
+static void open_source(struct schan *c)
+{
+	struct sim *w = c->node->w;
+	struct ssource *s = ssource_open(c);
+
+	if (s && w->opt.filters && sim_one_in(w, 3))
+		rechoose(s);
+}
+
 static void open_member(struct schan *c)
 {
 	if (list_len(&c->sources) + list_len(&c->sinks) >= PER_NODE_MAX)
 		return;
 	if (sim_one_in(c->node->w, 2))
-		ssource_open(c);
+		open_source(c);
 	else
 		open_sink(c);
 }
@@ -76,6 +96,18 @@ static void close_member(struct schan *c)
 const char *const churn_attrs[CHURN_ATTRS] = { "rate", "zone", "version" };
 
 /* Without memory an attribute stays as it is. */
+static void set_load(struct snode *n, const struct ke_value *v)
+{
+	if (!ke_node_set(&n->node, SFILTER_NODE_NAME, v))
+		sages_set(&n->load, n, v->i64);
+}
+
+static void set_zone(struct ssink *s, const struct ke_value *v)
+{
+	if (!ke_member_set(&s->m, SFILTER_SINK_NAME, v))
+		sages_set(&s->zone, s->chan->node, v->i64);
+}
+
 static void set_attr(struct schan *c)
 {
 	struct ke_value v = { .kind = KE_VALUE_I64, .len = 8 };
@@ -83,12 +115,11 @@ static void set_attr(struct schan *c)
 
 	v.i64 = sim_random(w, 1000);
 	if (sim_one_in(w, 3))
-		ke_node_set(&c->node->node, SFILTER_NODE_NAME, &v);
+		set_load(c->node, &v);
 	else if (sim_one_in(w, 3))
 		ke_channel_set(&c->ch, churn_attrs[sim_random(w, CHURN_ATTRS)], &v);
 	else if (!list_empty(&c->sinks))
-		ke_member_set(&list_first_entry(&c->sinks, struct ssink, list)->m,
-			      SFILTER_SINK_NAME, &v);
+		set_zone(list_first_entry(&c->sinks, struct ssink, list), &v);
 }
 
 /* The others that filters read. */
@@ -127,12 +158,30 @@ static void refilter(struct schan *c)
 		set_filter(s);
 }
 
+static struct ssource *any_source(struct schan *c)
+{
+	struct ssource *s, *found = NULL;
+	u32 n = 0;
+
+	list_for_each_entry(s, &c->sources, list)
+		if (!sim_random(c->node->w, ++n))
+			found = s;
+	return found;
+}
+
 static void act_on_filters(struct schan *c)
 {
-	u32 dice = sim_random(c->node->w, 10);
+	u32 dice = sim_random(c->node->w, 12);
+	struct ssource *s;
 
 	if (c->state != CHAN_OPEN)
 		return;
+	if (dice >= 10) {
+		s = any_source(c);
+		if (s)
+			rechoose(s);
+		return;
+	}
 	if (dice < 6)
 		refilter(c);
 	else if (dice < 8)

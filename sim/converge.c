@@ -128,6 +128,7 @@ static const char *chan_converged(struct schan *a)
 {
 	struct sim *w = a->node->w;
 	const char *bad = nobody_else(a);
+	const struct ssource *src;
 	const struct ssink *s;
 	struct schan *b;
 	u32 i;
@@ -141,6 +142,10 @@ static const char *chan_converged(struct schan *a)
 		bad = SAY("channel %u is frozen at node %u", a->which, a->node->index);
 	if (!bad && (!ke_channel_acked(&a->ch) || !ke_channel_started(&a->ch)))
 		bad = SAY("node %u waits for an answer in channel %u", a->node->index, a->which);
+	list_for_each_entry(src, &a->sources, list)
+		if (!bad && src->s.choice && src->s.choice->stale)
+			bad = SAY("source %u of node %u has yet to see what has changed",
+				  src->t->index, a->node->index);
 	list_for_each_entry(s, &a->sinks, list)
 		if (!bad && !ke_member_filtered(&s->m))
 			bad = SAY("not all sources judge for sink %llx of node %u",
@@ -182,9 +187,12 @@ static struct sfeed *feed_of(struct ssink *s, const struct truth *t)
 	return NULL;
 }
 
-static bool has_filter(const struct ssink *s)
+/* Not all that it could read is for it. */
+static bool is_kept_from_some(const struct sfeed *f)
 {
-	return s->version[s->nversions - 1].kind != SFILTER_NONE;
+	const struct ssink *s = f->sink;
+
+	return s->version[s->nversions - 1].kind != SFILTER_NONE || f->t->nto;
 }
 
 /*
@@ -199,7 +207,7 @@ static bool has_all(const struct sfeed *f)
 	while (seq <= f->t->n &&
 	       (f->t->event[seq].state == TRUTH_VOID || verdict_unwanted(f, seq)))
 		seq++;
-	if ((seq == f->t->n || has_filter(f->sink)) &&
+	if ((seq == f->t->n || is_kept_from_some(f)) &&
 	    (f->sink->m.policy != SINK_BLOCK ||
 	     seq <= f->t->ungated_to[f->sink->chan->node->index]))
 		return ke_reader_head(&f->r) == f->r.pos;

@@ -65,6 +65,10 @@
 	X(FILTERED, "filtered", "an event was left out by what its source said") \
 	X(PASSED, "passed over", "a link left out events that nobody there wants") \
 	X(UNKNOWN, "unknown sink", "events were left out before a source knew the sink") \
+	X(CHOSEN, "chosen", "an event was for sinks that its source had chosen") \
+	X(NOBODY, "nobody", "a source chose nobody")                     \
+	X(ADDRESSED, "addressed", "an event was for one sink")           \
+	X(OTHERS, "for others", "an event was left out that was for others") \
 	X(WANTED, "wanted", "all had settled, and an event was sent to who wants it")
 
 #define SIM_FAULT_ENUM(name, word, what) FAULT_##name,

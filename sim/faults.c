@@ -104,6 +104,7 @@ static bool freeze(struct sim *w)
 	if (!n->up || n->frozen_us > w->now_us)
 		return false;
 	n->frozen_us = w->now_us + ms * 1000;
+	n->stood_us += ms * 1000;
 	sim_trace(n, TRACE_NODE_FROZEN, ms, 0, 0);
 	return true;
 }

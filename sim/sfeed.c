@@ -27,6 +27,7 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 	f->moved_us = rs ? 0 : n->w->now_us;	/* START may have been on its way for long */
 	log->refs++;
 	ke_reader_init(&f->r, view, gated(s), pos, seq, s->copy);
+	ke_reader_for(&f->r, s->m.id);
 	verdict_begin(f);
 	if (rs && rs->local && gated(s)) {
 		memcpy(&self, n->node.self.node.b, sizeof(self));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: MIT
 /*
- * Filters of sinks: see sfilter.h.
+ * Filters of sinks and sources: see sfilter.h.
  */
 #include "filter_test.h"
 #include "sim.h"
@@ -17,7 +17,32 @@ struct sfilter sfilter_choose(u64 *rng)
 	};
 }
 
+struct sfilter sfilter_choose_out(u64 *rng)
+{
+	struct sfilter f = sfilter_choose(rng);
+	u32 dice = random_next(rng) >> 32;
+
+	f.out = true;
+	if (dice & 1)	/* mostly something that tells sinks apart */
+		f.kind = SFILTER_SINK + (dice >> 4) % (SFILTERS - SFILTER_SINK);
+	f.scores = dice >> 1 & 1;
+	f.best = dice >> 2 & 1 ? 1 + (dice >> 8) % 3 : 0;
+	return f;
+}
+
+bool sfilter_asks_of_sink(const struct sfilter *f)
+{
+	return f->kind >= SFILTER_SINK;
+}
+
+static bool is_age(const struct sfilter *f)
+{
+	return f->kind == SFILTER_SINK_AGE || f->kind == SFILTER_NODE_AGE;
+}
+
 /* ------------------------------------------------------------------ for core */
+
+enum { NS_PER_MS = 1000000, AGE_SHIFT = 8 };
 
 static const struct {
 	u8 scope;		/* enum kecho_filter_scope */
@@ -29,6 +54,8 @@ static const struct {
 	[SFILTER_SOURCE_NODE] = { KECHO_SCOPE_SOURCE_NODE, SFILTER_NODE_NAME },
 	[SFILTER_SINK] = { KECHO_SCOPE_SINK, SFILTER_SINK_NAME },
 	[SFILTER_SINK_NODE] = { KECHO_SCOPE_SINK_NODE, SFILTER_NODE_NAME },
+	[SFILTER_SINK_AGE] = { KECHO_SCOPE_SINK, SFILTER_SINK_NAME },
+	[SFILTER_NODE_AGE] = { KECHO_SCOPE_SINK_NODE, SFILTER_NODE_NAME },
 };
 
 /* r0: the number; what is not there has led to an exit with 0. */
@@ -46,18 +73,28 @@ static void load(struct parts *p, const struct sfilter *f)
 		parts_insn(p, LDX(BPF_DW, 0, 1, CTX(len)));
 		break;
 	default:
-		parts_slot(p, slots[f->kind].scope, 0, KE_VALUE_I64, slots[f->kind].name);
+		parts_slot(p, slots[f->kind].scope, is_age(f) ? KECHO_SLOT_AGE : 0, KE_VALUE_I64,
+			   slots[f->kind].name);
 		parts_insn(p, LDX(BPF_DW, 6, 1, CTX(slots)));
 		parts_insn(p, LDX(BPF_DW, 0, 6, offsetof(struct kecho_filter_value, present)));
 		parts_insn(p, JMP(BPF_JNE, 0, 0, 1));
 		parts_insn(p, EXIT);
 		parts_insn(p, LDX(BPF_DW, 0, 6, offsetof(struct kecho_filter_value, value)));
+		if (is_age(f))
+			parts_insn(p, ALU(BPF_DIV, 0, NS_PER_MS));
 		break;
 	}
 }
 
 static void compare(struct parts *p, const struct sfilter *f)
 {
+	if (f->scores) {
+		parts_insn(p, STX(BPF_DW, 1, CTX(score), 0));
+		parts_insn(p, MOV(0, 1));
+		return;
+	}
+	if (is_age(f))
+		parts_insn(p, ALU(BPF_RSH, 0, AGE_SHIFT));
 	parts_insn(p, ALU(BPF_AND, 0, f->mask));
 	parts_insn(p, JMP(BPF_JEQ, 0, f->is, 2));
 	parts_insn(p, MOV(0, 0));
@@ -72,7 +109,8 @@ const void *sfilter_wire(const struct sfilter *f, u32 *len)
 	*len = 0;
 	if (f->kind == SFILTER_NONE)
 		return NULL;
-	parts_begin(&p, KECHO_FILTER_EVENT);
+	parts_begin(&p, f->out ? KECHO_FILTER_OUT : KECHO_FILTER_EVENT);
+	p.h.best = cpu_to_le32(f->best);
 	if (f->kind == SFILTER_EVERY || f->kind == SFILTER_NOTHING) {
 		parts_insn(&p, MOV(0, f->kind == SFILTER_EVERY));
 	} else {
@@ -92,6 +130,11 @@ s16 sfilter_number(const struct ke_attrs *attrs, const char *name)
 	struct ke_value v;
 
 	return ke_attrs_find(attrs->buf, attrs->len, name, &v) ? -1 : v.i64;
+}
+
+s32 sfilter_age(const struct ke_attrs *attrs, const char *name, u64 now_ms)
+{
+	return max_t(s64, ke_attrs_age_ms(attrs, name, now_ms), -1);
 }
 
 static bool in_event(const struct truth *t, u64 seq, u64 *number)
@@ -115,7 +158,7 @@ static bool in_payload(const struct truth *t, u64 seq, u8 at, u64 *number)
 	return at < t->event[seq].len;
 }
 
-static bool is_set(s16 attr, u64 *number)
+static bool is_set(s32 attr, u64 *number)
 {
 	*number = attr;
 	return attr >= 0;
@@ -143,18 +186,34 @@ static bool find(const struct sfilter *f, const struct truth *t, u64 seq,
 		return is_set(from->node, number);
 	case SFILTER_SINK:
 		return is_set(to->sink, number);
+	case SFILTER_SINK_AGE:
+		return is_set(to->sink_age, number);
+	case SFILTER_NODE_AGE:
+		return is_set(to->node_age, number);
 	default:
 		return is_set(to->node, number);
 	}
 }
 
-bool sfilter_wants(const struct sfilter *f, const struct truth *t, u64 seq,
-		   const struct sfilter_from *from, const struct sfilter_to *to)
+bool sfilter_scores(const struct sfilter *f, const struct truth *t, u64 seq,
+		    const struct sfilter_from *from, const struct sfilter_to *to, u64 *score)
 {
 	u64 v;
 
+	*score = 0;
 	if (f->kind == SFILTER_NONE || f->kind == SFILTER_EVERY)
 		return true;
-	return f->kind != SFILTER_NOTHING && find(f, t, seq, from, to, &v) &&
-	       (v & f->mask) == f->is;
+	if (f->kind == SFILTER_NOTHING || !find(f, t, seq, from, to, &v))
+		return false;
+	if (f->scores)
+		*score = v;
+	return f->scores || (v >> (is_age(f) ? AGE_SHIFT : 0) & f->mask) == f->is;
+}
+
+bool sfilter_wants(const struct sfilter *f, const struct truth *t, u64 seq,
+		   const struct sfilter_from *from, const struct sfilter_to *to)
+{
+	u64 score;
+
+	return sfilter_scores(f, t, seq, from, to, &score);
 }

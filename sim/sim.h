@@ -109,7 +109,11 @@ struct ssource {
 	u32 nreserved;
 	u64 piece_seq;		/* of an event that goes in piece by piece; 0: none */
 	u32 piece_at;
-	struct ke_event_info piece_match;	/* as it was judged */
+	struct ke_event_info piece_match;	/* as it was judged, for whom it is */
+	struct ke_roster *held;	/* which that points to */
+	struct sfilter out;	/* its filter */
+	bool addresses;		/* some events are for one sink */
+	__le64 one;
 	u32 gap_us, size_max, large_one_in;
 	u64 limit_seen;
 	u64 still_at;		/* the head when its node said that it stands still; else U64_MAX */
@@ -156,6 +160,7 @@ struct ssink {
 	u32 gap_us, batch;
 	u64 stopped_us;		/* reads nothing until then */
 	u32 number;		/* in the world */
+	struct sages zone;	/* its attribute */
 	struct sfilter *version;	/* of its filter, 0: before the first */
 	u32 nversions;
 	struct stold *told;	/* by truth */
@@ -242,6 +247,8 @@ struct snode {
 	u64 incarnation;
 	u64 frozen_us;		/* until then */
 	u64 stand_us, stood_at_us, lag_us;	/* of monotonic time */
+	u64 stood_us;		/* it was frozen, or will be, for so long, ever */
+	struct sages load;	/* its attribute */
 	s64 wall_ms;
 	u32 locks;
 	u64 client;		/* of the registry */
@@ -338,6 +345,8 @@ enum snode_end { NODE_KILLED = 1,
 		 NODE_CLOSED };
 void snode_stop(struct snode *n, enum snode_end how);
 u64 snode_now_us(const struct snode *n);
+/* snode_stood_us - it, or its clock, has stood still for so long, ever. */
+u64 snode_stood_us(const struct snode *n);
 void snode_changed(struct snode *n);
 void snode_look(struct snode *n);
 bool snode_same_host(const struct sim *w, u16 a, u16 b);
@@ -370,6 +379,7 @@ void names_renew(struct snode *n);
 
 /* house.c */
 extern const struct ke_house sim_house;
+extern const struct ke_filter_ops sim_filter_ops;
 
 /* share.c: what nodes of one host share */
 struct slog *slog_new(struct snode *n, u64 size, bool shared);
@@ -426,6 +436,8 @@ bool ssubmit_piece(struct ssource *s);
 void ssubmit_settle(struct ssource *s, bool abort);
 /* ssubmit_tell - others may see what was submitted. */
 void ssubmit_tell(struct ssource *s);
+/* ssubmit_forget - no more pieces of that event. */
+void ssubmit_forget(struct ssource *s);
 
 /* ssink.c */
 struct ssink *ssink_open(struct schan *c, u8 policy, bool retained);

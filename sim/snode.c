@@ -14,6 +14,13 @@ u64 snode_now_us(const struct snode *n)
 	return 1000000000ULL + now - n->lag_us;
 }
 
+u64 snode_stood_us(const struct snode *n)
+{
+	u64 now = n->w->now_us, left = n->frozen_us > now ? n->frozen_us - now : 0;
+
+	return n->stood_us - left + n->lag_us + (n->stood_at_us ? now - n->stood_at_us : 0);
+}
+
 bool snode_same_host(const struct sim *w, u16 a, u16 b)
 {
 	return w->node[a].host == w->node[b].host;
@@ -119,6 +126,7 @@ void snode_init(struct sim *w, u16 index)
 
 void snode_free(struct snode *n)
 {
+	sages_free(&n->load);
 	sim_free(n->known);
 	sim_free(n->chan);
 }

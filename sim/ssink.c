@@ -198,5 +198,6 @@ void ssink_close(struct ssink *s)
 	sim_free(s->copy);
 	sim_free(s->version);
 	sim_free(s->told);
+	sages_free(&s->zone);
 	sim_free(s);
 }

@@ -250,6 +250,7 @@ static void end_own_feeds(struct ssource *s)
 void ssource_free(struct ssource *s, bool said)
 {
 	end_own_feeds(s);
+	ssubmit_forget(s);
 	ke_source_fini(&s->s);
 	ke_member_leave(&s->s.member);
 	if (!said && !s->t->ended)

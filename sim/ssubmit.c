@@ -7,6 +7,7 @@
 
 enum {
 	PIECE_MARGIN = 64 + KE_EVENT_ATTRS_MAX,
+	NAMES_MARGIN = 512,	/* whom it is for */
 };
 
 static struct snode *node_of(const struct ssource *s)
@@ -80,7 +81,7 @@ static u32 choose_len(struct ssource *s)
 	struct sim *w = node_of(s)->w;
 
 	if (sim_one_in(w, 50))
-		return sim_random(w, ke_payload_max(s->log->size) - PIECE_MARGIN);
+		return sim_random(w, ke_payload_max(s->log->size) - PIECE_MARGIN - NAMES_MARGIN);
 	return sim_random(w, s->size_max);
 }
 
@@ -98,19 +99,12 @@ static void describe(struct ssource *s, struct truth_event *e, struct ke_event_i
 	}
 }
 
-static u64 no_clock(void *arg)
-{
-	(void)arg;
-	return 0;
-}
-
-/* What the filters of the sinks say of it; the source's lock is held. */
+/* For whom it is, and what the filters of the sinks say of it; the source's lock is held. */
 static void judge(struct ssource *s, u64 seq, struct ke_event_info *info, const void *payload,
 		  u32 len)
 {
-	static const struct ke_filter_ops ops = { .now_ns = no_clock };
-
-	ke_judge_event(s->s.judge, info, seq, payload, len, &ops);
+	schoice_make(s, info, seq, payload, len);
+	ke_judge_event(s->s.judge, info, seq, payload, len, &sim_filter_ops);
 }
 
 /* It is in the log, in one record of @size bytes. */
@@ -119,7 +113,9 @@ static void was_judged(struct ssource *s, u64 seq, const struct ke_event_info *i
 	struct truth_event *e = truth_event(s->t, seq);
 
 	verdict_take(s, seq);
-	e->settled = info->judged && node_of(s)->w->phase == PHASE_QUIET;
+	schoice_take(s, seq, info);
+	e->judged = info->judged;
+	e->settled = (info->judged || info->named) && node_of(s)->w->phase == PHASE_QUIET;
 	e->pos = s->s.log.end - ke_record_align(size);
 	e->size = size;
 }
@@ -181,13 +177,33 @@ static void match_piece(struct ssource *s, const struct truth_event *e, struct k
 	info->judged = s->piece_match.judged;
 	info->bits = s->piece_match.bits;
 	info->generation = s->piece_match.generation;
+	info->named = s->piece_match.named;
+	info->nto = s->piece_match.nto;
+	info->to = s->piece_match.to;
+}
+
+/* Whom all are for is known with the first one, and kept until the last. */
+static void first_piece(struct ssource *s, const struct ke_event_info *info)
+{
+	verdict_take(s, s->piece_seq);
+	schoice_take(s, s->piece_seq, info);
+	if (info->named && info->to != &s->one)
+		s->held = ke_roster_hold(s->s.choice);
+}
+
+void ssubmit_forget(struct ssource *s)
+{
+	if (s->held)
+		ke_roster_drop(s->held);
+	s->held = NULL;
 }
 
 /* The next piece of the event that is going in. */
 bool ssubmit_piece(struct ssource *s)
 {
 	struct truth_event *e = truth_event(s->t, s->piece_seq);
-	u32 len = min_t(u32, e->len - s->piece_at, ke_payload_max(s->log->size) - PIECE_MARGIN);
+	u32 most = ke_payload_max(s->log->size) - PIECE_MARGIN - NAMES_MARGIN;
+	u32 len = min_t(u32, e->len - s->piece_at, most);
 	struct sim *w = node_of(s)->w;
 	struct ke_event_info info;
 	u64 seq = s->piece_at ? s->piece_seq : 0;
@@ -211,7 +227,7 @@ bool ssubmit_piece(struct ssource *s)
 		return false;
 	}
 	if (!s->piece_at)
-		verdict_take(s, s->piece_seq);
+		first_piece(s, &info);
 	s->piece_at += len;
 	s->s.in_pieces = s->piece_at < e->len;
 	ssubmit_tell(s);
@@ -219,6 +235,7 @@ bool ssubmit_piece(struct ssource *s)
 		return true;
 	e->state = TRUTH_WHOLE;
 	s->piece_seq = 0;
+	ssubmit_forget(s);
 	submitted(s);
 	return true;
 }
@@ -329,7 +346,8 @@ bool ssubmit_any(struct ssource *s)
 		ssubmit_settle(s, dice < 3);
 		return true;
 	}
-	if (s->nreserved < SIM_RESERVED_MAX && dice < 22)
+	/* What is reserved is for all. */
+	if (s->nreserved < SIM_RESERVED_MAX && dice < 22 && !ke_choice_chooses(s->s.choice))
 		return reserve(s);
 	if (s->large_one_in && sim_one_in(w, s->large_one_in))
 		return begin_pieces(s);

@@ -54,7 +54,8 @@
 	X(FILTER, "sink %llx has version %llu of its filter, kind %llu")        \
 	X(JUDGED, "sink hears that source %llu judges by version %llu, bit %llu") \
 	X(SKIPPED, "sink is kept from %llu.%llu to %llu")                       \
-	X(UNWANTED, "sink does not want %llu.%llu")
+	X(UNWANTED, "sink does not want %llu.%llu")                             \
+	X(CHOOSES, "source %llu chooses sinks by a filter of kind %llu, best %llu")
 
 #define TRACE_ENUM(name, text) TRACE_##name,
 enum trace_kind { TRACE_KINDS(TRACE_ENUM) TRACES };

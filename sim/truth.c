@@ -92,6 +92,7 @@ void truth_free(struct truth *t)
 {
 	sim_free(t->event);
 	sim_free(t->verdict);
+	sim_free(t->to);
 	sim_free(t->ungated_to);
 	sim_free(t->gated);
 	sim_free(t);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What is known to be true of what sources submitted: each event, and which of the sinks'
- * filters may say what of it. It outlives the sources.
+ * What is known to be true of what sources submitted: each event, which of the sinks' filters
+ * may say what of it, and for which sinks it is. It outlives the sources.
  */
 #ifndef SIM_TRUTH_H
 #define SIM_TRUTH_H
@@ -9,8 +9,10 @@
 #include "link.h"
 #include "sfilter.h"
 
+struct schan;
 struct sfeed;
 struct sim;
+struct snode;
 struct ssink;
 struct ssource;
 
@@ -24,9 +26,11 @@ struct truth_event {
 	u32 len;
 	u8 state, type;
 	bool attrs;
-	bool settled;		/* it was judged when all had settled, and lies there */
-	u16 nverdicts;
-	u64 verdicts;		/* the first */
+	bool judged;
+	bool named;		/* it is for some sinks only, see schoice.c */
+	bool settled;		/* one of these, when all had settled, and it lies there */
+	u16 nverdicts, nto;
+	u64 verdicts, to;	/* the first of each */
 	struct sfilter_from from;
 	u64 pos;
 	u32 size;
@@ -50,6 +54,8 @@ struct truth {
 	struct truth_event *event;
 	struct verdict *verdict;
 	u64 nverdicts, verdict_room;
+	u64 *to;		/* ids of sinks */
+	u64 nto, to_room;
 	bool ended, cut_short;	/* closed in order; before all that gates it had all */
 	bool early;		/* it did not wait for all to subscribe */
 	u32 stall_ms;		/* of its source */
@@ -57,6 +63,18 @@ struct truth {
 	 * no gate; and whether there is one now. */
 	u64 *ungated_to;
 	bool *gated;
+};
+
+/* An attribute was set, and when: what others may know of its age. */
+struct sage {
+	s16 value;
+	u64 at_us;
+	u64 *stood_us;		/* each node had stood still for so long by then */
+};
+
+struct sages {
+	struct sage *set;
+	u32 n;
 };
 
 /* truth.c */
@@ -67,6 +85,14 @@ void truth_fill(const struct truth *t, u64 seq, u8 *to, u32 from, u32 len);
 bool truth_same(const struct truth *t, u64 seq, const u8 *data, u32 len);
 u32 truth_attrs(const struct truth *t, u64 seq, u8 *to);
 void truth_free(struct truth *t);
+
+/* sage.c: how old attributes are */
+/* sages_set - it was set right now, by @n. */
+void sages_set(struct sages *a, const struct snode *n, s16 value);
+void sages_free(struct sages *a);
+/* sages_check - @n knows this value of @of's with this age; -1: it knows none. */
+void sages_check(const struct sages *a, const struct snode *n, const struct snode *of, s16 value,
+		 s32 age_ms);
 
 /* verdict.c: whom judged events are for */
 /* verdict_set - a new version of its filter; false: it stays. */
@@ -86,5 +112,21 @@ bool verdict_got(struct sfeed *f, const struct ke_item *item);
 bool verdict_unwanted(const struct sfeed *f, u64 seq);
 /* verdict_sent - the log's bytes from @pos to @end go to @node. */
 void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end);
+/* What a filter finds at @n, or as it is known in the channel. */
+struct sfilter_to verdict_to(const struct snode *n, const struct ke_attrs *sink,
+			     const struct ke_attrs *node);
+struct sfilter_from verdict_from(const struct schan *c, const struct ke_attrs *source,
+				 const struct ke_attrs *node);
+
+/* schoice.c: for which sinks a source's events are */
+/* schoice_set - another filter for OUT; schoice_address - some go to one sink. Without memory it
+ * stays as it was. */
+void schoice_set(struct ssource *s, struct sfilter f);
+void schoice_address(struct ssource *s);
+/* schoice_make - of event @seq, into @info; schoice_take - it is in the log. */
+void schoice_make(struct ssource *s, struct ke_event_info *info, u64 seq, const void *payload,
+		  u32 len);
+void schoice_take(struct ssource *s, u64 seq, const struct ke_event_info *info);
+bool schoice_is_for(const struct truth *t, u64 seq, u64 sink);
 
 #endif

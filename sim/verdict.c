@@ -12,6 +12,9 @@
  *    has;
  *  - once all have settled there is one version, and only what it wants is sent.
  *
+ * What its source has chosen comes before all that: what is not for it, see schoice.c, a sink
+ * never gets.
+ *
  * Of a sink that its source's node has yet to hear of nothing is known: while others of its
  * host are known it may miss what those don't want, as if it began later.
  */
@@ -129,16 +132,21 @@ static const struct ke_remote *known_at(const struct schan *c, const struct ssin
 	return NULL;
 }
 
-static struct sfilter_to numbers_to(const struct ke_attrs *sink, const struct ke_attrs *node)
+struct sfilter_to verdict_to(const struct snode *n, const struct ke_attrs *sink,
+			     const struct ke_attrs *node)
 {
+	u64 now_ms = snode_now_us(n) / 1000;
+
 	return (struct sfilter_to){
 		.sink = sfilter_number(sink, SFILTER_SINK_NAME),
 		.node = sfilter_number(node, SFILTER_NODE_NAME),
+		.sink_age = sfilter_age(sink, SFILTER_SINK_NAME, now_ms),
+		.node_age = sfilter_age(node, SFILTER_NODE_NAME, now_ms),
 	};
 }
 
-static struct sfilter_from numbers_from(const struct schan *c, const struct ke_attrs *source,
-					const struct ke_attrs *node)
+struct sfilter_from verdict_from(const struct schan *c, const struct ke_attrs *source,
+				 const struct ke_attrs *node)
 {
 	return (struct sfilter_from){
 		.channel = sfilter_number(&c->ch.attrs, SFILTER_CHANNEL_NAME),
@@ -168,9 +176,13 @@ static void judge_for(struct ssource *src, struct truth_event *e, struct ssink *
 
 	v.known = m || s->chan == src->chan;
 	if (m)
-		v.to = numbers_to(&m->attrs, &m->presence->peer->attrs);
+		v.to = verdict_to(n, &m->attrs, &m->presence->peer->attrs);
 	else if (v.known)
-		v.to = numbers_to(&s->m.attrs, &n->node.attrs);
+		v.to = verdict_to(n, &s->m.attrs, &n->node.attrs);
+	if (v.known) {
+		sages_check(&s->zone, n, s->chan->node, v.to.sink, v.to.sink_age);
+		sages_check(&s->chan->node->load, n, s->chan->node, v.to.node, v.to.node_age);
+	}
 	told->known |= v.known;
 	v.settled = v.oldest && v.oldest == v.newest && told->bit < KE_BIT_SELF;
 	if (n->w->phase == PHASE_QUIET && v.known && v.oldest != v.newest && !n->w->stirred)
@@ -192,7 +204,7 @@ void verdict_take(struct ssource *src, u64 seq)
 		return;
 	e->verdicts = src->t->nverdicts;
 	e->nverdicts = 0;
-	e->from = numbers_from(src->chan, &src->s.member.attrs, &src->chan->node->node.attrs);
+	e->from = verdict_from(src->chan, &src->s.member.attrs, &src->chan->node->node.attrs);
 	for (i = 0; i < w->opt.nodes; i++)
 		list_for_each_entry(s, &w->node[i].chan[src->chan->which].sinks, list)
 			judge_for(src, e, s);
@@ -209,11 +221,6 @@ static const struct verdict *verdict_of(const struct truth *t, u64 seq, const st
 	return NULL;
 }
 
-static bool asks_of_sink(const struct sfilter *f)
-{
-	return f->kind == SFILTER_SINK || f->kind == SFILTER_SINK_NODE;
-}
-
 /*
  * Has one of the versions said so? A newer one, which the sink was told of meanwhile, may
  * have: where others had that filter already its bit is in older records, too, also in those
@@ -221,13 +228,13 @@ static bool asks_of_sink(const struct sfilter *f)
  */
 static bool has_said(const struct sfeed *f, u64 seq, bool yes)
 {
-	static const struct verdict nothing = { .to = { -1, -1 } };
+	static const struct verdict nothing = { .to = { -1, -1, -1, -1 } };
 	const struct verdict *v = verdict_of(f->t, seq, f->sink) ?: &nothing;
 	const struct sfilter *version = f->sink->version;
 	u32 newest = max_t(u32, v->newest, told_of(f->sink, f->t->index)->v.version), i;
 
 	for (i = v->oldest; i <= newest; i++)
-		if ((v->known || !asks_of_sink(&version[i])) &&
+		if ((v->known || !sfilter_asks_of_sink(&version[i])) &&
 		    sfilter_wants(&version[i], f->t, seq, &f->t->event[seq].from, &v->to) == yes)
 			return true;
 	return false;
@@ -249,6 +256,9 @@ static void skip_one(struct sfeed *f, u64 seq)
 {
 	if (f->t->event[seq].state == TRUTH_VOID) {
 		f->voids++;
+	} else if (!schoice_is_for(f->t, seq, f->sink->m.id)) {
+		f->sink->chan->node->w->cover.path[PATH_OTHERS]++;
+		f->skipped++;
 	} else if (!verdict_of(f->t, seq, f->sink)) {
 		f->unknown++;
 	} else {
@@ -294,15 +304,15 @@ static bool judge_here(const struct sfeed *f, u64 seq)
 	static const struct ke_attrs none;
 	const struct schan *c = f->sink->chan;
 	const struct ke_attrs *self = &c->node->node.attrs;
-	struct sfilter_to to = numbers_to(&f->sink->m.attrs, self);
+	struct sfilter_to to = verdict_to(c->node, &f->sink->m.attrs, self);
 	struct sfilter_from from;
 
 	if (f->src)
-		from = numbers_from(c, &f->src->s.member.attrs, self);
+		from = verdict_from(c, &f->src->s.member.attrs, self);
 	else if (f->rs)
-		from = numbers_from(c, &f->rs->remote->attrs, &f->rs->peer->attrs);
+		from = verdict_from(c, &f->rs->remote->attrs, &f->rs->peer->attrs);
 	else
-		from = numbers_from(c, &none, &none);
+		from = verdict_from(c, &none, &none);
 	return sfilter_wants(newest(f->sink), f->t, seq, &from, &to);
 }
 
@@ -310,15 +320,18 @@ bool verdict_got(struct sfeed *f, const struct ke_item *item)
 {
 	struct sim *w = f->sink->chan->node->w;
 	const struct verdict *v = w->opt.filters ? verdict_of(f->t, item->seq, f->sink) : NULL;
+	const struct truth_event *e = &f->t->event[item->seq];
 	bool wanted = true;
 
 	if (!w->opt.filters)
 		return true;
 	check_count(f);
-	if (item->judged && !has_said(f, item->seq, true)) {
+	if (!schoice_is_for(f->t, item->seq, f->sink->m.id)) {
+		wrong(f, item->seq, "comes, which is for others");
+	} else if (item->judged && !has_said(f, item->seq, true)) {
 		wrong(f, item->seq, "comes, which it does not want");
 	} else if (!item->judged) {
-		if (v && v->settled && f->t->event[item->seq].settled && !w->stirred)
+		if (v && v->settled && e->settled && e->judged && !w->stirred)
 			wrong(f, item->seq, "comes unjudged, though all has settled");
 		wanted = judge_here(f, item->seq);
 		w->cover.path[PATH_SELF]++;
@@ -331,23 +344,27 @@ bool verdict_got(struct sfeed *f, const struct ke_item *item)
 
 bool verdict_unwanted(const struct sfeed *f, u64 seq)
 {
-	return f->sink->chan->node->w->opt.filters && has_said(f, seq, false);
+	return f->sink->chan->node->w->opt.filters &&
+	       (has_said(f, seq, false) || !schoice_is_for(f->t, seq, f->sink->m.id));
 }
 
-/* Somebody there wants it, or may. */
-static bool wanted_at(struct schan *c, const struct truth *t, u64 seq)
+/* Its source's node doesn't know whose bits are whose: it looks whether one of the sinks there
+ * is named, and whether one of them wants it, or may. */
+static bool wanted_at(const struct ssource *src, struct schan *c, u64 seq)
 {
+	const struct truth *t = src->t;
 	const struct truth_event *e = &t->event[seq];
+	bool named = false, wanted = src->s.retain || !e->judged;
 	const struct verdict *v;
 	struct ssink *s;
 
 	list_for_each_entry(s, &c->sinks, list) {
 		v = verdict_of(t, seq, s);
-		if (!v || !v->settled ||
-		    sfilter_wants(&s->version[v->newest], t, seq, &e->from, &v->to))
-			return true;
+		named |= schoice_is_for(t, seq, s->m.id);
+		wanted |= !v || !v->settled ||
+			  sfilter_wants(&s->version[v->newest], t, seq, &e->from, &v->to);
 	}
-	return false;
+	return named && wanted;
 }
 
 void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
@@ -358,16 +375,16 @@ void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
 	u64 seq;
 
 	/* Who goes may be sent what it wanted. */
-	if (src->s.retain || w->stirred || w->phase >= PHASE_CLOSE)
+	if (w->stirred || w->phase >= PHASE_CLOSE)
 		return;
 	for (seq = t->n; seq && t->n - seq < LAST_LOOKED; seq--) {
 		e = &t->event[seq];
 		/* Of few bytes a word would cost more; and what the credit ends in is sent. */
 		if (!e->settled || e->size < KE_PASS_MIN || e->pos < pos ||
-		    e->pos + e->size > end)
+		    e->pos + e->size > end || (src->s.retain && !e->named))
 			continue;
 		w->cover.path[PATH_WANTED]++;
-		if (!wanted_at(&w->node[node].chan[src->chan->which], t, seq))
+		if (!wanted_at(src, &w->node[node].chan[src->chan->which], seq))
 			sim_broken(w, "node %u: event %u.%llu is sent to node %u, where nobody "
 				   "wants it", src->chan->node->index, t->index,
 				   (unsigned long long)seq, node);
