@@ -17,17 +17,29 @@ failed=0
 limit_s=600
 export KECHO_PANIC_ON_WARN=1
 
-build()
+compile()
 {
-	${CC:-cc} -std=gnu11 -D_GNU_SOURCE= -O1 -w -iquote core -iquote tests -I include -I lib \
-		$(sed 's,^,core/,' core/sources.list) "$@"
+	${CC:-cc} -std=gnu11 -D_GNU_SOURCE= -O1 -w -iquote core -iquote tests -I include -I lib "$@"
+}
+
+core()
+{
+	sed 's,^,core/,' core/sources.list
+}
+
+build_sim()
+{
+	# shellcheck disable=SC2046
+	compile -DSHIM_ALLOCATOR $(core) sim/*.c -o "$1"
 }
 
 # By a unit test: its name; fails if none does.
 caught_by_test()
 {
+	# shellcheck disable=SC2046
+	compile -c $(core) || return 1
 	while read -r file; do
-		build -DTAP_MAIN "core/$file" -o test || return 1
+		compile -DTAP_MAIN "core/$file" ./*.o -o test || return 1
 		timeout $limit_s ./test >test.out 2>&1 || {
 			echo "by $file"
 			return 0
@@ -39,7 +51,7 @@ caught_by_test()
 # By the simulator: the seed and what is broken.
 caught_by_sim()
 {
-	build -DSHIM_ALLOCATOR sim/*.c -o kecho-sim || return 1
+	build_sim kecho-sim || return 1
 	# shellcheck disable=SC2046
 	timeout $limit_s ./kecho-sim --seeds $seeds \
 		$(sed -n "s/^sim: //p" "$here/$name.patch") >sim.out 2>&1
@@ -55,7 +67,7 @@ caught_by_sim()
 # What hangs takes far longer than all seeds take without a bug, here and now.
 measure()
 {
-	cd "$root" && build -DSHIM_ALLOCATOR sim/*.c -o "$tmp/kecho-sim" || exit 2
+	cd "$root" && build_sim "$tmp/kecho-sim" || exit 2
 	before=$(date +%s)
 	"$tmp/kecho-sim" --seeds $seeds >/dev/null || exit 2
 	limit_s=$((60 + 10 * ($(date +%s) - before)))
