@@ -99,6 +99,7 @@ static int offer(struct ke_source *s)
 
 	if (err)
 		s->choice->stale = true;
+	ke_source_look_again(s);
 	kvfree(names);
 	return err;
 }
@@ -121,8 +122,11 @@ void ke_channel_offer(struct ke_channel *ch)
 
 	list_for_each_entry(m, &ch->members, list) {
 		c = m->source ? m->source->choice : NULL;
-		if (c && (!names || ke_choice_sinks(c, names)))
+		if (!c)
+			continue;
+		if (!names || ke_choice_sinks(c, names))
 			c->stale = true;
+		ke_source_look_again(m->source);
 	}
 	kvfree(names);
 }
@@ -193,6 +197,7 @@ int ke_source_choose(struct ke_source *s, const void *wire, u32 len, char *why)
 		err = 0;
 	err = err ?: ke_source_address(s);
 	err = err ?: ke_choice_filter(s->choice, sieve);
+	ke_source_look_again(s);
 	ke_sieve_put(sieve);
 	return err;
 }

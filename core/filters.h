@@ -79,7 +79,8 @@ void ke_channel_offer(struct ke_channel *ch);
 void ke_source_forget_choice(struct ke_source *s);
 /* Orders ids as records have them. Whoever lies may say the same sink. */
 void ke_names_settle(struct ke_names *names);
-/* For what there was no memory. */
+/* For something there was no memory, perhaps: ticks try again. */
+void ke_source_look_again(const struct ke_source *s);
 void ke_source_choose_again(struct ke_source *s);
 /* The sinks of this node in the channel; NULL: no memory. */
 struct ke_names *ke_presence_names(const struct ke_presence *pr);

@@ -193,14 +193,16 @@ static void set_wants(struct ke_source *s, const struct ke_presence *pr, bool be
 	if (before)
 		w = (struct ke_wants){ .bits = ts->wants, .all = ts->wants_all };
 	names = s->names_sinks ? ke_presence_names(pr) : NULL;
-	if (s->choice && !names)
-		s->choice->stale = true;
 	add_sinks(&w, s, pr);
 	if (ts->local)
 		set_near(ts, &w, &names);
 	else
 		set_far(ts, &w, &names);
 	kvfree(names);
+	if (s->choice && !ts->sinks) {
+		s->choice->stale = true;
+		ke_source_look_again(s);
+	}
 	if (house(channel(s))->wakes)
 		house(channel(s))->wakes(s);
 }
@@ -461,6 +463,20 @@ bool ke_peer_seated(const struct ke_peer *p)
 
 /* ------------------------------------------------------------- what filters read */
 
+static bool is_stale(const struct ke_source *s)
+{
+	return (s->judge && s->judge->stale) || (s->choice && s->choice->stale);
+}
+
+/* The house may tick no more, or not as soon. */
+void ke_source_look_again(const struct ke_source *s)
+{
+	const struct ke_node *n = channel(s)->node;
+
+	if (is_stale(s))
+		n->house->changed(n->owner);
+}
+
 void ke_source_judge_type(struct ke_source *s, u32 index)
 {
 	if (s->choice)
@@ -471,18 +487,23 @@ void ke_source_judge_type(struct ke_source *s, u32 index)
 	settle(s);
 }
 
+static void refresh_source(struct ke_source *s, u32 scopes, u64 sink)
+{
+	if (s->choice)
+		ke_choice_refresh(s->choice, scopes, sink);
+	if (s->judge)
+		ke_seats_refresh(&s->seats, scopes, sink);
+	settle(s);
+	ke_source_look_again(s);
+}
+
 static void refresh(struct ke_channel *ch, u32 scopes, u64 sink)
 {
 	struct ke_member *m;
 
-	list_for_each_entry(m, &ch->members, list) {
-		if (m->source && m->source->choice)
-			ke_choice_refresh(m->source->choice, scopes, sink);
-		if (!m->source || !m->source->judge)
-			continue;
-		ke_seats_refresh(&m->source->seats, scopes, sink);
-		settle(m->source);
-	}
+	list_for_each_entry(m, &ch->members, list)
+		if (m->source)
+			refresh_source(m->source, scopes, sink);
 }
 
 void ke_node_refilter(struct ke_node *n)
@@ -508,11 +529,6 @@ void ke_node_refilter_stale(struct ke_node *n)
 			if (m->source)
 				ke_source_choose_again(m->source);
 	}
-}
-
-static bool is_stale(const struct ke_source *s)
-{
-	return (s->judge && s->judge->stale) || (s->choice && s->choice->stale);
 }
 
 bool ke_node_is_stale(const struct ke_node *n)
@@ -549,12 +565,8 @@ void ke_sink_refilter(struct ke_channel *ch, u64 sink)
 
 void ke_member_refilter(struct ke_member *m)
 {
-	if (m->source && m->source->choice)
-		ke_choice_refresh(m->source->choice, 1 << KECHO_SCOPE_SOURCE, 0);
-	if (m->role == KE_SINK)
-		ke_sink_refilter(m->channel, m->id);
-	else if (m->source->judge)
-		ke_seats_refresh(&m->source->seats, 1 << KECHO_SCOPE_SOURCE, 0);
 	if (m->source)
-		settle(m->source);
+		refresh_source(m->source, 1 << KECHO_SCOPE_SOURCE, 0);
+	else
+		ke_sink_refilter(m->channel, m->id);
 }
