@@ -294,7 +294,7 @@ struct sim {
 	struct trace trace;
 	struct cover cover;
 	bool broken;
-	bool stirred;		/* nodes met again though all had settled */
+	bool stirred;		/* nodes met again, or a sink went, though all had settled */
 	char why[256];
 	struct snode *node;
 	struct truth **truth;

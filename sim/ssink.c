@@ -186,6 +186,7 @@ void ssink_close(struct ssink *s)
 	struct schan *c = s->chan;
 
 	sim_trace(c->node, TRACE_SINK_CLOSE, s->m.id, s->disconnected, 0);
+	c->node->w->stirred |= c->node->w->phase >= PHASE_QUIET;
 	ke_member_leave(&s->m);
 	list_del(&s->list);
 	c->ch.sinks--;
