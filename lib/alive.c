@@ -7,6 +7,7 @@
  * fallen silent, or is back. What a sink is told, and where among the events, its reader finds.
  */
 #include "alive.h"
+#include "feed.h"
 
 int kecho_source_alive(struct kecho_source *s)
 {

@@ -5,7 +5,7 @@
 #ifndef KECHO_ALIVE_H
 #define KECHO_ALIVE_H
 
-#include "internal.h"
+#include "feed.h"
 
 /* A sign, if the source has promised some. From any thread: all that counts is that it moves. */
 static inline void source_sign(struct kecho_source *s)

@@ -3,7 +3,7 @@
  * Types that sources announce: core/announce.c has how other nodes hear of them. What a sink
  * knows of its sources' types is kept by its feeds, feed_type.c.
  */
-#include "internal.h"
+#include "feed.h"
 #include "submit.h"
 #include "types.h"
 

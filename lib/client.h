@@ -13,7 +13,7 @@
 #ifndef KECHO_CLIENT_H
 #define KECHO_CLIENT_H
 
-#include "internal.h"
+#include "feed.h"
 
 #include <linux/futex.h>
 

@@ -7,6 +7,7 @@
  * the helper is not about to join it.
  */
 #include "client.h"
+#include "feed.h"
 
 /* Live attributes, as they are now; the memory is the caller's. */
 static int put_attrs(struct kecho *k, const struct ke_attrs *a, struct kvec *v, __le32 *len)

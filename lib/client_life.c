@@ -7,6 +7,7 @@
  * when what had begun is finished, events in pieces and reservations.
  */
 #include "client.h"
+#include "feed.h"
 
 enum { LONG_MS = 1 << 30 };	/* as good as for ever */
 

@@ -3,6 +3,7 @@
  * What a process asks its node about: members, attributes, counters, links, channels.
  */
 #include "client.h"
+#include "feed.h"
 
 static enum kecho_what kind_of(const struct kecho_channel *ch, const struct ke_member *m)
 {

@@ -7,6 +7,7 @@
  * such an answer, notes for a sink that is not known are kept.
  */
 #include "client.h"
+#include "feed.h"
 
 static struct kecho_channel *channel_by_handle(struct client *c, u32 handle)
 {

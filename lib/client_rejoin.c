@@ -15,6 +15,7 @@
  * While REJOINING no list changes but by the helper, which is here.
  */
 #include "client.h"
+#include "feed.h"
 
 static void end_feed(struct feed *f)
 {

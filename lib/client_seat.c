@@ -8,6 +8,7 @@
  * it may be told all over again.
  */
 #include "client.h"
+#include "feed.h"
 #include "filter_impl.h"
 #include "kecho/type.h"
 

@@ -5,6 +5,7 @@
  * that the node knows of, which it may find out, or correct, at any time.
  */
 #include "deadline.h"
+#include "feed.h"
 #include "submit.h"
 
 /* Once for all events that are taken at a time, and only if one asks. */

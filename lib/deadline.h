@@ -3,7 +3,7 @@
 #ifndef KECHO_DEADLINE_H
 #define KECHO_DEADLINE_H
 
-#include "internal.h"
+#include "feed.h"
 
 /* The sink's lock is held. */
 bool deadline_is_over(struct kecho_sink *s, const struct feed *f, const struct ke_item *item);

@@ -10,7 +10,7 @@
  */
 #include "alive.h"
 #include "deadline.h"
-#include "internal.h"
+#include "feed.h"
 #include "probe.h"
 
 static bool gated(const struct kecho_sink *s)

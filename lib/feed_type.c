@@ -7,7 +7,7 @@
  * was told, and a type does not change: so what was found for an event stays, without the
  * lock, until the sink is read again. Matches are its reader's alone.
  */
-#include "internal.h"
+#include "feed.h"
 #include "types.h"
 
 enum { MATCHES = 2 };	/* of one type, to types of the reader; the oldest goes */

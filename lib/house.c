@@ -2,7 +2,7 @@
 /*
  * What core asks of its house, answered by the embedded one.
  */
-#include "internal.h"
+#include "feed.h"
 #include "probe.h"
 
 #include <sys/random.h>

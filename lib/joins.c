@@ -2,7 +2,7 @@
 /*
  * Channels, sources and sinks of an embedded node: coming and going.
  */
-#include "internal.h"
+#include "feed.h"
 
 /* The kecho lock is held, and let go meanwhile. */
 static int channel_wait(struct kecho_channel *ch, bool (*done)(const struct ke_channel *),

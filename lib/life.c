@@ -3,7 +3,7 @@
  * What an embedded node does to a channel as a whole: freezing it, waiting until it is
  * empty, ending it.
  */
-#include "internal.h"
+#include "feed.h"
 
 enum { LOOK_MS = 5, LONG_MS = 1 << 30 };	/* the latter is as good as for ever */
 

@@ -3,7 +3,7 @@
  * The members that an embedded node knows of, its own and the others', and the
  * attributes of all.
  */
-#include "internal.h"
+#include "feed.h"
 
 typedef void (*each_fn)(void *arg, const struct kecho_member *m);
 

@@ -3,7 +3,7 @@
  * A `block` sink that does not read just now, and has nothing in hand, holds nobody up by what is
  * not for it: when a source waits, the sink's place moves on over that, as far as it is next.
  */
-#include "internal.h"
+#include "feed.h"
 
 /* Its source waits: on over what is not for the sink, if that has nothing in hand. The sink's
  * lock is held. */

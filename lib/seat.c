@@ -9,8 +9,8 @@
  * has then: so each event is judged once, by one filter. A filter that only the sink can judge
  * by takes no seat; that nobody else has one for it is then nothing to go by.
  */
+#include "feed.h"
 #include "filter_impl.h"
-#include "internal.h"
 #include "kecho/type.h"
 
 /* The reader of one source's log goes by it. The sink's lock is held. */

@@ -2,7 +2,7 @@
 /*
  * Sinks: opening, reading, polling, callbacks.
  */
-#include "internal.h"
+#include "feed.h"
 #include "probe.h"
 #include "sink_filter.h"
 

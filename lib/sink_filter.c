@@ -12,8 +12,8 @@
  */
 #include <search.h>
 
+#include "feed.h"
 #include "filter_impl.h"
-#include "internal.h"
 #include "sink_filter.h"
 #include "types.h"
 

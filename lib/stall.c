@@ -5,7 +5,7 @@
  * stays a member until it is closed; read, it tells what it lost of each source, and then
  * that it has ended.
  */
-#include "internal.h"
+#include "feed.h"
 
 /* What of its log was published, or will ever be. */
 static u64 last_of(const struct feed *f)

@@ -7,8 +7,8 @@
  * link is being sent on, its sender takes ours along.
  */
 #include "alive.h"
+#include "feed.h"
 #include "filter_impl.h"
-#include "internal.h"
 #include "submit.h"
 #include "probe.h"
 
