@@ -181,8 +181,9 @@ bool ke_log_make_room(struct ke_log *log, u64 size)
 	return log->tail != tail;
 }
 
-/* Take room for a record of @size bytes (aligned); its position in @pos. */
-static inline int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
+/* Take room for a record of @size bytes (aligned); its position in @pos. A call would cost a
+ * submission a tenth. */
+static __always_inline int take(struct ke_log *log, u64 size, u64 limit, u64 *pos)
 {
 	u64 start;
 

@@ -452,7 +452,8 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct iovec *events, 
 	if (err)
 		return err;
 	for (i = 0; i < n && !err; i++) {
-		info = now;
+		info = (struct ke_event_info){ .time_ns = now.time_ns, .type = now.type,
+						.deadline_ns = now.deadline_ns };
 		err = put_event(s, &info, events[i].iov_base, events[i].iov_len, flags);
 	}
 	tell_and_unlock(s);
