@@ -28,24 +28,20 @@ static u64 source_now(struct kecho_sink *s, const struct feed *f)
 	return clock_ns == KECHO_CLOCK_UNKNOWN ? 0 : s->mono_ns + clock_ns;
 }
 
-bool deadline_is_over(struct kecho_sink *s, const struct feed *f, const struct ke_item *item)
+bool deadline_is_over(struct kecho_sink *s, const struct feed *f, u64 deadline_ns)
 {
-	if (likely(!item->deadline_ns) || source_now(s, f) <= item->deadline_ns)
+	if (source_now(s, f) <= deadline_ns)
 		return false;
 	s->stats.expired++;
 	return true;
 }
 
-u64 deadline_here(struct kecho_sink *s, const struct feed *f, const struct ke_item *item)
+u64 deadline_here(struct kecho_sink *s, const struct feed *f, u64 deadline_ns)
 {
-	u64 now, left;
+	u64 now = source_now(s, f), left = deadline_ns - now;
 
-	if (likely(!item->deadline_ns))
-		return 0;
-	now = source_now(s, f);
 	if (!now)
 		return 0;
-	left = item->deadline_ns - now;
 	return left < U64_MAX - s->real_ns ? s->real_ns + left : U64_MAX;
 }
 

@@ -6,8 +6,8 @@
 #include "feed.h"
 
 /* The sink's lock is held. */
-bool deadline_is_over(struct kecho_sink *s, const struct feed *f, const struct ke_item *item);
-/* By this host's CLOCK_REALTIME; 0: there is none, or it is not known what it is here. */
-u64 deadline_here(struct kecho_sink *s, const struct feed *f, const struct ke_item *item);
+bool deadline_is_over(struct kecho_sink *s, const struct feed *f, u64 deadline_ns);
+/* By our CLOCK_REALTIME; 0: it is not known what it is here. */
+u64 deadline_here(struct kecho_sink *s, const struct feed *f, u64 deadline_ns);
 
 #endif

@@ -395,12 +395,12 @@ static unsigned int tell_end(struct feed *f, struct kecho_event *ev)
 	return 1;
 }
 
-/* @ev is number @i of those that are taken now. */
+/* @ev is number @i of those taken now. What is 0 is named, too: so nothing is cleared first. */
 static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct ke_item *item,
 			      struct kecho_event *ev, unsigned int i)
 {
 	ev += i;
-	if (item->kind == KE_ITEM_LOST) {
+	if (unlikely(item->kind == KE_ITEM_LOST)) {
 		*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member,
 					    .seq = item->seq, .last_seq = item->last };
 		s->stats.lost += item->last - item->seq + 1;
@@ -412,14 +412,16 @@ static unsigned int tell_item(struct kecho_sink *s, struct feed *f, const struct
 	}
 	*ev = (struct kecho_event){
 		.kind = KECHO_EVENT, .type = item->type, .source = f->member, .seq = item->seq,
-		.time_ns = item->time_ns, .data = item->data, .len = item->len,
-		.attrs = item->attrs, .attrs_len = item->attrs_len,
-		.deadline_ns = deadline_here(s, f, item),
+		.last_seq = 0, .time_ns = item->time_ns, .data = item->data, .len = item->len,
+		.failed = 0, .attrs = item->attrs, .attrs_len = item->attrs_len,
+		.deadline_ns = item->deadline_ns,
 	};
 	s->judged |= (u64)item->judged << i;
 	s->stats.received++;
 	s->stats.bytes += item->len;
 	PROBE(read, s->m.id, f->member, item->seq, item->len);
+	if (unlikely(ev->deadline_ns))
+		ev->deadline_ns = deadline_here(s, f, ev->deadline_ns);
 	return 1;
 }
 
@@ -432,7 +434,7 @@ static unsigned int plain_events(struct kecho_sink *s, struct feed *f, struct ke
 	unsigned int n = 0;
 
 	while (n < max && ke_reader_plain(&f->reader, end, &item))
-		if (!deadline_is_over(s, f, &item))
+		if (likely(!item.deadline_ns) || !deadline_is_over(s, f, item.deadline_ns))
 			tell_item(s, f, &item, ev, n++);
 	return n;
 }
@@ -440,14 +442,13 @@ static unsigned int plain_events(struct kecho_sink *s, struct feed *f, struct ke
 /* The next that has not expired: as ke_reader_next() says, which looks at no more, too. */
 static int next_item(struct kecho_sink *s, struct feed *f, struct ke_item *item)
 {
-	unsigned int expired = 0;
-	int n;
+	int n, expired = 0;
 
 	for (;;) {
 		n = ke_reader_next(&f->reader, item);
 		if (n == -ENOBUFS)
 			give_memory(f);
-		else if (n <= 0 || !deadline_is_over(s, f, item))
+		else if (n <= 0 || !item->deadline_ns || !deadline_is_over(s, f, item->deadline_ns))
 			return n;
 		else if (++expired == KE_SILENT_RECORDS_MAX)
 			return 0;
