@@ -194,13 +194,14 @@ void ke_log_publish(struct ke_log *log);
  * ke_log_skip - nothing comes from log->head to @pos, a record boundary.
  * ke_log_pass - the same, as nobody here wants it: the events behind @before, the last up to
  * @seq, of which @expired had expired. What is unread may be overwritten, by a ring or more.
- * -EPROTO: it is no such place, or these numbers go back.
+ * -EPROTO: it is no such place, or these numbers go back, as ke_log_may_pass() says before.
  * ke_log_passed - a reader that begins at the head: how many of what was passed over in a row
  * right before it had expired.
  */
 void *ke_log_window(struct ke_log *log, u32 len);
 int ke_log_accept(struct ke_log *log, u32 len);
 int ke_log_skip(struct ke_log *log, u64 pos);
+bool ke_log_may_pass(const struct ke_log *log, u64 pos, u64 before, u64 seq, u64 expired);
 int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq, u64 expired);
 u64 ke_log_passed(const struct ke_log *log);
 

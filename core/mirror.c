@@ -163,12 +163,16 @@ static u64 filtered_in(struct ke_log *log, u64 pos)
 	return start;
 }
 
+bool ke_log_may_pass(const struct ke_log *log, u64 pos, u64 before, u64 seq, u64 expired)
+{
+	return pos >= filtered_at(log) + FILTERED_LEN && pos <= KE_POSITION_MAX &&
+	       IS_ALIGNED(pos, KECHO_RECORD_ALIGN) && before >= log->seq && seq >= before && seq &&
+	       expired <= seq - before;
+}
+
 int ke_log_pass(struct ke_log *log, u64 pos, u64 before, u64 seq, u64 expired)
 {
-	if (pos < filtered_at(log) + FILTERED_LEN || pos > KE_POSITION_MAX ||
-	    !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
-		return -EPROTO;
-	if (before < log->seq || seq < before || !seq || expired > seq - before)
+	if (!ke_log_may_pass(log, pos, before, seq, expired))
 		return -EPROTO;
 
 	count_passed(log, before, expired);

@@ -47,21 +47,33 @@ TEST(lies)
 	}
 }
 
+/* Of log 1 passes fill the mirror, and its sink has read nothing. */
+static void fill(struct world *w, struct conn *c)
+{
+	u32 i;
+
+	w->n[0].idle = true;
+	for (i = 1; i <= 4; i++)
+		is_eq(put_pass(c, i * 16384, i - 1, i, 24), 0, "room");
+}
+
 TEST(lies_later)
 {
 	static const u8 half[8] = { 64, 0, 0, 0, KECHO_RECORD_EVENT, 0, 3 };
 	struct world *w;
 	struct conn *c;
-	u32 i;
 
 	w = meet(&c, true);
 	must(w, "nodes");
-	w->n[0].idle = true;
-	for (i = 1; i <= 4; i++)
-		is_eq(put_pass(c, i * 16384, i - 1, i, 24), 0, "room");
-	is_eq(put_pass(c, i * 16384, i - 1, i, 24), 0, "over the credit");
-	is_eq(put_pass(c, i * 16384 + 64, i, i + 1, 24), 0, "and on");
-	is_eq(put_pass(c, i * 16384 + 128, i, i + 1, 24), -EPROTO, "what was said");
+	fill(w, c);
+	is_eq(put_pass(c, 4 * 16384 + 24, 4, 5, 24), -EPROTO, "too little over the credit");
+	world_end(w);
+	w = meet(&c, true);
+	must(w, "nodes");
+	fill(w, c);
+	is_eq(put_pass(c, 5 * 16384, 4, 5, 24), 0, "over the credit");
+	is_eq(put_pass(c, 5 * 16384 + 64, 5, 6, 24), 0, "and on");
+	is_eq(put_pass(c, 5 * 16384 + 128, 5, 6, 24), -EPROTO, "what was said");
 	world_end(w);
 	w = meet(&c, false);
 	must(w, "nodes");

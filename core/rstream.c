@@ -407,12 +407,9 @@ static void pass_later(struct ke_rstream *rs, u64 pos)
 
 static bool may_pass(const struct ke_rstream *rs, u64 pos, u64 before, u64 seq, u64 expired)
 {
-	if (rs->local || pos > KE_POSITION_MAX || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN) || !seq ||
-	    seq < before || expired > seq - before)
+	if (rs->local || !ke_log_may_pass(&rs->mirror, pos, before, seq, expired))
 		return false;
-	if (!rs->skip)
-		return before >= rs->mirror.seq;
-	return rs->passes && before == rs->pass_seq && pos > rs->skip;
+	return !rs->skip || (rs->passes && before == rs->pass_seq && pos > rs->skip);
 }
 
 int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
