@@ -205,6 +205,38 @@ TEST(stuck)
 	world_end(w);
 }
 
+/* What lies behind the credit is looked at when there is some, also behind what was sent up to
+ * there. */
+TEST(behind_the_credit)
+{
+	struct ke_event_info lives = { .deadline_ns = 1 };
+	struct world *w = clocks(10, true, 0, 0);
+	struct ke_tstream *ts;
+	struct ke_item item;
+	struct feed *f;
+	u64 left;
+	u32 i;
+
+	must(w, "nodes");
+	ts = stream_of(w);
+	w->n[1].idle = true;
+	while (submit_for(w, 1, 1000, 900))
+		ok(world_pump(w), "quiet");
+	f = w->n[1].feeds;
+	for (i = 0; i < 30; i++)
+		is_eq(ke_reader_next(&f->r, &item), 1, "one is read");
+	ke_rstream_release(f->rs, f->r.released);
+	ok(world_pump(w), "quiet");
+	is_eq(ts->sent, ts->credit, "others are sent");
+	left = (w->n[0].src.log.head - ts->sent) / ke_record_align(ke_record_size(&lives, 900));
+	ok(left > 10, "not all");
+	ok(world_wait(w, 2000), "quiet");
+	w->n[1].idle = false;
+	ok(world_pump(w), "quiet");
+	is_eq(ke_source_expired(&w->n[0].src), left, "all of those are over");
+	world_end(w);
+}
+
 /* What was looked at for a link that took nothing is looked at again. */
 TEST(looked_again)
 {
@@ -415,5 +447,5 @@ TEST(special)
 	world_end(w);
 }
 
-TESTS(expired, unsent, wrong_clocks, source_set, asked_again, sink_set, stuck, looked_again, gap,
-      in_pieces, any, lies, special);
+TESTS(expired, unsent, wrong_clocks, source_set, asked_again, sink_set, stuck, behind_the_credit,
+      looked_again, gap, in_pieces, any, lies, special);

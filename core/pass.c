@@ -14,7 +14,8 @@
  *    by older sets of filters. Its process may be behind, if that is another.
  *  - What is wanted and has expired is counted apart: PASS says how many those are. What is
  *    not wanted is no concern of its deadline's. Deadlines are looked at from the log's first
- *    on, and again as long as nothing went out: a link that is stuck sends nothing stale.
+ *    on, right before a frame is made, and again as long as nothing went out: a link that is
+ *    stuck, or that waits for credit, sends nothing stale but the rest of an event.
  *  - The other end is told what was passed over (PASS) before anything that it wants, however
  *    much that is, and when somebody waits until its mirror is there. So what nobody wants
  *    costs nothing by itself.
@@ -234,19 +235,23 @@ static void end_walk(struct ke_link *l, struct ke_tstream *ts)
 	ts->looked_sent = ts->sent;
 }
 
-/* So much of what is wanted is looked at before it is sent: a frame. */
-static u64 ahead_max(const struct ke_tstream *ts)
+/* Is what is wanted a frame, or all that there is credit or room in the ring for? What comes
+ * behind that may expire until it is sent. */
+static bool is_enough(const struct ke_tstream *ts, u64 end, u32 most)
 {
-	return min_t(u64, KE_PIECE_MAX, ts->view.size / 4);
+	u64 size = ts->view.size, to_end = size - (ts->passed & (size - 1));
+
+	return ts->judged > ts->passed &&
+	       ts->judged >= min(end, ts->passed + min_t(u64, most, to_end));
 }
 
-u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end)
+u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end, u32 most)
 {
 	u32 n = 0;
 
 	begin_walk(ts);
-	while (ts->judged < head && ts->judged - ts->passed < ahead_max(ts) &&
-	       n < KE_PASS_RECORDS_MAX && judge(l, ts, head))
+	while (ts->judged < head && !is_enough(ts, end, most) && n < KE_PASS_RECORDS_MAX &&
+	       judge(l, ts, head))
 		n++;
 	if (ts->judged == ts->passed) {
 		ke_tstream_move_gate(ts);

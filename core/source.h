@@ -163,7 +163,7 @@ void ke_tstream_tell_signs(struct ke_tstream *ts);
  * ke_tstream_walks - of what lies before @head not all may be wanted there.
  * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @end, the
  * credit, or there; not behind ts->sent: there is nothing to send now. What lies before @head is
- * pinned or kept by a gate.
+ * pinned or kept by a gate. @most: so many bytes are a frame.
  * ke_tstream_move_gate - something was acknowledged, or passed over.
  * ke_tstream_passes - is it known that what follows @pos is not wanted, though it may be gone?
  * ke_tstream_resume - the other end goes on at @pos, as it may have before.
@@ -173,7 +173,7 @@ void ke_tstream_tell_signs(struct ke_tstream *ts);
 void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from);
 struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names);
 void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
-u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end);
+u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end, u32 most);
 void ke_tstream_move_gate(struct ke_tstream *ts);
 bool ke_tstream_passes(const struct ke_tstream *ts, u64 pos);
 void ke_tstream_resume(struct ke_tstream *ts, u64 pos);

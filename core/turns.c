@@ -71,6 +71,7 @@ static bool pin(struct ke_tstream *ts)
 static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 {
 	u64 size = ts->view.size, head = stream_head(ts), end = min(head, ts->credit);
+	u32 most = piece_max(l, ts);
 	u64 to_end, len = 0;
 
 	if (!ke_tstream_walks(ts, head)) {
@@ -84,10 +85,10 @@ static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 		return 0;
 	}
 	if (ke_tstream_walks(ts, head))
-		end = ke_tstream_walk(l, ts, head, end);
+		end = ke_tstream_walk(l, ts, head, end, most);
 	to_end = size - (ts->sent & (size - 1));
 	if (end > ts->sent)
-		len = min3(end - ts->sent, to_end, (u64)piece_max(l, ts));
+		len = min3(end - ts->sent, to_end, (u64)most);
 	if (!len)
 		WRITE_ONCE(ts->pin, U64_MAX);
 	return len;
