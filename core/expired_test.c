@@ -31,7 +31,7 @@ static u32 submit_for(struct world *w, u32 n, s64 ms, u32 len)
 }
 
 /* Their clocks are wrong by so much. */
-static struct world *clocks(u64 seed, bool gated, s64 source_ns, s64 sink_ns)
+static struct world *begin(u64 seed, bool gated, s64 source_ns, s64 sink_ns)
 {
 	struct world *w = two_nodes(seed);
 
@@ -43,6 +43,16 @@ static struct world *clocks(u64 seed, bool gated, s64 source_ns, s64 sink_ns)
 	is_eq(sink_open(&w->n[1], gated, false), 0, "sink");
 	ok(world_pump(w), "quiet");
 	ok(source_open(&w->n[0], 0), "source");
+	return w;
+}
+
+/* The same, and its stream has started. */
+static struct world *clocks(u64 seed, bool gated, s64 source_ns, s64 sink_ns)
+{
+	struct world *w = begin(seed, gated, source_ns, sink_ns);
+
+	if (!w)
+		return NULL;
 	ok(world_pump(w), "quiet");
 	ok(ke_channel_started(&w->n[1].ch), "started");
 	return w;
@@ -291,6 +301,31 @@ TEST(gap)
 	}
 }
 
+/* What has expired first of all is known to have, also by who never heard of the START. */
+TEST(unheard_start)
+{
+	struct world *w = begin(11, true, 0, 0);
+	struct conn *c;
+	u64 n = 0;
+
+	must(w, "nodes");
+	while (list_empty(&w->n[0].src.streams))
+		world_step(w);
+	is_eq(submit_for(w, 50, -1, 900), 50, "some are over");
+	list_for_each_entry(c, &w->conns, list)
+		conn_tx(c);
+	world_cut(w);
+	while (submit_for(w, 1, 60000, 900))
+		n++;
+	ok(w->n[0].src.log.tail > 0, "they are overwritten");
+	ok(world_wait(w, 1000), "quiet");
+	is_eq(w->n[1].got, n, "the others come");
+	is_eq(w->n[1].expired, 50, "they had expired");
+	is_eq(w->n[1].lost, 0, "none is lost");
+	all_counted(w);
+	world_end(w);
+}
+
 /* ---------------------------------------------------------------------- pieces */
 
 static bool put_piece(struct world *w, u32 i, u64 deadline_ns, u64 *seq)
@@ -448,4 +483,4 @@ TEST(special)
 }
 
 TESTS(expired, unsent, wrong_clocks, source_set, asked_again, sink_set, stuck, behind_the_credit,
-      looked_again, gap, in_pieces, any, lies, special);
+      looked_again, gap, unheard_start, in_pieces, any, lies, special);

@@ -337,8 +337,8 @@ static u64 start_pos(struct ke_source *s, const struct subscription *sub, bool h
 
 /*
  * Who comes after a break and has nothing yet is not who was there before, or never heard
- * of a START. What a gate has kept for that one begins too late, so it goes back to where
- * the log begins, without being lifted.
+ * of a START. Unless all that is missing was passed over, what a gate has kept for that one
+ * begins too late, so it goes back to where the log begins, without being lifted.
  */
 static void begin_anew(struct ke_tstream *ts)
 {
@@ -350,6 +350,12 @@ static void begin_anew(struct ke_tstream *ts)
 	ts->acked = ts->kept = s->log.tail;
 	ke_source_ungate(s, &ts->gate);
 	ke_source_gate(s, &ts->gate, &ts->kept);
+}
+
+/* Who asks has all before sub->pos; of a log that began while it was there that is 0. */
+static bool has_before(const struct subscription *sub)
+{
+	return sub->from == KE_FROM_POS || (sub->from == KE_FROM_START && !sub->pos);
 }
 
 static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct subscription *sub)
@@ -463,7 +469,7 @@ static int set_up(struct ke_link *l, struct ke_tstream *ts, struct subscription 
 	if (ts->gated && l->local && sub->from == KE_FROM_RETAINED)
 		sub->from = KE_FROM_NOW;
 	held = !ts->local && ((ts->gated && sub->pos >= ts->gate.seen) ||
-			      (sub->from == KE_FROM_POS && ke_tstream_passes(ts, sub->pos)));
+			      (has_before(sub) && ke_tstream_passes(ts, sub->pos)));
 	if (ts->stale && !held && sub->from != KE_FROM_POS)
 		begin_anew(ts);
 	ts->stale = false;
