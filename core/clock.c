@@ -11,7 +11,8 @@
  *  - Of two that can't both be right the newer one is: that clock was set meanwhile.
  *  - Who sends deadlines looks whether its own clock was set, and says so before them by a PONG
  *    of pos 0: what was known of it is void. Else the others would take what is fresh for long
- *    over, until they ask again.
+ *    over, until they ask again. So each link begins with a question: while there was none
+ *    nobody could say so.
  *  - It is counted from our CLOCK_MONOTONIC, so it is all the same if our own clock is set.
  *  - Nobody asks who need not know, and seldom who has seen no deadline yet.
  */
@@ -72,8 +73,9 @@ bool ke_clock_ask(struct ke_link *l)
 
 	if (l->local || l->asked_ns || list_empty(&l->peer->rstreams))
 		return false;
-	if (c->known && (age < KE_CLOCK_ASK_MS * MS ||
-			 (age < KE_CLOCK_IDLE_MS * MS && !has_deadlines(l->peer))))
+	if (c->known && l->clock_heard &&
+	    (age < KE_CLOCK_ASK_MS * MS ||
+	     (age < KE_CLOCK_IDLE_MS * MS && !has_deadlines(l->peer))))
 		return false;
 	l->asked_ns = now;
 	ke_link_send(l, KECHO_FRAME_PING, 0, now, NULL, 0);
@@ -108,6 +110,7 @@ int ke_clock_in(struct ke_link *l, u64 pos, struct ke_in *in)
 		ke_clock_ask(l);
 	} else if (pos == l->asked_ns) {
 		l->asked_ns = 0;
+		l->clock_heard = true;
 		learn(&p->clock, there, now, now - pos);
 		show_all(p);
 	}

@@ -147,6 +147,32 @@ TEST(source_set)
 	}
 }
 
+/* The same while there is no link to say so on. */
+TEST(set_in_a_gap)
+{
+	struct world *w;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		w = clocks(12, true, 0, 0);
+		must(w, "nodes");
+		world_cut(w);
+		w->n[0].ahead_ns += i ? HOUR_NS : -HOUR_NS;
+		ok(world_wait(w, 1000), "quiet");
+		is_eq(submit_for(w, 5, 1000, 10), 5, "some");
+		ok(world_pump(w), "quiet");
+		is_eq(w->n[1].got, 5, "they come");
+		w->n[1].idle = true;
+		is_eq(submit_for(w, 5, 1000, 10), 5, "some");
+		ok(world_wait(w, 2000), "quiet");
+		w->n[1].idle = false;
+		ok(world_pump(w), "quiet");
+		is_eq(w->n[1].expired, 5, "not read in time");
+		all_counted(w);
+		world_end(w);
+	}
+}
+
 /* No deadline is sent meanwhile: it shows with the next question, which is put off until there
  * was one ever. */
 TEST(asked_again)
@@ -482,5 +508,5 @@ TEST(special)
 	world_end(w);
 }
 
-TESTS(expired, unsent, wrong_clocks, source_set, asked_again, sink_set, stuck, behind_the_credit,
-      looked_again, gap, unheard_start, in_pieces, any, lies, special);
+TESTS(expired, unsent, wrong_clocks, source_set, set_in_a_gap, asked_again, sink_set, stuck,
+      behind_the_credit, looked_again, gap, unheard_start, in_pieces, any, lies, special);

@@ -31,6 +31,7 @@ struct ke_link {
 	u32 version;		/* of the protocol, as agreed on; 0: not yet */
 	u64 heard_ms, said_ms;
 	u64 asked_ns;		/* the PING that waits for its PONG, see clock.c; 0: none */
+	bool clock_heard;	/* one has come */
 	u64 clock_ns;		/* what our clock was ahead of CLOCK_MONOTONIC, as they know it */
 	bool clock_said;	/* they do; under the tx lock, as clock_ns */
 	u64 told;		/* of node->change; control's, others look */
