@@ -179,8 +179,9 @@ static enum act next_step(struct ke_source *s, struct ke_gate *g, u64 now)
 		s->stalls++;
 		return ACT_END_OWN;
 	}
-	if (!ts->peer->link || ts->stale) {	/* back it says anew where it is */
+	if (!ts->peer->link || ts->stale) {	/* nobody to ask; back it begins anew */
 		clock_starts(s, g, now);
+		step(g, KE_STALL_ASKED, now);
 	} else if (g->step == KE_STALL_SEEN) {
 		step(g, KE_STALL_ASKED, now);
 		return ACT_ASK;

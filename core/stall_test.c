@@ -7,20 +7,28 @@
 
 enum { LIMIT_MS = 30000, LEN = 1000, STEP_MS = 100 };
 
-/* A source that waits, looks and tells: is there room? */
-static bool wants_room(struct world *w)
+/* A source that waits, and looks: is there room? Else, is something to be done? */
+static bool has_room(struct world *w, bool *due)
 {
 	struct ke_event_info info = { .time_ns = 1 };
 	struct ke_source *s = &w->n[0].src;
-	bool room, due;
+	bool room;
 
 	h_source_lock(s);
 	room = ke_log_room(&s->log, ke_record_size(&info, LEN),
 			   ke_source_limit(s, s->log.end + 2 * LEN));
-	due = !room && ke_source_stalled(s, ke_record_size(&info, LEN));
+	*due = !room && ke_source_stalled(s, ke_record_size(&info, LEN));
 	h_source_unlock(s);
+	return room;
+}
+
+/* The same, and it does that. */
+static bool wants_room(struct world *w)
+{
+	bool due, room = has_room(w, &due);
+
 	if (due)
-		ke_source_end_stalled(s);
+		ke_source_end_stalled(&w->n[0].src);
 	return room;
 }
 
@@ -189,6 +197,31 @@ TEST(cut_meanwhile)
 	world_end(w);
 }
 
+/* A source that decides asks at once where a sink is, but whom it can't ask it waits for. */
+TEST(decides)
+{
+	struct world *w = stuck(8);
+	struct ke_source *s;
+	bool due;
+
+	must(w, "nodes");
+	s = &w->n[0].src;
+	h_source_lock(s);
+	ke_source_decide(s, true);
+	h_source_unlock(s);
+	s->stall_ms = 0;
+	world_cut(w);
+	ok(!wants_room(w), "it waits");
+	ok(!has_room(w, &due) && !due, "and has nobody to ask");
+	ok(world_wait(w, 500), "quiet");
+	is_eq(open_conns(w), 2, "it is back");
+	wants_room(w);
+	ok(world_pump(w), "quiet");
+	is_eq(w->n[1].asked, 1, "it is asked");
+	is_eq(w->n[1].stalled, 0, "and not ended");
+	world_end(w);
+}
+
 /* A few events are not acknowledged by themselves: who asks is told. */
 TEST(arrived)
 {
@@ -209,4 +242,4 @@ TEST(arrived)
 }
 
 TESTS(stall, ended, never, nobody_waits, reads_a_little, slow_link, the_other_goes_on,
-      cut_meanwhile, arrived);
+      cut_meanwhile, decides, arrived);
