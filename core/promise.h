@@ -79,10 +79,10 @@ enum ke_promise_news ke_promise_news(const struct ke_promise *p,
 void ke_promise_told(struct ke_promise *p, const struct kecho_log_header *hdr,
 		     enum ke_promise_news news);
 
-/* A silence is to be told before all that is there was read: read record by record. */
-static inline bool ke_promise_due(const struct ke_promise *p)
+/* A silence is to be told before what lies behind this is read. */
+static inline u64 ke_promise_until(const struct ke_promise *p)
 {
-	return p->state == KE_PROMISE_DUE;
+	return p->state == KE_PROMISE_DUE ? p->at : KE_NO_LIMIT;
 }
 
 /* The source has ended, which says all: if it goes on the promise begins anew. */

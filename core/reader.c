@@ -37,6 +37,7 @@ void ke_reader_init(struct ke_reader *r, struct ke_view view, bool in_place, u64
 	r->view = view;
 	r->in_place = in_place;
 	r->pos = r->released = pos;
+	r->until = KE_NO_LIMIT;
 	r->seq = seq;
 	r->copy = copy;
 }
@@ -396,7 +397,7 @@ int ke_reader_next(struct ke_reader *r, struct ke_item *item)
 		head = ke_reader_head(r);
 		if (head == KE_HEAD_BAD)
 			return -EPROTO;
-		if (head == r->pos)
+		if (head == r->pos || r->pos >= r->until)
 			return 0;
 		n = 0;
 		if (!passed(r))
@@ -420,7 +421,9 @@ u64 ke_reader_plain_end(const struct ke_reader *r)
 {
 	u64 head = ke_reader_head(r);
 
-	return r->in_place && head != KE_HEAD_BAD && !passed(r) ? head : r->pos;
+	if (!r->in_place || head == KE_HEAD_BAD || passed(r))
+		return r->pos;
+	return max(r->pos, min(head, r->until));
 }
 
 bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)

@@ -39,6 +39,7 @@ struct ke_reader {
 	bool in_place;		/* a gate protects what is read; else it is copied and checked */
 	u64 pos;		/* next record */
 	u64 released;		/* the writer may have all before this */
+	u64 until;		/* the owner's: what lies behind this is not read yet */
 	u64 seq;		/* of the last event that was delivered or said to be lost */
 	u64 lost;		/* events said to be lost, ever */
 	u64 filtered;		/* events that the source has said not to be for us, ever */

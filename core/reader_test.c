@@ -464,6 +464,23 @@ BOTH(past_the_end)
 }
 
 /* After the last number there is comes none, not the first again. */
+/* What lies behind the bound that its owner sets waits. */
+BOTH(until)
+{
+	struct pair *p = pair_new(SIZE, in_place);
+
+	must(p, "memory");
+	append(p->f, 10, KE_NO_LIMIT);
+	p->r.until = p->f->log.end;
+	append(p->f, 10, KE_NO_LIMIT);
+	ke_log_publish(&p->f->log);
+	gets_event(p, 1, 10);
+	is_eq(next(p), 0, "no more");
+	p->r.until = KE_NO_LIMIT;
+	gets_event(p, 2, 10);
+	pair_free(p);
+}
+
 BOTH(last_number)
 {
 	struct pair *p = pair_new(SIZE, in_place);
@@ -580,4 +597,4 @@ TEST(gate_taken)
 
 TESTS(reader, gate_taken, events, released, attributes, voids, lapped, finish, gated_tail,
       sequence, bad_heads, bad_words, too_large, bad_attributes, bounded, hostile_marks, skipped,
-      past_the_end, last_number, reserved_lap, random_reads);
+      past_the_end, until, last_number, reserved_lap, random_reads);

@@ -104,6 +104,7 @@ unsigned int alive_tell(struct feed *f, struct kecho_event *ev)
 	const struct kecho_log_header *hdr = f->reader.view.hdr;
 	enum ke_promise_news news = ke_promise_news(&f->promise, hdr, f->reader.pos);
 
+	f->reader.until = ke_promise_until(&f->promise);
 	if (news == KE_NO_NEWS)
 		return 0;
 	ke_promise_told(&f->promise, hdr, news);

@@ -30,7 +30,8 @@ int alive_run(struct kecho *k, int timeout_ms);
 
 /*
  * alive_news - has its sink something to be told of that at once?
- * alive_tell - as many events of @ev as that takes: none, or one.
+ * alive_tell - as many events of @ev as that takes: none, or one. What is to be told later
+ * bounds how far its reader reads.
  * With the sink's lock.
  */
 bool alive_news(const struct feed *f);

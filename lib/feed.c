@@ -549,7 +549,7 @@ static noinline unsigned int take_promised(struct kecho_sink *s, struct feed *f,
 {
 	unsigned int n = alive_tell(f, ev);
 
-	n = n ?: take(s, f, ev, ke_promise_due(&f->promise) ? 1 : max);
+	n = n ?: take(s, f, ev, max);
 	return n ?: alive_tell(f, ev);
 }
 

@@ -455,6 +455,36 @@ TEST(own_source)
 	kecho_close(l.k);
 }
 
+/* What a late sink finds before a silence is not for it, or has expired; what is behind it is. */
+TEST(between_what_is_left_out)
+{
+	struct kecho_source_options opt = { .alive_ms = N };
+	enum kecho_event_kind kinds[] = { KECHO_SILENT, KECHO_BACK, KECHO_EVENT };
+	struct kecho_event ev = { 0 };
+	struct kecho_sink *other;
+	struct kecho_source *src;
+	struct listener l;
+	unsigned int i, round;
+
+	ARENA();
+	must(listen_to(&l, "left-out", NULL, KECHO_LATEST), "a sink");
+	must(!kecho_sink_open(l.ch, NULL, &other), "another: %s", kecho_explain());
+	must(!kecho_source_open(l.ch, &opt, &src), "a source: %s", kecho_explain());
+	for (round = 0; round < 4; round++) {
+		if (round % 2)
+			is_eq(kecho_submit_to(src, "a", 1, kecho_sink_id(other), 0), 0, "to it");
+		else
+			is_eq(kecho_submit_until(src, "a", 1, 1, 0), 0, "of no use");
+		sleep_us(3 * N * 1000);
+		is_eq(kecho_submit(src, "b", 1, 0), 0, "for all");
+		for (i = 0; i < ARRAY_SIZE(kinds); i++) {
+			is_eq(kecho_read(l.s, &ev, SOON_MS), 0, "told");
+			is_eq(ev.kind, kinds[i], "round %u: %u", round, i);
+		}
+	}
+	kecho_close(l.k);
+}
+
 /* Two sinks, one of which comes later: each has its own account. */
 TEST(two_sinks)
 {
@@ -538,4 +568,4 @@ TEST(from_any_thread)
 
 TESTS(alive, in_turns, between_events, stopped, node_is_stopped, who_is_held_up,
       behind_a_reservation, who_polls, callbacks, sink_is_stopped, joins_late, own_source,
-      two_sinks, refused, from_any_thread);
+      between_what_is_left_out, two_sinks, refused, from_any_thread);

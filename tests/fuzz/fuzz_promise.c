@@ -45,7 +45,7 @@ static void tell(void)
 	ke_promise_told(&f.p, &f.hdr, news);
 	if (news != KE_NO_NEWS)
 		f.silent = news == KE_NEWS_SILENT;
-	check(!ke_promise_due(&f.p) || !f.silent);
+	check(ke_promise_until(&f.p) == KE_NO_LIMIT || !f.silent);
 }
 
 static void act(u8 op)
