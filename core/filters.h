@@ -45,11 +45,13 @@ void ke_source_judges(struct ke_source *s, u32 generation);
  * ke_wants - does who wants this get an event?
  * ke_source_note - an event was appended: note in source->wakes_own and the streams of this host
  * who is to be woken for it.
+ * ke_source_note_all - who is to be woken for what has changed.
  * ke_source_wakes_all - it was published: are all to be woken now? As whoever does not decide.
  * ke_source_woke - they are.
  */
 bool ke_wants(const struct ke_wants *w, const struct ke_event_info *info);
 void ke_source_note(struct ke_source *s, const struct ke_event_info *info);
+void ke_source_note_all(struct ke_source *s);
 bool ke_source_wakes_all(struct ke_source *s);
 void ke_source_woke(struct ke_source *s);
 

@@ -158,6 +158,7 @@ static void set_near(struct ke_tstream *ts, const struct ke_wants *w, struct ke_
 	ts->wants_from = w->from;
 	ts->wants_all = w->all;
 	swap(ts->sinks, *names);
+	ke_source_note_all(ts->source);
 	judge_unlock(ts->source);
 }
 
@@ -175,6 +176,7 @@ static void set_far(struct ke_tstream *ts, const struct ke_wants *w, struct ke_n
 		h->tx_unlock(l);
 	/* Who submits from here on sees it, and has none of the old names any more. */
 	judge_lock(ts->source);
+	ke_source_note_all(ts->source);
 	judge_unlock(ts->source);
 	if (l)
 		h->kick(l);

@@ -74,6 +74,7 @@ static inline void ke_source_decide(struct ke_source *s, bool decides)
 {
 	s->member.channel->node->deciding += decides - s->decides;
 	s->decides = decides;
+	ke_source_note_all(s);
 }
 
 #endif

@@ -417,6 +417,7 @@ static void add_tstream(struct ke_tstream *ts)
 		return;
 	list_add_tail(&ts->source_list, &s->streams);
 	s->nremote += !ts->local;
+	ke_source_note_all(s);
 }
 
 /*

@@ -11,7 +11,8 @@
  *    gate would hold the source up, and without one he would be lapped by what he never wanted.
  *  - What another host wants changes under the link's lock. Who submits may see that late: so
  *    all that was appended until it surely is seen is sent, if it is wanted.
- *  - What is noted stays until all that was appended is published.
+ *  - What is noted stays until all that was appended is published. If it changes who is to be
+ *    woken, all are for what is not: it was noted for others, or nobody.
  *  - Who waits until all was read (drain.c) wakes by himself.
  */
 #include "link.h"
@@ -46,6 +47,17 @@ void ke_source_note(struct ke_source *s, const struct ke_event_info *info)
 	s->wakes_own |= ke_wants(&s->own, info);
 	list_for_each_entry(ts, &s->streams, source_list)
 		ts->wakes = ts->wakes || wanted_there(ts, info);
+}
+
+void ke_source_note_all(struct ke_source *s)
+{
+	struct ke_tstream *ts;
+
+	if (s->log.head == s->log.end)
+		return;
+	s->wakes_own = true;
+	list_for_each_entry(ts, &s->streams, source_list)
+		ts->wakes = true;
 }
 
 bool ke_source_wakes_all(struct ke_source *s)
@@ -96,6 +108,7 @@ void ke_source_want_own(struct ke_source *s)
 	w.all |= unseated;
 	house(s)->source_lock(s);
 	s->own = w;
+	ke_source_note_all(s);
 	house(s)->source_unlock(s);
 	if (house(s)->wakes)
 		house(s)->wakes(s);

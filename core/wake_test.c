@@ -230,4 +230,59 @@ TEST(come_and_go)
 	far(w);
 }
 
-TESTS(wake, who, replaced, part, unpublished, named, come_and_go);
+/* What lies behind an open reservation was noted when other sinks were there. */
+TEST(come_meanwhile)
+{
+	struct world *w = near(7);
+	struct ke_event_info info = { .judged = true };
+	struct ke_member other = { .role = KE_SINK };
+	struct ke_log *log;
+	void *data;
+	u64 cookie;
+	u32 i;
+
+	must(w, "nodes");
+	log = &w->n[0].src.log;
+	for (i = 0; i < 3; i++) {
+		want_longer(w, &w->n[0].sink, 10);
+		want_longer(w, &w->n[1].sink, 10);
+		put(w, 1);
+		told(w);
+		is_eq(ke_log_reserve(log, &info, 5, KE_NO_LIMIT, &data, &cookie), 0, "reserved");
+		put(w, 5);
+		is_eq(told(w), NOBODY, "nothing is there");
+		stream_of(w)->local = i == 1;
+		if (i)
+			want_longer(w, &w->n[1].sink, 0);
+		else
+			is_eq(ke_member_join(&other, &w->n[0].ch), 0, "one more");
+		is_eq(ke_log_abort(log, cookie), 0, "abort");
+		ok(told(w) & (i ? THERE : OWN), "who came wants it: %u", i);
+		if (!i)
+			ke_member_leave(&other);
+	}
+	far(w);
+}
+
+/* The same, of the first filter that there is. */
+TEST(decides_meanwhile)
+{
+	struct world *w = near(8);
+	struct ke_event_info info = { .judged = false };
+	struct ke_log *log;
+	void *data;
+	u64 cookie, seq = 0;
+
+	must(w, "nodes");
+	log = &w->n[0].src.log;
+	is_eq(told(w), ALL, "it does not decide");
+	is_eq(ke_log_reserve(log, &info, 5, KE_NO_LIMIT, &data, &cookie), 0, "reserved");
+	is_eq(ke_log_append(log, &info, "event", 5, KE_NO_LIMIT, &seq), 0, "for all");
+	want_longer(w, &w->n[0].sink, 10);
+	is_eq(ke_log_abort(log, cookie), 0, "abort");
+	is_eq(told(w), OWN | THERE, "both");
+	far(w);
+}
+
+TESTS(wake, who, replaced, part, unpublished, named, come_and_go, come_meanwhile,
+      decides_meanwhile);
