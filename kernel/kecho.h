@@ -25,6 +25,7 @@
 #include <linux/string.h>
 #include <linux/types.h>
 
+struct kecho_field;
 struct kvec;
 struct net;
 
@@ -220,10 +221,35 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 void kecho_source_close(struct kecho_source *s);
 /* The id that its events carry. Any context. */
 u64 kecho_source_id(const struct kecho_source *s);
+/* kecho_source_heard - does anybody read it now, here or on another host? Who makes events
+ * only to submit them may save himself the trouble. Any context. */
+bool kecho_source_heard(const struct kecho_source *s);
+
+/* A type of events: a struct with a table of its fields. { KECHO_TYPE(struct load, ...) } of
+ * kecho/field.h (in include/) is one. */
+struct kecho_type {
+	const char *name;	/* a "struct " before it is left out */
+	size_t size;
+	const struct kecho_field *fields;	/* in any order */
+	size_t nfields;
+};
+
+/*
+ * kecho_source_announce - let the channel know that events of this source may be of the type
+ * @t, which is copied: who reads them, on whatever host, has them by their fields, and can
+ * filter by those. Returns the type's number, from 1 on; the same for the same type.
+ * -EINVAL: a field; the kernel's log says why; -E2BIG: over a limit of docs/types.md; -ENOSPC:
+ * the source has 15 types, or they have over 256 KiB together, or all of this node's over
+ * 2 MiB; -ESHUTDOWN: the channel was destroyed; -ENOMEM.
+ */
+int kecho_source_announce(struct kecho_source *s, const struct kecho_type *t);
 
 enum kecho_submit_flags {
 	KECHO_NOTIME = 2,	/* don't read the clock: time_ns is 0 */
 };
+/* Another flag: what is submitted is of the source's type of this number, see
+ * kecho_source_announce(); -EINVAL: there is none. Without: plain bytes. */
+#define KECHO_TYPED(number)	((unsigned int)(number) << 28)
 
 /*
  * kecho_submit - submit an event of @len bytes at @data (0 is allowed), which are copied.
@@ -231,7 +257,8 @@ enum kecho_submit_flags {
  * -EAGAIN: a `block` sink has not read what it would overwrite, or that is being copied to be
  * sent right now; the channel is frozen; or another event of this source is going in piece by
  * piece; -EMSGSIZE: over KECHO_EVENT_MAX,
- * or with a `block` sink over the log's size; -ESHUTDOWN: the channel was destroyed.
+ * or with a `block` sink over the log's size; -EINVAL: a type that was not announced;
+ * -ESHUTDOWN: the channel was destroyed.
  */
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags);
 

@@ -193,6 +193,7 @@ struct kecho_source {
 	struct kn_log *log;
 	int linger_ms;
 	u64 lifespan_ns;	/* of its events; 0: for ever */
+	u32 ntypes;		/* that it has announced; read without a lock */
 	struct kecho_source_stats stats;
 	struct work_struct chores;	/* what who submits can't do */
 };

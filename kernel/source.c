@@ -168,3 +168,9 @@ void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st)
 	spin_unlock_irqrestore(&s->lock, flags);
 }
 EXPORT_SYMBOL_GPL(kecho_source_stats);
+
+bool kecho_source_heard(const struct kecho_source *s)
+{
+	return READ_ONCE(s->ch->c->ch.sinks) || READ_ONCE(s->s.nremote);
+}
+EXPORT_SYMBOL_GPL(kecho_source_heard);

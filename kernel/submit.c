@@ -21,7 +21,10 @@ enum {
 static struct ke_event_info event_info(const struct kecho_source *s, unsigned int flags)
 {
 	u64 now = flags & KECHO_NOTIME && !s->lifespan_ns ? 0 : ktime_get_real_ns();
-	struct ke_event_info info = { .time_ns = flags & KECHO_NOTIME ? 0 : now };
+	struct ke_event_info info = {
+		.time_ns = flags & KECHO_NOTIME ? 0 : now,
+		.type = flags / KECHO_TYPED(1),
+	};
 
 	if (unlikely(s->lifespan_ns))
 		info.deadline_ns = s->lifespan_ns < U64_MAX - now ? now + s->lifespan_ns : U64_MAX;
@@ -153,6 +156,8 @@ static int put_event(struct kecho_source *s, struct ke_event_info *info, const v
 
 	if (unlikely(len > KECHO_EVENT_MAX))
 		return -EMSGSIZE;
+	if (unlikely(info->type > READ_ONCE(s->ntypes)))
+		return -EINVAL;
 	if (likely(!err)) {
 		if (unlikely(s->s.decides))
 			judge(s, info, data, len);

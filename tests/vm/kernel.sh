@@ -22,6 +22,7 @@ version=$("$here/kernel-version.sh")
 link module/core "$root"/core/*.[ch] "$root"/core/*.list
 link module/include/uapi "$root"/include/uapi/*.h
 link module/kernel "$root"/kernel/*.[ch] "$root"/kernel/Kbuild "$root"/kernel/*.list
+link module/include/kecho "$root"/include/kecho/field.h
 link module/examples/kernel "$root"/examples/kernel/*
 link module "$here/kernel.Kbuild"
 ln -s kernel.Kbuild "$dir/module/Kbuild"
