@@ -2,10 +2,10 @@
 # SPDX-License-Identifier: MIT
 #
 # kernel.sh KECHO DIR: compiles kecho.ko, its tests and the examples of kernel code for Linux
-# 6.1, and gives the TAP of two guests, with tests of its own. In the first, nodes are alone:
+# 6.1, and gives the TAP of three guests, with tests of its own. In the first, nodes are alone:
 # the tests run in the first network namespace and in another. In the second, nodes of two
-# namespaces are linked to each other, and to processes that run the command KECHO. DIR is for
-# what it makes.
+# namespaces are linked to each other, and to processes that run the command KECHO. In the
+# third, kernel/sources tells what happens there. DIR is for what it makes.
 
 set -eu
 
@@ -22,11 +22,12 @@ version=$("$here/kernel-version.sh")
 link module/core "$root"/core/*.[ch] "$root"/core/*.list
 link module/include/uapi "$root"/include/uapi/*.h
 link module/kernel "$root"/kernel/*.[ch] "$root"/kernel/Kbuild "$root"/kernel/*.list
+link module/kernel/sources "$root"/kernel/sources/*.[ch] "$root"/kernel/sources/Kbuild
 link module/include/kecho "$root"/include/kecho/field.h
 link module/examples/kernel "$root"/examples/kernel/*
 link module "$here/kernel.Kbuild"
 ln -s kernel.Kbuild "$dir/module/Kbuild"
-for tests in tests net-tests; do
+for tests in tests net-tests sources-tests; do
 	link module/$tests "$root/tests/tap.h" "$here/suites.c"
 	ln -s "$here/kernel-$tests.Kbuild" "$dir/module/$tests/Kbuild"
 	suites module/$tests $(cat "$root/kernel/$tests.list")
@@ -45,4 +46,15 @@ guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
 	"/lib/modules/$version/kernel/drivers/net/veth.ko" "$kecho" $libraries
 said "kernel-net: a process hears the kernel" net "process: hello, world"
 said "kernel-net: the kernel hears a process" net "hello: event 1: from a process"
+
+guest kernel-sources sources -t $guest_limit_s "$dir/sources" "$here/kernel-sources-guest" \
+	"$modules/kernel/kecho.ko" "$modules/kernel/sources"/kecho_*.ko \
+	"$modules/sources-tests/kecho_sources_test.ko" \
+	"/lib/modules/$version/kernel/drivers/net/veth.ko" "$kecho" $libraries
+like "kernel-sources: a process runs a program" sources 'exec: {.*"path":"/tmp/true"}'
+like "kernel-sources: a process ends by itself" sources 'status: {.*"status":7,.*"comm":"sh"}'
+like "kernel-sources: a process is killed" sources 'signal: {.*"signal":9,.*}'
+like "kernel-sources: a network device comes" sources 'netdev: {.*"happened":"register",.*}'
+like "kernel-sources: how loaded it is" sources 'load: {.*"cpus":2,"cpu_percent":[0-9]+,.*}'
+like "kernel-sources: there is no memory" sources 'oom: {.*"comm":"tail"}'
 finish

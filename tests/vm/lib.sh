@@ -95,3 +95,11 @@ said()
 	grep -qxF "$3" "$dir/$2/console" || heard=1
 	result $heard "$1"
 }
+
+# like NAME FOLDER PATTERN: the same for a line of this extended pattern.
+like()
+{
+	heard=0
+	grep -qxE "$3" "$dir/$2/console" || heard=1
+	result $heard "$1"
+}
