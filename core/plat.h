@@ -37,7 +37,11 @@
 #include <uapi/linux/bpf.h>
 #include <asm/barrier.h>
 #include <asm/byteorder.h>
+#if __has_include(<linux/unaligned.h>)	/* from 6.12 on */
+#include <linux/unaligned.h>
+#else
 #include <asm/unaligned.h>
+#endif
 #else
 #include "shim/kernel.h"
 #endif

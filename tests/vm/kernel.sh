@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 #
 # kernel.sh KECHO DIR: compiles kecho.ko, its tests and the examples of kernel code for Linux
-# 6.1, and gives the TAP of three guests, with tests of its own. In the first, nodes are alone:
-# the tests run in the first network namespace and in another. In the second, nodes of two
-# namespaces are linked to each other, and to processes that run the command KECHO. In the
-# third, kernel/sources tells what happens there. DIR is for what it makes.
+# 6.1, or what $KECHO_KERNEL names, and gives the TAP of three guests, with tests of its own.
+# In the first, nodes are alone: the tests run in the first network namespace and in another.
+# In the second, nodes of two namespaces are linked to each other, and to processes that run
+# the command KECHO. In the third, kernel/sources tells what happens there. DIR is for what it
+# makes.
 
 set -eu
 
@@ -40,17 +41,18 @@ guest kernel alone -t $guest_limit_s "$dir/alone" "$here/kernel-guest" \
 	"$modules/kernel/kecho.ko" "$modules/tests/kecho_test.ko" "$hello"/hello_*.ko
 said "kernel: one example hears the other" alone "hello: event 1: hello, world"
 
+stock drivers/net/veth
 libraries=$(ldd "$kecho" | grep -o '/[^ ]*')
 guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
 	"$modules/kernel/kecho.ko" "$modules/net-tests/kecho_net_test.ko" "$hello"/hello_*.ko \
-	"/lib/modules/$version/kernel/drivers/net/veth.ko" "$kecho" $libraries
+	"$dir/veth.ko" "$kecho" $libraries
 said "kernel-net: a process hears the kernel" net "process: hello, world"
 said "kernel-net: the kernel hears a process" net "hello: event 1: from a process"
 
 guest kernel-sources sources -t $guest_limit_s "$dir/sources" "$here/kernel-sources-guest" \
 	"$modules/kernel/kecho.ko" "$modules/kernel/sources"/kecho_*.ko \
 	"$modules/sources-tests/kecho_sources_test.ko" \
-	"/lib/modules/$version/kernel/drivers/net/veth.ko" "$kecho" $libraries
+	"$dir/veth.ko" "$kecho" $libraries
 like "kernel-sources: a process runs a program" sources 'exec: {.*"path":"/tmp/true"}'
 like "kernel-sources: a process ends by itself" sources 'status: {.*"status":7,.*"comm":"sh"}'
 like "kernel-sources: a process is killed" sources 'signal: {.*"signal":9,.*}'

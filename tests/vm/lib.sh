@@ -56,6 +56,17 @@ compile()
 	[ $status = 0 ] || finish
 }
 
+# stock PATH: a module of the guest's kernel itself, such as drivers/net/veth, in $dir.
+stock()
+{
+	file=/lib/modules/$version/kernel/$1.ko
+	if [ -e "$file" ]; then
+		cp "$file" "$dir/"
+	else
+		xz -dc "$file.xz" >"$dir/${1##*/}.ko"
+	fi
+}
+
 # guest NAME FOLDER ARGUMENT...: boots one by guest.sh, in $dir/FOLDER, and counts its results on
 # from ours.
 guest()
