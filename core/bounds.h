@@ -18,6 +18,7 @@ enum ke_limits {
 	KE_NOW_TRIES_MAX = 16,		/* to see a head and its number together */
 	KE_SILENT_RECORDS_MAX = 1024,	/* read without an event or loss, per call */
 	KE_VERDICTS_MAX = 32,		/* of one sink in one log, newest and before */
+	KE_VERDICTS_UNREAD_MAX = 24,	/* of these, when another filter has to wait */
 	KE_PASS_RECORDS_MAX = 4096,	/* passed over before the other end is told */
 	KE_PASS_MIN = 512,		/* bytes; less is rather sent than passed over */
 	KE_CLOCK_DRIFT = 2000,		/* two clocks differ by one part in so many more, at most */

@@ -342,7 +342,7 @@ BOTH(reserved)
 
 	must(p, "memory");
 	ke_reader_for(&p->r, 5);
-	ke_reader_judged(&p->r, 1, 0, 1, 0);
+	ke_reader_judged(&p->r, 0, 1, 0);
 	for (nto = 0; nto <= 4; nto++) {
 		reserve_named(p->f, nto % 4, nto == 4);
 		if (nto < 2)

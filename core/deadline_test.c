@@ -19,7 +19,7 @@ TEST(sections)
 
 	must(p, "memory");
 	ke_reader_for(&p->r, 5);
-	ke_reader_judged(&p->r, 1, 2, 1, 1);
+	ke_reader_judged(&p->r, 2, 1, 1);
 	for (i = 0; i < 32; i++) {
 		struct ke_event_info info = {
 			.time_ns = i, .deadline_ns = i & 1 ? DEADLINE + i : 0,
@@ -191,7 +191,7 @@ static void reader_begins(struct mirror *m, u32 i)
 
 	ke_reader_init(&m->r[i], ke_log_view(log), false, log->head, log->seq, m->copy[i]);
 	ke_reader_behind(&m->r[i], ke_log_passed(log));
-	ke_reader_judged(&m->r[i], 1, KE_BIT_ALL, 0, 0);
+	ke_reader_judged(&m->r[i], KE_BIT_ALL, 0, 0);
 	m->from[i] = log->seq;
 	m->got[i] = 0;
 }
@@ -313,7 +313,7 @@ TEST(row)
 	struct ke_reader late;
 
 	must(p, "memory");
-	ke_reader_judged(&p->r, 1, KE_BIT_ALL, 0, 0);
+	ke_reader_judged(&p->r, KE_BIT_ALL, 0, 0);
 	is_eq(ke_log_pass(&p->f->log, 1000, 0, 10, 3), 0, "3 of 10");
 	is_eq(next(p), 0, "nothing");
 	is_eq(p->r.expired, 3, "had expired");

@@ -98,30 +98,30 @@ BOTH(verdicts)
 
 	must(p, "memory");
 	is_eq(says(p, 5), 2, "nothing is known");
-	ke_reader_judged(&p->r, 1, 0, 5, 5);
+	ke_reader_judged(&p->r, 0, 5, 5);
 	is_eq(says(p, 4), 2, "before");
 	is_eq(says(p, 5), 1, "its bit");
-	ke_reader_judged(&p->r, 2, 1, 7, 5);
+	ke_reader_judged(&p->r, 1, 7, 5);
 	is_eq(says(p, 6), 1, "the first version");
 	is_eq(says(p, 7), 0, "the second");
 	is_eq(says(p, (1 << KE_GENERATION_SETS) - 1), 0, "as long as the epoch lasts");
 	is_eq(says(p, 1 << KE_GENERATION_SETS), 2, "whoever gave that bit has gone");
 	is_eq(says(p, U32_MAX), 2, "for ever");
-	ke_reader_judged(&p->r, 2, 1, 7, 5);
+	ke_reader_judged(&p->r, 1, 7, 5);
 	is_eq(p->r.nverdicts, 2, "said again");
-	ke_reader_judged(&p->r, 3, KE_BIT_SELF, 9, 5);
-	ke_reader_judged(&p->r, 4, KE_BIT_ALL, 11, 5);
+	ke_reader_judged(&p->r, KE_BIT_SELF, 9, 5);
+	ke_reader_judged(&p->r, KE_BIT_ALL, 11, 5);
 	is_eq(says(p, 8), 0, "the second");
 	is_eq(says(p, 10), 2, "it judges itself");
 	is_eq(says(p, 11), 1, "all");
 	for (i = 5; i <= KE_VERDICTS_MAX; i++)
-		ke_reader_judged(&p->r, i, 63, 3 + 2 * i, 5);
+		ke_reader_judged(&p->r, 63, 3 + 2 * i, 5);
 	is_eq(says(p, 6), 1, "the first is known");
-	ke_reader_judged(&p->r, i, 63, 3 + 2 * i, 5);
+	ke_reader_judged(&p->r, 63, 3 + 2 * i, 5);
 	is_eq(says(p, 6), 2, "the first is forgotten");
 	is_eq(says(p, 7), 0, "the second is not");
 	is_eq(says(p, 4 + 2 * i), 0, "the last bit");
-	ke_reader_judged(&p->r, i + 1, 0, 100, 100);
+	ke_reader_judged(&p->r, 0, 100, 100);
 	for (i = 5; i < 100; i++)
 		is_eq(says(p, i), 2, "all others are void");
 	is_eq(says(p, 100), 1, "its bit");
@@ -129,6 +129,27 @@ BOTH(verdicts)
 	ke_log_publish(&p->f->log);
 	is_eq(next(p), 1, "one that was not judged");
 	ok(!p->item.judged, "is for the sink to judge");
+	pair_free(p);
+}
+
+TEST(crowded)
+{
+	struct pair *p = pair_new(SIZE, true);
+	u32 i;
+
+	must(p, "memory");
+	for (i = 1; i <= 2 * KE_VERDICTS_MAX; i++)
+		ke_reader_judged(&p->r, 0, i, 1);
+	ok(!ke_reader_crowded(&p->r), "there is nothing that was judged");
+	for (; i <= 2 * KE_VERDICTS_MAX + KE_VERDICTS_UNREAD_MAX; i++) {
+		append(p->f, 5, KE_NO_LIMIT);
+		ke_log_publish(&p->f->log);
+		ok(!ke_reader_crowded(&p->r), "version %u", i);
+		ke_reader_judged(&p->r, 0, i, 1);
+	}
+	ok(ke_reader_crowded(&p->r), "the first is not read");
+	is_eq(next(p), 1, "it is");
+	ok(!ke_reader_crowded(&p->r), "room for another");
 	pair_free(p);
 }
 
@@ -140,7 +161,7 @@ BOTH(left_out)
 	u32 i, n;
 
 	must(p, "memory");
-	ke_reader_judged(&p->r, 1, 9, 1, 1);
+	ke_reader_judged(&p->r, 9, 1, 1);
 	while (p->f->log.end < 5 * SIZE) {
 		for (i = random_below(p->f, 50); i; i--)
 			put_judged(p->f, BIT_ULL(random_below(p->f, 12)), 1,
@@ -169,7 +190,7 @@ BOTH(silent)
 	u32 i;
 
 	must(p, "memory");
-	ke_reader_judged(&p->r, 1, 9, 1, 1);
+	ke_reader_judged(&p->r, 9, 1, 1);
 	for (i = 0; i < KE_SILENT_RECORDS_MAX + 1; i++)
 		put_judged(p->f, 1, 1, 0);
 	put_judged(p->f, BIT_ULL(9), 1, 0);
@@ -201,7 +222,7 @@ BOTH(in_pieces)
 	u32 i;
 
 	must(p, "memory");
-	ke_reader_judged(&p->r, 1, 3, 1, 1);
+	ke_reader_judged(&p->r, 3, 1, 1);
 	for (i = 0; i < 30; i += 10)
 		put_piece(p, 1, i, &seq);
 	is_eq(next_big(p), 0, "one that isn't ours");
@@ -271,7 +292,7 @@ BOTH(passed)
 
 	must(p, "memory");
 	m = &p->f->log;
-	ke_reader_judged(&p->r, 1, 0, 1, 1);
+	ke_reader_judged(&p->r, 0, 1, 1);
 	is_eq(ke_log_pass(m, 1000, 0, 9, 0), 0, "passed over");
 	is_eq(log_word(p->f, 0), word_of(32, KECHO_RECORD_FILTERED, 0, 0, 0), "it says so");
 	is_eq(log_word(p->f, 32), word_of(968, KECHO_RECORD_PAD, 0, 0, 0), "and no more");
@@ -310,7 +331,7 @@ BOTH(pass_lapped)
 
 	must(p, "memory");
 	m = &p->f->log;
-	ke_reader_judged(&p->r, 1, 0, 1, 1);
+	ke_reader_judged(&p->r, 0, 1, 1);
 	p->r.in_place = false;
 	p->copy = p->copy ?: kvzalloc(ke_record_max(SIZE), GFP_KERNEL);
 	p->r.copy = p->copy;
@@ -332,7 +353,7 @@ BOTH(pass_row)
 	u64 i, n = 8 * SIZE / 1000;
 
 	must(p, "memory");
-	ke_reader_judged(&p->r, 1, 0, 1, 1);
+	ke_reader_judged(&p->r, 0, 1, 1);
 	p->r.in_place = false;
 	p->copy = p->copy ?: kvzalloc(ke_record_max(SIZE), GFP_KERNEL);
 	p->r.copy = p->copy;
@@ -476,6 +497,6 @@ BOTH(hostile_words)
 	}
 }
 
-TESTS(judged, section, reserved, verdicts, left_out, silent, in_pieces, with_attributes, passed,
-      not_counted, pass_lapped, pass_row, pass_ring, pass_refused, pass_half, pass_adopted,
+TESTS(judged, section, reserved, verdicts, crowded, left_out, silent, in_pieces, with_attributes,
+      passed, not_counted, pass_lapped, pass_row, pass_ring, pass_refused, pass_half, pass_adopted,
       hostile_words);

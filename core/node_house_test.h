@@ -385,7 +385,7 @@ static void h_started(struct ke_rstream *rs, u64 pos, u64 seq)
 		       pos, seq, f->copy);
 	ke_reader_behind(&f->r, ke_log_passed(&rs->mirror));
 	if (node_of(rs)->judged)
-		ke_reader_judged(&f->r, 1, 0, 1, 1);
+		ke_reader_judged(&f->r, 0, 1, 1);
 	f->seq = seq;
 	f->begun = true;
 }

@@ -127,7 +127,7 @@ static void advance(struct ke_reader *r, u64 word)
 
 enum verdict { NOT_OURS, OURS, UNJUDGED };
 
-void ke_reader_judged(struct ke_reader *r, u32 version, u8 bit, u32 from, u32 since)
+void ke_reader_judged(struct ke_reader *r, u8 bit, u32 from, u32 since)
 {
 	u32 i, n = 0;
 
@@ -139,10 +139,16 @@ void ke_reader_judged(struct ke_reader *r, u32 version, u8 bit, u32 from, u32 si
 		n--;
 		memmove(r->verdict, r->verdict + 1, n * sizeof(r->verdict[0]));
 	}
-	r->verdict[n++] = (struct ke_reader_verdict){
-		.version = version, .from = from, .bit = bit,
-	};
+	if (n)
+		r->verdict[n - 1].end = le64_to_cpu(smp_load_acquire(&r->view.hdr->head));
+	r->verdict[n++] = (struct ke_reader_verdict){ .from = from, .bit = bit };
 	r->nverdicts = n;
+}
+
+bool ke_reader_crowded(const struct ke_reader *r)
+{
+	return r->nverdicts > KE_VERDICTS_UNREAD_MAX &&
+	       r->verdict[r->nverdicts - 1 - KE_VERDICTS_UNREAD_MAX].end > r->pos;
 }
 
 /* What the newest verdict of that generation says of these bits. */

@@ -29,7 +29,7 @@ struct ke_item {
 
 /* The source judges for the sink of this reader, from generation @from on. */
 struct ke_reader_verdict {
-	u32 version;		/* of the sink's filter */
+	u64 end;		/* what it has judged lies before this; of the newest: not known */
 	u32 from;
 	u8 bit;			/* or KE_BIT_SELF, KE_BIT_ALL */
 };
@@ -85,11 +85,14 @@ static inline void ke_reader_for(struct ke_reader *r, u64 sink)
 }
 
 /*
- * ke_reader_judged - the source judges by version @version of the sink's filter from
+ * ke_reader_judged - the source judges by another version of the sink's filter from
  * generation @from on; what is known from before @since is void. What it has judged not to
  * be for the sink is left out from here on. Between calls, by who makes them.
+ * ke_reader_crowded - what so many versions have judged is not read yet that another one would
+ * soon displace the oldest: of its events nobody would know how they were judged.
  */
-void ke_reader_judged(struct ke_reader *r, u32 version, u8 bit, u32 from, u32 since);
+void ke_reader_judged(struct ke_reader *r, u8 bit, u32 from, u32 since);
+bool ke_reader_crowded(const struct ke_reader *r);
 
 /*
  * ke_reader_next - the next event or loss. 1: @item; 0: nothing there, or nothing to

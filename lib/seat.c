@@ -20,7 +20,7 @@ void seat_go_by(struct feed *f, const struct ke_verdict *v)
 
 	if (bit == KE_BIT_ALL && READ_ONCE(f->sink->filter))
 		bit = KE_BIT_SELF;
-	ke_reader_judged(&f->reader, v->version, bit, v->from, v->since);
+	ke_reader_judged(&f->reader, bit, v->from, v->since);
 }
 
 /* What was said before there was this feed, which nobody else knows yet. The kecho lock is

@@ -19,6 +19,7 @@
 
 enum {
 	FILTER_LOOK_MS = 10,
+	READ_LOOK_MS = 1,	/* of who waits for a reader */
 	NS_PER_MS = 1000000,
 };
 
@@ -375,6 +376,35 @@ struct sink_filter *sink_filter_in(struct kecho_sink *s, struct sink_filter *new
 	return old;
 }
 
+static bool is_crowded(struct kecho_sink *s)
+{
+	bool crowded = false;
+	struct feed *f;
+
+	lib_lock(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		crowded |= ke_reader_crowded(&f->reader);
+	lib_unlock(&s->lock);
+	return crowded;
+}
+
+/* Until it has read what was judged by older filters than it can tell apart. */
+static int wait_for_reader(struct kecho_sink *s)
+{
+	struct kecho *k = s->ch->k;
+	bool helper = pthread_equal(pthread_self(), k->helper), crowded;
+	u64 deadline = lib_deadline(SEAT_MS);
+
+	pthread_mutex_lock(&k->lock);
+	while ((crowded = is_crowded(s)) && !helper && lib_deadline(0) < deadline)
+		lib_wait(k, lib_deadline(READ_LOOK_MS));
+	pthread_mutex_unlock(&k->lock);
+	if (!crowded)
+		return 0;
+	return lib_fail(-EAGAIN, "sink of '%s': it has yet to read events of %u filters before it",
+			s->ch->ch.name, KE_VERDICTS_UNREAD_MAX);
+}
+
 int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
 		      const struct kecho_type *type)
 {
@@ -392,6 +422,11 @@ int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
 	err = f ? sink_filter_make(&new, f, type, why) : 0;
 	if (err)
 		return lib_fail(err, "sink of '%s': filter: %s", s->ch->ch.name, why);
+	err = wait_for_reader(s);
+	if (err) {
+		sink_filter_drop(new);
+		return err;
+	}
 	/* One that is asked where events are dispatched does not travel. */
 	replace(s, new, f && f->f->kind == KECHO_FILTER_EVENT ? f : NULL, type);
 	return attach->seated ? attach->seated(s) : 0;

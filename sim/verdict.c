@@ -79,7 +79,7 @@ static void take(struct ssink *s, struct stold *told, u32 truth)
 	told->due = false;
 	list_for_each_entry(f, &s->feeds, list)
 		if (f->t->index == truth)
-			ke_reader_judged(&f->r, v->version, v->bit, v->from, v->since);
+			ke_reader_judged(&f->r, v->bit, v->from, v->since);
 }
 
 bool verdict_told(struct ssink *s, const struct truth *t, const struct ke_verdict *v)
@@ -114,7 +114,7 @@ void verdict_begin(struct sfeed *f)
 	struct ke_verdict v;
 
 	if (ke_member_verdict(&f->sink->m, f->t->member, &v))
-		ke_reader_judged(&f->r, v.version, v.bit, v.from, v.since);
+		ke_reader_judged(&f->r, v.bit, v.from, v.since);
 }
 
 /* ------------------------------------------------------------ when it is judged */

@@ -88,10 +88,12 @@ struct kecho_type;
  * not judge, and all by one for KECHO_FOR_IN, is judged as it is read, with the attributes of
  * 10 ms ago at the most. Their ages grow from event to event.
  * Blocks until the sources of the channel judge by it; a node that does not answer in 2 s goes
- * over to it later. Not from within a kecho_member_fn, where it would wait for itself: there
- * it does not block. Any thread may call it. -EINVAL: it is one for KECHO_FOR_OUT; -EACCES: it
- * can't be made for @type, kecho_explain() has the reason; -EPIPE: the sink has ended;
- * -ESHUTDOWN: the channel was destroyed; -ENOMEM.
+ * over to it later. So it does, 2 s at most, until this sink has read what was submitted 24
+ * filters ago: -EAGAIN, it hasn't, and goes on by the one that it had. Not from within a
+ * kecho_member_fn, where it would wait for itself: there it does not block. Any thread may
+ * call it. -EINVAL: it is one for KECHO_FOR_OUT; -EACCES: it can't be made for @type,
+ * kecho_explain() has the reason; -EPIPE: the sink has ended; -ESHUTDOWN: the channel was
+ * destroyed; -ENOMEM.
  */
 int kecho_sink_filter(struct kecho_sink *s, const struct kecho_filter *f,
 		      const struct kecho_type *type);

@@ -319,4 +319,30 @@ TEST(refused)
 	pair_end(&p);
 }
 
-TESTS(filter, attributes, live, age, replaced, nothing, fields, typed, refused);
+/* A sink that does not read can't have filters without end: it would forget the first. */
+TEST(crowded)
+{
+	struct pair p = {};
+	struct kecho_filter *f = NULL;
+	struct kecho_event ev;
+	unsigned int i, n = 0;
+
+	ARENA();
+	if (pair_stream(&p, "crowded", KECHO_BLOCK) &&
+	    ok(!kecho_filter_compile(&f, KECHO_FOR_EVENT, "seq % 2 == 0", NULL), "a filter")) {
+		while (n < 100 && !kecho_sink_filter(p.snk, f, NULL) &&
+		       !kecho_submit(p.src, "x", 1, 0))
+			n++;
+		ok(n > 16 && n < 32, "%u filters", n);
+		is_eq(kecho_sink_filter(p.snk, f, NULL), -EAGAIN, "one more: %s", kecho_explain());
+		for (i = 2; i <= n; i += 2) {
+			is_eq(kecho_read(p.snk, &ev, SOON_MS), 0, "an event");
+			is_eq(ev.seq, i, "its number");
+		}
+		is_eq(kecho_sink_filter(p.snk, f, NULL), 0, "now there is room");
+	}
+	kecho_filter_free(f);
+	pair_end(&p);
+}
+
+TESTS(filter, attributes, live, age, replaced, crowded, nothing, fields, typed, refused);

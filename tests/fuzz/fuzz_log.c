@@ -384,7 +384,7 @@ static void begin(struct ke_reader *r, bool in_place, u64 pos, u64 seq)
 {
 	ke_reader_init(r, ke_log_view(&f.s.log), in_place, pos, seq, in_place ? NULL : f.copy);
 	if (f.judges)
-		ke_reader_judged(r, 1, 0, 1, 0);
+		ke_reader_judged(r, 0, 1, 0);
 	if (f.names)
 		ke_reader_for(r, SINK);
 }

@@ -73,7 +73,7 @@ static void init_reader(u8 how)
 	f.big = NULL;
 	ke_reader_init(&f.r, view, how & 1, pos, how & 4 ? U64_MAX - 2 : 0, f.copy);
 	if (how & 8)
-		ke_reader_judged(&f.r, 1, how >> 4, 0, 0);
+		ke_reader_judged(&f.r, how >> 4, 0, 0);
 	ke_reader_for(&f.r, how >> 5);
 	ke_reader_behind(&f.r, how >> 6);
 	hostile.head = pos;

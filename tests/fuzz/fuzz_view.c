@@ -320,7 +320,7 @@ static void go_on(u64 head, u64 seq)
 		f.came = 0;
 		f.bytes = seq > U64_MAX / 2;	/* numbers run out: nothing can follow */
 		ke_reader_init(&f.late, f.view, false, f.heir.head, seq, f.copy);
-		ke_reader_judged(&f.late, 1, KE_BIT_ALL, 0, 0);
+		ke_reader_judged(&f.late, KE_BIT_ALL, 0, 0);
 		for (ops = 0; f.in.len && ops < OPS_MAX; ops++) {
 			heir_acts(take_u8(&f.in));
 			check_heir();

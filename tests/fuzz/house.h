@@ -75,7 +75,7 @@ static void hear(struct ke_rstream *rs, const struct ke_verdict *v)
 	struct feed *feed = rs ? rs->owner : NULL;
 
 	if (feed && feed->begun)
-		ke_reader_judged(&feed->r, v->version, v->bit, v->from, v->since);
+		ke_reader_judged(&feed->r, v->bit, v->from, v->since);
 }
 
 /* A sink that opens while the log flows already gets a reader of its own. */
