@@ -303,14 +303,19 @@ static void claim_id(struct ke_channel *ch, u64 id)
 		ke_link_break(l);
 }
 
+void ke_member_identify(struct ke_member *m, struct ke_node *n)
+{
+	if (!m->id)
+		m->id = n->house->random(n->owner);
+}
+
 int ke_member_join(struct ke_member *m, struct ke_channel *ch)
 {
 	struct ke_presence *pr;
 	bool chosen = m->id;
 
 	m->channel = ch;
-	if (!chosen)
-		m->id = ch->node->house->random(ch->node->owner);
+	ke_member_identify(m, ch->node);
 	INIT_LIST_HEAD(&m->list);
 	INIT_LIST_HEAD(&m->changed);
 	if (ch->node->nmembers == KE_MEMBERS_MAX || !ke_member_fits(m, ch->node))

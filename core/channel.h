@@ -151,8 +151,13 @@ struct ke_kept {
 };
 struct ke_rstream *ke_channel_adopt(struct ke_channel *ch, const struct ke_kept *kept);
 
-/* A member without an id gets one; one that the house has chosen must be random.
- * -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same. */
+/*
+ * ke_member_join - a member without an id gets one; one that the house has chosen must be random.
+ * -ENOSPC: KE_MEMBERS_MAX; nobody hears of @m, which may leave all the same.
+ * ke_member_identify - it gets one before it joins: what a sink reads first leaves out what is
+ * for others.
+ */
+void ke_member_identify(struct ke_member *m, struct ke_node *n);
 int ke_member_join(struct ke_member *m, struct ke_channel *ch);
 void ke_member_leave(struct ke_member *m);
 

@@ -86,6 +86,7 @@ static int join(struct kecho_sink *s)
 	count(s, 1);
 	list_add_tail(&s->list, &c->sinks);
 	INIT_LIST_HEAD(&s->m.list);
+	ke_member_identify(&s->m, &c->kn->node);
 	list_for_each_entry(src, &c->sources, list)
 		err = err ?: kn_feed_source(s, src, s->retained);
 	err = err ?: ke_channel_subscribe(&c->ch, s->retained);

@@ -117,6 +117,7 @@ int feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
 
 	if (!f)
 		return -ENOMEM;
+	WARN_ON_ONCE(!s->m.id);
 	f->source = src;
 	lib_lock(&src->lock);
 	pos = ke_log_retained(&src->s.log, retained ? src->s.retain : 0, &seq);

@@ -243,6 +243,7 @@ int embedded_sink_join(struct kecho_sink *s)
 	ch->ch.sinks++;
 	ch->ch.gated += s->m.policy == KECHO_BLOCK;
 	list_add_tail(&s->list, &ch->sinks);
+	ke_member_identify(&s->m, &k->node);
 	fed = feed_own_sources(s);
 	/* Who sees the member may submit at once: the subscription goes first. */
 	err = fed ?: ke_channel_subscribe(&ch->ch, s->retained);

@@ -436,5 +436,29 @@ TEST(refused)
 	net_end(&n);
 }
 
+/* Sinks of its own process that come after it are among those that it chooses from. */
+TEST(late)
+{
+	struct kecho_event ev;
+	struct kecho_sink *snk[2];
+	struct kecho_channel *ch;
+	struct kecho_source *src;
+	struct kecho *k;
+	int i;
+
+	ARENA();
+	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "late", NULL, &ch) &&
+	     !kecho_source_open(ch, NULL, &src) && !kecho_sink_open(ch, NULL, &snk[0]) &&
+	     !kecho_sink_open(ch, NULL, &snk[1]), "open: %s", kecho_explain());
+	for (i = 0; i < 2; i++)
+		is_eq(kecho_submit_to(src, "one", 3, kecho_sink_id(snk[i]), 0), 0, "to %d", i);
+	for (i = 0; i < 2; i++) {
+		is_eq(kecho_read(snk[i], &ev, SOON_MS), 0, "it comes");
+		is_eq(ev.seq, i + 1, "its own");
+		is_eq(kecho_read(snk[i], &ev, QUIET_MS), -ETIMEDOUT, "no other");
+	}
+	kecho_close(k);
+}
+
 TESTS(choose, anycast, two_best, any, nobody, asked_once, large, both, scopes, fields, in, reserved,
-      crowded, refused);
+      crowded, late, refused);
