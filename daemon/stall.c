@@ -40,7 +40,8 @@ static void ask_slowest(struct kd_source *src, u64 limit)
 {
 	struct kd_feed *f;
 
-	if (!src->s.judge || limit == KE_NO_LIMIT || !READ_ONCE(kd_log_view(&src->log).hdr->want))
+	if (!(src->s.judge || src->s.names_sinks) || limit == KE_NO_LIMIT ||
+	    !READ_ONCE(kd_log_view(&src->log).hdr->want))
 		return;
 	list_for_each_entry(f, &src->feeds, log_list) {
 		struct kecho_note_move_on note = { .sink = cpu_to_le32(f->sink->handle),

@@ -132,8 +132,9 @@ TEST(drained)
 	pair_end(&p);
 }
 
-/* A sink that does not read, and has nothing in hand, holds nobody up by what it doesn't want. */
-static void not_held(struct kecho_channel *ch, struct pair *p, unsigned int flags)
+/* A sink that does not read, and has nothing in hand, holds nobody up by what it doesn't want, or
+ * is for the sink @to only (0: for all). */
+static void not_held(struct kecho_channel *ch, struct pair *p, unsigned int flags, u64 to)
 {
 	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
 	static const char event[UNWANTED_LEN];
@@ -142,10 +143,11 @@ static void not_held(struct kecho_channel *ch, struct pair *p, unsigned int flag
 	u64 until = now_ns() + SOON_MS * 1000000ull;
 
 	if (!ok(!kecho_sink_open(ch, &opt, &p->snk), "sink: %s", kecho_explain()) ||
-	    !set(p->snk, "len != 200"))
+	    (!to && !set(p->snk, "len != 200")))
 		return;
 	while (n < 5 * UNWANTED && now_ns() < until) {
-		if (!kecho_submit(p->src, event, sizeof(event), flags))
+		if (!(to ? kecho_submit_to(p->src, event, sizeof(event), to, flags) :
+			   kecho_submit(p->src, event, sizeof(event), flags)))
 			n++;
 		else if (flags != KECHO_DONTWAIT)
 			break;
@@ -160,15 +162,19 @@ static void not_held(struct kecho_channel *ch, struct pair *p, unsigned int flag
 
 TEST(not_held)
 {
+	struct kecho_sink *other;
 	struct pair p = {};
+	int i;
 
 	ARENA();
-	if (pair_open(&p, "not-held", NULL) && open_source(&p)) {
-		not_held(p.ch[1], &p, 0);
-		not_held(p.ch[1], &p, KECHO_DONTWAIT);
-		not_held(p.ch[0], &p, 0);
-		not_held(p.ch[0], &p, KECHO_DONTWAIT);
-	}
+	if (pair_open(&p, "not-held", NULL) && open_source(&p))
+		for (i = 0; i < 4; i++)
+			not_held(p.ch[i % 2], &p, i / 2 * KECHO_DONTWAIT, 0);
+	pair_end(&p);
+	if (pair_open(&p, "not-held-to", NULL) && open_source(&p) &&
+	    ok(!kecho_sink_open(p.ch[0], NULL, &other), "another: %s", kecho_explain()))
+		for (i = 0; i < 4; i++)
+			not_held(p.ch[i % 2], &p, i / 2 * KECHO_DONTWAIT, kecho_sink_id(other));
 	pair_end(&p);
 }
 
