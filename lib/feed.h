@@ -68,11 +68,20 @@ void feeds_released(struct kecho *k, struct ke_rstream *rs);
 void feeds_drop_told(struct kecho_sink *s);
 void feeds_release(struct kecho_sink *s);
 void feed_store_released(struct kecho_sink *s, struct feed *f);
-bool feed_is_kept(const struct kecho_sink *s, const struct feed *f);
-void feeds_move_on(struct kecho_channel *ch, struct kecho_source *src, struct ke_rstream *rs);
-void feed_move_on(struct kecho_sink *s, struct feed *f);
+/* Much was read, or (@all) something, since its source was told. */
+static inline bool feed_must_say(const struct feed *f, bool all)
+{
+	return f->released - f->said >= (all ? 1 : f->reader.view.size / 8);
+}
+
+/* take.c */
 bool feeds_ready(void *sink);
 bool feeds_shut(struct kecho_sink *s);
+bool feed_is_kept(const struct kecho_sink *s, const struct feed *f);
 unsigned int feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned int max, bool *due);
+
+/* move_on.c */
+void feeds_move_on(struct kecho_channel *ch, struct kecho_source *src, struct ke_rstream *rs);
+void feed_move_on(struct kecho_sink *s, struct feed *f);
 
 #endif
