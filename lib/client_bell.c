@@ -9,6 +9,7 @@
  * it has said that it sleeps.
  */
 #include "client.h"
+#include "submit.h"
 
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
@@ -108,7 +109,7 @@ static void ring_some(struct kecho_source *s, const struct client_bells *set)
 		const struct client_bell *b = set->bell[i];
 
 		if (likely(!__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED)) ||
-		    !(all || (b->node ? s->wakes_node : s->s.wakes_own)))
+		    !(all || source_wakes(s, b->node ? &s->slot->there : &s->slot->here)))
 			continue;
 		if (!b->timer)
 			ring_bell(b);
@@ -129,7 +130,7 @@ void client_tell(struct kecho_source *s)
 	atomic_thread_fence(memory_order_seq_cst);
 	ring_some(s, smp_load_acquire(&s->ch->client->ring));
 	if (s->s.log.head == s->s.log.end)
-		s->s.wakes_own = s->wakes_node = false;
+		s->noted = (struct noted){ 0 };
 	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.submitted));
 	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
 }

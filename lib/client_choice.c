@@ -306,7 +306,7 @@ static void begin(struct kecho_source *s, struct client_choice *cc, struct ke_ch
 	cc->live = client_live_hold(s->ch->client->live);
 	s->choice = cc;
 	WRITE_ONCE(s->s.choice, c);
-	s->s.decides = true;
+	source_decides(s);
 }
 
 /* The table of the node of now; the kecho lock is held. */

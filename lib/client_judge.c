@@ -8,6 +8,7 @@
  * Without memory for it the source judges nothing any more: its records say so.
  */
 #include "client.h"
+#include "submit.h"
 
 /* A filter of the next set. */
 struct next {
@@ -232,7 +233,7 @@ static int put_in_force(struct kecho_source *s, u64 bits, u32 generation)
 	lib_lock(&s->lock);
 	err = force(s, bits, generation);
 	s->s.judge = s->judge->j;
-	s->s.decides = true;
+	source_decides(s);
 	s->generation = generation;
 	lib_unlock(&s->lock);
 	for (bit = 0; bit < KE_JUDGE_FILTERS_MAX; bit++)

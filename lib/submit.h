@@ -15,6 +15,10 @@ void source_finish(struct kecho_source *s);
 /* wake.c; with the source's lock. */
 void source_note(struct kecho_source *s, const struct ke_event_info *info);
 void source_wake(struct kecho_source *s);
+/* It decides from here on. */
+void source_decides(struct kecho_source *s);
+/* Of one that is attached to a node, behind the fence: is something new that they want? */
+bool source_wakes(const struct kecho_source *s, const struct kecho_slot_wants *there);
 /* It has ended: by its owner, or with the channel. */
 int source_over(const struct kecho_source *s);
 /* An event that says for which sinks it is. */

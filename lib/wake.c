@@ -1,8 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * Whom a source that decides wakes: see core/wake.c. Processes of a host share doorbells, so
- * whoever sleeps there is woken for what anybody of the host wants. Of a source that is attached
- * to a node that says what this is, and what is wanted by others, in the source's limits.
+ * whoever sleeps there is woken for what anybody of the host wants.
+ *
+ * Of a source that is attached to a node that says what is wanted, of its host and by others, in
+ * the source's limits, and changes it at any time, for who then begins to sleep. So here it is
+ * noted what the events say, all together, and looked at who wants that when it was published.
  */
 #include "client.h"
 #include "submit.h"
@@ -20,15 +23,38 @@ static bool wants(const struct kecho_slot_wants *there, const struct ke_event_in
 	return ke_wants(&w, info);
 }
 
+bool source_wakes(const struct kecho_source *s, const struct kecho_slot_wants *there)
+{
+	struct ke_event_info info = {
+		.judged = !s->noted.unjudged, .bits = s->noted.bits,
+		.generation = s->noted.oldest,
+	};
+
+	return s->noted.any && wants(there, &info);
+}
+
+static void note(struct noted *n, const struct ke_event_info *info)
+{
+	n->unjudged |= !info->judged;
+	n->bits |= info->bits;
+	n->oldest = n->any ? min(n->oldest, info->generation) : info->generation;
+	n->any = true;
+}
+
 /* An event was appended; the source's lock is held. */
 void source_note(struct kecho_source *s, const struct ke_event_info *info)
 {
-	if (!s->slot) {
+	if (!s->slot)
 		ke_source_note(&s->s, info);
-	} else if (!info->named || info->nto) {
-		s->s.wakes_own |= wants(&s->slot->here, info);
-		s->wakes_node |= wants(&s->slot->there, info);
-	}
+	else if (!info->named || info->nto)
+		note(&s->noted, info);
+}
+
+void source_decides(struct kecho_source *s)
+{
+	if (!s->s.decides && s->s.log.head != s->s.log.end)
+		s->noted.any = s->noted.unjudged = true;
+	s->s.decides = true;
 }
 
 /* Does somebody of this host want something of what was published? */

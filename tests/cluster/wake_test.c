@@ -178,4 +178,31 @@ TEST(not_held)
 	pair_end(&p);
 }
 
-TESTS(wake, asleep, woken, drained, not_held);
+/* An event was appended before a sink came that wants it, and is published when that sleeps. */
+TEST(come_meanwhile)
+{
+	struct kecho_reservation r;
+	struct sleeper s = { 0 };
+	struct pair p = {};
+	u64 begun;
+
+	ARENA();
+	if (stream_for(&p, "meanwhile", KECHO_LATEST) && submit_some(p.src, 1, UNWANTED_LEN)) {
+		must(!kecho_reserve(p.src, 1, 0, &r), "reserve: %s", kecho_explain());
+		ok(submit(p.src, UNWANTED_LEN), "behind it");
+		must(!kecho_sink_open(p.ch[1], NULL, &s.sink), "another: %s", kecho_explain());
+		kecho_sink_close(p.snk);
+		must(!pthread_create(&s.thread, NULL, sleep_and_read, &s), "a thread");
+		sleep_us(QUIET_MS * 1000);
+		begun = now_ns();
+		kecho_abort(p.src, &r);
+		ok(comes_true(READ_ONCE(s.came)) && now_ns() - begun < SOON_MS * 500000ull,
+		   "it was woken");
+		ok(submit(p.src, EVENT_LEN), "the last");
+		woken(&s);
+		is_eq(s.came, 2, "both");
+	}
+	pair_end(&p);
+}
+
+TESTS(wake, asleep, woken, drained, not_held, come_meanwhile);
