@@ -244,7 +244,8 @@ static noinline int append_judged(struct kecho_source *s, struct ke_event_info *
 		if (err)
 			return err;
 		offer(s, info);
-	} while (!ke_log_room(&s->s.log, ke_record_size(info, len), s->s.limit));
+		/* For more than there was room for a send may read in place now. */
+	} while (ke_record_size(info, len) > size || !ke_log_room(&s->s.log, size, s->s.limit));
 	if (!info->frag_offset)
 		err = decide(s, info, data, info->frag_total ?: len);
 	err = err ?: ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
