@@ -38,7 +38,7 @@ bool deadline_is_over(struct kecho_sink *s, const struct feed *f, u64 deadline_n
 
 u64 deadline_here(struct kecho_sink *s, const struct feed *f, u64 deadline_ns)
 {
-	u64 now = source_now(s, f), left = deadline_ns - now;
+	u64 now = source_now(s, f), left = max(now, deadline_ns) - now;
 
 	if (!now)
 		return 0;
