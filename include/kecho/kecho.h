@@ -348,24 +348,25 @@ struct kecho_source_options {
 	/* Bytes, a power of two; 0: KECHO_LOG_SIZE_DEFAULT. Events of up to an eighth of it,
 	 * and 64 KiB, are read where they lie; larger ones are copied at the sink. */
 	size_t log_size;
-	/* How long kecho_source_close() waits for remote and blocking sinks to have
-	 * everything, in milliseconds; 0: 2000; -1: not at all. */
-	int linger_ms;
+	/* How long an event is of use, from its submission on, in nanoseconds; 0: for ever. That
+	 * gives it a deadline, see kecho_submit_until(). */
+	uint64_t lifespan_ns;
+	enum kecho_class traffic_class;	/* for as long as the source is there */
 	/* How long a `block` sink may hold this source up, in milliseconds; 0:
 	 * KECHO_STALL_MS_DEFAULT; -1: for ever. The time runs while a submission waits or is
 	 * refused for a sink that reads nothing. Then the sink ends: it is told what it lost,
 	 * kecho_read() says -EPIPE, and the source goes on. It may take some seconds more. */
 	int stall_ms;
-	enum kecho_class traffic_class;	/* default KECHO_NORMAL; for as long as it is there */
 	/* A promise: while it is open this source submits something, or calls
-	 * kecho_source_alive(), at least so often, in milliseconds; 0: none. If it does not,
-	 * sinks are told so, as KECHO_SILENT, before twice that time is over. */
+	 * kecho_source_alive(), at least so often, in milliseconds, from KECHO_ALIVE_MS_MIN to
+	 * KECHO_ALIVE_MS_MAX; 0: none. If it does not, sinks are told so, as KECHO_SILENT, before
+	 * twice that time is over. */
 	unsigned int alive_ms;
+	/* How long kecho_source_close() waits for remote and blocking sinks to have
+	 * everything, in milliseconds; 0: 2000; -1: not at all. */
+	int linger_ms;
 	const struct kecho_attr *attrs;	/* of the member, from its birth */
 	size_t nattrs;
-	/* How long an event is of use, from its submission on, in nanoseconds; 0: for ever. That
-	 * gives it a deadline, see kecho_submit_until(). */
-	uint64_t lifespan_ns;
 };
 
 /*
