@@ -139,16 +139,6 @@ void check_node(struct snode *n)
 
 /* --------------------------------------------------------------------- gates */
 
-static struct ke_tstream *stream_to(struct ssource *s, u16 node)
-{
-	struct ke_tstream *ts;
-
-	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (snode_index(&ts->peer->contact) == node)
-			return ts;
-	return NULL;
-}
-
 void check_gates(struct ssource *s)
 {
 	struct ke_tstream *ts;
@@ -157,7 +147,7 @@ void check_gates(struct ssource *s)
 	for (i = 0; i < s->chan->node->w->opt.nodes; i++) {
 		if (!s->t->gated[i])
 			continue;
-		ts = stream_to(s, i);
+		ts = ssource_stream_to(s, i);
 		if (ts && ts->gated)
 			continue;
 		s->t->gated[i] = false;
@@ -190,9 +180,10 @@ void check_frame(struct conn *c, u8 type, u32 id, u64 pos)
 	if (type != KECHO_FRAME_START)
 		return;
 	s = source_of_log(n, id);
-	ts = s ? stream_to(s, c->peer) : NULL;
+	ts = s ? ssource_stream_to(s, c->peer) : NULL;
 	if (!ts)
 		return;
+	s->t->starts[c->peer]++;
 	if (ts->gated && !s->t->gated[c->peer])
 		s->t->ungated_to[c->peer] = s->t->n;
 	s->t->gated[c->peer] = ts->gated;
@@ -323,8 +314,8 @@ bool check_got(struct sfeed *f, const struct ke_item *item)
 	else if (!e || e->state != TRUTH_WHOLE)
 		wrong(f, item, "which was not submitted");
 	else if (e->len != item->len || e->type != item->type || e->time_ns != item->time_ns ||
-		 !attrs_same(f, e, item))
-		wrong(f, item, "with another length, type, time or attributes");
+		 e->deadline_ns != item->deadline_ns || !attrs_same(f, e, item))
+		wrong(f, item, "with another length, type, time, deadline or attributes");
 	else if (!truth_same(f->t, item->seq, item->data, item->len))
 		wrong(f, item, "with other bytes");
 	else if (!verdict_got(f, item))

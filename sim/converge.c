@@ -192,7 +192,8 @@ static bool is_kept_from_some(const struct sfeed *f)
 {
 	const struct ssink *s = f->sink;
 
-	return s->version[s->nversions - 1].kind != SFILTER_NONE || f->t->nto;
+	return s->version[s->nversions - 1].kind != SFILTER_NONE || f->t->nto ||
+	       f->t->lives;
 }
 
 /*
@@ -216,6 +217,7 @@ static bool has_all(const struct sfeed *f)
 
 static const char *sink_drained(struct ssink *s, struct schan *from)
 {
+	const struct ke_tstream *ts;
 	struct ssource *src;
 	struct sfeed *f;
 
@@ -230,6 +232,12 @@ static const char *sink_drained(struct ssink *s, struct schan *from)
 				   (unsigned long long)s->m.id, s->chan->node->index,
 				   src->t->index, (unsigned long long)f->seq,
 				   (unsigned long long)src->t->n);
+		ts = ssource_stream_to(src, s->chan->node->index);
+		if (!slife_same_count(f, ts))
+			return SAY("sink %llx of node %u has counted %llu expired events of source "
+				   "%u, which has counted %llu", (unsigned long long)s->m.id,
+				   s->chan->node->index, (unsigned long long)f->r.expired,
+				   src->t->index, (unsigned long long)ts->expired);
 		if (src->piece_seq || src->nreserved || !src->ready)
 			return SAY("source %u of node %u has not finished", src->t->index,
 				   from->node->index);

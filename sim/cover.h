@@ -17,7 +17,7 @@
 	X(KILL, "kill", "a process dies, and a new one starts")          \
 	X(CRASH, "crash", "a host dies without a word, and starts anew") \
 	X(FREEZE, "freeze", "a node stands still for seconds")           \
-	X(CLOCK, "clock", "monotonic time stands, wall time jumps")      \
+	X(CLOCK, "clock", "a host's wall time jumps, monotonic time may stand")      \
 	X(ALLOC, "alloc", "allocations of core fail")                    \
 	X(SLOW, "slow", "sinks that read slowly")                        \
 	X(STOP, "stop", "sinks that stop reading")                       \
@@ -69,6 +69,11 @@
 	X(NOBODY, "nobody", "a source chose nobody")                     \
 	X(ADDRESSED, "addressed", "an event was for one sink")           \
 	X(OTHERS, "for others", "an event was left out that was for others") \
+	X(EXPIRED, "expired", "an event was not sent as it had expired") \
+	X(LATE, "late", "an event had expired when it was read")         \
+	X(CLOCK, "clock known", "a deadline was compared with another host's clock") \
+	X(NO_CLOCK, "no clock", "a deadline came before that clock was known") \
+	X(BOTH_COUNT, "both count", "two ends had counted the same events that had expired") \
 	X(WANTED, "wanted", "all had settled, and an event was sent to who wants it")
 
 #define SIM_FAULT_ENUM(name, word, what) FAULT_##name,

@@ -109,19 +109,34 @@ static bool freeze(struct sim *w)
 	return true;
 }
 
+static void disturb_clock(struct snode *n, u32 stand_ms, s64 jump_ms)
+{
+	struct sim *w = n->w;
+
+	n->real_max_ns = max(n->real_max_ns, snode_real_ns(n));
+	n->wall_ms += jump_ms;
+	n->set_us = w->now_us;
+	sim_trace(n, TRACE_CLOCK, stand_ms, jump_ms, 0);
+	if (!stand_ms)
+		return;
+	n->stood_at_us = w->now_us;
+	n->stand_us = w->now_us + stand_ms * 1000;
+	timer_set(&w->timers, &n->clock, n->stand_us);
+}
+
+/* Those of a host are one. */
 static bool clock_stands(struct sim *w)
 {
 	struct snode *n = any_node(w);
-	u32 ms = 1 + sim_random(w, STAND_MS);
-	s64 jump = (s64)sim_random(w, 2 * WALL_JUMP_MS) - WALL_JUMP_MS;
+	u32 ms = sim_one_in(w, 2) ? 0 : 1 + sim_random(w, STAND_MS), i;
+	u32 most = sim_one_in(w, 4) ? 2 * KE_CLOCK_SET_MS : WALL_JUMP_MS;
+	s64 jump = (s64)sim_random(w, 2 * most) - most;
 
 	if (!n->up || n->stood_at_us)
 		return false;
-	n->stood_at_us = w->now_us;
-	n->stand_us = w->now_us + ms * 1000;
-	n->wall_ms += jump;
-	sim_trace(n, TRACE_CLOCK, ms, jump, 0);
-	timer_set(&w->timers, &n->clock, n->stand_us);
+	for (i = 0; i < w->opt.nodes; i++)
+		if (w->node[i].host == n->host)
+			disturb_clock(&w->node[i], ms, jump);
 	return true;
 }
 

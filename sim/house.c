@@ -23,7 +23,12 @@ static u64 now_ms(void *house)
 	return snode_now_us(house) / 1000;
 }
 
-static u64 now_ns(void *house)
+static u64 realtime_ns(void *house)
+{
+	return snode_real_ns(house);
+}
+
+static u64 monotonic_ns(void *house)
 {
 	return snode_now_us(house) * 1000;
 }
@@ -361,8 +366,8 @@ const struct ke_filter_ops sim_filter_ops = { .now_ns = no_clock };
 
 const struct ke_house sim_house = {
 	.now_ms = now_ms,
-	.realtime_ns = now_ns,
-	.monotonic_ns = now_ns,
+	.realtime_ns = realtime_ns,
+	.monotonic_ns = monotonic_ns,
 	.random = random_u64,
 	.dial = dial,
 	.kick = kick,

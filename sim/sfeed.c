@@ -23,11 +23,14 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 	f->log = log;
 	f->t = t;
 	f->seq = seq;
+	f->whole = gated(s) && !pos;
 	f->released = f->said = pos;
 	f->moved_us = rs ? 0 : n->w->now_us;	/* START may have been on its way for long */
 	log->refs++;
 	ke_reader_init(&f->r, view, gated(s), pos, seq, s->copy);
 	ke_reader_for(&f->r, s->m.id);
+	if (rs && !rs->local)
+		ke_reader_behind(&f->r, ke_log_passed(&rs->mirror));
 	verdict_begin(f);
 	if (rs && rs->local && gated(s)) {
 		memcpy(&self, n->node.self.node.b, sizeof(self));
@@ -150,7 +153,7 @@ static void tell(struct sfeed *f, const struct ke_item *item)
 		f->sink->disconnected |= f->sink->m.policy == SINK_DISCONNECT;
 		return;
 	}
-	if (!gated(f->sink) || !wanted)
+	if (slife_over(f, item) || !gated(f->sink) || !wanted)
 		return;
 	f->held = item->data;
 	f->held_len = item->len;

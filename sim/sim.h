@@ -93,7 +93,7 @@ struct sreserved {
 	u64 cookie, seq;
 	u8 *data;
 	u32 len;
-	bool judged;		/* it has room to say so */
+	bool judged, lives;	/* it has room to say so */
 };
 
 struct ssource {
@@ -133,7 +133,8 @@ struct sfeed {
 	u64 seq;		/* of the last event that was told or lost */
 	u64 last_seq;
 	u64 cut_seq;		/* an event in pieces that a break fell into */
-	u64 skipped, unknown, voids;	/* that it was not told of: verdict.c */
+	u64 skipped, expired, either, unknown, voids;	/* that it was not told of: verdict.c */
+	bool whole;		/* it gets all that there ever was */
 	bool ended, gone, failed, told;
 	const u8 *held;		/* in place, until the next read */
 	u32 held_len;
@@ -249,7 +250,11 @@ struct snode {
 	u64 stand_us, stood_at_us, lag_us;	/* of monotonic time */
 	u64 stood_us;		/* it was frozen, or will be, for so long, ever */
 	struct sages load;	/* its attribute */
+	u64 boot_us;		/* when it began */
+	u64 runs_from_us;	/* it has not stood since */
 	s64 wall_ms;
+	u64 set_us;		/* the wall clock was, last */
+	u64 real_max_ns;	/* the latest that its wall clock has shown before it was set */
 	u32 locks;
 	u64 client;		/* of the registry */
 	bool cut_off;		/* of it, and knows: publishes all when it is back */
@@ -345,6 +350,11 @@ enum snode_end { NODE_KILLED = 1,
 		 NODE_CLOSED };
 void snode_stop(struct snode *n, enum snode_end how);
 u64 snode_now_us(const struct snode *n);
+u64 snode_real_ns(const struct snode *n);
+/* snode_runs_from_us - its clock has not stood since; U64_MAX: it does. */
+u64 snode_runs_from_us(const struct snode *n);
+/* snode_has_been - its wall clock has shown a later time than this one. */
+bool snode_has_been(const struct snode *n, u64 real_ns);
 /* snode_stood_us - it, or its clock, has stood still for so long, ever. */
 u64 snode_stood_us(const struct snode *n);
 void snode_changed(struct snode *n);
@@ -420,6 +430,8 @@ struct ssource *ssource_open(struct schan *c);
 void ssource_close(struct ssource *s);
 void ssource_free(struct ssource *s, bool said);
 void ssource_room(struct ssource *s);
+/* ssource_stream_to - its stream to a node; NULL: there is none. */
+struct ke_tstream *ssource_stream_to(struct ssource *s, u16 node);
 void ssource_feed_own(struct ssource *s);
 /* ssource_submit_one - an event, from whichever thread; false: no room. */
 bool ssource_submit_one(struct ssource *s);

@@ -7,11 +7,31 @@
  */
 #include "sim.h"
 
+#define BOOT_US 1000000000ULL
+#define BOOT_MORE_US 1000000000000ULL
+
+enum { WALL_OFF_MS = 3600000 };
+
 u64 snode_now_us(const struct snode *n)
 {
 	u64 now = n->stood_at_us ?: n->w->now_us;
 
-	return 1000000000ULL + now - n->lag_us;
+	return n->boot_us + now - n->lag_us;
+}
+
+u64 snode_real_ns(const struct snode *n)
+{
+	return (snode_now_us(n) + 1700000000000000ULL + n->wall_ms * 1000) * 1000;
+}
+
+u64 snode_runs_from_us(const struct snode *n)
+{
+	return n->stood_at_us ? U64_MAX : n->runs_from_us;
+}
+
+bool snode_has_been(const struct snode *n, u64 real_ns)
+{
+	return max(snode_real_ns(n), n->real_max_ns) > real_ns;
 }
 
 u64 snode_stood_us(const struct snode *n)
@@ -47,6 +67,7 @@ static void clock_goes_on(struct snode *n)
 		return;
 	n->lag_us += n->w->now_us - n->stood_at_us;
 	n->stood_at_us = 0;
+	n->runs_from_us = n->w->now_us;
 }
 
 static void clock_fire(struct timer *t)
@@ -102,6 +123,18 @@ static void life_fire(struct timer *t)
 			schan_open(&n->chan[i]);
 }
 
+/* Hosts agree on no clock. */
+static void init_clock(struct snode *n)
+{
+	u64 rng = random_seed(n->w->opt.seed * SIM_NODES_MAX + n->host);
+
+	n->boot_us = BOOT_US;
+	if (n->w->opt.steady)
+		return;
+	n->boot_us += random_next(&rng) % BOOT_MORE_US;
+	n->wall_ms = (s64)(random_next(&rng) % (2 * WALL_OFF_MS)) - WALL_OFF_MS;
+}
+
 void snode_init(struct sim *w, u16 index)
 {
 	struct snode *n = &w->node[index];
@@ -110,6 +143,7 @@ void snode_init(struct sim *w, u16 index)
 	n->w = w;
 	n->index = index;
 	n->host = index % w->opt.hosts;
+	init_clock(n);
 	n->tick = (struct timer){ .node = n, .fn = tick_fire };
 	n->life = (struct timer){ .node = n, .fn = life_fire };
 	n->renew = (struct timer){ .node = n, .fn = renew_fire };

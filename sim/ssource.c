@@ -174,6 +174,7 @@ static void profile(struct ssource *s)
 	s->s.stall_ms = sim_one_in(w, 2) ? STALL_LEAST_MS + sim_random(w, STALL_MORE_MS) :
 					   STALL_LONG_MS;
 	s->t->stall_ms = s->s.stall_ms;
+	s->t->lives = w->opt.filters && sim_one_in(w, 3);
 }
 
 struct ssource *ssource_open(struct schan *c)
@@ -260,6 +261,16 @@ void ssource_free(struct ssource *s, bool said)
 	s->log->src = NULL;
 	slog_put(s->log);
 	sim_free(s);
+}
+
+struct ke_tstream *ssource_stream_to(struct ssource *s, u16 node)
+{
+	struct ke_tstream *ts;
+
+	list_for_each_entry(ts, &s->s.streams, source_list)
+		if (snode_index(&ts->peer->contact) == node)
+			return ts;
+	return NULL;
 }
 
 void ssource_room(struct ssource *s)

@@ -15,11 +15,6 @@ static struct snode *node_of(const struct ssource *s)
 	return s->chan->node;
 }
 
-static u64 wall_ns(const struct snode *n)
-{
-	return (snode_now_us(n) + 1700000000000000ULL + n->wall_ms * 1000) * 1000;
-}
-
 void ssubmit_tell(struct ssource *s)
 {
 	struct ke_tstream *ts;
@@ -88,11 +83,15 @@ static u32 choose_len(struct ssource *s)
 static void describe(struct ssource *s, struct truth_event *e, struct ke_event_info *info, u64 seq,
 		     u8 *attrs)
 {
-	if (!e->time_ns)	/* else a later piece */
-		e->time_ns = wall_ns(node_of(s));
+	if (!e->time_ns) {	/* else a later piece */
+		e->at_us = node_of(s)->w->now_us;
+		e->time_ns = snode_real_ns(node_of(s));
+		e->deadline_ns = slife_choose(s);
+	}
 	e->type = seq % 7;
 	e->attrs = seq % 19 == 0;
-	*info = (struct ke_event_info){ .time_ns = e->time_ns, .type = e->type };
+	*info = (struct ke_event_info){ .time_ns = e->time_ns, .deadline_ns = e->deadline_ns,
+					.type = e->type };
 	if (e->attrs) {
 		info->attrs = attrs;
 		info->attrs_len = truth_attrs(s->t, seq, attrs);
@@ -258,7 +257,8 @@ static bool begin_pieces(struct ssource *s)
 
 static bool reserve(struct ssource *s)
 {
-	struct ke_event_info info = { .type = (s->t->n + 1) % 7, .judged = s->s.judge };
+	struct ke_event_info info = { .type = (s->t->n + 1) % 7, .judged = s->s.judge,
+				      .deadline_ns = slife_choose(s) };
 	struct sreserved *r = &s->reserved[s->nreserved];
 	struct truth_event *e;
 	void *data;
@@ -277,6 +277,7 @@ static bool reserve(struct ssource *s)
 	}
 	r->data = data;
 	r->judged = info.judged;
+	r->lives = info.deadline_ns;
 	e = truth_event(s->t, r->seq);
 	e->len = r->len;
 	e->type = info.type;
@@ -316,10 +317,15 @@ void ssubmit_settle(struct ssource *s, bool abort)
 		sim_trace(node_of(s), TRACE_ABORT, s->t->index, r->seq, 0);
 	} else {
 		e->len = r->len ? sim_random(w, r->len + 1) : 0;
-		e->time_ns = wall_ns(node_of(s));
+		e->at_us = w->now_us;
+		e->time_ns = snode_real_ns(node_of(s));
 		e->state = TRUTH_WHOLE;
 		truth_fill(s->t, r->seq, r->data, 0, e->len);
 		err = judge_reserved(s, r);
+		if (!err && r->lives) {
+			e->deadline_ns = slife_choose(s) ?: e->time_ns;
+			err = ke_log_expires(&s->s.log, r->cookie, e->deadline_ns);
+		}
 		err = err ?: ke_log_commit(&s->s.log, r->cookie, e->len, e->time_ns);
 		sim_trace(node_of(s), TRACE_COMMIT, s->t->index, r->seq, e->len);
 		submitted(s);

@@ -14,6 +14,7 @@ struct truth *truth_new(struct sim *w, struct ssource *s, u32 channel)
 	t->node = s->chan->node->index;
 	t->ungated_to = sim_alloc(w->opt.nodes * sizeof(t->ungated_to[0]));
 	t->gated = sim_alloc(w->opt.nodes * sizeof(t->gated[0]));
+	t->starts = sim_alloc(w->opt.nodes * sizeof(t->starts[0]));
 	if (!(w->ntruths & (w->ntruths - 1)))
 		w->truth = sim_grow(w->truth, (2 * w->ntruths + 1) * sizeof(t));
 	w->truth[w->ntruths++] = t;
@@ -95,5 +96,6 @@ void truth_free(struct truth *t)
 	sim_free(t->to);
 	sim_free(t->ungated_to);
 	sim_free(t->gated);
+	sim_free(t->starts);
 	sim_free(t);
 }

@@ -22,7 +22,8 @@ enum truth_state { TRUTH_RESERVED = 1,
 		   TRUTH_PART };
 
 struct truth_event {
-	u64 time_ns;
+	u64 at_us;		/* when it was submitted */
+	u64 time_ns, deadline_ns;	/* by its node's wall clock; 0: none */
 	u32 len;
 	u8 state, type;
 	bool attrs;
@@ -57,12 +58,14 @@ struct truth {
 	u64 *to;		/* ids of sinks */
 	u64 nto, to_room;
 	bool ended, cut_short;	/* closed in order; before all that gates it had all */
+	bool lives;		/* most events have deadlines */
 	bool early;		/* it did not wait for all to subscribe */
 	u32 stall_ms;		/* of its source */
 	/* By node that reads it behind a gate: what it may lack until here, since there was
 	 * no gate; and whether there is one now. */
 	u64 *ungated_to;
 	bool *gated;
+	u32 *starts;		/* by node: it was told so often where its stream starts */
 };
 
 /* An attribute was set, and when: what others may know of its age. */
@@ -93,6 +96,14 @@ void sages_free(struct sages *a);
 /* sages_check - @n knows this value of @of's with this age; -1: it knows none. */
 void sages_check(const struct sages *a, const struct snode *n, const struct snode *of, s16 value,
 		 s32 age_ms);
+
+/* slife.c: how long events live */
+/* slife_choose - a deadline; 0: none. */
+u64 slife_choose(struct ssource *s);
+/* slife_over - it is, as far as the sink can know. */
+bool slife_over(struct sfeed *f, const struct ke_item *item);
+/* slife_same_count - both ends have counted as many that were not sent. */
+bool slife_same_count(const struct sfeed *f, const struct ke_tstream *ts);
 
 /* verdict.c: whom judged events are for */
 /* verdict_set - a new version of its filter; false: it stays. */

@@ -251,32 +251,56 @@ static void wrong(struct sfeed *f, u64 seq, const char *what)
 		   (unsigned long long)f->seq);
 }
 
-/* Nobody has told it of this one: it was not for it. */
+/* It may have been, at its source. */
+static bool has_expired(const struct sfeed *f, u64 seq)
+{
+	const struct snode *n = &f->sink->chan->node->w->node[f->t->node];
+	u64 deadline_ns = f->t->event[seq].deadline_ns;
+
+	return deadline_ns && snode_has_been(n, deadline_ns);
+}
+
+/* Nobody has told it of this one: it was not for it, or had expired. Which of both its host was
+ * told goes by what all sinks there want. */
 static void skip_one(struct sfeed *f, u64 seq)
 {
+	struct cover *c = &f->sink->chan->node->w->cover;
+	bool others = !schoice_is_for(f->t, seq, f->sink->m.id), expired = has_expired(f, seq);
+
 	if (f->t->event[seq].state == TRUTH_VOID) {
 		f->voids++;
-	} else if (!schoice_is_for(f->t, seq, f->sink->m.id)) {
-		f->sink->chan->node->w->cover.path[PATH_OTHERS]++;
-		f->skipped++;
-	} else if (!verdict_of(f->t, seq, f->sink)) {
+	} else if (!others && !verdict_of(f->t, seq, f->sink)) {
 		f->unknown++;
+	} else if (others || has_said(f, seq, false)) {
+		c->path[PATH_OTHERS] += others;
+		*(expired ? &f->either : &f->skipped) += 1;
 	} else {
-		if (!has_said(f, seq, false))
+		if (!expired)
 			wrong(f, seq, "is kept from it, which it wants");
-		f->skipped++;
+		c->path[PATH_EXPIRED]++;
+		f->expired++;
 	}
+}
+
+static void miscounted(struct sfeed *f, u64 n, const char *what, u64 were)
+{
+	sim_broken(f->sink->chan->node->w, "node %u, sink %llx: of source %u %llu events are "
+		   "counted as %s, but %llu were", f->sink->chan->node->index,
+		   (unsigned long long)f->sink->m.id, f->t->index, (unsigned long long)n, what,
+		   (unsigned long long)were);
 }
 
 static void check_count(struct sfeed *f)
 {
-	u64 n = f->r.filtered;
+	u64 filtered = f->r.filtered, expired = f->r.expired, more = f->unknown + f->voids;
+	u64 all = f->skipped + f->expired + f->either;
 
-	if (n < f->skipped || n > f->skipped + f->unknown + f->voids)
-		sim_broken(f->sink->chan->node->w, "node %u, sink %llx: of source %u %llu events "
-			   "are counted as filtered, but %llu were", f->sink->chan->node->index,
-			   (unsigned long long)f->sink->m.id, f->t->index, (unsigned long long)n,
-			   (unsigned long long)f->skipped);
+	if (filtered < f->skipped || filtered > f->skipped + f->either + more)
+		miscounted(f, filtered, "filtered", f->skipped);
+	if (expired < f->expired || expired > f->expired + f->either + f->unknown)
+		miscounted(f, expired, "expired", f->expired);
+	if (filtered + expired < all || filtered + expired > all + more)
+		miscounted(f, filtered + expired, "filtered or expired", all);
 }
 
 void verdict_skip(struct sfeed *f, u64 last)
@@ -345,7 +369,8 @@ bool verdict_got(struct sfeed *f, const struct ke_item *item)
 bool verdict_unwanted(const struct sfeed *f, u64 seq)
 {
 	return f->sink->chan->node->w->opt.filters &&
-	       (has_said(f, seq, false) || !schoice_is_for(f->t, seq, f->sink->m.id));
+	       (has_said(f, seq, false) || !schoice_is_for(f->t, seq, f->sink->m.id) ||
+		has_expired(f, seq));
 }
 
 /* Its source's node doesn't know whose bits are whose: it looks whether one of the sinks there
@@ -367,26 +392,37 @@ static bool wanted_at(const struct ssource *src, struct schan *c, u64 seq)
 	return named && wanted;
 }
 
-void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
+static void sent_one(const struct ssource *src, u16 node, u64 seq)
 {
 	struct sim *w = src->chan->node->w;
+	const struct truth_event *e = &src->t->event[seq];
+
+	/* A few bytes that nobody wants are sent along with others, whatever their deadline: a
+	 * word would cost more. */
+	if (e->size < KE_PASS_MIN && (e->judged || e->named))
+		return;
+	if (e->deadline_ns && snode_real_ns(src->chan->node) > e->deadline_ns)
+		sim_broken(w, "node %u: event %u.%llu is sent to node %u, but it has expired",
+			   src->chan->node->index, src->t->index, (unsigned long long)seq, node);
+	/* Who goes may be sent what it wanted. */
+	if (w->stirred || w->phase >= PHASE_CLOSE || !e->settled || (src->s.retain && !e->named))
+		return;
+	w->cover.path[PATH_WANTED]++;
+	if (!wanted_at(src, &w->node[node].chan[src->chan->which], seq))
+		sim_broken(w, "node %u: event %u.%llu is sent to node %u, where nobody wants it",
+			   src->chan->node->index, src->t->index, (unsigned long long)seq, node);
+}
+
+/* What the credit ends in is sent. */
+void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
+{
 	const struct truth *t = src->t;
 	const struct truth_event *e;
 	u64 seq;
 
-	/* Who goes may be sent what it wanted. */
-	if (w->stirred || w->phase >= PHASE_CLOSE)
-		return;
 	for (seq = t->n; seq && t->n - seq < LAST_LOOKED; seq--) {
 		e = &t->event[seq];
-		/* Of few bytes a word would cost more; and what the credit ends in is sent. */
-		if (!e->settled || e->size < KE_PASS_MIN || e->pos < pos ||
-		    e->pos + e->size > end || (src->s.retain && !e->named))
-			continue;
-		w->cover.path[PATH_WANTED]++;
-		if (!wanted_at(src, &w->node[node].chan[src->chan->which], seq))
-			sim_broken(w, "node %u: event %u.%llu is sent to node %u, where nobody "
-				   "wants it", src->chan->node->index, t->index,
-				   (unsigned long long)seq, node);
+		if (e->size && e->pos >= pos && e->pos + e->size <= end)
+			sent_one(src, node, seq);
 	}
 }
