@@ -215,17 +215,17 @@ static void begin_walk(struct ke_tstream *ts)
 	ts->looked_wanted = ts->wanted;
 }
 
-/* What was passed over just now may as well be sent: nobody overwrites it. */
-static bool goes_along(const struct ke_tstream *ts)
+/* What was passed over just now may as well be sent with what follows: nobody overwrites it. */
+static bool goes_along(const struct ke_tstream *ts, u64 end)
 {
-	return ts->passed - ts->sent < KE_PASS_MIN && !ts->pass_expired &&
+	return ts->passed - ts->sent < KE_PASS_MIN && ts->passed < end && !ts->pass_expired &&
 	       (ts->gated ? ts->kept : ts->pin) <= ts->sent;
 }
 
 /* Say what was passed over in front of what is wanted, or send it, too. */
-static void end_walk(struct ke_link *l, struct ke_tstream *ts)
+static void end_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
 {
-	if (goes_along(ts))
+	if (goes_along(ts, end))
 		WRITE_ONCE(ts->passed, ts->sent);
 	if (ts->passed > ts->sent) {
 		ts->looked = ts->passed;
@@ -259,7 +259,7 @@ u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end,
 			ke_tstream_pass(l, ts);
 		return ts->sent;
 	}
-	end_walk(l, ts);
+	end_walk(l, ts, end);
 	WRITE_ONCE(ts->held, ts->sent >= end ? ts->sent : KE_NO_LIMIT);
 	return min(ts->judged, end);
 }
