@@ -296,7 +296,8 @@ static int judge_reserved(struct ssource *s, const struct sreserved *r)
 	verdict_take(s, r->seq);
 	if (!r->judged)
 		return 0;
-	judge(s, r->seq, &info, r->data, e->len);
+	/* For whom pieces are that are going in meanwhile stays as it is. */
+	ke_judge_event(s->s.judge, &info, r->seq, r->data, e->len, &sim_filter_ops);
 	if (!info.judged)
 		info.bits = U64_MAX;
 	return ke_log_judged(&s->s.log, r->cookie, info.bits, info.judged ? info.generation : 0);
