@@ -189,8 +189,9 @@ void ke_tstream_move_gate(struct ke_tstream *ts)
 static void judge_from_head(struct ke_tstream *ts)
 {
 	ts->judge_from = stream_head(ts);
-	if (!ke_tstream_walks(ts, ts->judge_from))
-		ts->judged = ts->judge_from;
+	if (ke_tstream_walks(ts, ts->judge_from))
+		return;
+	ts->judged = ts->judge_from;
 	ts->wanted = true;
 	ts->looked_sent = KE_NO_LIMIT;
 }

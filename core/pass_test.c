@@ -553,5 +553,31 @@ TEST(along_with_nothing)
 	world_end(w);
 }
 
+/* What was looked at and not sent is looked at again, also if less is wanted meanwhile. */
+TEST(narrowed_unsent)
+{
+	struct world *w = judged_stream(22, true);
+
+	must(w, "nodes");
+	want(w, 3, false);
+	w->n[1].idle = true;
+	is_eq(submit_bits(w, 128, 1, 472), 128, "a lap");
+	ok(world_pump(w), "quiet");
+	w->n[0].deadline_ns = h_realtime_ns(&w->n[0]) + 1000000000;
+	is_eq(submit_bits(w, 1, 1, 100), 1, "one with a deadline");
+	ok(world_pump(w), "quiet");
+	is_eq(stream_of(w)->sent, stream_of(w)->credit, "has no credit");
+	want(w, 1, false);
+	ok(world_wait(w, 2000), "quiet");
+	w->n[1].idle = false;
+	ok(world_pump(w), "quiet");
+	w->n[0].deadline_ns = 0;
+	is_eq(submit_bits(w, 1, 1, 100), 1, "one more");
+	ok(world_pump(w), "quiet");
+	is_eq(ke_source_expired(&w->n[0].src), 1, "that one was over");
+	world_end(w);
+}
+
 TESTS(pass, unwanted, short_gaps, endless, jumps, unread, any, gate, gate_later, lapped, end,
-      arrived, drained, narrowed, older, changes, cut, cut_passed, along_with_nothing);
+      arrived, drained, narrowed, narrowed_unsent, older, changes, cut, cut_passed,
+      along_with_nothing);
