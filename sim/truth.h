@@ -122,7 +122,7 @@ void verdict_skip(struct sfeed *f, u64 last);
 bool verdict_got(struct sfeed *f, const struct ke_item *item);
 bool verdict_unwanted(const struct sfeed *f, u64 seq);
 /* verdict_sent - the log's bytes from @pos to @end go to @node. */
-void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end);
+void verdict_sent(struct ssource *src, u16 node, u64 pos, u64 end);
 /* What a filter finds at @n, or as it is known in the channel. */
 struct sfilter_to verdict_to(const struct snode *n, const struct ke_attrs *sink,
 			     const struct ke_attrs *node);

@@ -392,7 +392,15 @@ static bool wanted_at(const struct ssource *src, struct schan *c, u64 seq)
 	return named && wanted;
 }
 
-static void sent_one(const struct ssource *src, u16 node, u64 seq)
+/* What was in the log when its node heard that less is wanted than before is sent. */
+static bool is_judged(struct ssource *src, u16 node, const struct truth_event *e)
+{
+	const struct ke_tstream *ts = ssource_stream_to(src, node);
+
+	return e->settled && ts && e->pos >= ts->judge_from;
+}
+
+static void sent_one(struct ssource *src, u16 node, u64 seq)
 {
 	struct sim *w = src->chan->node->w;
 	const struct truth_event *e = &src->t->event[seq];
@@ -405,7 +413,8 @@ static void sent_one(const struct ssource *src, u16 node, u64 seq)
 		sim_broken(w, "node %u: event %u.%llu is sent to node %u, but it has expired",
 			   src->chan->node->index, src->t->index, (unsigned long long)seq, node);
 	/* Who goes may be sent what it wanted. */
-	if (w->stirred || w->phase >= PHASE_CLOSE || !e->settled || (src->s.retain && !e->named))
+	if (w->stirred || w->phase >= PHASE_CLOSE || !is_judged(src, node, e) ||
+	    (src->s.retain && !e->named))
 		return;
 	w->cover.path[PATH_WANTED]++;
 	if (!wanted_at(src, &w->node[node].chan[src->chan->which], seq))
@@ -414,7 +423,7 @@ static void sent_one(const struct ssource *src, u16 node, u64 seq)
 }
 
 /* What the credit ends in is sent. */
-void verdict_sent(const struct ssource *src, u16 node, u64 pos, u64 end)
+void verdict_sent(struct ssource *src, u16 node, u64 pos, u64 end)
 {
 	const struct truth *t = src->t;
 	const struct truth_event *e;
