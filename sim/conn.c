@@ -120,6 +120,7 @@ static void count_data(struct conn *c, u32 bytes)
 		verdict_sent(l->frame[i].stream->source->member.owner, c->peer,
 			     le64_to_cpu(l->frame[i].hdr.pos),
 			     le64_to_cpu(l->frame[i].hdr.pos) + l->frame[i].len);
+		sturn_sent(c, ke_tstream_rank(l->frame[i].stream), l->frame[i].len);
 		at += whole;
 	}
 }
@@ -213,6 +214,7 @@ static u32 send_some(struct conn *c)
 	look_at_control(c);
 	n = ke_link_tx(&c->link, v);
 	look_at_control(c);
+	sturn_check(c);
 	if (n > 1 && sim_one_in(w, 16))
 		submit_meanwhile(c->node);
 	for (i = 0; i < n; i++)
@@ -373,6 +375,8 @@ int conn_establish(struct conn *c)
 	if (err)
 		return err;
 	c->open = true;
+	if (sim_one_in(c->node->w, 2))
+		ke_link_pace(&c->link, sim_random(c->node->w, 2 * KE_PIECE_MAX));
 	if (c->local)
 		share_gates(c);
 	sim_trace(c->node, TRACE_LINK, c->id, c->peer, c->dialled);

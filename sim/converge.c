@@ -35,7 +35,8 @@ static bool same_attrs(const struct ke_attrs *a, const struct ke_attrs *b)
 
 static bool same_member(const struct ke_remote *r, const struct ke_member *m)
 {
-	return r && r->role == m->role && r->policy == m->policy && r->state == KE_JOINED &&
+	return r && r->role == m->role && r->policy == m->policy &&
+	       r->traffic_class == m->traffic_class && r->state == KE_JOINED &&
 	       !r->stale && same_attrs(&r->attrs, &m->attrs);
 }
 

@@ -74,6 +74,8 @@
 	X(CLOCK, "clock known", "a deadline was compared with another host's clock") \
 	X(NO_CLOCK, "no clock", "a deadline came before that clock was known") \
 	X(BOTH_COUNT, "both count", "two ends had counted the same events that had expired") \
+	X(DUE, "due", "a log went before others of a class before it, as it was due") \
+	X(WAITS, "waits", "a log waited for others of a class before it") \
 	X(WANTED, "wanted", "all had settled, and an event was sent to who wants it")
 
 #define SIM_FAULT_ENUM(name, word, what) FAULT_##name,

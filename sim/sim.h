@@ -213,6 +213,8 @@ struct conn {
 	u32 vanished;
 	u64 cut_in;		/* so many bytes more come, then it breaks */
 	u64 looked;		/* control bytes that were traced */
+	/* By rank, bytes of those before it since a frame of it, and since it has had more. */
+	u32 since[KE_CLASSES], waited[KE_CLASSES];
 	u32 piece;
 	struct ke_id target;	/* of who dialled */
 	bool local;
@@ -424,6 +426,12 @@ int conn_establish(struct conn *c);
 void conn_free(struct conn *c, bool say);
 /* conn_reset - the other end hears that it is over, of what is on its way at most @keep. */
 void conn_reset(struct conn *c, u32 keep);
+
+/* sturn.c: whose turn it is on a link */
+/* sturn_check - a batch of frames is about to be sent. */
+void sturn_check(struct conn *c);
+/* sturn_sent - of those one of this rank went out, or began to. */
+void sturn_sent(struct conn *c, u32 rank, u32 len);
 
 /* ssource.c */
 struct ssource *ssource_open(struct schan *c);

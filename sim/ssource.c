@@ -192,6 +192,7 @@ struct ssource *ssource_open(struct schan *c)
 	}
 	s->s.member.owner = s;
 	s->s.member.role = KE_SOURCE;
+	s->s.member.traffic_class = sim_random(n->w, KE_CLASSES);
 	s->s.member.source = &s->s;
 	s->s.retain = sim_one_in(n->w, 2) ? 20 : 0;
 	s->log->src = s;
