@@ -193,8 +193,7 @@ static bool is_kept_from_some(const struct sfeed *f)
 {
 	const struct ssink *s = f->sink;
 
-	return s->version[s->nversions - 1].kind != SFILTER_NONE || f->t->nto ||
-	       f->t->lives;
+	return s->version[s->nversions - 1].kind != SFILTER_NONE || f->t->names || f->t->lives;
 }
 
 /*

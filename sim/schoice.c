@@ -242,6 +242,7 @@ void schoice_take(struct ssource *s, u64 seq, const struct ke_event_info *info)
 	e->named = info->named;
 	if (!info->named)
 		return;
+	s->t->names = true;
 	e->to = s->t->nto;
 	e->nto = info->nto;
 	for (i = 0; i < info->nto; i++)

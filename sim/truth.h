@@ -57,6 +57,7 @@ struct truth {
 	u64 nverdicts, verdict_room;
 	u64 *to;		/* ids of sinks */
 	u64 nto, to_room;
+	bool names;		/* some events are for some sinks only, or for none */
 	bool ended, cut_short;	/* closed in order; before all that gates it had all */
 	bool lives;		/* most events have deadlines */
 	bool early;		/* it did not wait for all to subscribe */
