@@ -401,5 +401,34 @@ TEST(endless_types)
 	kvfree(wire);
 }
 
+/* A gate that has moved on for a sink that has gone since keeps nothing for who begins with what is
+ * retained: it begins behind that. */
+TEST(retained_behind_a_gate)
+{
+	static const u8 subscribe[14] = { KE_FROM_RETAINED, 1, 1 };
+	struct kecho_frame start;
+	struct ke_source *s;
+	struct world *w;
+	struct conn *c;
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		w = neighbour(&c);
+		must(w && c, "nodes");
+		s = &w->n[0].src;
+		s->retain = 20;
+		submit_some(w, 30);
+		w->n[0].word = i ? s->log.head : 0;
+		is_eq(put_frame(c, KECHO_FRAME_SUBSCRIBE, 1, 0, subscribe, 14, 14), 0, "subscribe");
+		memcpy(&start, c->link.control + c->link.control_len - sizeof(start) - 16,
+		       sizeof(start));
+		is_eq(start.type, KECHO_FRAME_START, "is answered");
+		ok(le64_to_cpu(start.pos) >=
+		   list_first_entry(&s->gates, struct ke_gate, list)->seen, "behind its gate");
+		is_eq(le64_to_cpu(start.pos) == s->log.head, i, "what is retained comes, or not");
+		world_end(w);
+	}
+}
+
 TESTS(announce, learn, born_with, breaks, outlive, limits, older_node, told, no_types,
-      endless_types);
+      endless_types, retained_behind_a_gate);

@@ -475,6 +475,9 @@ static int set_up(struct ke_link *l, struct ke_tstream *ts, struct subscription 
 		begin_anew(ts);
 	ts->stale = false;
 	err = gate_stream(l, ts, sub);
+	/* Nor where it has moved on for a sink that has gone. */
+	if (ts->gated && l->local && ts->gate.seen > s->log.tail && sub->from == KE_FROM_RETAINED)
+		sub->from = KE_FROM_NOW;
 	if (!err) {
 		*pos = start_pos(s, sub, held, seq);
 		if (!ts->local)
