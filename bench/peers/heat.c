@@ -31,7 +31,7 @@ static void start_all(struct heat *h, struct worker *w)
 
 	for (i = 0; i < h->n + STARTS_AT_ONCE; i++) {
 		if (i < h->n && !h->entrant[i].why[0])
-			worker_start(&w[i], h->entrant[i].peer, h->nsinks, &h->opt);
+			worker_start(&w[i], h->task, h->entrant[i].peer, h->nsinks, &h->opt);
 		if (i >= STARTS_AT_ONCE)
 			worker_ready(&w[i - STARTS_AT_ONCE]);
 	}
@@ -41,7 +41,7 @@ static void start_all(struct heat *h, struct worker *w)
 
 static void take_round(struct heat *h, struct worker *w, unsigned int round)
 {
-	double value[METRICS];
+	double value[WORKER_VALUES_MAX];
 	struct entrant *e;
 	unsigned int m;
 	size_t i, at;
@@ -55,7 +55,7 @@ static void take_round(struct heat *h, struct worker *w, unsigned int round)
 			note(e, &w[at]);
 			continue;
 		}
-		for (m = 0; m < METRICS; m++)
+		for (m = 0; m < h->task->metrics; m++)
 			e->value[m][round] = value[m];
 	}
 }
@@ -93,36 +93,23 @@ void heat_run(struct heat *h)
 
 /* ------------------------------------------------------------------ the score */
 
-bool heat_scored(enum worker_metric metric)
-{
-	switch (metric) {
-	case METRIC_P50_US:
-	case METRIC_P99_US:
-	case METRIC_CPU_US:
-	case METRIC_CPU64_US:
-	case METRIC_RATE_K:
-		return true;
-	default:
-		return false;
-	}
-}
-
-static bool better(enum worker_metric metric, const struct entrant *a, const struct entrant *b)
+static bool better(const struct heat *h, unsigned int metric, const struct entrant *a,
+		   const struct entrant *b)
 {
 	double x = a->of[metric].median, y = b->of[metric].median;
 
-	return metric == METRIC_RATE_K ? x > y : x < y;
+	return h->task->metric[metric].more ? x > y : x < y;
 }
 
-static bool can_win(const struct entrant *e, enum worker_metric metric)
+static bool can_win(const struct heat *h, const struct entrant *e, unsigned int metric)
 {
 	if (e->why[0] || !(ROLES(e->peer->role) & WINNERS))
 		return false;
-	return (metric != METRIC_P50_US && metric != METRIC_P99_US) ||
-	       e->of[METRIC_ASLEEP].median >= HEAT_ASLEEP_MIN;
+	return !h->task->metric[metric].asleep ||
+	       e->of[h->task->asleep].median >= HEAT_ASLEEP_MIN;
 }
 
-static const struct entrant *best_of(const struct heat *h, enum worker_metric metric,
+static const struct entrant *best_of(const struct heat *h, unsigned int metric,
 				     unsigned int roles)
 {
 	const struct entrant *e, *best = NULL;
@@ -130,9 +117,9 @@ static const struct entrant *best_of(const struct heat *h, enum worker_metric me
 
 	for (i = 0; i < h->n; i++) {
 		e = &h->entrant[i];
-		if (!(ROLES(e->peer->role) & roles) || !can_win(e, metric))
+		if (!(ROLES(e->peer->role) & roles) || !can_win(h, e, metric))
 			continue;
-		if (!best || better(metric, e, best))
+		if (!best || better(h, metric, e, best))
 			best = e;
 	}
 	return best;
@@ -143,13 +130,13 @@ static void summarise(const struct heat *h, struct entrant *e)
 	double v[HEAT_ROUNDS];
 	unsigned int m;
 
-	for (m = 0; m < METRICS; m++) {
+	for (m = 0; m < h->task->metrics; m++) {
 		memcpy(v, e->value[m], sizeof(v));
 		e->of[m] = measure_median(v, h->rounds);
 	}
 }
 
-static void score(struct heat *h, enum worker_metric metric)
+static void score(struct heat *h, unsigned int metric)
 {
 	const struct entrant *best = best_of(h, metric, WINNERS);
 	struct entrant *e;
@@ -161,7 +148,7 @@ static void score(struct heat *h, enum worker_metric metric)
 			continue;
 		e->to_best[metric] =
 			measure_ratio(e->value[metric], best->value[metric], h->rounds);
-		e->won[metric] = can_win(e, metric) &&
+		e->won[metric] = can_win(h, e, metric) &&
 				 (e == best || (e->to_best[metric].low <= 1 &&
 						e->to_best[metric].high >= 1));
 	}
@@ -175,12 +162,12 @@ void heat_score(struct heat *h)
 	for (i = 0; i < h->n; i++)
 		if (!h->entrant[i].why[0])
 			summarise(h, &h->entrant[i]);
-	for (m = 0; m < METRICS; m++)
-		if (heat_scored(m))
+	for (m = 0; m < h->task->metrics; m++)
+		if (h->task->metric[m].scored)
 			score(h, m);
 }
 
-void heat_bar(const struct heat *h, enum worker_metric metric, struct heat_bar *out)
+void heat_bar(const struct heat *h, unsigned int metric, struct heat_bar *out)
 {
 	*out = (struct heat_bar){
 		.kecho = best_of(h, metric, ROLES(ROLE_KECHO)),

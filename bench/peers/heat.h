@@ -24,13 +24,14 @@
 struct entrant {
 	const struct peer *peer;
 	char why[WORKER_WHY_MAX];	/* it has no figures; else empty */
-	double value[METRICS][HEAT_ROUNDS];
-	struct interval of[METRICS];
-	struct interval to_best[METRICS];	/* ratio; of scored metrics */
-	bool won[METRICS];
+	double value[WORKER_VALUES_MAX][HEAT_ROUNDS];
+	struct interval of[WORKER_VALUES_MAX];
+	struct interval to_best[WORKER_VALUES_MAX];	/* ratio; of scored metrics */
+	bool won[WORKER_VALUES_MAX];
 };
 
 struct heat {
+	const struct task *task;
 	unsigned int hosts, nsinks, rounds;
 	struct options opt;
 	size_t n;
@@ -54,9 +55,6 @@ void heat_run(struct heat *h);
 void heat_score(struct heat *h);
 
 /* heat_bar - of @metric; judged only if there are rounds enough. */
-void heat_bar(const struct heat *h, enum worker_metric metric, struct heat_bar *out);
-
-/* heat_scored - whether @metric has a winner; more of the rate is better. */
-bool heat_scored(enum worker_metric metric);
+void heat_bar(const struct heat *h, unsigned int metric, struct heat_bar *out);
 
 #endif

@@ -4,6 +4,7 @@
  * of values that are known. Needs no peer.
  */
 #include "heat.h"
+#include "round.h"
 #include "../floor.h"
 
 #include "tap.h"
@@ -81,6 +82,7 @@ static const struct entrant *run_all(struct heat *h, const struct peer *peers, s
 	size_t i;
 
 	*h = (struct heat){
+		.task = &round_task,
 		.hosts = peers[0].hosts,
 		.nsinks = 2,
 		.rounds = HEAT_ROUNDS_QUICK,
@@ -152,7 +154,7 @@ TEST(two_hosts)
 
 /* ------------------------------------------------------------------- the score */
 
-static void set(struct entrant *e, enum worker_metric m, double value, double spread)
+static void set(struct entrant *e, unsigned int m, double value, double spread)
 {
 	unsigned int i;
 
@@ -167,7 +169,9 @@ static void fill(struct heat *h, const struct peer *peers, size_t n)
 	unsigned int m;
 	size_t i;
 
-	*h = (struct heat){ .hosts = 1, .nsinks = 8, .rounds = HEAT_ROUNDS };
+	*h = (struct heat){
+		.task = &round_task, .hosts = 1, .nsinks = 8, .rounds = HEAT_ROUNDS,
+	};
 	for (i = 0; i < n; i++) {
 		heat_enter(h, &peers[i]);
 		for (m = 0; m < METRICS; m++)

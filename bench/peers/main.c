@@ -4,6 +4,7 @@
  * needs root or user namespaces.
  */
 #include "report.h"
+#include "round.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -142,7 +143,7 @@ static int parse(struct run *r, int argc, char **argv)
 		return 2;
 	}
 	if (list)
-		report_entrants(r->opt.json);
+		report_entrants(peers, peers_count, r->opt.json);
 	return list ? 0 : -1;
 }
 
@@ -186,7 +187,8 @@ static int run(struct run *r, struct heat *h)
 	for (i = 0; i < r->hosts.n; i++) {
 		for (j = 0; j < r->sizes.n; j++) {
 			for (k = 0; k < r->sinks.n; k++) {
-				*h = (struct heat){ .hosts = (unsigned int)r->hosts.v[i],
+				*h = (struct heat){ .task = &round_task,
+						    .hosts = (unsigned int)r->hosts.v[i],
 						    .nsinks = (unsigned int)r->sinks.v[k] };
 				r->opt.len = r->sizes.v[j];
 				one = run_heat(r, h);
@@ -216,7 +218,7 @@ int main(int argc, char **argv)
 	if (!h)
 		return 2;
 	if (r.opt.json)
-		report_entrants(true);
+		report_entrants(peers, peers_count, true);
 	status = run(&r, h);
 	free(h);
 	return status;

@@ -7,15 +7,6 @@
 #include <stdlib.h>
 
 #define DECIMALS	4
-#define CPU_BAR_SINKS	8	/* the publisher's CPU has a bar with so many */
-
-static const char *const names[METRICS] = {
-	[METRIC_P50_US] = "p50_us",	    [METRIC_P99_US] = "p99_us",
-	[METRIC_CPU_US] = "cpu_us",	    [METRIC_BROKER_US] = "broker_us",
-	[METRIC_CPU64_US] = "cpu64_us",	    [METRIC_BROKER64_US] = "broker64_us",
-	[METRIC_RATE_K] = "k_events_per_s", [METRIC_LOST] = "lost",
-	[METRIC_ASLEEP] = "asleep",
-};
 
 static const char *host_words(unsigned int hosts)
 {
@@ -42,6 +33,8 @@ static void begin(struct json *j, const char *kind, unsigned int hosts)
 static void begin_heat(struct json *j, const char *kind, const struct heat *h)
 {
 	begin(j, kind, h->hosts);
+	if (h->task->name)
+		json_str(j, "task", h->task->name);
 	json_u64(j, "size", h->opt.len);
 	json_u64(j, "sinks", h->nsinks);
 	json_u64(j, "rounds", h->rounds);
@@ -57,12 +50,13 @@ static void json_interval(struct json *j, const char *key, struct interval v)
 	json_object_end(j);
 }
 
-static void json_metric(struct json *j, const struct entrant *e, enum worker_metric m)
+static void json_metric(struct json *j, const struct heat *h, const struct entrant *e,
+			unsigned int m)
 {
-	json_key(j, names[m]);
+	json_key(j, h->task->metric[m].name);
 	json_object(j);
 	json_interval(j, "value", e->of[m]);
-	if (heat_scored(m)) {
+	if (h->task->metric[m].scored) {
 		json_interval(j, "to_best", e->to_best[m]);
 		json_bool(j, "won", e->won[m]);
 	}
@@ -94,18 +88,18 @@ static void json_cell(const struct heat *h, const struct entrant *e)
 	json_str(&j, "name", e->peer->name);
 	if (e->why[0])
 		json_str(&j, "why", e->why);
-	for (m = 0; m < METRICS && !e->why[0]; m++)
-		json_metric(&j, e, m);
+	for (m = 0; m < h->task->metrics && !e->why[0]; m++)
+		json_metric(&j, h, e, m);
 	print_buf(&j);
 }
 
-static void json_bar(const struct heat *h, enum worker_metric m, const struct heat_bar *bar)
+static void json_bar(const struct heat *h, unsigned int m, const struct heat_bar *bar)
 {
 	struct buf b = { 0 };
 	struct json j = { .b = &b };
 
 	begin_heat(&j, "bar", h);
-	json_str(&j, "metric", names[m]);
+	json_str(&j, "metric", h->task->metric[m].name);
 	json_str(&j, "kecho", bar->kecho->peer->name);
 	json_str(&j, "peer", bar->peer->peer->name);
 	json_interval(&j, "ratio", bar->ratio);
@@ -117,69 +111,71 @@ static void json_bar(const struct heat *h, enum worker_metric m, const struct he
 
 static void print_head(const struct heat *h)
 {
-	printf("\n%s, %zu B, %u sink%s: medians of %u rounds; * won\n", host_words(h->hosts),
-	       h->opt.len, h->nsinks, h->nsinks == 1 ? "" : "s", h->rounds);
-	printf("%-28s %-26s %9s %9s %8s %9s %8s %11s %7s\n", "", "p50 us [95 %]", "p99 us",
-	       "CPU us", "broker", "64: CPU", "broker", "k events/s", "lost");
+	unsigned int m;
+
+	printf("\n%s%s%s, %zu B, %u sink%s: medians of %u rounds; * won\n%-28s",
+	       host_words(h->hosts), h->task->name ? ", " : "", h->task->name ?: "", h->opt.len,
+	       h->nsinks, h->nsinks == 1 ? "" : "s", h->rounds, "");
+	for (m = 0; m < h->task->metrics; m++)
+		printf(m ? " %-10s" : " %-26s", h->task->metric[m].head);
+	printf("\n");
 }
 
-static void print_metric(const struct entrant *e, enum worker_metric m, int width)
+static const char *number(char *buf, size_t size, double v)
 {
-	double v = e->of[m].median;
-
-	printf(" %*.*f%s", width, v < 1 ? 3 : v < 100 ? 2 : 0, v,
-	       !heat_scored(m) ? "" : e->won[m] ? "*" : " ");
+	snprintf(buf, size, "%.*f", v < 1 ? 3 : v < 100 ? 2 : 0, v);
+	return buf;
 }
 
-static void print_cell(const struct entrant *e)
+static void print_metric(const struct entrant *e, unsigned int m)
 {
-	const struct interval *p50 = &e->of[METRIC_P50_US];
-	char latency[48];
+	const struct interval *v = &e->of[m];
+	const char *won = e->won[m] ? "*" : "";
+	char median[16], low[16], high[16], text[64];
 
-	printf("%-28s ", e->peer->title);
-	if (e->why[0]) {
-		printf("%s\n", e->why);
-		return;
-	}
-	snprintf(latency, sizeof(latency), "%.2f%s [%.2f %.2f]", p50->median,
-		 e->won[METRIC_P50_US] ? "*" : "", p50->low, p50->high);
-	printf("%-26s", latency);
-	print_metric(e, METRIC_P99_US, 9);
-	print_metric(e, METRIC_CPU_US, 8);
-	print_metric(e, METRIC_BROKER_US, 8);
-	print_metric(e, METRIC_CPU64_US, 8);
-	print_metric(e, METRIC_BROKER64_US, 8);
-	print_metric(e, METRIC_RATE_K, 10);
-	printf(" %6.3f%%%s\n", e->of[METRIC_LOST].median * 100,
-	       e->of[METRIC_ASLEEP].median < HEAT_ASLEEP_MIN ? "  its sinks were awake" : "");
+	number(median, sizeof(median), v->median);
+	number(low, sizeof(low), v->low);
+	number(high, sizeof(high), v->high);
+	snprintf(text, sizeof(text), "%s%s [%s %s]", median, won, low, high);
+	if (m)
+		snprintf(text, sizeof(text), "%s%s", median, won);
+	printf(m ? " %-10s" : " %-26s", text);
 }
 
-static void print_bar(enum worker_metric m, const struct heat_bar *bar)
+static void print_cell(const struct heat *h, const struct entrant *e)
 {
-	printf("bar: %s: %s %.3g, best peer %s %.3g, ratio %.3f [%.3f %.3f]: %s\n", names[m],
-	       bar->kecho->peer->name, bar->kecho->of[m].median, bar->peer->peer->name,
-	       bar->peer->of[m].median, bar->ratio.median, bar->ratio.low, bar->ratio.high,
-	       measure_verdict_name(bar->verdict));
+	unsigned int m;
+
+	printf("%-28s", e->peer->title);
+	for (m = 0; m < h->task->metrics && !e->why[0]; m++)
+		print_metric(e, m);
+	printf("%s%s\n", e->why[0] ? " " : "", e->why);
+}
+
+static void print_bar(const struct heat *h, unsigned int m, const struct heat_bar *bar)
+{
+	printf("bar: %s: %s %.3g, best peer %s %.3g, ratio %.3f [%.3f %.3f]: %s\n",
+	       h->task->metric[m].name, bar->kecho->peer->name, bar->kecho->of[m].median,
+	       bar->peer->peer->name, bar->peer->of[m].median, bar->ratio.median, bar->ratio.low,
+	       bar->ratio.high, measure_verdict_name(bar->verdict));
 }
 
 /* ----------------------------------------------------------------------- both */
 
-void report_entrants(bool json)
+void report_entrants(const struct peer *p, size_t n, bool json)
 {
-	size_t i;
+	const struct peer *end = p + n;
 
-	for (i = 0; i < peers_count; i++) {
+	for (; p < end; p++) {
 		if (json)
-			json_entrant(&peers[i]);
+			json_entrant(p);
 		else
-			printf("%-12s %-10s %-28s %s\n", peers[i].name, host_words(peers[i].hosts),
-			       peers[i].title,
-			       peers[i].transport ? "" : peers[i].packages ? peers[i].packages :
-									     "not built");
+			printf("%-12s %-10s %-28s %s\n", p->name, host_words(p->hosts), p->title,
+			       p->transport ? "" : p->packages ?: "not built");
 	}
 }
 
-static int report_bar(const struct heat *h, enum worker_metric m, bool json)
+static int report_bar(const struct heat *h, unsigned int m, bool json)
 {
 	struct heat_bar bar;
 
@@ -189,14 +185,21 @@ static int report_bar(const struct heat *h, enum worker_metric m, bool json)
 	if (json)
 		json_bar(h, m, &bar);
 	else
-		print_bar(m, &bar);
+		print_bar(h, m, &bar);
 	return bar.verdict == VERDICT_MISSED;
+}
+
+static bool has_bar(const struct heat *h, const struct metric *m)
+{
+	return m->bar && (!m->bar_sinks || m->bar_sinks == h->nsinks) &&
+	       (!m->bar_hosts || m->bar_hosts == h->hosts);
 }
 
 int report_heat(const struct heat *h, bool json)
 {
 	const struct entrant *e;
-	int missed, status = 0;
+	int missed = 0, status = 0;
+	unsigned int m;
 	size_t i;
 
 	if (!json)
@@ -206,15 +209,13 @@ int report_heat(const struct heat *h, bool json)
 		if (json)
 			json_cell(h, e);
 		else
-			print_cell(e);
+			print_cell(h, e);
 		if (e->why[0])
 			status = 2;
 	}
-	missed = report_bar(h, METRIC_P50_US, json);
-	if (h->nsinks == CPU_BAR_SINKS) {
-		missed |= report_bar(h, METRIC_CPU_US, json);
-		missed |= report_bar(h, METRIC_CPU64_US, json);
-	}
+	for (m = 0; m < h->task->metrics; m++)
+		if (has_bar(h, &h->task->metric[m]))
+			missed |= report_bar(h, m, json);
 	fflush(stdout);
 	return status ? status : missed;
 }

@@ -9,7 +9,8 @@
 
 #include "heat.h"
 
-void report_entrants(bool json);
+/* report_entrants - the @n of @p. */
+void report_entrants(const struct peer *p, size_t n, bool json);
 
 /* report_heat - print all; returns the exit status that @h stands for: 0, 1 if a bar was
  * missed, 2 if an entrant has no figures. */

@@ -7,7 +7,6 @@
 #include "worker.h"
 #include "../hosts.h"
 #include "../measure.h"
-#include "../probe.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -22,81 +21,15 @@
 
 #define ANSWER_S	60	/* to an order; a slow machine takes less */
 #define LOG_TAIL	4096	/* bytes of a log in which the reason is looked for */
-#define WORK_MS		75	/* for a round, about: of these so many, */
-#define WORK_QUICK_MS	40
-#define EVENTS_MIN	20
-#define EVENTS_MAX	200
-#define BURSTS_MIN	1
-#define BURSTS_MAX	16
-#define RATE_PART	5	/* and the rate for this part of it */
 
 enum order { ORDER_READY, ORDER_ROUND, ORDER_STOP };
 
 struct report {
 	int err;
-	double value[METRICS];
+	double value[WORKER_VALUES_MAX];
 };
 
 /* ------------------------------------------------------------- in the worker */
-
-struct effort {
-	unsigned int events, bursts;
-	uint64_t rate_ns;
-};
-
-static int take_round(struct rig *r, const struct effort *e, double *v)
-{
-	struct probe_latency latency;
-	struct probe_cpu each, all;
-	struct probe_rate rate;
-	int err;
-
-	err = probe_latency(r, e->events, &latency);
-	if (!err)
-		err = probe_burst(r, e->bursts, 1, &each);
-	if (!err)
-		err = probe_burst(r, e->bursts, RIG_BURST, &all);
-	if (!err)
-		err = probe_rate(r, e->rate_ns, RIG_BURST, &rate);
-	if (err)
-		return err;
-	v[METRIC_P50_US] = latency.p50_ns / 1e3;
-	v[METRIC_P99_US] = latency.p99_ns / 1e3;
-	v[METRIC_CPU_US] = each.publisher_ns / 1e3;
-	v[METRIC_BROKER_US] = each.broker_ns / 1e3;
-	v[METRIC_CPU64_US] = all.publisher_ns / 1e3;
-	v[METRIC_BROKER64_US] = all.broker_ns / 1e3;
-	v[METRIC_RATE_K] = rate.per_s / 1e3;
-	v[METRIC_LOST] = rate.lost;
-	v[METRIC_ASLEEP] = latency.asleep;
-	return 0;
-}
-
-static unsigned int scale(unsigned int min, double by, unsigned int max)
-{
-	double v = min * by;
-
-	return v < min ? min : v > max ? max : (unsigned int)v;
-}
-
-/* Fills caches and socket buffers, and sets the effort by how long little work takes. */
-static int warm_up(struct rig *r, const struct options *opt, struct effort *e)
-{
-	double ignored[METRICS], by, work_ms = opt->quick ? WORK_QUICK_MS : WORK_MS;
-	struct effort little = { EVENTS_MIN, BURSTS_MIN, 1000000 };
-	uint64_t start = 0;
-	int i, err = 0;
-
-	for (i = 0; i < 2 && !err; i++) {
-		start = measure_now_ns();
-		err = take_round(r, &little, ignored);
-	}
-	by = work_ms * 1e6 / (double)(measure_now_ns() - start);
-	e->events = scale(EVENTS_MIN, by, EVENTS_MAX);
-	e->bursts = scale(BURSTS_MIN, by, BURSTS_MAX);
-	e->rate_ns = (uint64_t)(work_ms * 1e6 / RATE_PART);
-	return err;
-}
 
 static void tell(int fd, int err, const double *value)
 {
@@ -108,9 +41,9 @@ static void tell(int fd, int err, const double *value)
 		_exit(1);	/* nobody is interested any more */
 }
 
-static int obey(int fd, struct rig *r, const struct effort *e)
+static int obey(int fd, const struct task *task, void *state)
 {
-	double value[METRICS];
+	double value[WORKER_VALUES_MAX];
 	enum order order;
 	int err = 0;
 
@@ -118,35 +51,33 @@ static int obey(int fd, struct rig *r, const struct effort *e)
 		if (order == ORDER_STOP)
 			return 0;
 		if (order == ORDER_ROUND)
-			err = take_round(r, e, value);
+			err = task->round(state, value);
 		tell(fd, err, order == ORDER_ROUND && !err ? value : NULL);
 	}
 	return err;
 }
 
-static int work(int fd, const struct peer *peer, unsigned int nsinks, const struct options *opt)
+static int work(int fd, const struct task *task, const struct peer *peer, unsigned int nsinks,
+		const struct options *opt)
 {
-	struct effort e;
-	struct rig *r;
 	int err, stop_err;
+	void *state;
 
 	err = hosts_make(peer->hosts);
 	if (err)
 		return err;
-	err = rig_start(&r, peer->transport, nsinks, opt);
+	err = task->start(&state, peer, nsinks, opt);
 	if (err)
 		return err;
-	err = warm_up(r, opt, &e);
-	if (!err)
-		err = obey(fd, r, &e);
+	err = obey(fd, task, state);
 	if (err)
 		fprintf(stderr, "%s: a round failed: %s\n", peer->name, strerror(-err));
-	stop_err = rig_stop(r);
+	stop_err = task->stop(state);
 	return err ? err : stop_err;
 }
 
-static void run(int fd, int log, const struct peer *peer, unsigned int nsinks,
-		const struct options *opt, pid_t parent)
+static void run(int fd, int log, const struct task *task, const struct peer *peer,
+		unsigned int nsinks, const struct options *opt, pid_t parent)
 {
 	int err;
 
@@ -156,7 +87,7 @@ static void run(int fd, int log, const struct peer *peer, unsigned int nsinks,
 	dup2(log, STDOUT_FILENO);
 	dup2(log, STDERR_FILENO);
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	err = work(fd, peer, nsinks, opt);
+	err = work(fd, task, peer, nsinks, opt);
 	tell(fd, err, NULL);
 	/* Destructors of libraries whose work is done have nothing to say here. */
 	_exit(err ? 1 : 0);
@@ -263,8 +194,8 @@ static int ask(struct worker *w, enum order order, struct report *report, const 
 	return hear(w, report, what);
 }
 
-int worker_start(struct worker *w, const struct peer *peer, unsigned int nsinks,
-		 const struct options *opt)
+int worker_start(struct worker *w, const struct task *task, const struct peer *peer,
+		 unsigned int nsinks, const struct options *opt)
 {
 	pid_t parent = getpid();
 	int pair[2], err;
@@ -284,7 +215,7 @@ int worker_start(struct worker *w, const struct peer *peer, unsigned int nsinks,
 	fflush(NULL);
 	w->pid = fork();
 	if (!w->pid)
-		run(pair[1], w->log, peer, nsinks, opt, parent);
+		run(pair[1], w->log, task, peer, nsinks, opt, parent);
 	err = -errno;
 	close(pair[1]);
 	w->fd = pair[0];
@@ -302,7 +233,7 @@ int worker_ready(struct worker *w)
 	return ask(w, ORDER_READY, &report, "to start");
 }
 
-int worker_round(struct worker *w, double value[METRICS])
+int worker_round(struct worker *w, double value[WORKER_VALUES_MAX])
 {
 	struct report report;
 	int err = ask(w, ORDER_ROUND, &report, "a round");

@@ -15,19 +15,30 @@
 
 #include <stdbool.h>
 
-#define WORKER_WHY_MAX	240
+#define WORKER_WHY_MAX		240
+#define WORKER_VALUES_MAX	9	/* of a round */
 
-enum worker_metric {
-	METRIC_P50_US,
-	METRIC_P99_US,
-	METRIC_CPU_US,		/* the publisher's per event, in bursts, one by one */
-	METRIC_BROKER_US,
-	METRIC_CPU64_US,	/* the same with a burst in one call */
-	METRIC_BROKER64_US,
-	METRIC_RATE_K,		/* thousand events per second and sink, bursts in one call */
-	METRIC_LOST,		/* the part of those that a sink missed */
-	METRIC_ASLEEP,		/* the part of the first that found their sink asleep */
-	METRICS,
+/* A value that a round gives. */
+struct metric {
+	const char *name, *head;	/* for programs, for people */
+	bool scored;	/* it has a winner: who has least, */
+	bool more;	/* or most */
+	bool asleep;	/* who was awake can't win; see struct task */
+	bool bar;	/* kecho is to have least */
+	unsigned int bar_sinks, bar_hosts;	/* with so many; 0: with any */
+};
+
+/* What a worker does with its entrant. @start and @stop as the worker starts and ends, and
+ * @round in between: 0 or -errno, after a message on stderr. */
+struct task {
+	const char *name;	/* NULL: the program has one only */
+	int (*start)(void **state, const struct peer *peer, unsigned int nsinks,
+		     const struct options *opt);
+	int (*round)(void *state, double *value);
+	int (*stop)(void *state);
+	unsigned int metrics;
+	unsigned int asleep;	/* of these the one that says which part of the sinks slept */
+	struct metric metric[WORKER_VALUES_MAX];
 };
 
 struct worker {
@@ -39,14 +50,14 @@ struct worker {
 
 /* worker_start - start one for @peer with @nsinks; it doesn't wait until that is done.
  * -errno, with w->why set; worker_stop() is then not needed, but allowed. */
-int worker_start(struct worker *w, const struct peer *peer, unsigned int nsinks,
-		 const struct options *opt);
+int worker_start(struct worker *w, const struct task *task, const struct peer *peer,
+		 unsigned int nsinks, const struct options *opt);
 
 /* worker_ready - wait until events can be published. -errno, with w->why set. */
 int worker_ready(struct worker *w);
 
-/* worker_round - take all probes once. -errno, with w->why set. */
-int worker_round(struct worker *w, double value[METRICS]);
+/* worker_round - -errno, with w->why set. */
+int worker_round(struct worker *w, double value[WORKER_VALUES_MAX]);
 
 /* worker_stop - end it. A failure at the end is w->why too, if there was none. */
 void worker_stop(struct worker *w);
