@@ -10,15 +10,16 @@ DESTDIR ?=
 FUZZ_SECONDS ?= 60
 # Options of bench/peers: what is measured with any stays out of docs.
 PEERS ?=
-# The same of bench/filter.
+# The same of bench/filter and bench/selective.
 FILTER ?=
+SELECTIVE ?=
 TREES = build build-asan build-tsan
 
 tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench bench-filter bench-peers scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo check check-long core-kernel style bench bench-filter bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -59,6 +60,11 @@ bench-peers:
 	@$(deps) bench-peers
 	@$(tools)/build.sh build -Dpeers=true
 	@bench/peers/peers.py build/bench/peers $(if $(PEERS),build/bench $(PEERS),docs)
+
+bench-selective:
+	@$(deps) bench-peers
+	@$(tools)/build.sh build -Dpeers=true
+	@bench/selective/selective.py build/bench/selective $(if $(SELECTIVE),build/bench $(SELECTIVE),docs)
 
 scale:
 	@$(deps) build
@@ -101,6 +107,7 @@ help:
 	@echo "make bench        the measurements"
 	@echo "make bench-filter what filters save and cost: docs/filtering.md; 30 minutes"
 	@echo "make bench-peers  kecho beside ZeroMQ, DDS, NATS and others: docs/peers.md; 10 minutes"
+	@echo "make bench-selective sinks that want 1 event in 100, and peers: docs/selective.md; 6 minutes"
 	@echo "make scale        simulate 10 to 1,000 nodes, and write docs/scale.md's figures"
 	@echo "make fuzz         fuzz core's readers, FUZZ_SECONDS ($(FUZZ_SECONDS)) each"
 	@echo "make install      into PREFIX ($(PREFIX)) and its LIBDIR ($(LIBDIR)), under DESTDIR"

@@ -223,16 +223,16 @@ static void sleep_ms(unsigned int ms)
 static int await_heartbeat(uint64_t *bytes)
 {
 	uint64_t before, after;
-	int err = stage_wire(&after);
+	int err = hosts_wire(&after);
 
 	do {
 		for (before = after; !err && after == before;) {
 			sleep_ms(WIRE_STEP_MS);
-			err = stage_wire(&after);
+			err = hosts_wire(&after);
 		}
 		before = after;
 		sleep_ms(WIRE_QUIET_MS);
-		err = err ? err : stage_wire(&after);
+		err = err ? err : hosts_wire(&after);
 	} while (!err && after != before);
 	*bytes = after;
 	return err;
@@ -250,7 +250,7 @@ static int wire_b(struct stage *s, unsigned int events, double *bytes)
 		sleep_until(start + step * WIRE_STEP_MS * 1000000ULL);
 	}
 	if (!err)
-		err = stage_wire(&after);
+		err = hosts_wire(&after);
 	if (!err)
 		*bytes = (double)(after - before);
 	return err;

@@ -14,6 +14,7 @@
 #define KECHO_BENCH_HOSTS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 enum { HOST_PUBLISHER, HOST_SINKS };
 
@@ -31,6 +32,10 @@ int hosts_enter(unsigned int host);
 /* hosts_limit - after hosts_make(2): from now on the publisher's host sends @bytes_per_s at
  * most. */
 int hosts_limit(unsigned int bytes_per_s);
+
+/* hosts_wire - bytes that the wire carried both ways until now, of frames of Ethernet; with one
+ * host, what its loopback did. On the publisher's host. -errno. */
+int hosts_wire(uint64_t *bytes);
 
 /* hosts_address - of @host. */
 const char *hosts_address(unsigned int host);

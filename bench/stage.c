@@ -425,17 +425,3 @@ int stage_handle(struct stage *s)
 	}
 	return err;
 }
-
-int stage_wire(uint64_t *bytes)
-{
-	FILE *f = fopen("/proc/thread-self/net/dev", "re");
-	char line[256];
-	int found = 0;
-
-	if (!f)
-		return -errno;
-	while (!found && fgets(line, sizeof(line), f))
-		found = sscanf(line, " lo: %" SCNu64, bytes);
-	fclose(f);
-	return found == 1 ? 0 : -ENODATA;
-}

@@ -88,7 +88,4 @@ int stage_await(struct stage *s);
  * is a copy of it, and a line in a file that says when it was submitted. */
 int stage_handle(struct stage *s);
 
-/* stage_wire - bytes that went between hosts until now, over all stages. */
-int stage_wire(uint64_t *bytes);
-
 #endif

@@ -7,6 +7,7 @@
 #include "cyclone_event.h"
 #include "../hosts.h"
 #include "../measure.h"
+#include "../subject.h"
 #include "../transport.h"
 
 #include <dds/dds.h>
@@ -28,6 +29,7 @@ struct cyclone {
 	dds_entity_t participant, end, waitset;
 	void *sample[BATCH];
 	int32_t held;	/* of sample */
+	uint32_t subject;	/* what a filtered reader wants */
 };
 
 static int explain(const char *what, dds_return_t rc)
@@ -94,16 +96,12 @@ static int await_matched(struct cyclone *c, bool writer, unsigned int n)
 	return 0;
 }
 
-static int attach(void *state, unsigned int sink)
+static int read_topic(struct cyclone *c, dds_entity_t topic)
 {
-	struct cyclone *c = state;
-	dds_entity_t topic, condition;
+	dds_entity_t condition;
 	dds_qos_t *q;
-	int err = open_topic(c, HOST_SINKS, &topic);
+	int err;
 
-	(void)sink;
-	if (err)
-		return err;
 	q = quality();
 	c->end = dds_create_reader(c->participant, topic, q, NULL);
 	dds_delete_qos(q);
@@ -113,6 +111,38 @@ static int attach(void *state, unsigned int sink)
 	c->waitset = dds_create_waitset(c->participant);
 	err = explain("make a waitset", dds_waitset_attach(c->waitset, condition, 0));
 	return err ? err : await_matched(c, false, 1);
+}
+
+static int attach(void *state, unsigned int sink)
+{
+	struct cyclone *c = state;
+	dds_entity_t topic;
+	int err = open_topic(c, HOST_SINKS, &topic);
+
+	(void)sink;
+	return err ? err : read_topic(c, topic);
+}
+
+static bool is_wanted(const void *sample, void *arg)
+{
+	const CycloneEvent *e = sample;
+	const struct cyclone *c = arg;
+
+	return e->data._length >= sizeof(c->subject) && subject_of(e->data._buffer) == c->subject;
+}
+
+/* A filter of a topic is its readers', which get everything. */
+static int attach_subject(void *state, unsigned int subject)
+{
+	struct cyclone *c = state;
+	dds_entity_t topic;
+	int err = open_topic(c, HOST_SINKS, &topic);
+
+	if (err)
+		return err;
+	c->subject = subject;
+	err = explain("set a filter", dds_set_topic_filter_and_arg(topic, is_wanted, c));
+	return err ? err : read_topic(c, topic);
 }
 
 static int connect_all(void *state)
@@ -198,6 +228,16 @@ const struct transport cyclone_udp = {
 	.name = "cyclone",
 	.prepare = prepare,
 	.attach = attach,
+	.connect = connect_all,
+	.publish = publish,
+	.receive = receive,
+	.release = release,
+};
+
+const struct transport cyclone_udp_subjects = {
+	.name = "cyclone, subjects",
+	.prepare = prepare,
+	.attach = attach_subject,
 	.connect = connect_all,
 	.publish = publish,
 	.receive = receive,

@@ -9,6 +9,7 @@
  */
 #include "broker.h"
 #include "../hosts.h"
+#include "../subject.h"
 #include "../transport.h"
 
 #include <errno.h>
@@ -30,6 +31,7 @@ struct nats {
 	natsSubscription *subscription;
 	natsMsg *msg[BATCH];
 	size_t held;	/* of msg */
+	char subject[SUBJECTS][16];	/* their names */
 };
 
 static int explain(const char *what, natsStatus s)
@@ -81,22 +83,42 @@ static int open_connection(natsConnection **c, bool at_once)
 	return explain("connect", s);
 }
 
-static int attach(void *state, unsigned int sink)
+static int subscribe(struct nats *n, const char *subject)
 {
-	struct nats *n = state;
 	natsStatus s;
 	int err;
 
-	(void)sink;
 	n->broker.pid = 0;	/* it is the publisher's to stop */
 	err = open_connection(&n->connection[0], true);
 	if (err)
 		return err;
-	s = natsConnection_SubscribeSync(&n->subscription, n->connection[0], SUBJECT);
+	s = natsConnection_SubscribeSync(&n->subscription, n->connection[0], subject);
 	/* A round trip: the broker knows of it. */
 	if (s == NATS_OK)
 		s = natsConnection_FlushTimeout(n->connection[0], LIMIT_MS);
 	return explain("subscribe", s);
+}
+
+static int attach(void *state, unsigned int sink)
+{
+	(void)sink;
+	return subscribe(state, SUBJECT);
+}
+
+static void name_subjects(struct nats *n)
+{
+	unsigned int i;
+
+	for (i = 0; i < SUBJECTS; i++)
+		snprintf(n->subject[i], sizeof(n->subject[i]), "%s.%u", SUBJECT, i);
+}
+
+static int attach_subject(void *state, unsigned int subject)
+{
+	struct nats *n = state;
+
+	name_subjects(n);
+	return subscribe(n, n->subject[subject]);
 }
 
 static int connect_both(void *state)
@@ -109,20 +131,40 @@ static int connect_both(void *state)
 	return err;
 }
 
-static int publish(void *state, const struct iovec *events, size_t n)
+/* To the subjects that they begin with, or all to one. */
+static int publish_to(struct nats *s, const struct iovec *events, size_t n, bool by_subject)
 {
-	struct nats *s = state;
 	natsConnection *c = s->connection[n == 1 ? AT_ONCE : BUFFERED];
 	natsStatus status = NATS_OK;
+	const char *subject = SUBJECT;
 	size_t i;
 
 	if (s->last && s->last != c)
 		status = natsConnection_FlushTimeout(s->last, LIMIT_MS);
 	s->last = c;
-	for (i = 0; i < n && status == NATS_OK; i++)
-		status = natsConnection_Publish(c, SUBJECT, events[i].iov_base,
+	for (i = 0; i < n && status == NATS_OK; i++) {
+		if (by_subject)
+			subject = s->subject[subject_of(events[i].iov_base)];
+		status = natsConnection_Publish(c, subject, events[i].iov_base,
 						(int)events[i].iov_len);
+	}
 	return explain("publish", status);
+}
+
+static int publish(void *state, const struct iovec *events, size_t n)
+{
+	return publish_to(state, events, n, false);
+}
+
+static int publish_by_subject(void *state, const struct iovec *events, size_t n)
+{
+	return publish_to(state, events, n, true);
+}
+
+static int connect_by_subject(void *state)
+{
+	name_subjects(state);
+	return connect_both(state);
 }
 
 static void let_go(struct nats *n)
@@ -179,6 +221,18 @@ const struct transport nats_tcp = {
 	.attach = attach,
 	.connect = connect_both,
 	.publish = publish,
+	.receive = receive,
+	.broker_cpu = cpu,
+	.release = release,
+};
+
+const struct transport nats_tcp_subjects = {
+	.name = "nats, subjects",
+	.lossy = true,
+	.prepare = prepare,
+	.attach = attach_subject,
+	.connect = connect_by_subject,
+	.publish = publish_by_subject,
 	.receive = receive,
 	.broker_cpu = cpu,
 	.release = release,

@@ -74,17 +74,30 @@ static int open_socket(struct zmq *z, int type)
 	return 0;
 }
 
-static int attach(void *state, unsigned int sink)
+/* To what begins with these bytes. */
+static int subscribe(struct zmq *z, const void *prefix, size_t len)
 {
-	struct zmq *z = state;
 	int err = open_socket(z, ZMQ_SUB);
 
-	(void)sink;
 	if (err)
 		return err;
-	if (zmq_setsockopt(z->socket, ZMQ_SUBSCRIBE, "", 0) || zmq_connect(z->socket, z->address))
+	if (zmq_setsockopt(z->socket, ZMQ_SUBSCRIBE, prefix, len) ||
+	    zmq_connect(z->socket, z->address))
 		return explain("subscribe");
 	return 0;
+}
+
+static int attach(void *state, unsigned int sink)
+{
+	(void)sink;
+	return subscribe(state, "", 0);
+}
+
+static int attach_subject(void *state, unsigned int subject)
+{
+	const uint32_t prefix = subject;
+
+	return subscribe(state, &prefix, sizeof(prefix));
 }
 
 /* A sink's subscription is a message; until it is here the sink gets nothing. */
@@ -176,6 +189,28 @@ const struct transport zmq_tcp = {
 	.lossy = true,
 	.prepare = tcp_prepare,
 	.attach = attach,
+	.connect = connect_all,
+	.publish = publish,
+	.receive = receive,
+	.release = release,
+};
+
+const struct transport zmq_ipc_subjects = {
+	.name = "zmq-ipc, subjects",
+	.lossy = true,
+	.prepare = ipc_prepare,
+	.attach = attach_subject,
+	.connect = connect_all,
+	.publish = publish,
+	.receive = receive,
+	.release = release,
+};
+
+const struct transport zmq_tcp_subjects = {
+	.name = "zmq-tcp, subjects",
+	.lossy = true,
+	.prepare = tcp_prepare,
+	.attach = attach_subject,
 	.connect = connect_all,
 	.publish = publish,
 	.receive = receive,
