@@ -21,6 +21,8 @@ enum ke_limits {
 	KE_VERDICTS_UNREAD_MAX = 24,	/* of these, when another filter has to wait */
 	KE_PASS_RECORDS_MAX = 4096,	/* passed over before the other end is told */
 	KE_PASS_MIN = 512,		/* bytes; less is rather sent than passed over */
+	KE_PICK_MAX = 4 << 10,		/* bytes of a run that is picked; more goes out in place */
+	KE_PICKS_MAX = 16 << 10,	/* the same of a frame of them, and queued before it */
 	KE_CLOCK_DRIFT = 2000,		/* two clocks differ by one part in so many more, at most */
 	KE_EVENT_MAX = 16 << 20,
 	KE_EVENT_ATTRS_MAX = 1024,

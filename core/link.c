@@ -44,21 +44,33 @@ static int control_room(struct ke_link *l, u32 len)
 
 void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void *body, u32 len)
 {
+	if (READ_ONCE(l->broken))
+		return;
+	/* A peer that doesn't read, or no memory: it starts afresh on a new connection. */
+	if (control_room(l, KECHO_FRAME_HEADER_SIZE + len)) {
+		WRITE_ONCE(l->broken, true);
+		return;
+	}
+	if (len)
+		memcpy(l->control + l->control_len + KECHO_FRAME_HEADER_SIZE, body, len);
+	ke_link_commit(l, type, id, pos, len);
+}
+
+u8 *ke_link_reserve(struct ke_link *l, u32 size)
+{
+	if (READ_ONCE(l->broken) || control_room(l, KECHO_FRAME_HEADER_SIZE + size))
+		return NULL;
+	return l->control + l->control_len + KECHO_FRAME_HEADER_SIZE;
+}
+
+void ke_link_commit(struct ke_link *l, u8 type, u32 id, u64 pos, u32 len)
+{
 	struct kecho_frame hdr = {
 		.len = cpu_to_le32(len), .type = type,
 		.id = cpu_to_le32(id), .pos = cpu_to_le64(pos),
 	};
 
-	if (READ_ONCE(l->broken))
-		return;
-	/* A peer that doesn't read, or no memory: it starts afresh on a new connection. */
-	if (control_room(l, sizeof(hdr) + len)) {
-		WRITE_ONCE(l->broken, true);
-		return;
-	}
 	memcpy(l->control + l->control_len, &hdr, sizeof(hdr));
-	if (len)
-		memcpy(l->control + l->control_len + sizeof(hdr), body, len);
 	WRITE_ONCE(l->control_len, l->control_len + sizeof(hdr) + len);
 	l->control_end += sizeof(hdr) + len;
 }
@@ -354,7 +366,7 @@ static int control_in(struct ke_link *l, const struct kecho_frame *f, const u8 *
 	if (f->type >= KECHO_FRAME_OPTIONAL && !ke_knows(l->node->knows, f->type))
 		return 0;
 	if ((f->type >= KECHO_FRAME_SUBSCRIBE && f->type <= KECHO_FRAME_STALL) ||
-	    f->type == KECHO_FRAME_PASS)
+	    f->type == KECHO_FRAME_PASS || f->type == KECHO_FRAME_PICKED)
 		return ke_stream_frame(l, f->type, id, pos, &in);
 	return ke_node_frame(l, f->type, id, pos, &in);
 }

@@ -14,6 +14,20 @@ enum ke_link_bounds {
 	KE_RX_VECS = 2,
 };
 
+/* Single events in one frame, as they are written or read, see picks.c. */
+enum {
+	KE_PICK_WORDS = 5,	/* so a record begins: its header, and what the filters said */
+	KE_PICK_SEQ_WORD = 1,
+};
+
+struct ke_picks {
+	struct ke_out out;
+	u32 n;			/* runs in it */
+	u64 pos;		/* it begins here */
+	u64 seq;		/* the last event until now */
+	u8 head[8 * KE_PICK_WORDS];	/* of the record before */
+};
+
 #define KE_RX_SIZE	((u32)KECHO_FRAME_HEADER_SIZE + KECHO_FRAME_BODY_MAX + KE_RX_AHEAD)
 
 struct ke_tx_frame {
@@ -110,6 +124,14 @@ void ke_link_send_locked(struct ke_link *l, u8 type, u32 id, u64 pos, const void
 bool ke_link_body(struct ke_link *l, struct ke_out *o, u32 size);
 void ke_link_send_body(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_out *o);
 void ke_link_break(struct ke_link *l);
+/*
+ * The same in place, with the tx lock held.
+ * ke_link_reserve - memory for @size bytes of a body; NULL: there is none. It stays until
+ * anything is queued.
+ * ke_link_commit - @len bytes were put there: queue them.
+ */
+u8 *ke_link_reserve(struct ke_link *l, u32 size);
+void ke_link_commit(struct ke_link *l, u8 type, u32 id, u64 pos, u32 len);
 
 /* Something goes out on this link, and changes of attributes could go along: call
  * ke_link_tell(), which is a control call. */
@@ -131,6 +153,7 @@ int ke_rstream_start(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_end(struct ke_link *l, u32 log, struct ke_in *in);
 int ke_rstream_skip(struct ke_link *l, u32 log, u64 pos);
 int ke_rstream_pass(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
+int ke_rstream_picked(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_rstream_stall(struct ke_link *l, u32 log, u64 pos, struct ke_in *in);
 int ke_alive_in(struct ke_link *l, u32 log, u64 sign);
 

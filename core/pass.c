@@ -24,8 +24,9 @@
  *    it is told again. While something is on its way the other end, which acknowledges in
  *    steps, is told as well when there is a step of it.
  *  - It goes beyond the credit: what follows it is sent when there is some, see rstream.c.
- *  - A few bytes between what is wanted are sent along: that is cheaper. Not what has expired:
- *    the other end may not know our clock yet.
+ *  - Little that is wanted among much that is not is picked out of it, see picks.c. Before what
+ *    is not picked, as it is much, a few bytes are sent along: that is cheaper. Not what has
+ *    expired: the other end may not know our clock yet.
  *  - The pieces of an event go the way of the first. Only whole records are passed over.
  */
 #include "link.h"
@@ -172,6 +173,14 @@ static struct ke_passed passed(const struct ke_tstream *ts)
 	};
 }
 
+void ke_tstream_free(struct ke_tstream *ts)
+{
+	if (ts->gated)
+		return;
+	ts->free = passed(ts);
+	smp_store_release(&ts->kept, ts->passed);
+}
+
 void ke_tstream_move_gate(struct ke_tstream *ts)
 {
 	u64 pos = READ_ONCE(ts->acked);
@@ -246,14 +255,28 @@ static bool is_enough(const struct ke_tstream *ts, u64 end, u32 most)
 	       ts->judged >= min(end, ts->passed + min_t(u64, most, to_end));
 }
 
-u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end, u32 most)
+/* Look on, for what is to be sent next. True: there is something, and it begins where it was
+ * looked at now: where a record does. */
+static bool look(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end, u32 most)
 {
+	bool at_first;
 	u32 n = 0;
 
 	begin_walk(ts);
+	at_first = ts->judged == ts->passed;
 	while (ts->judged < head && !is_enough(ts, end, most) && n < KE_PASS_RECORDS_MAX &&
 	       judge(l, ts, head))
 		n++;
+	return at_first && ts->judged > ts->passed;
+}
+
+u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end, u32 most)
+{
+	struct ke_picks p = { 0 };
+
+	while (look(l, ts, head, end, most) && ke_tstream_pick(l, ts, &p, end))
+		;
+	ke_picks_send(l, ts, &p);
 	if (ts->judged == ts->passed) {
 		ke_tstream_move_gate(ts);
 		if (pass_is_due(ts))
@@ -272,6 +295,7 @@ void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts)
 
 	if (ts->passed <= ts->sent)
 		return;
+	ke_tstream_free(ts);
 	WRITE_ONCE(ts->sent, ts->passed);
 	WRITE_ONCE(ts->expired, ts->expired + ts->pass_expired);
 	ke_link_send_locked(l, KECHO_FRAME_PASS, ts->source->id, ts->sent, body, sizeof(body));

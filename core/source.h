@@ -10,6 +10,8 @@
 #include "promise.h"
 #include "reader.h"
 
+struct ke_picks;
+
 /* How far a gate has come that holds its source up: see stall.c. */
 enum ke_stall_step { KE_STALL_NONE, KE_STALL_SEEN, KE_STALL_ASKED, KE_STALL_AGAIN,
 		     KE_STALL_TOLD };
@@ -164,21 +166,31 @@ void ke_tstream_tell_signs(struct ke_tstream *ts);
  * ke_tstream_walk - where what is wanted from ts->sent on ends, which is before @end, the
  * credit, or there; not behind ts->sent: there is nothing to send now. What lies before @head is
  * pinned or kept by a gate. @most: so many bytes are a frame.
+ * ke_tstream_free - what was passed over is said now, which may get lost; without a gate nothing
+ * else keeps that it was.
  * ke_tstream_move_gate - something was acknowledged, or passed over.
  * ke_tstream_passes - is it known that what follows @pos is not wanted, though it may be gone?
  * ke_tstream_resume - the other end goes on at @pos, as it may have before.
  * ke_tstream_lapped - what is next was overwritten, or will be: on from about halfway.
  * ke_tstream_pass - say what was passed over.
+ *
+ * Picking single events out of what is passed over, see picks.c.
+ * ke_tstream_pick - queue what is wanted before @end, and that the rest was passed over; false:
+ * it is to go out in place. What is to be looked at next begins behind it. @p is zeroed at first,
+ * and after the last ke_picks_send() says all.
  */
 void ke_tstream_want(struct ke_tstream *ts, u64 bits, bool all, u32 from);
 struct ke_names *ke_tstream_name(struct ke_tstream *ts, struct ke_names *names);
 void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
 u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end, u32 most);
+void ke_tstream_free(struct ke_tstream *ts);
 void ke_tstream_move_gate(struct ke_tstream *ts);
 bool ke_tstream_passes(const struct ke_tstream *ts, u64 pos);
 void ke_tstream_resume(struct ke_tstream *ts, u64 pos);
 void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts);
 void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts);
+bool ke_tstream_pick(struct ke_link *l, struct ke_tstream *ts, struct ke_picks *p, u64 end);
+void ke_picks_send(struct ke_link *l, const struct ke_tstream *ts, const struct ke_picks *p);
 static inline bool ke_tstream_walks(const struct ke_tstream *ts, u64 head)
 {
 	return !ts->wants_all || ts->names || READ_ONCE(ts->source->log.lives) < head;

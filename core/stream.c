@@ -9,6 +9,7 @@
  *	STALL		end u8: see stall.c
  *	PASS		last event passed over u64, last before these u64, how many had expired
  *			u64: see pass.c
+ *	PICKED		last event before what follows u64, records: see picks.c
  *	SKIP, DATA, UNSUBSCRIBE	-
  *
  * On one host the reader maps the log itself: SUBSCRIBE and START fix the position
@@ -591,6 +592,8 @@ int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *i
 		return ke_rstream_stall(l, id, pos, in);
 	case KECHO_FRAME_PASS:
 		return ke_rstream_pass(l, id, pos, in);
+	case KECHO_FRAME_PICKED:
+		return ke_rstream_picked(l, id, pos, in);
 	}
 	return -EPROTO;
 }

@@ -176,7 +176,7 @@ void check_frame(struct conn *c, u8 type, u32 id, u64 pos)
 
 	(void)pos;
 	n->w->cover.path[PATH_SKIP] += type == KECHO_FRAME_SKIP;
-	n->w->cover.path[PATH_PASSED] += type == KECHO_FRAME_PASS;
+	n->w->cover.path[PATH_PASSED] += type == KECHO_FRAME_PASS || type == KECHO_FRAME_PICKED;
 	if (type != KECHO_FRAME_START)
 		return;
 	s = source_of_log(n, id);

@@ -32,6 +32,7 @@ static const char *const frames[] = {
 	[KECHO_FRAME_JUDGED] = "JUDGED",
 	[KECHO_FRAME_JUDGED_ACK] = "JUDGED_ACK",
 	[KECHO_FRAME_PASS] = "PASS",
+	[KECHO_FRAME_PICKED] = "PICKED",
 };
 
 static const char *frame_name(u64 type)

@@ -16,6 +16,7 @@
  *      records have deadlines, log headers clock_ns, FILTERED and PASS how many had expired;
  *      PONG says what time it is
  *      signs of life: ALIVE, alive and cut in the log header
+ *      PICKED
  */
 #ifndef _UAPI_KECHO_H
 #define _UAPI_KECHO_H
@@ -202,6 +203,7 @@ enum kecho_frame_type {
 	KECHO_FRAME_DESTROY = 44,	/* this channel has ended for everybody */
 
 	KECHO_FRAME_PASS = 45,		/* nothing from here to there: nobody there wants it */
+	KECHO_FRAME_PICKED = 46,	/* records between which there is what nobody wants */
 
 	KECHO_FRAME_REG_GET = 48,
 	KECHO_FRAME_REG_PUT = 49,

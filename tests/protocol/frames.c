@@ -31,9 +31,12 @@ enum kind {
 	LIVE,		/* attributes with their ages */
 	CHANGED,	/* the same, and versions if anything follows */
 	RECORDS,	/* to the end */
+	PICKS,		/* the same, abridged */
 	REST,		/* to the end */
 	REPEAT,
 };
+
+#define PICK_WORDS	5	/* of a record that are abridged; but not the second */
 
 enum whose { NOBODY, SENDER, RECEIVER };
 
@@ -112,6 +115,8 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_STALL, "STALL", LOG(SENDER), POS, { U8("end") } },
 	{ KECHO_FRAME_PASS, "PASS", LOG(SENDER), POS, { U64("last_event"), U64("before"),
 							    U64("expired") } },
+	{ KECHO_FRAME_PICKED, "PICKED", LOG(SENDER), POS, { U64("before"),
+							    { "", PICKS, 0, NOBODY } } },
 	{ KECHO_FRAME_REG_GET, "REG_GET", REQUEST(SENDER), POS, { BYTES("name") } },
 	{ KECHO_FRAME_REG_PUT, "REG_PUT", REQUEST(SENDER), POS,
 	  { U8("how"), BYTES("name"), { "uuid", CHOSEN, 16, NOBODY },
@@ -355,6 +360,51 @@ static void print_records(struct cursor *c)
 		print_record(c, later);
 }
 
+/* Gives it. */
+static uint64_t print_number(struct cursor *c, const char *name)
+{
+	uint64_t v = 0;
+	size_t n = 0, i;
+
+	while (c->p + n < c->end && n < 9 && c->p[n] & 0x80)
+		n++;
+	for (i = n + 1; i--;)
+		v = v << 7 | (c->p[i] & 0x7f);
+	plain(c, n + 1, name, "");
+	return v;
+}
+
+/* What is another in a word than in @word, which it becomes. */
+static void print_word(struct cursor *c, uint8_t *word, const char *name)
+{
+	const uint8_t *other = c->p + 1;
+	unsigned int i;
+
+	for (i = 0; i < 8; i++)
+		if (*c->p & 1 << i)
+			word[i] = *other++;
+	plain(c, (size_t)(other - c->p), name, "");
+}
+
+static void print_picks(struct cursor *c)
+{
+	static const char *const names[PICK_WORDS] = { "word_0", NULL, "word_2", "word_3",
+						       "word_4" };
+	uint8_t head[PICK_WORDS][8] = { 0 };
+	size_t len, words, i;
+
+	while (c->p < c->end) {
+		if (print_number(c, "skipped_words"))
+			print_number(c, "passed_events");
+		print_word(c, head[0], names[0]);
+		len = number(head[0], 4);
+		words = (len + 7) / 8 < PICK_WORDS ? (len + 7) / 8 : PICK_WORDS;
+		for (i = 2; i < words; i++)
+			print_word(c, head[i], names[i]);
+		plain(c, len > 8 * words ? len - 8 * words : 0, "record_rest", "");
+	}
+}
+
 /* Gives how many there are. */
 static unsigned int print_live(struct cursor *c)
 {
@@ -474,6 +524,9 @@ static void print_row(struct cursor *c, const struct row *r)
 		break;
 	case RECORDS:
 		print_records(c);
+		break;
+	case PICKS:
+		print_picks(c);
 		break;
 	case REST:
 		plain(c, c->end - c->p, r->name, "");

@@ -32,7 +32,7 @@ local TYPES = {
 	[32] = "SUBSCRIBE", [33] = "START", [34] = "UNSUBSCRIBE", [35] = "END", [36] = "DATA",
 	[37] = "SKIP", [38] = "ACK", [39] = "STALL",
 	[40] = "FREEZE", [41] = "FROZEN", [42] = "DRAIN", [43] = "DRAINED", [44] = "DESTROY",
-	[45] = "PASS",
+	[45] = "PASS", [46] = "PICKED",
 	[48] = "REG_GET", [49] = "REG_PUT", [50] = "REG_DROP", [51] = "REG_RENEW",
 	[52] = "REG_LIST", [53] = "REG_ENTRY", [54] = "REG_END",
 	[128] = "TYPE", [129] = "ALIVE",
@@ -128,6 +128,13 @@ field("uint16", "entries", "Entries", base.DEC)
 field("uint64", "serial", "Serial", base.DEC)
 field("uint16", "rivals", "Channels that claim a name", base.DEC)
 field("bytes", "rest_of_a_record", "Rest of a record")
+field("uint64", "skipped_words", "8-byte words passed over before it", base.DEC)
+field("uint64", "passed_events", "Events passed over before it", base.DEC)
+field("bytes", "word_0", "Length, kind, flags: which bytes are others, these")
+field("bytes", "word_2", "Time: the same")
+field("bytes", "word_3", "Fourth word: the same")
+field("bytes", "word_4", "Fifth word: the same")
+field("bytes", "record_rest", "What follows in it")
 field("uint32", "record_length", "Length", base.DEC)
 field("uint8", "record_kind", "Kind", base.DEC, RECORDS)
 field("uint8", "flags", "Flags", base.HEX)
@@ -483,6 +490,75 @@ local function records(c, pinfo, frame)
 	return n .. (n == 1 and " record" or " records")
 end
 
+-- ------------------------------------------------------------------------- picks
+
+local PICK_WORDS = 5
+
+-- 7 bits in each byte; gives it, or nil.
+local function short_number(c, name)
+	local v, from, scale = 0, c.at, 1
+
+	repeat
+		local range = take(c, 1)
+		if not range or c.at - from > 10 then
+			return nil
+		end
+		v = v + range:uint() % 128 * scale
+		scale = scale * 128
+	until range:uint() < 128
+	c.tree:add(F[name], c.tvb(from, c.at - from), UInt64(v % 2 ^ 32, math.floor(v / 2 ^ 32)))
+	return v
+end
+
+-- The bytes that are others than in @head, whose word number @at they change.
+local function word(c, head, at)
+	local mask, n = left(c) > 0 and c.tvb(c.at, 1):uint() or 0, 1
+
+	for i = 0, 7 do
+		if math.floor(mask / 2 ^ i) % 2 == 1 then
+			if n < left(c) then
+				head[8 * at + i] = c.tvb(c.at + n, 1):uint()
+			end
+			n = n + 1
+		end
+	end
+	plain(c, "word_" .. at, n)
+end
+
+-- One record; @head has the first words of the one before.
+local function pick(c, head)
+	local gap = short_number(c, "skipped_words")
+
+	if gap and gap > 0 then
+		short_number(c, "passed_events")
+	end
+	word(c, head, 0)
+	local size = head[0] + 256 * (head[1] + 256 * (head[2] + 256 * head[3]))
+	local words = math.min(padded(size) / 8, PICK_WORDS)
+	for i = 2, words - 1 do
+		word(c, head, i)
+	end
+	plain(c, "record_rest", math.max(size - 8 * words, 0))
+	if not c.bad and size < RECORD then
+		fail(c, E.record)
+	end
+end
+
+local function picks(c)
+	local head, n = {}, 0
+
+	for i = 0, 8 * PICK_WORDS - 1 do
+		head[i] = 0
+	end
+	while left(c) > 0 and not c.bad do
+		group(c, "record", function()
+			pick(c, head)
+		end)
+		n = n + 1
+	end
+	return n .. (n == 1 and " record" or " records")
+end
+
 -- ----------------------------------------------------------------------- frames
 
 -- A row of a frame: a number of so many bytes, or a function that reads what it wants.
@@ -656,6 +732,7 @@ local FRAMES = {
 	[38] = { LOG, POS, { U("credit", 8), U("lost", 8) } },
 	[39] = { LOG, POS, { U("end", 1) } },
 	[45] = { LOG, POS, { U("last_event", 8), U("before", 8), U("expired", 8) } },
+	[46] = { LOG, POS, { U("before", 8), picks } },
 	[40] = { CHANNEL, COOKIE, {} },
 	[41] = { CHANNEL, COOKIE, {} },
 	[42] = { CHANNEL, COOKIE, { MARKS } },
