@@ -7,7 +7,7 @@
  * of others. Rules:
  *  - What one process wants is known before its sinks hear by what they are judged. Who hears
  *    that looks around: what was appended before it may be for him, and he was not woken.
- *  - When a part of the log was written all are woken, so that who sleeps moves on with it: a
+ *  - When a quarter of the log was written all are woken, so that who sleeps moves on with it: a
  *    gate would hold the source up, and without one he would be lapped by what he never wanted.
  *  - What another host wants changes under the link's lock. Who submits may see that late: so
  *    all that was appended until it surely is seen is sent, if it is wanted.
@@ -62,7 +62,7 @@ void ke_source_note_all(struct ke_source *s)
 
 bool ke_source_wakes_all(struct ke_source *s)
 {
-	if (s->decides && !s->in_pieces && s->log.head - s->woken < s->log.size / KECHO_LOG_MARKS)
+	if (s->decides && !s->in_pieces && s->log.head - s->woken < s->log.size / KE_WAKE_PARTS)
 		return false;
 	s->woken = s->log.head;
 	return true;

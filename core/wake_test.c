@@ -134,7 +134,7 @@ TEST(replaced)
 TEST(part)
 {
 	struct world *w = near(3);
-	u32 n = 0, most = TEST_LOG / KECHO_LOG_MARKS / (1000 + 40) + 1;
+	u32 n = 0, most = TEST_LOG / KE_WAKE_PARTS / (1000 + 40) + 1;
 
 	must(w, "nodes");
 	want_longer(w, &w->n[0].sink, 2000);
