@@ -232,6 +232,10 @@ static const char *sink_drained(struct ssink *s, struct schan *from)
 				   (unsigned long long)s->m.id, s->chan->node->index,
 				   src->t->index, (unsigned long long)f->seq,
 				   (unsigned long long)src->t->n);
+		if (!salive_settled(f))
+			return SAY("sink %llx of node %u takes source %u for silent",
+				   (unsigned long long)s->m.id, s->chan->node->index,
+				   src->t->index);
 		ts = ssource_stream_to(src, s->chan->node->index);
 		if (!slife_same_count(f, ts))
 			return SAY("sink %llx of node %u has counted %llu expired events of source "

@@ -76,6 +76,9 @@
 	X(BOTH_COUNT, "both count", "two ends had counted the same events that had expired") \
 	X(DUE, "due", "a log went before others of a class before it, as it was due") \
 	X(WAITS, "waits", "a log waited for others of a class before it") \
+	X(HANGS, "hangs", "a source gave no sign of life for long")      \
+	X(SILENT, "silent", "a sink was told that a source is silent")   \
+	X(BACK, "back", "a sink was told that it is back")               \
 	X(WANTED, "wanted", "all had settled, and an event was sent to who wants it")
 
 #define SIM_FAULT_ENUM(name, word, what) FAULT_##name,

@@ -8,7 +8,7 @@ enum {
 	FAULT_GAP_MS = 1200,	/* between two, at most */
 	PARTITION_MS = 6000,
 	PARTITION_LONG_MS = 80000,	/* so long that nodes are forgotten */
-	FREEZE_MS = 5000,
+	FREEZE_MS = 7000,
 	STAND_MS = 3000,
 	WALL_JUMP_MS = 7200000,
 	RESTART_MS = 4000,
@@ -104,6 +104,7 @@ static bool freeze(struct sim *w)
 	if (!n->up || n->frozen_us > w->now_us)
 		return false;
 	n->frozen_us = w->now_us + ms * 1000;
+	n->thaw_us = n->frozen_us;
 	n->stood_us += ms * 1000;
 	sim_trace(n, TRACE_NODE_FROZEN, ms, 0, 0);
 	return true;
@@ -258,4 +259,5 @@ void faults_end(struct sim *w)
 				ssink_calm(s);
 	}
 	heal_fire(&w->heal_timer);
+	w->well_us = w->now_us;
 }

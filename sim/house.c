@@ -180,6 +180,7 @@ static void feed_goes_on(struct sfeed *f, void *arg)
 
 	(void)arg;
 	f->ended = f->told = false;
+	f->heard_us = w->now_us;
 	w->cover.path[PATH_RESUME]++;
 	if (f->r.big_seq && f->r.big_have)
 		f->cut_seq = f->r.big_seq;

@@ -257,7 +257,7 @@ static struct sim_options vary(const struct options *o, u64 seed)
 	s.channels = s.channels ?: 1 + random_next(&rng) % 3;
 	s.members = s.members ?: s.nodes + random_next(&rng) % (2 * s.nodes + 1);
 	if (!s.hosts)
-		s.hosts = random_next(&rng) % 2 ? s.nodes : 1 + random_next(&rng) % s.nodes;
+		s.hosts = random_next(&rng) % 4 ? 1 + random_next(&rng) % s.nodes : s.nodes;
 	s.hosts = min(s.hosts, s.nodes);
 	s.filters |= random_next(&rng) % 2;
 	return s;

@@ -40,6 +40,7 @@ void sfeed_add(struct ssink *s, struct ke_rstream *rs, struct ssource *src, stru
 		ke_source_gate(&src->s, &f->gate, &f->released);
 		t->ungated_to[n->index] = max(t->ungated_to[n->index], src->s.log.seq);
 	}
+	salive_watch(f);
 	list_add_tail(&f->list, &s->feeds);
 	sim_trace(n, TRACE_FEED, t->index, pos, seq);
 }
@@ -51,6 +52,7 @@ void sfeed_free(struct sfeed *f)
 		ssource_room(f->src);
 	}
 	list_del(&f->list);
+	sim_cancel(f->sink->chan->node, &f->look);
 	slog_put(f->log);
 	sim_free(f->r.big);
 	sim_free(f);
@@ -147,6 +149,7 @@ static void tell(struct sfeed *f, const struct ke_item *item)
 {
 	bool wanted;
 
+	salive_item(f);
 	verdict_skip(f, item->seq - 1);
 	wanted = check_got(f, item);
 	if (item->kind == KE_ITEM_LOST) {
@@ -163,6 +166,7 @@ static void tell(struct sfeed *f, const struct ke_item *item)
 static void tell_end(struct sfeed *f)
 {
 	f->told = true;
+	salive_end(f);
 	check_end(f);
 }
 
@@ -201,6 +205,8 @@ bool sfeed_next(struct sfeed *f)
 		return false;
 	let_go(f);
 	released(f, f->r.pos);
+	if (salive_tell(f))
+		return true;
 	if (sim_one_in(w, 2) && ke_reader_plain(&f->r, ke_reader_plain_end(&f->r), &item)) {
 		tell(f, &item);
 		return true;
@@ -219,7 +225,7 @@ bool sfeed_next(struct sfeed *f)
 	}
 	verdict_skip(f, f->r.seq);
 	if (!f->ended || ke_reader_head(&f->r) != f->r.pos)
-		return false;
+		return salive_tell(f);
 	if (!f->failed && ke_reader_finish(&f->r, f->last_seq, &item)) {
 		tell(f, &item);
 		return true;

@@ -102,7 +102,9 @@ struct ssource {
 	struct schan *chan;
 	struct slog *log;
 	struct truth *t;
-	struct timer act;
+	struct timer act, sign;
+	u64 signed_at;		/* as ke_log_sign() was last */
+	u64 hangs_us;		/* until then it does nothing */
 	u64 opened_us, close_us;	/* a deadline each */
 	bool ready, closing, waiting, last, held_up;
 	struct sreserved reserved[SIM_RESERVED_MAX];
@@ -134,6 +136,11 @@ struct sfeed {
 	u64 last_seq;
 	u64 cut_seq;		/* an event in pieces that a break fell into */
 	u64 skipped, expired, either, unknown, voids;	/* that it was not told of: verdict.c */
+	struct ke_promise promise;
+	struct timer look;
+	u64 heard_us;		/* since then its source is */
+	u64 head_seen, head_us;	/* of the log, by who looks for signs, first then */
+	bool silent;		/* as it was told */
 	bool whole;		/* it gets all that there ever was */
 	bool ended, gone, failed, told;
 	const u8 *held;		/* in place, until the next read */
@@ -249,6 +256,7 @@ struct snode {
 	struct ke_node node;
 	u64 incarnation;
 	u64 frozen_us;		/* until then */
+	u64 thaw_us;		/* then it went on with all that was due, or will */
 	u64 stand_us, stood_at_us, lag_us;	/* of monotonic time */
 	u64 stood_us;		/* it was frozen, or will be, for so long, ever */
 	struct sages load;	/* its attribute */
@@ -301,6 +309,7 @@ struct sim {
 	struct trace trace;
 	struct cover cover;
 	bool broken;
+	u64 well_us;		/* since then nothing goes wrong; U64_MAX: something does */
 	bool stirred;		/* nodes met again, or a sink went, though all had settled */
 	char why[256];
 	struct snode *node;

@@ -42,7 +42,7 @@ bool ssource_submit_one(struct ssource *s)
 {
 	bool done;
 
-	if (!s->ready || s->closing || s->s.closed || s->last)
+	if (!s->ready || s->closing || s->s.closed || s->last || salive_hangs(s))
 		return false;
 	sim_house.source_lock(&s->s);
 	done = ssubmit_any(s);
@@ -151,6 +151,10 @@ static void act_fire(struct timer *t)
 	struct ssource *s = container_of(t, struct ssource, act);
 	struct sim *w = node_of(s)->w;
 
+	if (salive_hangs(s)) {
+		sim_set(node_of(s), t, s->hangs_us - w->now_us);
+		return;
+	}
 	s->waiting = false;
 	if (s->s.closed)
 		await_drained(s);
@@ -197,6 +201,7 @@ struct ssource *ssource_open(struct schan *c)
 	s->s.retain = sim_one_in(n->w, 2) ? 20 : 0;
 	s->log->src = s;
 	ke_log_init(&s->s.log, s->log->hdr, s->log->ring, size, 0, 0);
+	salive_promise(s);
 	ke_source_init(&s->s, &n->node);
 	list_add_tail(&s->list, &c->sources);
 	s->s.member.id = random_next(&n->w->rng) | 1;
@@ -206,6 +211,7 @@ struct ssource *ssource_open(struct schan *c)
 	s->still_at = U64_MAX;
 	s->opened_us = n->w->now_us + SIM_JOIN_MS * 1000;
 	profile(s);
+	salive_begin(s);
 	sim_trace(n, TRACE_SOURCE_OPEN, s->t->index, c->which, size);
 	ssource_feed_own(s);
 	sim_set(n, &s->act, 1);
@@ -259,6 +265,7 @@ void ssource_free(struct ssource *s, bool said)
 		s->t->cut_short = true;
 	list_del(&s->list);
 	sim_cancel(node_of(s), &s->act);
+	sim_cancel(node_of(s), &s->sign);
 	s->log->src = NULL;
 	slog_put(s->log);
 	sim_free(s);

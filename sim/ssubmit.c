@@ -20,6 +20,7 @@ void ssubmit_tell(struct ssource *s)
 	struct ke_tstream *ts;
 
 	ke_log_publish(&s->s.log);
+	salive_gave(s);
 	ssink_wake(s->chan);
 	share_wake(s->chan);
 	list_for_each_entry(ts, &s->s.streams, source_list)

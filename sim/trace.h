@@ -55,6 +55,8 @@
 	X(JUDGED, "sink hears that source %llu judges by version %llu, bit %llu") \
 	X(SKIPPED, "sink is kept from %llu.%llu to %llu")                       \
 	X(UNWANTED, "sink does not want %llu.%llu")                             \
+	X(HANG, "source %llu hangs for %llu ms")                                \
+	X(SILENT, "sink is told that source %llu is silent (%llu: 1), after %llu") \
 	X(CHOOSES, "source %llu chooses sinks by a filter of kind %llu, best %llu")
 
 #define TRACE_ENUM(name, text) TRACE_##name,

@@ -59,6 +59,9 @@ struct truth {
 	u64 nto, to_room;
 	bool names;		/* some events are for some sinks only, or for none */
 	bool ended, cut_short;	/* closed in order; before all that gates it had all */
+	u32 alive_ms;		/* it promises signs of life so often */
+	u64 sign_us;		/* the last one, */
+	u64 gap_us, gap_end_us;	/* the last gap of half of that time, or more, between two */
 	bool lives;		/* most events have deadlines */
 	bool early;		/* it did not wait for all to subscribe */
 	u32 stall_ms;		/* of its source */
@@ -97,6 +100,22 @@ void sages_free(struct sages *a);
 /* sages_check - @n knows this value of @of's with this age; -1: it knows none. */
 void sages_check(const struct sages *a, const struct snode *n, const struct snode *of, s16 value,
 		 s32 age_ms);
+
+/* salive.c: signs of life */
+/* salive_promise - before it joins; salive_begin - it gives signs. */
+void salive_promise(struct ssource *s);
+void salive_begin(struct ssource *s);
+/* salive_gave - it has published something, which is one. */
+void salive_gave(struct ssource *s);
+bool salive_hangs(const struct ssource *s);
+/* salive_watch - a new feed; salive_tell - it is told of a silence, or of its end; salive_item -
+ * of anything else; salive_end - of the source's. */
+void salive_watch(struct sfeed *f);
+bool salive_tell(struct sfeed *f);
+void salive_item(const struct sfeed *f);
+void salive_end(struct sfeed *f);
+/* salive_settled - it was told of no silence that should be over. */
+bool salive_settled(const struct sfeed *f);
 
 /* slife.c: how long events live */
 /* slife_choose - a deadline; 0: none. */

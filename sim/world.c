@@ -217,6 +217,7 @@ struct sim *sim_new(const struct sim_options *opt)
 	w->path = sim_alloc(opt->nodes * opt->nodes * sizeof(w->path[0]));
 	w->no_registry = sim_alloc(opt->nodes * sizeof(w->no_registry[0]));
 	w->phase_timer.fn = phase_fire;
+	w->well_us = opt->faults ? U64_MAX : 0;
 	make_paths(w);
 	w->reg = ke_registry_new(true, random_next(&w->rng), 0, 0);
 	for (i = 0; i < opt->nodes; i++) {
