@@ -94,6 +94,8 @@ TEST(attributes)
 	is_eq(kecho_node_set(t.k, "load", kecho_i64(3)), 0, "of the node");
 	is_eq(kecho_member_get(t.ch, kecho_sink_id(s), "node.load", &v, NULL, 0), 0, "found");
 	is_eq(v.i64, 3, "its value");
+	is_eq(kecho_member_get(t.ch, kecho_sink_id(s), "node.name", &v, buf, sizeof(buf)), 0,
+	      "its name");
 	is_eq(kecho_channel_set(t.ch, "version", kecho_i64(1)), 0, "of the channel");
 	is_eq(kecho_channel_get(t.ch, "version", &v, NULL, 0), 0, "found");
 	is_eq(kecho_channel_get(t.ch, "none", &v, NULL, 0), -ENOENT, "not set");

@@ -65,6 +65,16 @@ void kn_init(struct kn *kn, struct net *net)
 	kn_listen_init(kn);
 }
 
+/* Its name is an attribute, too, by which others know it; without memory it has none. */
+static void begin(struct kn *kn, const struct ke_contact *self)
+{
+	const char *name = init_utsname()->nodename;
+	struct ke_value v = { .kind = KE_VALUE_STRING, .data = name, .len = strlen(name) };
+
+	ke_node_init(&kn->node, &kn_house, kn, self, name);
+	ke_node_set(&kn->node, "name", &v);
+}
+
 /* Nobody shares memory with it, so it is a host of its own. */
 static int start(struct kn *kn)
 {
@@ -79,7 +89,7 @@ static int start(struct kn *kn)
 	if (!err && kn->listen[0])
 		err = kn_listen(kn, kn->listen, self.address, sizeof(self.address));
 	if (!err)
-		ke_node_init(&kn->node, &kn_house, kn, &self, init_utsname()->nodename);
+		begin(kn, &self);
 	mutex_unlock(&kn->lock);
 	if (err)
 		kn_reg_stop(kn);
