@@ -19,7 +19,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo check check-long core-kernel style bench bench-filter bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo demo-kernel check check-long core-kernel style bench bench-filter bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -29,6 +29,11 @@ demo:
 	@$(deps) demo
 	@$(tools)/build.sh build
 	@build/demo/kecho-demo
+
+demo-kernel:
+	@$(deps) demo-kernel
+	@$(tools)/build.sh build
+	@demo/kernel.sh build
 
 check:
 	@$(deps) check
@@ -100,6 +105,7 @@ clean:
 help:
 	@echo "make              build the library and the commands, in build/"
 	@echo "make demo         three hosts, live kernel events, a cut link; under a minute"
+	@echo "make demo-kernel  two guests' kernels tell what happens in them, one is killed"
 	@echo "make check        all tests, plain and under the sanitizers, and in a kernel"
 	@echo "make check-long   the same with full counts in the plain tree; two hours"
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# guest.sh [-t SECONDS] [-m MIB] [-a WORDS] [-k VERSION] DIR SCRIPT FILE...
+# guest.sh [-t SECONDS] [-m MIB] [-a WORDS] [-q WORDS] [-k VERSION] DIR SCRIPT FILE...
 #
 # Boots a Linux guest that has nothing but busybox, SCRIPT and FILEs in its root
 # folder, runs SCRIPT there and goes when it ends. The console is in DIR/console.
@@ -9,6 +9,7 @@
 #	-t	limit for all of it (120)
 #	-m	memory (512)
 #	-a	further words for the kernel's command line
+#	-q	further words for QEMU: devices
 #	-k	which of the installed kernels; default: the newest 6.1 that has
 #		headers, or $KECHO_KERNEL
 #
@@ -28,14 +29,16 @@ limit_s=120
 memory_mib=512
 complaint_lines=60
 append=
+devices=
 here=$(dirname "$0")
 version=
 
-while getopts t:m:a:k: option; do
+while getopts t:m:a:q:k: option; do
 	case $option in
 	t) limit_s=$OPTARG ;;
 	m) memory_mib=$OPTARG ;;
 	a) append=$OPTARG ;;
+	q) devices=$OPTARG ;;
 	k) version=$OPTARG ;;
 	*) exit 2 ;;
 	esac
@@ -66,12 +69,12 @@ chmod 755 "$root/init" "$root/bin/busybox"
 
 # A warning is a panic, a panic ends the machine, and -no-reboot ends qemu.
 words="console=ttyS0 quiet printk.time=0 panic=-1 oops=panic panic_on_warn=1"
-words="$words mitigations=off nokaslr tsc=reliable $append"
+words="$words mitigations=off nokaslr tsc=reliable no_timer_check $append"
 status=0
 timeout --foreground -k 5 "$limit_s" "$qemu" \
 	-accel tcg,thread=multi -cpu max -smp 2 -m "$memory_mib" \
 	-kernel "$kernel" -initrd "$dir/initramfs" -append "$words" \
-	-nodefaults -display none -serial stdio -no-reboot \
+	-nodefaults -display none -serial stdio -no-reboot $devices \
 	</dev/null >"$console.raw" 2>"$dir/qemu-errors" || status=$?
 tr -d '\r' <"$console.raw" >"$console"
 rm -f "$console.raw"
