@@ -13,6 +13,13 @@
 #error "kecho is for Linux 6.1 and later"
 #endif
 
+/* In a tracepoint: of its string @to, which was declared from @from. */
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 10, 0)
+#define kn_assign_str(to, from) __assign_str(to, from)
+#else
+#define kn_assign_str(to, from) __assign_str(to)
+#endif
+
 /* Behind the @n entries of @table lies an empty one. */
 static inline struct ctl_table_header *kn_register_sysctl(struct net *net, const char *path,
 							  struct ctl_table *table, size_t n)

@@ -15,6 +15,7 @@
 #include <net/tcp.h>
 
 #include "kn.h"
+#include "trace.h"
 
 enum {
 	OUT_SIZE = 128 << 10,	/* bytes that were taken from core and are being sent */
@@ -114,10 +115,14 @@ static int receive_some(struct kn_conn *c)
 /* True: there may be more. kn.lock is held. */
 static bool receive(struct kn_conn *c)
 {
+	bool greeted = c->link.peer;
 	int i, n = 1;
 
 	for (i = 0; i < READS_MAX && n > 0 && !c->closing; i++)
 		n = READ_ONCE(c->link.broken) ? -ECONNRESET : receive_some(c);
+	if (!greeted && c->link.peer)
+		trace_kecho_link_up(c->link.peer->name, c->link.peer->contact.address,
+				    c->link.dialled);
 	if (n < 0 && n != -EAGAIN)
 		kn_conn_hangup(c);
 	return n > 0;
@@ -241,6 +246,9 @@ void kn_conn_close(struct kn_conn *c)
 	if (c->closing)
 		return;
 	WRITE_ONCE(c->closing, true);
+	if (c->open && c->link.peer)
+		trace_kecho_link_down(c->link.peer->name, c->link.peer->contact.address,
+				      c->link.dialled);
 	queue_work(kn_wq, &c->kn->reap);
 }
 

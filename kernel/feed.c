@@ -10,6 +10,7 @@
  * what was read, in steps.
  */
 #include "kn.h"
+#include "trace.h"
 
 enum { SAY_PARTS = 8 };	/* of a mirror: its node hears when so much was read */
 
@@ -323,6 +324,7 @@ static unsigned int tell_lost(struct kn_feed *f, u64 seq, u64 last, struct kecho
 	*ev = (struct kecho_event){ .kind = KECHO_LOST, .source = f->member, .seq = seq,
 				    .last_seq = last };
 	s->stats.lost += last - seq + 1;
+	trace_kecho_drop(s->ch->c->ch.name, s->m.id, f->member, seq, last);
 	kn_count_loss(s->ch->c->kn);
 	if (s->m.policy == KECHO_DISCONNECT)
 		WRITE_ONCE(s->disconnected, true);
@@ -340,6 +342,8 @@ static unsigned int tell_event(struct kn_feed *f, const struct ke_item *item,
 	};
 	f->sink->stats.received++;
 	f->sink->stats.bytes += item->len;
+	trace_kecho_receive(f->sink->ch->c->ch.name, f->sink->m.id, f->member, item->seq,
+			    item->len);
 	return 1;
 }
 

@@ -7,6 +7,9 @@
 
 #include "kn.h"
 
+#define CREATE_TRACE_POINTS
+#include "trace.h"
+
 struct workqueue_struct *kn_wq, *kn_callback_wq;
 static unsigned int kn_net_id;
 

@@ -11,6 +11,7 @@
 #include <linux/uio.h>
 
 #include "kn.h"
+#include "trace.h"
 
 enum {
 	PIECE_EXTRA = 64,	/* bytes around a piece */
@@ -170,6 +171,7 @@ static int put_event(struct kecho_source *s, struct ke_event_info *info, const v
 		s->stats.submitted++;
 		s->stats.bytes += len;
 	}
+	trace_kecho_submit(s->ch->c->ch.name, s->s.member.id, s->s.log.seq, len, err);
 	return err;
 }
 

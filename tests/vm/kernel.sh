@@ -40,6 +40,8 @@ hello=$modules/examples/kernel
 guest kernel alone -t $guest_limit_s "$dir/alone" "$here/kernel-guest" \
 	"$modules/kernel/kecho.ko" "$modules/tests/kecho_test.ko" "$hello"/hello_*.ko
 said "kernel: one example hears the other" alone "hello: event 1: hello, world"
+said "kernel: its submission is traced" alone "traced: kecho_submit: channel=hello"
+said "kernel: and that it came" alone "traced: kecho_receive: channel=hello"
 
 stock drivers/net/veth
 libraries=$(ldd "$kecho" | grep -o '/[^ ]*')
@@ -48,6 +50,8 @@ guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
 	"$dir/veth.ko" "$kecho" $libraries
 said "kernel-net: a process hears the kernel" net "process: hello, world"
 said "kernel-net: the kernel hears a process" net "hello: event 1: from a process"
+said "kernel-net: a link that comes is traced" net "traced: kecho_link_up"
+said "kernel-net: and one that goes" net "traced: kecho_link_down"
 
 guest kernel-sources sources -t $guest_limit_s "$dir/sources" "$here/kernel-sources-guest" \
 	"$modules/kernel/kecho.ko" "$modules/kernel/sources"/kecho_*.ko \
