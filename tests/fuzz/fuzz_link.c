@@ -11,7 +11,7 @@
  * The node never crashes, never reads past a frame or a log, never hangs, and frees
  * all.
  */
-#include "judges.h"
+#include "submits.h"
 #include "adopt_test.h"
 
 enum {
@@ -57,12 +57,12 @@ static void extras_close(void)
 	more.open = false;
 }
 
-static void extras_submit(u32 len)
+static void extras_submit(u16 how)
 {
 	int i;
 
 	for (i = 0; more.open && i < EXTRAS; i++)
-		submit_judged(&more.src[i], len);
+		submit_judged(&more.src[i], how % LEN_MAX, how / LEN_MAX);
 }
 
 static void announce(struct ke_source *s, u8 how)
@@ -90,13 +90,14 @@ static void announce_all(struct ke_source *s)
 		announce(s, how);
 }
 
-/* A second sink beside the one of core's tests. */
-static void sink2(bool gated)
+/* A second sink beside the one of core's tests; @id: it comes back, 0: it is new. */
+static void sink2(bool gated, u64 id)
 {
 	struct ke_channel *ch = &f.tn->ch;
 
 	if (!more.has_sink) {
-		more.sink = (struct ke_member){ .owner = f.tn, .role = KE_SINK, .policy = !gated };
+		more.sink = (struct ke_member){ .owner = f.tn, .role = KE_SINK, .policy = !gated,
+						.id = id };
 		ch->sinks++;
 		ch->gated += gated;
 		ke_member_join(&more.sink, ch);
@@ -115,7 +116,7 @@ static void leave_channel(void)
 	if (!f.tn->open)
 		return;
 	if (more.has_sink)
-		sink2(false);
+		sink2(false, 0);
 	extras_close();
 	sink_close(f.tn);
 	source_close(f.tn);
@@ -124,14 +125,30 @@ static void leave_channel(void)
 	f.tn->open = false;
 }
 
+/* What callers ask of attributes. */
+static void look_at(const struct ke_attrs *a, const char *name)
+{
+	struct ke_attrs copy = { 0 };
+	struct ke_value v;
+	s64 set_ms;
+
+	if (ke_attrs_find(a->buf, a->len, name, &v))
+		return;
+	if (v.kind != KE_VALUE_I64)
+		touch(v.data, v.len);
+	check(!ke_attrs_set_ms(a, name, &set_ms) && set_ms <= (s64)f.w->now);
+	check(ke_attrs_age_ms(a, name, f.w->now) == (s64)f.w->now - set_ms);
+	check(!ke_attrs_copy(&copy, a) && copy.len == a->len && !memcmp(copy.buf, a->buf, a->len));
+	ke_attrs_free(&copy);
+}
+
 static void set_attr(u8 how)
 {
 	static u8 bytes[KE_ATTR_VALUE_MAX + 8];
 	static const char *const names[] = { "a", "b", "c", "d", "e", "f", "g", "h", "i",
-					     "no name", "" };
+					     KE_REPLY_ATTR, "no name", "" };
 	const char *name = names[take_u8(&f.in) % ARRAY_SIZE(names)];
-	struct ke_value v = { .kind = how % 5, .data = bytes };
-	struct ke_value found;
+	struct ke_value v = { .kind = how % 5, .data = bytes, .i64 = how };
 	struct ke_peer *p;
 
 	fail_alloc = f.starve;
@@ -148,9 +165,26 @@ static void set_attr(u8 how)
 		ke_member_set(how & 128 ? &f.tn->sink : &f.tn->src.member, name, &v);
 	fail_alloc = 0;
 	list_for_each_entry(p, &f.tn->node.peers, list)
-		if (!ke_attrs_find(p->attrs.buf, p->attrs.len, name, &found) &&
-		    found.kind != KE_VALUE_I64)
-			touch(found.data, found.len);
+		look_at(&p->attrs, name);
+}
+
+/* Of each source of theirs, and of ours. */
+static void ask_sources(void)
+{
+	const struct ke_presence *pr;
+	const struct ke_remote *m;
+
+	list_for_each_entry(pr, &f.tn->ch.presences, channel_list) {
+		ke_channel_linked(&f.tn->ch, &pr->peer->contact.node);
+		list_for_each_entry(m, &pr->remotes, list) {
+			ke_channel_reply_to(&f.tn->ch, m->id);
+			check(ke_channel_types(&f.tn->ch, m->id) == m->types);
+		}
+	}
+	if (!f.tn->has_src)
+		return;
+	ke_channel_reply_to(&f.tn->ch, f.tn->src.member.id);
+	check(ke_channel_types(&f.tn->ch, f.tn->src.member.id) == f.tn->src.member.types);
 }
 
 /* What callers of the library wait for. */
@@ -160,8 +194,12 @@ static void ask(struct conn *c)
 
 	ke_node_wait_ms(&f.tn->node);
 	ask_filtered();
-	if (c)
+	if (c) {
 		ke_link_pending(&c->link);
+		ke_link_mixed(&c->link);
+	}
+	if (f.tn->open)
+		ask_sources();
 	if (f.tn->open && ke_channel_synced(ch) && ke_channel_acked(ch))
 		ke_channel_started(ch);
 	if (f.tn->has_src)
@@ -205,6 +243,8 @@ static void connect_any(struct hostile *h, u8 how)
 	hello(h->c, who, how >> 4 | 2);
 	if (how & 8)
 		join(h->c, how >> 4);
+	if (how & 32)
+		join_judged(h->c, take_u8(&f.in));
 }
 
 /* The connection breaks, and perhaps its process is known to have died, or is refused. */
@@ -314,6 +354,8 @@ static void act_channel(u8 how)
 		act_whole(take_u8(&f.in));
 	else if (how & 4)
 		die_and_go_on(how);
+	else if (how & 8)
+		ke_channel_other(&f.tn->ch, &contact.node);
 	else
 		ke_channel_contact(&f.tn->ch, &contact);
 }
@@ -352,13 +394,13 @@ static void act_source(u8 how)
 	else if (how & 128)
 		want_any(take_u8(&f.in));
 	else
-		extras_submit(take_u16(&f.in) % 8000);
+		extras_submit(take_u16(&f.in));
 }
 
 static void act_sink(u8 how)
 {
 	if (how & 1 && f.tn->open)
-		sink2(how & 2);
+		sink2(how & 2, how & 32 ? how >> 6 : 0);
 	else if (how & 4)
 		sink_close(f.tn);
 	else if (!f.tn->has_sink && f.tn->open)
@@ -366,15 +408,15 @@ static void act_sink(u8 how)
 }
 
 /* Who has no room for it says so to those that are in the way. */
-static void submit_any(u32 len)
+static void submit_any(u16 how)
 {
 	struct ke_source *s = &f.tn->src;
 	bool due;
 
-	if ((s->decides ? submit_judged(s, len) : submit(f.tn, len)) != -EAGAIN)
+	if (submit_lives(s, how) != -EAGAIN)
 		return;
 	h_source_lock(s);
-	due = ke_source_stalled(s, len);
+	due = ke_source_stalled(s, how % LEN_MAX);
 	h_source_unlock(s);
 	if (due)
 		ke_source_end_stalled(s);
@@ -385,7 +427,7 @@ static void act_ours(u8 op, u8 how)
 	switch (op) {
 	case 0:
 		if (f.tn->has_src && !f.tn->src.closed)
-			submit_any(take_u16(&f.in) % 8000);
+			submit_any(take_u16(&f.in));
 		break;
 	case 1:
 		f.tn->idle = how & 1;
@@ -393,6 +435,7 @@ static void act_ours(u8 op, u8 how)
 		break;
 	case 2:
 		f.w->now += how & 1 ? take_u16(&f.in) : 8 * how;
+		f.tn->ahead_ns += how > 250 ? take_u64(&f.in) : 0;	/* the clock is set */
 		ke_node_tick(&f.tn->node);
 		break;
 	case 3:
@@ -495,6 +538,10 @@ static void setup(u8 how)
 	f.tn->src.stall_ms = 1000;
 	if (how & 4)
 		extras_open();
+	if (how & 16) {
+		announce(&f.tn->src, 0);
+		choose_ours(how & 32);
+	}
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
@@ -514,6 +561,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		dials_answered();
 	}
 	check(!f.w->lock_faults);
+	wait_over();
 	leave_channel();
 	hang_up();
 	check(!f.mirrors && !f.tn->node.filters_bytes);

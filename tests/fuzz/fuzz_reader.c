@@ -64,6 +64,19 @@ static void read_one(u8 strikes)
 		give_memory(take_u8(&f.in));
 }
 
+/* Who sleeps goes on over what is not for him. */
+static void skim(u8 strikes)
+{
+	u64 pos = f.r.pos, seq = f.r.seq, lost = f.r.lost;
+
+	if (!f.r.in_place)
+		return;
+	hostile_call(strikes);
+	ke_reader_skim(&f.r);
+	check(f.r.pos >= pos && f.r.released == f.r.pos);
+	check(f.r.seq >= seq && f.r.lost == lost);
+}
+
 static void init_reader(u8 how)
 {
 	u64 pos = how & 2 ? U64_MAX - 7 - 8 * (u64)take_u16(&f.in) : 8 * (u64)take_u16(&f.in);
@@ -90,6 +103,8 @@ static void act(u8 op)
 		write_any(op, arg, f.r.seq);
 	else if (op > 12)
 		read_one(arg);
+	else if (op == 12)
+		skim(arg);
 	else if (op > 8)
 		write_record(f.r.seq);
 	else if (ke_reader_finish(&f.r, f.r.seq + (s8)take_u8(&f.in), &f.item))

@@ -18,21 +18,28 @@ enum {
 static struct parts parts;
 
 /* One of few, so that some are the same: events that are short, or have a field, or of which
- * an attribute is set. @best: so many sinks, of a filter for OUT. */
+ * an attribute is set, or is that old. @best: so many sinks, of a filter for OUT. */
 static void make_filter_of(u8 kind, u8 how, u32 best)
 {
+	bool typed = how % 3, scores = kind == KECHO_FILTER_OUT;
 	const struct bpf_insn insns[] = {
 		LDX(BPF_DW, 6, 1, CTX(payload)), LDX(BPF_DW, 7, 1, CTX(slots)),
-		LDX(BPF_DW, 2, 1, CTX(len)), LDX(BPF_DW, 0, 7, 0), LDX(BPF_DW, 3, 6, 0),
-		ALUR(BPF_OR, 0, 3), JMP(BPF_JGT, 2, (how >> 3) * 64, 1), MOV(0, 1), EXIT,
+		LDX(BPF_DW, 2, 1, CTX(len)), LDX(BPF_DW, 0, 7, 0),
+		typed ? LDX(BPF_DW, 3, 6, 0) : MOV(3, 0), ALUR(BPF_OR, 0, 3),
+		scores ? STX(BPF_DW, 1, CTX(score), 0) : MOV(4, 0),
+		JMP(BPF_JGT, 2, (how >> 3) * 64, 1), MOV(0, 1), EXIT,
 	};
 	static const char *const names[] = { "a", "b" };
 
 	parts_begin(&parts, kind);
 	parts.h.best = cpu_to_le32(best);
 	parts_insns(&parts, insns, ARRAY_SIZE(insns));
-	parts_ref(&parts, 4, KECHO_REF_FIELD, 0, how & 1 ? "f" : "g");
-	parts_slot(&parts, KECHO_SCOPE_EVENT + (how >> 1) % 7, 0, 0, names[how >> 7]);
+	if (typed)
+		parts_ref(&parts, 4, KECHO_REF_FIELD, 0, how & 1 ? "f" : "g");
+	parts_slot(&parts, KECHO_SCOPE_EVENT + (how >> 1) % 7, how & 32 ? KECHO_SLOT_AGE : 0, 0,
+		   names[how >> 7]);
+	if (how & 64)
+		parts_slot(&parts, KECHO_SCOPE_EVENT, 0, 0, "a");
 	parts_join(&parts);
 }
 
@@ -67,7 +74,7 @@ static void say_filter_of(struct conn *c, u64 sink, u64 version, u8 how, u8 wron
 	bool any = how & 7;
 
 	make_filter(how);
-	small_type(type, how);
+	small_type(type, how ^ 64);	/* its field can be read if it travels */
 	ke_put_u64(&o, sink);
 	ke_put_u32(&o, any ? parts.wire_len : 0);
 	ke_put(&o, parts.wire, any ? parts.wire_len : 0);
@@ -110,6 +117,14 @@ static void say_taken(struct conn *c, u8 how)
 	if (seat && version < 192)
 		version = seat->v.version;
 	frame(c, KECHO_FRAME_JUDGED_ACK, log, version, &body, sizeof(body));
+}
+
+/* A sink of theirs with a filter, which it has taken: so not all is wanted there. */
+static void join_judged(struct conn *c, u8 how)
+{
+	say_sink(c, 1);
+	say_filter_of(c, 1, 1, how, 0);
+	say_taken(c, 0);
 }
 
 /* What they say of a filter of ours. */
@@ -243,66 +258,6 @@ static void act_filters(u8 op, u8 how)
 		filter_ours(how);
 		break;
 	}
-}
-
-/* A piece at a time, each where the gates let it. */
-static int append_piece(struct ke_source *s, const struct ke_event_info *info, u32 len, u64 *seq)
-{
-	u64 size = ke_record_align(ke_record_size(info, len));
-	int err;
-
-	if (!ke_log_room(&s->log, size, ke_source_limit(s, s->log.end + 2 * size)))
-		return -EAGAIN;
-	if (!ke_source_unpinned(s, size))
-		return -EDEADLK;
-	err = ke_log_append(&s->log, info, f.w->event + info->frag_offset, len, s->limit, seq);
-	ke_log_publish(&s->log);
-	return err;
-}
-
-/* Whom it is for: some of those that there are. */
-static void choose(struct ke_source *s, struct ke_event_info *info, u32 len)
-{
-	u32 i, most = ke_choice_chooses(s->choice) ? ke_choice_most(s->choice) : 0;
-
-	info->named = ke_choice_chooses(s->choice);
-	if (!info->named)
-		return;
-	check(!ke_choice_event(s->choice, info, s->log.seq + 1, f.w->event, len, &test_ops));
-	check(info->nto <= most && most <= ke_choice_room(s->choice));
-	for (i = 0; i < info->nto; i++) {
-		check(ke_choice_has(s->choice, le64_to_cpu(info->to[i])));
-		check(!i || le64_to_cpu(info->to[i - 1]) < le64_to_cpu(info->to[i]));
-	}
-}
-
-/* As the library does it: an event of any type, with an attribute or none, whole or in two
- * pieces, is judged by what is in force. */
-static int submit_judged(struct ke_source *s, u32 len)
-{
-	static const u8 set[] = { KE_VALUE_STRING, 1, 2, 0, 'a', 'x', 'y' };
-	struct ke_event_info info = {
-		.time_ns = 1, .type = (len >> 2) % (KE_TYPES_MAX + 2),
-		.attrs = set, .attrs_len = len & 1 ? sizeof(set) : 0,
-	};
-	u32 i, part = len & 2 && len > 64 ? len / 2 : len;
-	u64 seq = 0;
-	int err;
-
-	h_source_lock(s);
-	for (i = 0; i < len; i++)
-		f.w->event[i] = event_byte(s->log.seq + 1, i);
-	ke_judge_event(s->judge, &info, s->log.seq + 1, f.w->event, len, &test_ops);
-	check(!info.judged || !(info.bits & ~s->judge->live));
-	choose(s, &info, len);
-	info.frag_total = part < len ? len : 0;
-	err = append_piece(s, &info, part, &seq);
-	info.frag_offset = part;
-	info.attrs_len = 0;
-	if (!err && part < len)
-		err = append_piece(s, &info, len - part, &seq);
-	h_source_unlock(s);
-	return err;
 }
 
 #endif

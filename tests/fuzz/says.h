@@ -277,17 +277,25 @@ static void say_picked(struct conn *c, u8 how)
 	send_out(c, KECHO_FRAME_PICKED, log, some_pos(c, log), &o);
 }
 
+/* What time it is there, as we asked, or as nobody did: about ours, and before or behind. */
+static void say_clock(struct conn *c, u8 how)
+{
+	__le64 real = cpu_to_le64(h_realtime_ns(f.tn) + 100000000 * (u64)(s8)take_u8(&f.in));
+
+	frame(c, KECHO_FRAME_PONG, 0, how & 3 ? c->link.asked_ns : how & 4, &real, sizeof(real));
+}
+
 static void say_stall(struct conn *c, u8 how)
 {
 	u32 log = 1 + how % LOGS;
 	u8 end = how >> 2 & 3;
 
-	if (how & 64) {
+	if (how & 64)
 		(how & 128 ? say_picked : say_pass)(c, how);
-		return;
-	}
-
-	frame(c, KECHO_FRAME_STALL, log, some_pos(c, log), &end, how < 250);
+	else if (how & 32)
+		say_clock(c, how);
+	else
+		frame(c, KECHO_FRAME_STALL, log, some_pos(c, log), &end, how != 31);
 }
 
 /* By which it was asked last. */
