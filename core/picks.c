@@ -144,10 +144,12 @@ static bool begin(struct ke_picks *p, struct ke_link *l, const struct ke_tstream
 	if (l->control_len > KE_PICKS_MAX || overtakes(l, ts))
 		return false;
 	p->out = (struct ke_out){ .buf = ke_link_reserve(l, KE_PICKS_MAX), .size = KE_PICKS_MAX };
+	if (!p->out.buf)
+		return false;
 	p->pos = ts->sent;
 	p->seq = before;
 	ke_put_u64(&p->out, before);
-	return p->out.buf;
+	return true;
 }
 
 bool ke_tstream_pick(struct ke_link *l, struct ke_tstream *ts, struct ke_picks *p, u64 end)

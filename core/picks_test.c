@@ -177,4 +177,19 @@ TEST(too_far)
 	}
 }
 
-TESTS(picks, one_frame, the_same_bytes, not_picked, full, lies, too_far);
+/* The link ends as there was no memory for something else. */
+TEST(no_memory)
+{
+	struct world *w = judged_stream(1, true);
+	struct ke_link *l;
+
+	must(w, "nodes");
+	submit_mixed(w, 10, 5, 100);
+	l = stream_of(w)->link;
+	WRITE_ONCE(l->broken, true);
+	ke_link_gather(l);
+	is_eq(l->control_len, 0, "nothing is queued");
+	world_end(w);
+}
+
+TESTS(picks, one_frame, the_same_bytes, not_picked, full, lies, too_far, no_memory);

@@ -140,6 +140,8 @@ static void look_at_control(struct conn *c)
 		count_frame(c->node, f.type, sizeof(f) + f.len);
 		if (f.type == KECHO_FRAME_PING)
 			continue;
+		if (f.type == KECHO_FRAME_PICKED)
+			sturn_picked(c, f.id, f.len);
 		sim_trace(c->node, TRACE_FRAME, c->id, (u64)f.type << 32 | f.id, f.pos);
 		check_frame(c, f.type, f.id, f.pos);
 	}

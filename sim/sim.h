@@ -222,6 +222,9 @@ struct conn {
 	u64 looked;		/* control bytes that were traced */
 	/* By rank, bytes of those before it since a frame of it, and since it has had more. */
 	u32 since[KE_CLASSES], waited[KE_CLASSES];
+	/* Of this batch, in PICKED: bytes of those before it, and some of its own. */
+	u32 picked[KE_CLASSES];
+	bool had_turn[KE_CLASSES];
 	u32 piece;
 	struct ke_id target;	/* of who dialled */
 	bool local;
@@ -441,6 +444,8 @@ void conn_reset(struct conn *c, u32 keep);
 void sturn_check(struct conn *c);
 /* sturn_sent - of those one of this rank went out, or began to. */
 void sturn_sent(struct conn *c, u32 rank, u32 len);
+/* sturn_picked - PICKED was queued for the log @log, with so many bytes. */
+void sturn_picked(struct conn *c, u32 log, u32 len);
 
 /* ssource.c */
 struct ssource *ssource_open(struct schan *c);

@@ -68,6 +68,13 @@ static void check_rank(struct conn *c, u32 rank, bool more_before)
 	cover->path[PATH_WAITS] += !n && more_before && rank_has_more(&c->link, rank);
 }
 
+/* So many bytes of ranks before this one. */
+static void others_sent(struct conn *c, u32 rank, u32 len)
+{
+	c->since[rank] += len;
+	c->waited[rank] = rank_has_more(&c->link, rank) ? c->waited[rank] + len : 0;
+}
+
 void sturn_check(struct conn *c)
 {
 	bool more = false;
@@ -78,13 +85,31 @@ void sturn_check(struct conn *c)
 			check_rank(c, rank, more);
 		more |= rank_has_more(&c->link, rank);
 	}
+	for (rank = 0; rank < KE_CLASSES; rank++) {
+		if (c->had_turn[rank])
+			c->since[rank] = 0;
+		if (c->picked[rank])
+			others_sent(c, rank, c->picked[rank]);
+		c->picked[rank] = 0;
+		c->had_turn[rank] = false;
+	}
+}
+
+void sturn_picked(struct conn *c, u32 log, u32 len)
+{
+	struct ke_source *s = ke_source_find(c->link.node, log);
+	const struct ke_tstream *ts = s ? ke_tstream_find(s, c->link.peer) : NULL;
+	u32 rank = ts ? ke_tstream_rank(ts) : 0;
+
+	c->waited[rank] = 0;	/* a frame may go along */
+	c->had_turn[rank] = true;
+	while (++rank < KE_CLASSES)
+		c->picked[rank] += len;
 }
 
 void sturn_sent(struct conn *c, u32 rank, u32 len)
 {
 	c->waited[rank] = c->since[rank] = 0;
-	while (++rank < KE_CLASSES) {
-		c->since[rank] += len;
-		c->waited[rank] = rank_has_more(&c->link, rank) ? c->waited[rank] + len : 0;
-	}
+	while (++rank < KE_CLASSES)
+		others_sent(c, rank, len);
 }
