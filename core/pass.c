@@ -225,17 +225,26 @@ static void begin_walk(struct ke_tstream *ts)
 	ts->looked_wanted = ts->wanted;
 }
 
-/* What was passed over just now may as well be sent with what follows: nobody overwrites it. */
-static bool goes_along(const struct ke_tstream *ts, u64 end)
+static u64 to_ring_end(const struct ke_tstream *ts, u64 pos)
 {
-	return ts->passed - ts->sent < KE_PASS_MIN && ts->passed < end && !ts->pass_expired &&
+	return ts->view.size - (pos & (ts->view.size - 1));
+}
+
+/* What was passed over just now may as well be sent with what follows: nobody overwrites it, and
+ * all that was looked at goes out. */
+static bool goes_along(const struct ke_tstream *ts, u64 end, u32 most)
+{
+	u64 frame = min_t(u64, most, to_ring_end(ts, ts->sent));
+
+	return ts->judged - ts->sent <= frame && ts->passed - ts->sent < KE_PASS_MIN &&
+	       ts->passed < end && !ts->pass_expired &&
 	       (ts->gated ? ts->kept : ts->pin) <= ts->sent;
 }
 
 /* Say what was passed over in front of what is wanted, or send it, too. */
-static void end_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
+static void end_walk(struct ke_link *l, struct ke_tstream *ts, u64 end, u32 most)
 {
-	if (goes_along(ts, end))
+	if (goes_along(ts, end, most))
 		WRITE_ONCE(ts->passed, ts->sent);
 	if (ts->passed > ts->sent) {
 		ts->looked = ts->passed;
@@ -249,10 +258,9 @@ static void end_walk(struct ke_link *l, struct ke_tstream *ts, u64 end)
  * behind that may expire until it is sent. */
 static bool is_enough(const struct ke_tstream *ts, u64 end, u32 most)
 {
-	u64 size = ts->view.size, to_end = size - (ts->passed & (size - 1));
+	u64 frame = min_t(u64, most, to_ring_end(ts, ts->passed));
 
-	return ts->judged > ts->passed &&
-	       ts->judged >= min(end, ts->passed + min_t(u64, most, to_end));
+	return ts->judged > ts->passed && ts->judged >= min(end, ts->passed + frame);
 }
 
 /* Look on, for what is to be sent next. True: there is something, and it begins where it was
@@ -283,7 +291,7 @@ u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end,
 			ke_tstream_pass(l, ts);
 		return ts->sent;
 	}
-	end_walk(l, ts, end);
+	end_walk(l, ts, end, most);
 	WRITE_ONCE(ts->held, ts->sent >= end ? ts->sent : KE_NO_LIMIT);
 	return min(ts->judged, end);
 }
