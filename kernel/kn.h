@@ -33,7 +33,9 @@
 #include "link.h"
 #include "registry.h"
 
+struct file;
 struct net;
+struct page;
 struct sock;
 struct sockaddr_storage;
 struct socket;
@@ -59,12 +61,18 @@ enum kn_times {
 enum kn_kind { KN_ATTACHMENT, KN_LOG, KN_CHANNEL, KN_SOURCE, KN_SINK, KN_FEED, KN_NOTICE,
 	       KN_CONN, KN_KINDS };
 
+/* Memory that processes can map. */
+struct kn_pages {
+	struct file *file;
+	unsigned int n;
+	struct page **page;
+	void *map;		/* NULL: there is none */
+};
+
 /* A log in memory: the header's page, then the ring. Counted references. */
 struct kn_log {
 	refcount_t refs;
-	unsigned int npages;
-	struct page **pages;
-	void *map;
+	struct kn_pages pages;
 	wait_queue_head_t room;	/* who waits until a gate moves */
 };
 
@@ -248,8 +256,14 @@ void kn_made(enum kn_kind kind);
 void kn_gone(enum kn_kind kind);
 void kn_balance(void);
 
+/* pages.c */
+int kn_pages_make(struct kn_pages *p, const char *name, size_t size);
+void kn_pages_seal(struct kn_pages *p);	/* nobody else maps it for writing from here on */
+void kn_pages_free(struct kn_pages *p);
+
 /* log.c */
 struct kn_log *kn_log_make(size_t ring);
+struct kn_log *kn_log_make_open(size_t ring);	/* a process writes it, and then it is sealed */
 void kn_log_put(struct kn_log *log);
 static inline struct kn_log *kn_log_get(struct kn_log *log)
 {
@@ -258,7 +272,7 @@ static inline struct kn_log *kn_log_get(struct kn_log *log)
 }
 static inline void *kn_log_ring(const struct kn_log *log)
 {
-	return log->map + KECHO_LOG_HEADER_SIZE;
+	return log->pages.map + KECHO_LOG_HEADER_SIZE;
 }
 
 /* bell.c */

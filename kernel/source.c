@@ -88,7 +88,7 @@ static int join(struct kecho_source *s, size_t size)
 		mutex_unlock(&c->kn->lock);
 		return -ESHUTDOWN;
 	}
-	ke_log_init(&s->s.log, s->log->map, kn_log_ring(s->log), size, 0, 0);
+	ke_log_init(&s->s.log, s->log->pages.map, kn_log_ring(s->log), size, 0, 0);
 	ke_source_init(&s->s, &c->kn->node);
 	list_add_tail(&s->list, &c->sources);
 	err = kn_join(&s->s.member, s->ch) ?: feed_own_sinks(s);

@@ -37,7 +37,7 @@ int kn_stream_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void 
 	if (!log)
 		return -ENOMEM;
 	rs->owner = log;
-	*hdr = log->map;
+	*hdr = log->pages.map;
 	*ring = kn_log_ring(log);
 	return 0;
 }

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: GPL-2.0 OR MIT
+/*
+ * Memory that processes can map: a file of tmpfs that has no name, whose pages are there from
+ * the start, charged to who makes it, and mapped here in a row. Its size is sealed. What is
+ * sealed for writing, too, is written by who has it mapped by then, by us, and by nobody else
+ * ever, whatever descriptor of it he gets.
+ *
+ * We hold each page: if a process punches a hole in what it may write it has others then,
+ * and talks to itself.
+ */
+#include <linux/fcntl.h>
+#include <linux/file.h>
+#include <linux/mm.h>
+#include <linux/pagemap.h>
+#include <linux/shmem_fs.h>
+#include <linux/vmalloc.h>
+
+#include "kn.h"
+
+static void add_seals(struct kn_pages *p, unsigned int seals)
+{
+	struct inode *inode = file_inode(p->file);
+
+	inode_lock(inode);
+	SHMEM_I(inode)->seals |= seals;
+	inode_unlock(inode);
+}
+
+static void put_pages_of(struct kn_pages *p)
+{
+	while (p->n)
+		put_page(p->page[--p->n]);
+	kvfree(p->page);
+	fput(p->file);
+}
+
+static int get_pages_of(struct kn_pages *p, unsigned int n)
+{
+	struct address_space *mapping = p->file->f_mapping;
+	struct page *page;
+
+	p->page = kvmalloc_array(n, sizeof(*p->page), GFP_KERNEL_ACCOUNT);
+	if (!p->page)
+		return -ENOMEM;
+	while (p->n < n) {
+		page = shmem_read_mapping_page_gfp(mapping, p->n, mapping_gfp_mask(mapping));
+		if (IS_ERR(page))
+			return PTR_ERR(page);
+		p->page[p->n++] = page;
+	}
+	return 0;
+}
+
+int kn_pages_make(struct kn_pages *p, const char *name, size_t size)
+{
+	unsigned int n = DIV_ROUND_UP(size, PAGE_SIZE);
+	int err;
+
+	*p = (struct kn_pages){ .file = shmem_file_setup(name, size, VM_NORESERVE) };
+	if (IS_ERR(p->file))
+		return PTR_ERR(p->file);
+	p->file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
+	mapping_set_unevictable(p->file->f_mapping);
+	add_seals(p, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	err = get_pages_of(p, n);
+	if (!err) {
+		p->map = vmap(p->page, n, VM_MAP, PAGE_KERNEL);
+		err = p->map ? 0 : -ENOMEM;
+	}
+	if (err)
+		put_pages_of(p);
+	return err;
+}
+
+void kn_pages_seal(struct kn_pages *p)
+{
+	add_seals(p, F_SEAL_FUTURE_WRITE);
+}
+
+void kn_pages_free(struct kn_pages *p)
+{
+	if (!p->map)
+		return;
+	vunmap(p->map);
+	p->map = NULL;
+	put_pages_of(p);
+}
