@@ -43,8 +43,7 @@ static void tell_sources(struct ke_channel *ch)
 		house(ch)->source_lock(m->source);
 		m->source->frozen = frozen;
 		house(ch)->source_unlock(m->source);
-		if (!frozen)
-			house(ch)->room(m->source);
+		house(ch)->room(m->source);
 	}
 }
 

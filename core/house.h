@@ -88,7 +88,7 @@ struct ke_house {
 	/* Say at once where our slowest sink is, by ke_rstream_release() or the gate. With
 	 * @end, first end those that have something to read, at @pos or before it. */
 	void (*stalled)(struct ke_rstream *rs, u64 pos, bool end);
-	/* A gate has moved or gone. */
+	/* A gate has moved or gone, or it is frozen, or not any more. */
 	void (*room)(struct ke_source *s);
 	/* How many of our sinks have not read what ke_drain_mark() gives, mark by mark. */
 	u32 (*lagging)(struct ke_channel *ch, const struct ke_in *marks);

@@ -35,17 +35,20 @@ static struct kn_channel *make(struct kn *kn, const char *name, const struct ke_
 
 	if (!c)
 		return ERR_PTR(-ENOMEM);
-	err = ke_channel_open(&c->ch, &kn->node, uuid, name);
+	c->bell = kn_bell_make();
+	err = c->bell ? ke_channel_open(&c->ch, &kn->node, uuid, name) : -ENOMEM;
 	if (err) {
+		if (c->bell)
+			kn_bell_put(c->bell);
 		kfree(c);
 		return ERR_PTR(err);
 	}
 	c->ch.owner = c;
 	c->kn = kn;
-	kn_bell_init(&c->bell);
 	INIT_LIST_HEAD(&c->users);
 	INIT_LIST_HEAD(&c->sources);
 	INIT_LIST_HEAD(&c->sinks);
+	INIT_LIST_HEAD(&c->psinks);
 	INIT_LIST_HEAD(&c->repair.list);
 	list_add_tail(&c->list, &kn->channels);
 	kn_made(KN_CHANNEL);
@@ -70,6 +73,7 @@ static void drop(struct kn_channel *c)
 	kn_reg_leave(c);
 	ke_channel_close(&c->ch);
 	list_del(&c->list);
+	kn_bell_put(c->bell);
 	kfree(c);
 	kn_gone(KN_CHANNEL);
 }

@@ -12,7 +12,7 @@
 
 static struct kn_bell *bell_of(struct kecho_sink *s)
 {
-	return &s->ch->c->bell;
+	return s->ch->c->bell;
 }
 
 static void wake(struct kn_waiter *w)

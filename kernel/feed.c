@@ -51,11 +51,17 @@ static void show_feed(struct kn_feed *f)
 /* The log of a source of our own; kn.lock is held. -ENOMEM. */
 int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
 {
-	struct kn_feed *f = make_feed(s, src->log, src->s.member.id);
+	struct kn_feed *f;
 	u64 pos, seq;
+	int err = kn_copy_hold(src);
 
-	if (!f)
+	if (err)
+		return err;
+	f = make_feed(s, src->log, src->s.member.id);
+	if (!f) {
+		kn_copy_release(src);
 		return -ENOMEM;
+	}
 	f->source = src;
 	spin_lock_irq(&src->lock);
 	pos = ke_log_retained(&src->s.log, retained ? src->s.retain : 0, &seq);
@@ -90,7 +96,10 @@ static void free_feed(struct kn_feed *f)
 		ke_source_ungate(&src->s, &f->gate);
 		spin_unlock_irq(&src->lock);
 		wake_up_all(&f->log->room);
+		kn_copy_moved(src);
 	}
+	if (src)
+		kn_copy_release(src);
 	spin_lock_bh(&f->sink->lock);
 	f->sink->stats.expired += f->reader.expired;
 	spin_unlock_bh(&f->sink->lock);
@@ -152,7 +161,7 @@ static void end_source(struct kecho_sink *s, struct kecho_source *src)
 			spin_unlock_irq(&src->lock);
 		}
 		f->source = NULL;
-		f->last_seq = src->s.log.seq;
+		f->last_seq = kn_source_last(src);
 		f->ended = true;
 	}
 	spin_unlock_bh(&s->lock);
@@ -252,6 +261,8 @@ static void release(struct kn_feed *f)
 		return;
 	if (wq_has_sleeper(&f->log->room))
 		wake_up_all(&f->log->room);
+	if (f->source)
+		kn_copy_moved(f->source);
 	if (f->rs && f->released - f->said >= f->reader.view.size / SAY_PARTS)
 		WRITE_ONCE(f->sink->chores_due, true);
 }

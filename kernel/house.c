@@ -117,7 +117,12 @@ static void repair(struct ke_channel *ch)
 
 static void room(struct ke_source *s)
 {
-	wake_up_all(&source_of(s)->log->room);
+	struct kecho_source *src = source_of(s);
+
+	if (src->proc)
+		kn_copy_moved(src);
+	else
+		wake_up_all(&src->log->room);
 }
 
 static void changed(void *house)
@@ -137,6 +142,8 @@ const struct ke_house kn_house = {
 	.tx_unlock = tx_unlock,
 	.source_lock = source_lock,
 	.source_unlock = source_unlock,
+	.open_log = kn_copy_open,
+	.close_log = kn_copy_close,
 	.attach = kn_stream_attach,
 	.detach = kn_stream_detach,
 	.gate_slot = gate_slot,

@@ -34,6 +34,7 @@
 #include "registry.h"
 
 struct file;
+struct kn_psource;
 struct net;
 struct page;
 struct sock;
@@ -59,7 +60,7 @@ enum kn_times {
 
 /* What is counted as it comes and goes: when the module goes all must have gone. */
 enum kn_kind { KN_ATTACHMENT, KN_LOG, KN_CHANNEL, KN_SOURCE, KN_SINK, KN_FEED, KN_NOTICE,
-	       KN_CONN, KN_KINDS };
+	       KN_CONN, KN_BELL, KN_SESSION, KN_KINDS };
 
 /* Memory that processes can map. */
 struct kn_pages {
@@ -72,20 +73,26 @@ struct kn_pages {
 /* A log in memory: the header's page, then the ring. Counted references. */
 struct kn_log {
 	refcount_t refs;
+	size_t ring;		/* bytes */
 	struct kn_pages pages;
 	wait_queue_head_t room;	/* who waits until a gate moves */
 };
 
 /* Who sleeps on a bell is on its list once, and is taken off when it is woken. */
-struct kn_bell {
-	spinlock_t lock;
-	struct list_head waiters;
-};
-
 struct kn_waiter {
 	struct list_head list;
 	bool gone;		/* it is not to sleep there any more */
 	void (*wake)(struct kn_waiter *w);	/* under the bell's lock */
+};
+
+struct kn_bell {
+	spinlock_t lock;
+	struct list_head waiters;
+	refcount_t refs;
+	struct kn_pages pages;		/* what processes see of it; */
+	struct kecho_doorbell *shown;	/* NULL: none has asked */
+	struct kn_waiter processes;	/* all of them together, who are */
+	wait_queue_head_t asleep;	/* here */
 };
 
 /* A connection to another node. */
@@ -173,9 +180,10 @@ struct kn_channel {
 	struct ke_channel ch;
 	struct list_head list;
 	struct kn *kn;
-	struct kn_bell bell;
+	struct kn_bell *bell;
 	struct list_head users;	/* struct kecho_channel */
 	struct list_head sources, sinks;
+	struct list_head psinks;	/* of processes */
 	struct kn_request repair;
 	u64 repair_ms;		/* when it is to be made; 0: it isn't */
 };
@@ -204,6 +212,8 @@ struct kecho_source {
 	u32 ntypes;		/* that it has announced; read without a lock */
 	struct kecho_source_stats stats;
 	struct work_struct chores;	/* what who submits can't do */
+	struct list_head pfeeds;	/* of processes' sinks */
+	struct kn_psource *proc;	/* it is a process's; NULL: a kernel service's */
 };
 
 /* One sink's reader of one log. */
@@ -276,7 +286,15 @@ static inline void *kn_log_ring(const struct kn_log *log)
 }
 
 /* bell.c */
-void kn_bell_init(struct kn_bell *b);
+struct kn_bell *kn_bell_make(void);
+void kn_bell_put(struct kn_bell *b);
+static inline struct kn_bell *kn_bell_get(struct kn_bell *b)
+{
+	refcount_inc(&b->refs);
+	return b;
+}
+/* Processes see it from here on; kn.lock is held. -ENOMEM. */
+int kn_bell_show(struct kn_bell *b);
 /* Any context. What was published before this is seen by who sleeps after it. */
 void kn_bell_ring(struct kn_bell *b);
 /* From here on until it is woken; who has armed looks once more, then sleeps. */
@@ -289,7 +307,7 @@ void kn_bell_wake(struct kn_bell *b, struct kn_waiter *w);
 /* node.c */
 struct kn *kn_of_net(struct net *net);
 void kn_init(struct kn *kn, struct net *net);
-/* On kn->changed; the lock is held, and let go meanwhile. False: it is over. */
+/* On kn->changed; the lock is held, and let go meanwhile. False: it is over, or who waits. */
 bool kn_wait(struct kn *kn, unsigned long until);
 void kn_changed(struct kn *kn);
 /* A sink is told that it lost something: nodes that count it will ask. */
@@ -346,6 +364,8 @@ void kn_stream_stalled(struct ke_rstream *rs, u64 pos, bool end);
 u32 kn_lagging(struct ke_channel *c, const struct ke_in *marks);
 void kn_destroyed(struct ke_channel *c);
 void kn_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
+void kn_put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
+		  u64 expired, u64 lag);
 
 /* house.c */
 extern const struct ke_house kn_house;
@@ -362,7 +382,36 @@ int kn_join(struct ke_member *m, struct kecho_channel *ch);
 void kn_leave(struct ke_member *m, struct kecho_channel *ch);
 void kn_member_remote(struct ke_remote *m);
 void kn_members_left(struct kn_channel *c);
+void kn_members_each(struct kecho_channel *ch,
+		     void (*fn)(void *arg, const struct kecho_member *m), void *arg);
+const struct ke_attrs *kn_member_attrs(const struct kn_channel *c, u64 id, bool of_node);
 void kn_watch_init(struct kecho_channel *ch);
+
+/* dev_feed.c: the same for processes' sinks; kn.lock is held */
+void kn_pfeeds_started(struct ke_rstream *rs, u64 pos, u64 seq);
+void kn_pfeeds_ended(struct ke_rstream *rs);
+void kn_pfeeds_detach(struct ke_rstream *rs);
+u64 kn_pfeeds_lost(struct ke_rstream *rs);
+u64 kn_pfeeds_slowest(struct ke_rstream *rs);	/* ~0: nobody blocks */
+void kn_pfeeds_stalled(struct ke_rstream *rs, u64 pos);
+bool kn_pfeed_stalled_own(struct kecho_source *src, const struct ke_gate *gate);
+void kn_pfeeds_end_source(struct kecho_source *src);
+void kn_psinks_feed(struct kecho_source *src);
+u32 kn_psinks_lagging(struct kn_channel *c, const struct ke_in *marks);
+
+/* dev_source.c, dev_copy.c, dev_look.c: sources of processes; kn.lock is held */
+void kn_psource_over(struct kecho_source *src);	/* its channel has ended */
+int kn_copy_hold(struct kecho_source *src);	/* a sink of the kernel reads it, */
+void kn_copy_release(struct kecho_source *src);	/* and no more */
+int kn_copy_open(struct ke_source *s, u8 from);	/* the same for other nodes */
+void kn_copy_close(struct ke_source *s);
+void kn_copy_moved(struct kecho_source *src);	/* a gate of it has; any context */
+u64 kn_source_last(const struct kecho_source *src);	/* the number of its last event */
+void kn_process_stats(struct ke_out *o, struct kn_channel *c);
+
+/* dev.c */
+int kn_dev_init(void);
+void kn_dev_exit(void);
 
 /* source.c; kn.lock is held */
 void kn_source_end(struct kecho_source *s);

@@ -27,7 +27,7 @@ u32 kn_lagging(struct ke_channel *ch, const struct ke_in *marks)
 
 	list_for_each_entry(s, &c->sinks, list)
 		n += lags(s, *marks);
-	return n;
+	return n + kn_psinks_lagging(c, marks);
 }
 
 void kn_destroyed(struct ke_channel *ch)
@@ -36,15 +36,19 @@ void kn_destroyed(struct ke_channel *ch)
 	struct kecho_source *s;
 
 	kn_members_left(c);
-	list_for_each_entry(s, &c->sources, list)
-		kn_source_end(s);
+	list_for_each_entry(s, &c->sources, list) {
+		if (s->proc)
+			kn_psource_over(s);
+		else
+			kn_source_end(s);
+	}
 	kn_reg_leave(c);
-	kn_bell_ring(&c->bell);
+	kn_bell_ring(c->bell);
 	kn_changed(c->kn);
 }
 
-static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
-		      u64 expired, u64 lag)
+void kn_put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
+		  u64 expired, u64 lag)
 {
 	ke_put_u64(o, m->id);
 	ke_put_u8(o, m->role);
@@ -63,13 +67,16 @@ static void put_all(struct ke_out *o, struct kn_channel *c)
 	struct kecho_source *src;
 	struct kecho_sink *s;
 
+	kn_process_stats(o, c);
 	list_for_each_entry(src, &c->sources, list) {
+		if (src->proc)
+			continue;
 		kecho_source_stats(src, &out);
-		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired, 0);
+		kn_put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired, 0);
 	}
 	list_for_each_entry(s, &c->sinks, list) {
 		kecho_sink_stats(s, &in);
-		put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
+		kn_put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
 	}
 }
 

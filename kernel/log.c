@@ -12,6 +12,7 @@ static struct kn_log *make(size_t ring)
 	if (!log)
 		return NULL;
 	refcount_set(&log->refs, 1);
+	log->ring = ring;
 	init_waitqueue_head(&log->room);
 	if (!kn_pages_make(&log->pages, "kecho-log", KECHO_LOG_HEADER_SIZE + ring)) {
 		kn_made(KN_LOG);

@@ -48,8 +48,12 @@ static int __init kecho_init(void)
 	/* Callbacks may last: the node doesn't wait for them. */
 	kn_callback_wq = alloc_workqueue("kecho-callback", WQ_UNBOUND, WQ_UNBOUND_MAX_ACTIVE);
 	err = kn_callback_wq ? register_pernet_subsys(&kn_net_ops) : -ENOMEM;
-	if (!err)
-		return 0;
+	if (!err) {
+		err = kn_dev_init();
+		if (!err)
+			return 0;
+		unregister_pernet_subsys(&kn_net_ops);
+	}
 	if (kn_callback_wq)
 		destroy_workqueue(kn_callback_wq);
 	destroy_workqueue(kn_wq);
@@ -59,6 +63,7 @@ static int __init kecho_init(void)
 /* Those who are attached hold the module, by its symbols. */
 static void __exit kecho_exit(void)
 {
+	kn_dev_exit();
 	unregister_pernet_subsys(&kn_net_ops);
 	destroy_workqueue(kn_callback_wq);
 	destroy_workqueue(kn_wq);

@@ -12,9 +12,7 @@ struct notice {
 
 static struct kecho_channel *opened_by(const struct ke_member *m)
 {
-	if (m->role == KE_SOURCE)
-		return ((struct kecho_source *)m->owner)->ch;
-	return ((struct kecho_sink *)m->owner)->ch;
+	return m->owner;
 }
 
 static u64 node_number(const struct ke_contact *c)
@@ -134,8 +132,8 @@ void kn_watch_init(struct kecho_channel *ch)
 }
 
 /* kn.lock is held. */
-static void each(struct kecho_channel *ch, void (*fn)(void *arg, const struct kecho_member *m),
-		 void *arg)
+void kn_members_each(struct kecho_channel *ch,
+		     void (*fn)(void *arg, const struct kecho_member *m), void *arg)
 {
 	struct kecho_member out;
 	struct ke_presence *pr;
@@ -176,7 +174,7 @@ void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg
 	mutex_lock(&kn->lock);
 	ch->watch = fn;
 	ch->watch_arg = arg;
-	each(ch, notice_each, ch);
+	kn_members_each(ch, notice_each, ch);
 	mutex_unlock(&kn->lock);
 }
 EXPORT_SYMBOL_GPL(kecho_channel_watch);
@@ -221,14 +219,14 @@ size_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t ma
 	struct members all = { .m = m, .max = max };
 
 	mutex_lock(&ch->c->kn->lock);
-	each(ch, count, &all);
+	kn_members_each(ch, count, &all);
 	mutex_unlock(&ch->c->kn->lock);
 	return all.n;
 }
 EXPORT_SYMBOL_GPL(kecho_members);
 
 /* Of one of our members, or another's: its own attributes, or its node's. NULL: no such member. */
-static const struct ke_attrs *find(const struct kn_channel *c, u64 id, bool of_node)
+const struct ke_attrs *kn_member_attrs(const struct kn_channel *c, u64 id, bool of_node)
 {
 	const struct ke_presence *pr;
 	const struct ke_member *own;
@@ -266,7 +264,7 @@ int kecho_member_get(struct kecho_channel *ch, u64 member, const char *name,
 	int err = -ENOENT;
 
 	mutex_lock(&kn->lock);
-	a = find(ch->c, member, of_node);
+	a = kn_member_attrs(ch->c, member, of_node);
 	if (a)
 		err = kn_value_find(a, name + of_node, v, buf, size);
 	mutex_unlock(&kn->lock);

@@ -25,9 +25,9 @@ bool kn_wait(struct kn *kn, unsigned long until)
 	if (left <= 0)
 		return false;
 	mutex_unlock(&kn->lock);
-	wait_event_timeout(kn->changed, READ_ONCE(kn->changes) != seen, left);
+	left = wait_event_killable_timeout(kn->changed, READ_ONCE(kn->changes) != seen, left);
 	mutex_lock(&kn->lock);
-	return true;
+	return left >= 0;
 }
 
 /* The sooner of two waits, where 0 is never. */

@@ -21,7 +21,7 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 	s->ch = ch;
 	spin_lock_init(&s->lock);
 	INIT_LIST_HEAD(&s->feeds);
-	s->m.owner = s;
+	s->m.owner = ch;
 	s->m.role = KE_SINK;
 	s->m.id = get_random_u64() ?: 1;
 	if (opt) {
@@ -152,7 +152,7 @@ static long sleep(struct kecho_sink *s, long left)
 		return left;
 	left = wait_event_interruptible_timeout(s->wait, list_empty_careful(&s->waiter.list),
 						left);
-	kn_bell_disarm(&s->ch->c->bell, &s->waiter, false);
+	kn_bell_disarm(s->ch->c->bell, &s->waiter, false);
 	return left;
 }
 

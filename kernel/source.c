@@ -31,7 +31,8 @@ static struct kecho_source *make(struct kecho_channel *ch, const struct kecho_so
 	s->ch = ch;
 	spin_lock_init(&s->lock);
 	INIT_WORK(&s->chores, do_chores);
-	s->s.member.owner = s;
+	INIT_LIST_HEAD(&s->pfeeds);
+	s->s.member.owner = ch;
 	s->s.member.role = KE_SOURCE;
 	s->s.member.source = &s->s;
 	s->s.retain = ch->retain;
@@ -50,6 +51,8 @@ static int feed_own_sinks(struct kecho_source *s)
 	list_for_each_entry(sink, &s->ch->c->sinks, list)
 		if (!sink->stalled)
 			err = err ?: kn_feed_source(sink, s, false);
+	if (!err)
+		kn_psinks_feed(s);
 	return err;
 }
 
@@ -61,6 +64,7 @@ void kn_source_end(struct kecho_source *s)
 	spin_unlock_irq(&s->lock);
 	ke_source_end(&s->s);
 	kn_feeds_end_source(s);
+	kn_pfeeds_end_source(s);
 }
 
 /* kn.lock is held, and let go while sinks of other nodes still lack something. */
@@ -144,7 +148,7 @@ void kecho_source_close(struct kecho_source *s)
 	mutex_lock(&kn->lock);
 	leave(s);
 	mutex_unlock(&kn->lock);
-	kn_bell_ring(&s->ch->c->bell);
+	kn_bell_ring(s->ch->c->bell);
 	kn_log_put(s->log);
 	kfree(s);
 	kn_gone(KN_SOURCE);

@@ -33,6 +33,7 @@ static void cut(struct kn_feed *f)
 	spin_unlock_irq(&src->lock);
 	f->source = NULL;
 	wake_up_all(&f->log->room);
+	kn_copy_moved(src);
 }
 
 /* Its feeds of mirrors let go of those, which are read no more; NULL: there is none left. */
@@ -78,10 +79,11 @@ void kn_stall_end(struct kecho_sink *s)
 	while ((rs = let_go(s)))
 		kn_stream_released(rs);
 	ke_channel_unsubscribe(&c->ch);
-	kn_bell_ring(&c->bell);
+	kn_bell_ring(c->bell);
 }
 
 void kn_stall_own(struct ke_source *s, struct ke_gate *gate)
 {
-	kn_stall_end(container_of(gate, struct kn_feed, gate)->sink);
+	if (!kn_pfeed_stalled_own(container_of(s, struct kecho_source, s), gate))
+		kn_stall_end(container_of(gate, struct kn_feed, gate)->sink);
 }

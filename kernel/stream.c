@@ -53,6 +53,7 @@ void kn_stream_detach(struct ke_rstream *rs)
 	struct kecho_sink *s;
 
 	feeds_of(rs, feed_gone, NULL);
+	kn_pfeeds_detach(rs);
 	/* Some may have told their end already, when the node failed. */
 	list_for_each_entry(s, &channel_of(rs)->sinks, list)
 		kn_feeds_drop_told(s);
@@ -98,13 +99,14 @@ void kn_stream_started(struct ke_rstream *rs, u64 pos, u64 seq)
 		if (!s->stalled && !has_feed(s, rs) && may_begin(s, rs) &&
 		    kn_feed_stream(s, rs, pos, seq))
 			WRITE_ONCE(rs->peer->link->broken, true);
+	kn_pfeeds_started(rs, pos, seq);
 	kn_stream_released(rs);
-	kn_bell_ring(&c->bell);
+	kn_bell_ring(c->bell);
 }
 
 void kn_stream_published(struct ke_rstream *rs)
 {
-	kn_bell_ring(&channel_of(rs)->bell);
+	kn_bell_ring(channel_of(rs)->bell);
 }
 
 static void feed_ends(struct kn_feed *f, void *arg)
@@ -119,7 +121,8 @@ static void feed_ends(struct kn_feed *f, void *arg)
 void kn_stream_ended(struct ke_rstream *rs)
 {
 	feeds_of(rs, feed_ends, rs);
-	kn_bell_ring(&channel_of(rs)->bell);
+	kn_pfeeds_ended(rs);
+	kn_bell_ring(channel_of(rs)->bell);
 }
 
 static void add_lost(struct kn_feed *f, void *sum)
@@ -132,7 +135,7 @@ u64 kn_stream_lost(struct ke_rstream *rs)
 	u64 sum = 0;
 
 	feeds_of(rs, add_lost, &sum);
-	return sum;
+	return sum + kn_pfeeds_lost(rs);
 }
 
 /* ------------------------------------------------------------- what was read */
@@ -146,7 +149,7 @@ static void take_slowest(struct kn_feed *f, void *min)
 /* What the slowest `block` sink has read goes back to the source's node. */
 void kn_stream_released(struct ke_rstream *rs)
 {
-	u64 min = U64_MAX;
+	u64 min = kn_pfeeds_slowest(rs);
 
 	feeds_of(rs, take_slowest, &min);
 	if (min != U64_MAX)
@@ -178,6 +181,8 @@ void kn_stream_stalled(struct ke_rstream *rs, u64 pos, bool end)
 	list_for_each_entry(s, &c->sinks, list)
 		if (end && m->stream && stalls(s, m->stream, pos))
 			kn_stall_end(s);
+	if (end && m->stream)
+		kn_pfeeds_stalled(m->stream, pos);
 	if (m->stream)
 		kn_stream_released(m->stream);
 }

@@ -98,7 +98,7 @@ static void tell(struct kecho_source *s, unsigned long *flags)
 {
 	publish(s);
 	spin_unlock_irqrestore(&s->lock, *flags);
-	kn_bell_ring(&s->ch->c->bell);
+	kn_bell_ring(s->ch->c->bell);
 	spin_lock_irqsave(&s->lock, *flags);
 }
 
@@ -185,7 +185,7 @@ static int submit(struct kecho_source *s, struct ke_event_info *info, const void
 	s->stats.refused += err == -EAGAIN;
 	publish(s);
 	spin_unlock_irqrestore(&s->lock, flags);
-	kn_bell_ring(&s->ch->c->bell);
+	kn_bell_ring(s->ch->c->bell);
 	return err;
 }
 
@@ -225,7 +225,7 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct kvec *events, s
 	s->stats.refused += err == -EAGAIN;
 	publish(s);
 	spin_unlock_irqrestore(&s->lock, irq);
-	kn_bell_ring(&s->ch->c->bell);
+	kn_bell_ring(s->ch->c->bell);
 	return i ?: err;
 }
 EXPORT_SYMBOL_GPL(kecho_submit_vector);

@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: MIT
 /*
- * Attaching to the node of the host: its socket, the pages it shares, the helper thread
- * that listens to it.
+ * Attaching to the node of the host: its socket or device, the pages it shares, the helper
+ * thread that listens to it.
  */
 #include "alive.h"
 #include "client.h"
+
+#include <fcntl.h>
+#include <sys/ioctl.h>
 
 /* The node is to look at what we have written into our pages. */
 void client_ring(const struct kecho *k)
 {
 	u64 one = 1;
 
-	if (write(k->client->ring, &one, sizeof(one)) < 0)
+	if (k->client->device)
+		ioctl(k->client->sock, KECHO_DEV_RING);
+	else if (write(k->client->ring, &one, sizeof(one)) < 0)
 		return;		/* full: the node has not even looked yet */
 }
 
@@ -106,8 +111,14 @@ static void *listen_to_node(void *arg)
 
 /* --------------------------------------------------------------- attaching */
 
-/* A socket, or why there is none. */
-int client_connect(void)
+static int open_device(void)
+{
+	int fd = open(KECHO_DEV, O_RDWR | O_CLOEXEC);
+
+	return fd >= 0 ? fd : lib_fail(-errno, "the kernel's node '%s'", KECHO_DEV);
+}
+
+static int connect_socket(void)
 {
 	const char *path = getenv("KECHO_SOCKET");
 	struct timeval patience = { CALL_MS / 1000, 0 };
@@ -125,6 +136,12 @@ int client_connect(void)
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+/* A descriptor to talk to it, or why there is none. */
+int client_connect(bool device)
+{
+	return device ? open_device() : connect_socket();
 }
 
 void client_pages_put(struct client_pages *p)
@@ -166,6 +183,8 @@ static bool are_pages(u32 slots, int fd)
 /* Others may ring while it changes: they find the one or the other there. */
 static int take_ring(struct client *c, int fd)
 {
+	if (c->device)
+		return 0;
 	if (c->ring < 0) {
 		c->ring = fd;
 		return 0;
@@ -180,23 +199,24 @@ static int take_attached(struct client *c, const struct kecho_attach *at, struct
 {
 	u32 slots = le32_to_cpu(at->slots);
 	struct client_pages *p;
-	int fd[3];
-	unsigned int i;
+	unsigned int i, n = c->device ? 2 : 3;
+	int fd[3] = { -1, -1, -1 };
 
 	if (le32_to_cpu(at->abi) != KECHO_NODE_ABI)
 		return lib_fail(-EPROTO, "kechod speaks version %u", le32_to_cpu(at->abi));
-	if (call->nfds != ARRAY_SIZE(fd) || !are_pages(slots, call->fd[0]) ||
-	    !are_pages(slots, call->fd[1]) || !client_is_bell(call->fd[2]))
-		return lib_fail(-EPROTO, "kechod's pages, of %u slots", slots);
-	for (i = 0; i < ARRAY_SIZE(fd); i++)
+	if (call->nfds != n || !are_pages(slots, call->fd[0]) ||
+	    !are_pages(slots, call->fd[1]) || (!c->device && !client_is_bell(call->fd[2])))
+		return lib_fail(-EPROTO, "the node's pages, of %u slots", slots);
+	for (i = 0; i < n; i++)
 		fd[i] = client_take_fd(call, i);
 	p = map_pages(slots, fd[0], fd[1]);
 	close(fd[0]);
 	close(fd[1]);
 	if (!p || take_ring(c, fd[2])) {
 		client_pages_put(p);
-		close(fd[2]);
-		return lib_fail(-ENOMEM, "kechod's pages");
+		if (fd[2] >= 0)
+			close(fd[2]);
+		return lib_fail(-ENOMEM, "the node's pages");
 	}
 	client_pages_put(c->pages);
 	c->pages = p;
@@ -276,7 +296,7 @@ static const struct lib_attach client_attach_ops = {
 	.other = client_other,
 };
 
-static struct client *make_client(struct kecho *k, int sock)
+static struct client *make_client(struct kecho *k, int sock, bool device)
 {
 	struct client *c = calloc(1, sizeof(*c));
 
@@ -284,6 +304,7 @@ static struct client *make_client(struct kecho *k, int sock)
 		return NULL;
 	c->k = k;
 	c->sock = sock;
+	c->device = device;
 	c->ring = -1;
 	c->generation = c->sock_generation = 1;
 	INIT_LIST_HEAD(&c->calls);
@@ -292,14 +313,14 @@ static struct client *make_client(struct kecho *k, int sock)
 }
 
 /* *@there: somebody listens there. */
-int client_open(struct kecho *k, bool *there)
+int client_open(struct kecho *k, bool device, bool *there)
 {
-	int sock = client_connect(), err;
+	int sock = client_connect(device), err;
 
 	*there = sock >= 0;
 	if (sock < 0)
 		return sock;
-	k->client = make_client(k, sock);
+	k->client = make_client(k, sock, device);
 	if (!k->client) {
 		close(sock);
 		return lib_fail(-ENOMEM, "the node");

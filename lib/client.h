@@ -77,7 +77,8 @@ enum client_state { CLIENT_UP, CLIENT_LOST, CLIENT_REJOINING };
 
 struct client {
 	struct kecho *k;
-	int ring;
+	bool device;		/* the node is the kernel's: @sock is /dev/kecho, */
+	int ring;		/* and this is not there */
 	struct lib_lock send;
 	int sock;		/* changes under @send */
 	u32 sock_generation;	/* the same: of whose node it is */
@@ -105,6 +106,7 @@ struct client_bell {
 	bool node;		/* it is the node that sleeps on it */
 	u32 use;		/* enum kecho_doorbell_use */
 	bool timer;
+	bool kernel;		/* it alone writes the page, and is asked to sleep and to ring */
 	struct kecho_doorbell *page;
 	int fd;			/* rung for those who poll, polled by those who sleep */
 };
@@ -153,7 +155,7 @@ struct client_channel {
 void client_lost(struct client *c);
 void client_members_gone(struct kecho_channel *ch, enum kecho_member_state state);
 
-int client_connect(void);
+int client_connect(bool device);
 int client_attach(struct client *c);
 
 /* client_rejoin.c */

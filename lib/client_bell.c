@@ -11,6 +11,7 @@
 #include "client.h"
 #include "submit.h"
 
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 
@@ -63,7 +64,7 @@ static void ring_bell(const struct client_bell *b)
 	static const struct itimerspec at_once = { .it_value.tv_nsec = 1 };
 	u64 one = 1;
 
-	if (!doorbell_wake(b->page))
+	if (!b->kernel && !doorbell_wake(b->page))
 		return;
 	if (b->timer)
 		timerfd_settime(b->fd, 0, &at_once, NULL);
@@ -152,8 +153,12 @@ static void say_sleeping(struct client_channel *cc, const struct client_bells *s
 {
 	unsigned int i;
 
-	for (i = 0; i < set->n; i++)
-		__atomic_fetch_or(&set->bell[i]->page->waiters, how, __ATOMIC_SEQ_CST);
+	for (i = 0; i < set->n; i++) {
+		if (set->bell[i]->kernel)
+			ioctl(set->bell[i]->fd, KECHO_BELL_ARM);
+		else
+			__atomic_fetch_or(&set->bell[i]->page->waiters, how, __ATOMIC_SEQ_CST);
+	}
 	if (!set->n)
 		__atomic_fetch_or(&cc->own.waiters, how, __ATOMIC_SEQ_CST);
 	atomic_thread_fence(memory_order_seq_cst);
@@ -176,6 +181,13 @@ bool client_futexes(struct kecho_channel *ch)
 	few = ch->client->sleep->n <= FUTEXES_MAX;
 	lib_unlock(&ch->client->lock);
 	return few;
+}
+
+static void wait_bell(const struct client_bell *b, u32 seen, int left_ms)
+{
+	struct kecho_bell_wait w = { seen, left_ms };
+
+	ioctl(b->fd, KECHO_BELL_WAIT, &w);
 }
 
 /* @left_ms -1: for ever. */
@@ -223,6 +235,8 @@ void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, in
 		left_ms = 0;
 	else if (!set->n)
 		wait_one(&cc->own, own, left_ms);
+	else if (set->bell[0]->kernel)
+		wait_bell(set->bell[0], seen[0], left_ms);
 	else if (set->n == 1)
 		wait_one(set->bell[0]->page, seen[0], left_ms);
 	else
@@ -339,7 +353,8 @@ static struct client_bell *make_bell(const struct kecho_note_doorbell *n, int fd
 
 	if (!b)
 		return NULL;
-	b->page = shared_map(fd[0], sizeof(*b->page), PROT_READ | PROT_WRITE);
+	b->kernel = le32_to_cpu(n->use) & KECHO_DOORBELL_KERNEL;
+	b->page = shared_map(fd[0], sizeof(*b->page), PROT_READ | (b->kernel ? 0 : PROT_WRITE));
 	if (!b->page) {
 		free(b);
 		return NULL;

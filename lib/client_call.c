@@ -7,6 +7,9 @@
  */
 #include "client.h"
 
+#include <fcntl.h>
+#include <sys/ioctl.h>
+
 void client_msg_close(struct client_msg *m)
 {
 	while (m->nfds)
@@ -74,8 +77,20 @@ static int take_fds(struct msghdr *msg, struct client_msg *m)
 	return msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : 0;
 }
 
-/* The next message, if there is one: 1, 0, or an error that ends it all. */
-static int receive_one(struct client *c, struct client_msg *m)
+/* From the device: its bytes, or as recvmsg() says. */
+static ssize_t receive_from_kernel(struct client *c, struct client_msg *m)
+{
+	struct kecho_dev_receive r = { .buf = (uintptr_t)c->in };
+	ssize_t n = ioctl(c->sock, KECHO_DEV_RECEIVE, &r);
+
+	if (n < 0)
+		return -errno;
+	m->nfds = r.nfds;
+	memcpy(m->fd, r.fd, sizeof(m->fd));
+	return n;
+}
+
+static ssize_t receive_from_socket(struct client *c, struct client_msg *m)
 {
 	union {
 		struct cmsghdr align;
@@ -87,13 +102,22 @@ static int receive_one(struct client *c, struct client_msg *m)
 	ssize_t n = recvmsg(c->sock, &msg, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 	int err;
 
-	*m = (struct client_msg){ .body = c->in + sizeof(m->head) };
 	if (n < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+		return -errno;
 	err = take_fds(&msg, m);
-	if (!n)
-		return -ECONNRESET;
-	if (err || (size_t)n < sizeof(m->head))
+	return n ? err ?: n : -ECONNRESET;
+}
+
+/* The next message, if there is one: 1, 0, or an error that ends it all. */
+static int receive_one(struct client *c, struct client_msg *m)
+{
+	ssize_t n;
+
+	*m = (struct client_msg){ .body = c->in + sizeof(m->head) };
+	n = c->device ? receive_from_kernel(c, m) : receive_from_socket(c, m);
+	if (n < 0)
+		return n == -EAGAIN || n == -EINTR ? 0 : n;
+	if ((size_t)n < sizeof(m->head))
 		return -EPROTO;
 	memcpy(&m->head, c->in, sizeof(m->head));
 	m->head.len = le32_to_cpu(m->head.len);
@@ -171,6 +195,32 @@ static int send_whole(int sock, const struct msghdr *msg)
 	return 0;
 }
 
+/* Requests to the kernel last until they are done, and those of others go on meanwhile. */
+static int write_whole(struct client *c, const struct client_call *call, const struct msghdr *msg,
+		       size_t len)
+{
+	u8 *buf = malloc(len);
+	int fd = -1, err = buf ? 0 : -ENOMEM;
+	size_t i, at = 0;
+
+	if (err)
+		return err;
+	for (i = 0; i < msg->msg_iovlen; i++) {
+		memcpy(buf + at, msg->msg_iov[i].iov_base, msg->msg_iov[i].iov_len);
+		at += msg->msg_iov[i].iov_len;
+	}
+	lib_lock(&c->send);
+	if (c->sock_generation == call->generation)
+		fd = fcntl(c->sock, F_DUPFD_CLOEXEC, 0);
+	lib_unlock(&c->send);
+	if (fd < 0 || write(fd, buf, len) < 0)
+		err = fd < 0 ? -ENOTCONN : -errno;
+	if (fd >= 0)
+		close(fd);
+	free(buf);
+	return err;
+}
+
 static int send_call(struct client *c, struct client_call *call, struct kvec *req, unsigned int n)
 {
 	struct kecho_msg head = { .cmd = cpu_to_le32(call->cmd) };
@@ -191,6 +241,8 @@ static int send_call(struct client *c, struct client_call *call, struct kvec *re
 	head.len = cpu_to_le32(len);
 	if (call->give)
 		put_fd(&msg, &control, *call->give);
+	if (c->device)
+		return write_whole(c, call, &msg, sizeof(head) + len);
 	/* Not to the next node, where its handles and its serial mean something else. */
 	lib_lock(&c->send);
 	if (c->sock_generation != call->generation)

@@ -218,7 +218,7 @@ static void begin(struct client *c, int fd)
 void client_rejoin(struct client *c)
 {
 	struct kecho *k = c->k;
-	int fd = client_connect(), err;
+	int fd = client_connect(c->device), err;
 	u32 wait_ms;
 
 	pthread_mutex_lock(&k->lock);

@@ -14,6 +14,7 @@
 #include "alive.h"
 #include "client.h"
 
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 
 /* A sink that has read as far as this rings the node. 0: none needs to. */
@@ -90,7 +91,15 @@ static void wait_for_bells(const struct kecho_source *s, const struct kecho_limi
 		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
 	};
 
-	client_wait_futexes(v, ARRAY_SIZE(v), source_look_ms(s));
+	struct kecho_dev_room r = {
+		.kick = (uintptr_t)&s->kick, .kicked = kick, .slot = slot - s->pages->limits,
+		.bell = bell, .timeout_ms = source_look_ms(s),
+	};
+
+	if (s->ch->k->client->device)
+		ioctl(s->ch->k->client->sock, KECHO_DEV_ROOM, &r);
+	else
+		client_wait_futexes(v, ARRAY_SIZE(v), source_look_ms(s));
 }
 
 /* Who waits is to look again: the source is thawed, closed or has another node, which was
@@ -98,7 +107,10 @@ static void wait_for_bells(const struct kecho_source *s, const struct kecho_limi
 void client_room_wake(struct kecho_source *s)
 {
 	__atomic_fetch_add(&s->kick, 1, __ATOMIC_SEQ_CST);
-	syscall(SYS_futex, &s->kick, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
+	if (s->ch->k->client->device)
+		ioctl(s->ch->k->client->sock, KECHO_DEV_KICK);
+	else
+		syscall(SYS_futex, &s->kick, FUTEX_WAKE_PRIVATE, INT_MAX, NULL, NULL, 0);
 }
 
 /* Until a record of @size bytes may be written, or none ever; what is there was told.

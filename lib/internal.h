@@ -394,7 +394,7 @@ bool embedded_wanted(const struct kecho_options *opt);
 int embedded_open(struct kecho *k, const struct kecho_options *opt);
 
 /* client.c, and what else of an attached process is known outside of client*.c */
-int client_open(struct kecho *k, bool *there);
+int client_open(struct kecho *k, bool device, bool *there);
 void client_ring(const struct kecho *k);
 void client_pages_put(struct client_pages *p);
 void client_tell(struct kecho_source *s);

@@ -93,11 +93,14 @@ static int attach(struct kecho *k, const struct kecho_options *opt)
 	bool any = !how || !*how, there = false;
 	int err;
 
+	if (!any && !strcmp(how, "kernel"))
+		return client_open(k, true, &there);
 	if (!any && strcmp(how, "daemon") && strcmp(how, "embedded"))
-		return lib_fail(-EINVAL, "KECHO is '%s', neither 'daemon' nor 'embedded'", how);
+		return lib_fail(-EINVAL, "KECHO is '%s', not 'kernel', 'daemon' or 'embedded'",
+				how);
 	if (any ? embedded_wanted(opt) : !strcmp(how, "embedded"))
 		return embedded_open(k, opt);
-	err = client_open(k, &there);
+	err = client_open(k, false, &there);
 	return err && any && !there ? embedded_open(k, opt) : err;
 }
 
