@@ -21,7 +21,8 @@ static void (*listener)(const char *line);
 const char help_environment[] =
 	"\n"
 	"Environment:\n"
-	"  KECHO           daemon: attach to kechod, only; embedded: be a node, only\n"
+	"  KECHO           kernel, daemon: attach to kecho.ko, to kechod, only;\n"
+	"                  embedded: be a node, only\n"
 	"                  (default: kechod, if it runs and neither KECHO_LISTEN nor\n"
 	"                  KECHO_REGISTRY is set)\n"
 	"  KECHO_SOCKET    kechod's socket (default: /run/kecho/kechod.sock)\n"

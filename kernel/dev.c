@@ -147,8 +147,9 @@ static int dev_open(struct inode *inode, struct file *file)
 
 	if (!s)
 		return -ENOMEM;
-	err = kn_slots_make(&s->gates, "kecho-gates") ?:
-	      kn_slots_make(&s->limits, "kecho-limits");
+	err = kn_slots_make(&s->gates, "kecho-gates");
+	if (!err)
+		err = kn_slots_make(&s->limits, "kecho-limits");
 	if (!err) {
 		kn_pages_seal(&s->limits.pages);
 		err = kecho_open(&s->k, &opt);

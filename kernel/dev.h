@@ -220,6 +220,7 @@ int kn_take_attrs(struct ke_attrs *a, const void *live, u32 len);
 void kn_members_request(const struct kn_ask *r);
 void kn_stats_request(const struct kn_ask *r);
 void kn_links_request(const struct kn_ask *r);
+void kn_channels_request(const struct kn_ask *r);
 void kn_status_request(const struct kn_ask *r);
 
 #endif

@@ -228,11 +228,12 @@ static void add_link(struct entries *e, const struct ke_peer *p)
 	struct kecho_ctl_link out = {
 		.up = cpu_to_le32(!!l), .resumed = cpu_to_le64(p->resumed),
 		.refused = cpu_to_le32(p->refused != 0),
-		.oldest = cpu_to_le32(p->speaks.oldest), .newest = cpu_to_le32(p->speaks.newest),
-		.error = cpu_to_le32(l ? 0 : (u32)(p->contact.address[0] ? p->error :
-								    -EDESTADDRREQ)),
+		.oldest = cpu_to_le32(p->speaks.oldest),
+		.newest = cpu_to_le32(p->speaks.newest),
 	};
 
+	if (!l)
+		out.error = cpu_to_le32((u32)(p->contact.address[0] ? p->error : -EDESTADDRREQ));
 	memcpy(&out.node, p->contact.node.b, sizeof(out.node));
 	strscpy(out.name, p->name, sizeof(out.name));
 	strscpy(out.address, p->contact.address, sizeof(out.address));
@@ -253,6 +254,26 @@ void kn_links_request(const struct kn_ask *r)
 		return;
 	list_for_each_entry(p, &r->s->kn->node.peers, list)
 		add_link(&e, p);
+	answer(&e);
+}
+
+/* Those of this node: a registry is not asked. */
+void kn_channels_request(const struct kn_ask *r)
+{
+	struct kecho_ctl_channel_info info;
+	const struct kn_channel *c;
+	struct entries e;
+
+	if (!begin(&e, r, sizeof(info)))
+		return;
+	list_for_each_entry(c, &r->s->kn->channels, list) {
+		if (c->ch.ended)
+			continue;
+		info = (struct kecho_ctl_channel_info){ .contacts = cpu_to_le32(1) };
+		memcpy(info.uuid, c->ch.uuid.b, sizeof(info.uuid));
+		strscpy(info.name, c->ch.name, sizeof(info.name));
+		add(&e, &info);
+	}
 	answer(&e);
 }
 

@@ -46,6 +46,7 @@ static const struct {
 	[KECHO_CMD_WATCH] = { kn_watch_request, OF(kecho_ctl_channel), true },
 	[KECHO_CMD_STATS] = { kn_stats_request, OF(kecho_ctl_list) },
 	[KECHO_CMD_LINKS] = { kn_links_request, OF(kecho_ctl_list) },
+	[KECHO_CMD_CHANNELS] = { kn_channels_request, OF(kecho_ctl_list) },
 	[KECHO_CMD_STATUS] = { kn_status_request, OF(kecho_ctl_status) },
 	[KECHO_CMD_ADDRESS] = { kn_address_request, OF(kecho_ctl_source) },
 };

@@ -72,11 +72,13 @@ static void put_all(struct ke_out *o, struct kn_channel *c)
 		if (src->proc)
 			continue;
 		kecho_source_stats(src, &out);
-		kn_put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired, 0);
+		kn_put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost,
+			     out.expired, 0);
 	}
 	list_for_each_entry(s, &c->sinks, list) {
 		kecho_sink_stats(s, &in);
-		kn_put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
+		kn_put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired,
+			     in.lag_bytes);
 	}
 }
 

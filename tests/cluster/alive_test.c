@@ -33,7 +33,7 @@ static const struct place {
 /* With kechod both are on its host. */
 static unsigned int nplaces(void)
 {
-	return with_daemon() ? 1 : ARRAY_SIZE(places);
+	return with_node() ? 1 : ARRAY_SIZE(places);
 }
 
 struct listener {

@@ -523,8 +523,8 @@ TEST(silent_connection)
 	ssize_t n;
 
 	ARENA();
-	if (with_daemon())
-		skip("who listens is kechod");
+	if (with_node())
+		skip("who listens is the node");
 	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	ok(!kecho_open(&k, &opt), "%s", kecho_explain());
 	ok(!connect(fd, (void *)&a, sizeof(a)), "connect");

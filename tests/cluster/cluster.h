@@ -100,6 +100,20 @@ static inline bool with_daemon(void)
 	return how && !strcmp(how, "daemon");
 }
 
+/* Whether they attach to the kernel's node: KECHO=kernel, where its module is. */
+static inline bool with_kernel(void)
+{
+	const char *how = getenv("KECHO");
+
+	return how && !strcmp(how, "kernel");
+}
+
+/* Whether they attach to a node that is no process's of theirs. */
+static inline bool with_node(void)
+{
+	return with_daemon() || with_kernel();
+}
+
 #define ARENA()									\
 	do {									\
 		if (!own_network())						\
@@ -207,6 +221,8 @@ static inline bool own_daemon(void)
 {
 	char socket[64];
 
+	if (with_kernel())
+		return true;
 	if (!with_daemon())
 		return !setenv("KECHO", "embedded", 1);
 	if (daemon_pid)

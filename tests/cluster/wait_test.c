@@ -329,8 +329,8 @@ TEST(leader_goes)
 	int i;
 
 	ARENA();
-	if (with_daemon())
-		skip("kechod has the links");
+	if (with_node())
+		skip("the node has the links");
 	if (ok(!kecho_open(&k[0], &far) && !kecho_open(&k[1], &near) &&
 	       !kecho_channel_open(k[0], "goes", NULL, &ch[0]) &&
 	       !kecho_channel_open(k[1], "goes", NULL, &ch[1]) &&

@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# kernel.sh KECHO DIR: compiles kecho.ko, its tests and the examples of kernel code for Linux
-# 6.1, or what $KECHO_KERNEL names, and gives the TAP of three guests, with tests of its own.
+# kernel.sh KECHO DIR TEST...: compiles kecho.ko, its tests and the examples of kernel code for
+# Linux 6.1, or what $KECHO_KERNEL names, and gives the TAP of four guests, with tests of its own.
 # In the first, nodes are alone: the tests run in the first network namespace and in another.
 # In the second, nodes of two namespaces are linked to each other, and to processes that run
-# the command KECHO. In the third, kernel/sources tells what happens there. DIR is for what it
-# makes.
+# the command KECHO. In the third, kernel/sources tells what happens there. In the fourth,
+# processes are at the kernel's node, those of KECHO and of each TEST, which gives TAP. DIR is for
+# what it makes.
 
 set -eu
 
@@ -17,6 +18,7 @@ guest_limit_s=300
 kecho=$1
 mkdir -p "$2"
 dir=$(cd "$2" && pwd)
+shift 2
 version=$("$here/kernel-version.sh")
 . "$here/lib.sh"
 
@@ -63,4 +65,12 @@ like "kernel-sources: a process is killed" sources 'signal: {.*"signal":9,.*}'
 like "kernel-sources: a network device comes" sources 'netdev: {.*"happened":"register",.*}'
 like "kernel-sources: how loaded it is" sources 'load: {.*"cpus":2,"cpu_percent":[0-9]+,.*}'
 like "kernel-sources: there is no memory" sources 'oom: {.*"comm":"tail"}'
+
+guest kernel-process process -t $guest_limit_s "$dir/process" "$here/kernel-process-guest" \
+	"$modules/kernel/kecho.ko" "$hello"/hello_*.ko "$kecho" $libraries "$@"
+said "kernel-process: a process hears another" process "process: one"
+said "kernel-process: a process hears the kernel" process "process: hello, world"
+said "kernel-process: the kernel hears a process" process "hello: event 1: to the kernel"
+said "kernel-process: one that was killed has failed" process \
+	"process: kecho sub: source ID failed; its last event was 0"
 finish
