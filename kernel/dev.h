@@ -208,6 +208,11 @@ bool kn_pfeed_look(struct kn_pfeed *f, u64 head);
 u64 kn_pfeed_lost(struct kn_pfeed *f);
 void kn_session_rang(struct kn_session *s);
 
+/* dev_type.c */
+void kn_announce_request(const struct kn_ask *r);
+void kn_type_request(const struct kn_ask *r);
+void kn_pfeed_types(struct kn_pfeed *f, const struct ke_types *types);
+
 /* dev_bell.c */
 int kn_bell_tell(struct kn_opening *o);
 

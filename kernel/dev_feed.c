@@ -368,6 +368,7 @@ static void gone(struct kn_pfeed *f, void *arg)
 {
 	struct ke_rstream *rs = arg;
 
+	kn_pfeed_types(f, rs->remote->types);
 	kn_pfeed_end(f, rs->last_seq, rs->remote->state == KE_FAILED, &rs->remote->attrs,
 		     &rs->peer->attrs);
 }

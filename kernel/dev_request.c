@@ -32,6 +32,7 @@ static const struct {
 } command[] = {
 #define OF(type) sizeof(struct type), 0
 #define TAIL(type) sizeof(struct type), offsetof(struct type, attrs_len)
+#define TYPE(type) sizeof(struct type), offsetof(struct type, type_len)
 	[KECHO_CMD_ATTACH] = { attach_request, OF(kecho_attach) },
 	[KECHO_CMD_CHANNEL_OPEN] = { kn_channel_open_request, OF(kecho_ctl_channel_open), true },
 	[KECHO_CMD_CHANNEL_CLOSE] = { kn_channel_close_request, OF(kecho_ctl_channel), true },
@@ -48,6 +49,8 @@ static const struct {
 	[KECHO_CMD_LINKS] = { kn_links_request, OF(kecho_ctl_list) },
 	[KECHO_CMD_CHANNELS] = { kn_channels_request, OF(kecho_ctl_list) },
 	[KECHO_CMD_STATUS] = { kn_status_request, OF(kecho_ctl_status) },
+	[KECHO_CMD_ANNOUNCE] = { kn_announce_request, TYPE(kecho_ctl_announce) },
+	[KECHO_CMD_TYPE] = { kn_type_request, OF(kecho_ctl_type) },
 	[KECHO_CMD_ADDRESS] = { kn_address_request, OF(kecho_ctl_source) },
 };
 

@@ -13,6 +13,7 @@
  */
 #include <linux/random.h>
 
+#include "announce.h"
 #include "dev.h"
 
 struct kn_psource *kn_psource(const struct kn_session *s, u32 handle)
@@ -276,6 +277,7 @@ static void end_pfeeds(struct kn_psource *ps)
 
 	while (!list_empty(&ps->src.pfeeds)) {
 		f = list_first_entry(&ps->src.pfeeds, struct kn_pfeed, source_list);
+		kn_pfeed_types(f, m->types);
 		kn_pfeed_end(f, ps->copy.seq, m->failed, &m->attrs, &ps->src.ch->c->kn->node.attrs);
 	}
 }
@@ -338,6 +340,7 @@ void kn_psource_gone(struct kn_psource *ps)
 		leave(ps);
 	else
 		ke_attrs_free(&ps->src.s.member.attrs);
+	ke_source_forget_types(&ps->src.s, &ps->kn->node);
 	ps->state = KN_OVER;
 	kn_bell_disarm(ps->src.ch->c->bell, &ps->waiter, true);
 	give_slots_back(ps);
