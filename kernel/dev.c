@@ -51,6 +51,9 @@ static void end_members(struct kn_session *s)
 	struct kn_opening *o;
 
 	list_for_each_entry(o, &s->openings, list) {
+		kn_thaw(o);
+		kn_drain_end(o);
+		o->ch->process = NULL;
 		while (!list_empty(&o->sinks))
 			kn_psink_close(list_first_entry(&o->sinks, struct kn_psink, list), true);
 		list_for_each_entry_safe(ps, next, &o->sources, list)
@@ -73,6 +76,7 @@ static void end_session(struct work_struct *work)
 	end_members(s);
 	mutex_unlock(&s->kn->lock);
 	cancel_work_sync(&s->chores);
+	cancel_delayed_work_sync(&s->late);
 	kn_psources_bury(s);
 	mutex_lock(&s->closing);
 	list_for_each_entry_safe(o, next, &s->openings, list)
@@ -102,6 +106,16 @@ static void do_chores(struct work_struct *work)
 	}
 	mutex_unlock(&s->kn->lock);
 	kn_psources_bury(s);
+}
+
+static void look_late(struct work_struct *work)
+{
+	struct kn_session *s = container_of(to_delayed_work(work), struct kn_session, late);
+
+	mutex_lock(&s->kn->lock);
+	if (!s->over)
+		kn_session_late(s);
+	mutex_unlock(&s->kn->lock);
 }
 
 static void end_once(struct kn_session *s)
@@ -134,6 +148,7 @@ static struct kn_session *make_session(struct file *file, struct net *net)
 	init_waitqueue_head(&s->room);
 	INIT_WORK(&s->end, end_session);
 	INIT_WORK(&s->chores, do_chores);
+	INIT_DELAYED_WORK(&s->late, look_late);
 	kn_made(KN_SESSION);
 	return s;
 }

@@ -25,6 +25,7 @@ enum kn_dev_limits {
 	KN_TURN_BYTES = 256 << 10,	/* copied of one log, before others have a turn */
 	KN_ANSWER_MAX = 56 << 10,	/* bytes of a list in one answer */
 	KN_WHY_MAX = 160,		/* bytes of a sentence */
+	KN_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KN_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
 };
 
@@ -54,6 +55,7 @@ struct kn_session {
 	bool cut;
 	wait_queue_head_t readable, room;
 	struct work_struct end;
+	struct delayed_work late;	/* sources that are to stand still have had their time */
 	struct work_struct chores;	/* what has failed is over when nobody looks at it */
 };
 
@@ -64,6 +66,11 @@ struct kn_opening {
 	struct kecho_channel *ch;
 	u32 handle;
 	bool belled;		/* it has the channel's doorbell */
+	bool freezes, drains;	/* it holds the channel; waits until it is drained */
+	bool frozen;		/* it was told so */
+	bool still_due;		/* what was begun may be under way until it says STILL, */
+	u32 told;		/* with the number that it was told last */
+	bool ending;		/* destroyed, and its sources have yet to stand still */
 	struct list_head sources, sinks;
 };
 
@@ -190,6 +197,7 @@ void kn_psource_room(struct kn_psource *ps);
 /* dev_copy.c */
 void kn_copy_init(struct kn_psource *ps);
 void kn_copy_kick(struct kn_psource *ps);
+void kn_copy_now(struct kn_psource *ps);	/* all that is there, or a turn of it */
 
 /* dev_sink.c */
 struct kn_psink *kn_psink(const struct kn_session *s, u32 handle);
@@ -207,6 +215,17 @@ void kn_pfeed_free(struct kn_pfeed *f);
 bool kn_pfeed_look(struct kn_pfeed *f, u64 head);
 u64 kn_pfeed_lost(struct kn_pfeed *f);
 void kn_session_rang(struct kn_session *s);
+
+/* dev_life.c */
+void kn_freeze_request(const struct kn_ask *r);
+void kn_thaw_request(const struct kn_ask *r);
+void kn_drain_request(const struct kn_ask *r);
+void kn_destroy_request(const struct kn_ask *r);
+void kn_still_request(const struct kn_ask *r);
+void kn_other_request(const struct kn_ask *r);
+void kn_thaw(struct kn_opening *o);
+void kn_drain_end(struct kn_opening *o);
+void kn_session_late(struct kn_session *s);
 
 /* dev_type.c */
 void kn_announce_request(const struct kn_ask *r);

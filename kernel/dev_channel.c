@@ -29,6 +29,7 @@ static int take_channel(struct kn_opening *o, u32 mode)
 	if (s->over)
 		return -ENOTCONN;
 	o->handle = ++s->last_handle;
+	o->ch->process = o;
 	list_add_tail(&o->list, &s->openings);
 	return kn_own_channel(s, o->ch->c, mode);
 }
@@ -49,8 +50,10 @@ static int open_channel(const struct kn_ask *r, struct kecho_ctl_channel_open *c
 	INIT_LIST_HEAD(&o->sinks);
 	mutex_lock(&r->s->kn->lock);
 	err = take_channel(o, le32_to_cpu(c->mode));
-	if (err)
+	if (err) {
+		o->ch->process = NULL;
 		list_del_init(&o->list);
+	}
 	mutex_unlock(&r->s->kn->lock);
 	if (err)
 		kecho_channel_close(o->ch);
@@ -84,6 +87,9 @@ static struct kn_opening *empty_opening(const struct kn_ask *r, u32 handle)
 		kn_psink_close(list_first_entry(&o->sinks, struct kn_psink, list), false);
 	while (!list_empty(&o->sources))
 		kn_psource_gone(list_first_entry(&o->sources, struct kn_psource, list));
+	kn_thaw(o);
+	kn_drain_end(o);
+	o->ch->process = NULL;
 	list_del_init(&o->list);
 	return o;
 }

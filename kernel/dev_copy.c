@@ -37,6 +37,12 @@ static s64 copy_turn(struct kn_psource *ps)
 	return n;
 }
 
+void kn_copy_now(struct kn_psource *ps)
+{
+	if (ps->readers && !ps->why && !ps->said_end && copy_turn(ps) != 0)
+		kn_copy_kick(ps);
+}
+
 /* Is there something, and may it be copied? Else it sleeps on what makes it so. */
 static bool stays_awake(struct kn_psource *ps)
 {

@@ -19,7 +19,7 @@ static u64 gates_limit(struct kn_psource *ps, u64 head)
 		if (f->pos != U64_MAX)
 			limit = min(limit, f->pos + size);
 	}
-	if (s->frozen)
+	if (s->frozen && !s->in_pieces)
 		limit = head;
 	/* What others are to read is in the copy, or still in the log. */
 	if (ps->readers && !list_empty(&s->gates))

@@ -224,7 +224,7 @@ static bool lags(struct kn_psink *k, struct ke_in marks)
 	while (!is && !k->err && ke_drain_mark(&marks, &m))
 		list_for_each_entry(f, &k->feeds, sink_list)
 			is |= f->member == m.member &&
-			      le64_to_cpu(READ_ONCE(kn_gate(k->o->s, f->slot)->pos)) < m.pos;
+			      le64_to_cpu(READ_ONCE(kn_gate(k->o->s, f->slot)->given)) < m.pos;
 	return is;
 }
 
@@ -235,6 +235,8 @@ u32 kn_psinks_lagging(struct kn_channel *c, const struct ke_in *marks)
 
 	list_for_each_entry(k, &c->psinks, channel_list)
 		n += lags(k, *marks);
+	if (n)	/* they are to say what they have read */
+		kn_bell_ring(c->bell);
 	return n;
 }
 

@@ -199,7 +199,10 @@ static int join(struct kn_psource *ps)
 	ps->state = KN_JOINED;
 	list_add_tail(&src->list, &src->ch->c->sources);
 	/* On an error it leaves in kn_psource_gone(). */
-	return feed_sinks(ps) ?: kn_join(&s->member, src->ch);
+	err = feed_sinks(ps) ?: kn_join(&s->member, src->ch);
+	if (!err)
+		kn_psource_frozen(ps);
+	return err;
 }
 
 static void wait_joined(const struct kn_ask *r, u32 handle)
@@ -290,6 +293,7 @@ void kn_psource_close(struct kn_psource *ps, bool failed)
 	ps->src.s.member.failed |= failed;
 	find_end(ps);
 	ps->state = KN_CLOSING;
+	ps->src.s.in_pieces = false;	/* what there is of it is all */
 	end_pfeeds(ps);
 	kn_copy_kick(ps);
 }
@@ -384,12 +388,6 @@ void kn_psource_fails(struct kn_psource *ps)
 	kn_send(ps->o->s, KECHO_NOTE_SOURCE_END, 0, 0, &a);
 	kn_psource_close(ps, true);
 	kn_psource_drained(ps);
-}
-
-void kn_psource_over(struct kecho_source *src)
-{
-	kn_psource_close(src->proc, false);
-	kn_psource_drained(src->proc);
 }
 
 u64 kn_source_last(const struct kecho_source *src)

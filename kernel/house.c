@@ -119,10 +119,12 @@ static void room(struct ke_source *s)
 {
 	struct kecho_source *src = source_of(s);
 
-	if (src->proc)
-		kn_copy_moved(src);
-	else
+	if (!src->proc) {
 		wake_up_all(&src->log->room);
+		return;
+	}
+	kn_copy_moved(src);
+	kn_psource_frozen(src->proc);
 }
 
 static void changed(void *house)

@@ -34,6 +34,7 @@
 #include "registry.h"
 
 struct file;
+struct kn_opening;
 struct kn_psource;
 struct net;
 struct page;
@@ -181,6 +182,7 @@ struct kn_channel {
 	struct list_head list;
 	struct kn *kn;
 	struct kn_bell *bell;
+	u32 nholders;		/* processes that hold it frozen */
 	struct list_head users;	/* struct kecho_channel */
 	struct list_head sources, sinks;
 	struct list_head psinks;	/* of processes */
@@ -194,6 +196,7 @@ struct kecho_channel {
 	struct list_head users;		/* of the node's channel */
 	struct kecho *k;
 	struct kn_channel *c;
+	struct kn_opening *process;	/* it is a process's; NULL: a kernel service's */
 	unsigned int retain;
 	kecho_member_fn watch;
 	void *watch_arg;
@@ -400,7 +403,8 @@ void kn_psinks_feed(struct kecho_source *src);
 u32 kn_psinks_lagging(struct kn_channel *c, const struct ke_in *marks);
 
 /* dev_source.c, dev_copy.c, dev_look.c: sources of processes; kn.lock is held */
-void kn_psource_over(struct kecho_source *src);	/* its channel has ended */
+void kn_psource_frozen(struct kn_psource *ps);	/* or not any more, perhaps */
+void kn_opening_ended(struct kn_opening *o);	/* its channel was destroyed */
 int kn_copy_hold(struct kecho_source *src);	/* a sink of the kernel reads it, */
 void kn_copy_release(struct kecho_source *src);	/* and no more */
 int kn_copy_open(struct ke_source *s, u8 from);	/* the same for other nodes */

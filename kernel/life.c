@@ -33,15 +33,17 @@ u32 kn_lagging(struct ke_channel *ch, const struct ke_in *marks)
 void kn_destroyed(struct ke_channel *ch)
 {
 	struct kn_channel *c = ch->owner;
+	struct kecho_channel *of;
 	struct kecho_source *s;
 
 	kn_members_left(c);
-	list_for_each_entry(s, &c->sources, list) {
-		if (s->proc)
-			kn_psource_over(s);
-		else
+	list_for_each_entry(s, &c->sources, list)
+		if (!s->proc)
 			kn_source_end(s);
-	}
+	c->nholders = 0;
+	list_for_each_entry(of, &c->users, users)
+		if (of->process)
+			kn_opening_ended(of->process);
 	kn_reg_leave(c);
 	kn_bell_ring(c->bell);
 	kn_changed(c->kn);

@@ -86,13 +86,16 @@ void kn_member_remote(struct ke_remote *m)
 	kn_changed(c->kn);
 }
 
-/* The channel was destroyed. */
+/* The channel was destroyed. A process is told that, and knows who was there. */
 void kn_members_left(struct kn_channel *c)
 {
+	struct kecho_channel *to;
 	struct ke_member *m;
 
 	list_for_each_entry(m, &c->ch.members, list)
-		tell_all(c, m, KECHO_LEFT);
+		list_for_each_entry(to, &c->users, users)
+			if (!to->process)
+				notice_own(to, m, KECHO_LEFT);
 }
 
 /* The next notice, and who is to hear it; NULL: there is none. */
