@@ -109,7 +109,8 @@ TEST(no_requests)
 	ok(write(raw.fd, &m, 1) < 0 && errno == EMSGSIZE, "a byte");
 	ok(write(raw.fd, &m, sizeof(m)) < 0 && errno == EBADMSG, "less than it says");
 	ok(write(raw.fd, zeros, sizeof(zeros)) < 0 && errno == EBADMSG, "zeros");
-	ok(write(raw.fd, (void *)(uintptr_t)raw.fd, 100) < 0 && errno == EFAULT, "nothing that is mapped");
+	ok(write(raw.fd, (void *)(uintptr_t)raw.fd, 100) < 0 && errno == EFAULT,
+	   "nothing that is mapped");
 	is_eq(say(KECHO_CMD_SOURCE_OPEN, zeros, 8), -EBADMSG, "a short one");
 	is_eq(ask(999, zeros, 8), -EOPNOTSUPP, "one that is not known");
 	is_eq(ask(KECHO_CMD_SOURCE_OPEN, zeros, sizeof(struct kecho_ctl_source_open)), -EBADF,
@@ -164,6 +165,7 @@ TEST(sealed)
 /* Others in the channel go on, and hear that it is over. */
 static void lie(void (*how)(struct kecho_log_header *log), const char *what)
 {
+	const struct kecho_sink_options block = { .policy = KECHO_BLOCK };
 	struct kecho_ctl_source ready = { 0 };
 	struct kecho_log_header *log;
 	struct kecho_channel *ch;
@@ -177,8 +179,7 @@ static void lie(void (*how)(struct kecho_log_header *log), const char *what)
 	DEVICE();
 	must(!attach(), "attached");
 	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "lie", NULL, &ch) &&
-	     !kecho_source_open(ch, NULL, &src) &&
-	     !kecho_sink_open(ch, &(struct kecho_sink_options){ .policy = KECHO_BLOCK }, &snk),
+	     !kecho_source_open(ch, NULL, &src) && !kecho_sink_open(ch, &block, &snk),
 	     "others: %s", kecho_explain());
 	channel = open_channel("lie");
 	ready.source = open_source(channel, &fd, &log);

@@ -190,6 +190,8 @@ TEST(thawed_before_sleeping)
 	pid_t freezer;
 
 	ARENA();
+	if (with_kernel())
+		skip("nobody sleeps on a futex");
 	reserved = shared(sizeof(*reserved));
 	must(reserved, "memory");
 	freezer = spawn(freezes, NULL);
