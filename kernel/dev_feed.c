@@ -184,7 +184,40 @@ static void ungate(struct kn_pfeed *f)
 	wake_up_all(&src->log->room);
 }
 
-/* What its process says that it lost, which is at most all that there was. */
+/* Where its log ends, as far as that can be said. */
+static int log_end(const struct kn_pfeed *f, struct ke_view *v, u64 *head, u64 *last)
+{
+	const struct ke_log *log = f->rs ? &f->rs->mirror : &f->source->s.log;
+
+	if (f->source && f->source->proc) {
+		*v = f->source->proc->copy.from;
+		return ke_copy_now(&f->source->proc->copy, head, last);
+	}
+	*v = ke_log_view(log);
+	*head = READ_ONCE(log->head);
+	*last = READ_ONCE(log->seq);
+	return 0;
+}
+
+/* Its sink is ended for what it has not read: that is lost, behind what it was given. */
+static u64 cut(const struct kn_pfeed *f)
+{
+	u64 given = le64_to_cpu(READ_ONCE(slot_of(f)->given)), head, last, before;
+	struct ke_view v;
+
+	if (log_end(f, &v, &head, &last))
+		return 0;
+	/* It has given the log up, or the source has passed its limit. */
+	if (f->pos > head || head - f->pos > v.size)
+		return 0;
+	given = clamp_t(u64, given, f->pos, head);
+	if (!IS_ALIGNED(given, KECHO_RECORD_ALIGN))
+		return 0;
+	ke_view_retained(&v, given, head, last, U64_MAX, &before);
+	return last - before;
+}
+
+/* What its process says that it lost, which is at most all that there was; and what it will. */
 u64 kn_pfeed_lost(struct kn_pfeed *f)
 {
 	const struct kecho_log_header *hdr = f->log->pages.map;
@@ -192,13 +225,16 @@ u64 kn_pfeed_lost(struct kn_pfeed *f)
 
 	if (lost > f->lost && lost <= le64_to_cpu(READ_ONCE(hdr->head)))
 		f->lost = lost;
-	return f->lost;
+	return f->lost + (f->sink->err == -EPIPE ? cut(f) : 0);
 }
 
+/* Its source keeps the count; of sinks of its own process that counts itself. */
 static void keep_lost(struct kn_pfeed *f)
 {
-	if (f->source)
-		f->source->s.lost += kn_pfeed_lost(f);
+	struct kecho_source *src = f->source;
+
+	if (src && (!src->proc || src->proc->o->s != f->sink->o->s))
+		src->s.lost += kn_pfeed_lost(f);
 }
 
 /* Its sink has ended, or could not begin. */

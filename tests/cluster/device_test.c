@@ -14,19 +14,19 @@ enum { LOG_SIZE = 64 << 10 };
 struct raw {
 	int fd;
 	struct kecho_dev_receive in;
-	struct kecho_msg *msg;		/* the last that came */
+	struct kecho_msg *msg; /* the last that came */
 	u8 buf[KECHO_MSG_MAX] __attribute__((aligned(8)));
 };
 
 static struct raw raw;
 
-#define DEVICE()								\
-	do {									\
-		if (!with_kernel())						\
-			skip("KECHO=kernel is not said");			\
-		must(own_network(), "a network namespace");			\
-		raw.fd = open(KECHO_DEV, O_RDWR | O_CLOEXEC);			\
-		must(raw.fd >= 0, "%s", KECHO_DEV);				\
+#define DEVICE() \
+	do { \
+		if (!with_kernel()) \
+			skip("KECHO=kernel is not said"); \
+		must(own_network(), "a network namespace"); \
+		raw.fd = open(KECHO_DEV, O_RDWR | O_CLOEXEC); \
+		must(raw.fd >= 0, "%s", KECHO_DEV); \
 	} while (0)
 
 static void raw_close(void)
@@ -179,7 +179,7 @@ static void lie(void (*how)(struct kecho_log_header *log), const char *what)
 	DEVICE();
 	must(!attach(), "attached");
 	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "lie", NULL, &ch) &&
-	     !kecho_source_open(ch, NULL, &src) && !kecho_sink_open(ch, &block, &snk),
+		     !kecho_source_open(ch, NULL, &src) && !kecho_sink_open(ch, &block, &snk),
 	     "others: %s", kecho_explain());
 	channel = open_channel("lie");
 	ready.source = open_source(channel, &fd, &log);
@@ -237,7 +237,8 @@ TEST(gates_that_lie)
 		     0);
 	must(gates != MAP_FAILED, "the gates");
 	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "gates", NULL, &ch) &&
-	     !kecho_source_open(ch, NULL, &src), "others: %s", kecho_explain());
+		     !kecho_source_open(ch, NULL, &src),
+	     "others: %s", kecho_explain());
 	s.channel = open_channel("gates");
 	must(!ask(KECHO_CMD_SINK_OPEN, &s, sizeof(s)), "a sink");
 	for (i = 0; i < n; i++)
