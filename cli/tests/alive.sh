@@ -17,8 +17,9 @@ mkfifo "$dir/in"
 exec 3<>"$dir/in"
 start /dev/null "$dir/pub.err" "$kecho" pub --alive 300ms "$ch" <"$dir/in"
 pub=$pid
-told() { # KIND COUNT
-	[ "$(grep -c "\"event\":\"$1\"" "$dir/json")" = "$2" ]
+told() { # KIND COUNT, both
+	[ "$(grep -c "\"event\":\"$1\"" "$dir/json")" = "$2" ] &&
+		[ "$(grep -c " is $1;" "$dir/err")" = "$2" ]
 }
 echo one >&3
 until_true told silent 1
