@@ -472,11 +472,14 @@ static int stop(void *state)
 		.metric = {							\
 			[AUDIENCE_CPU_US] = { "cpu_us", "CPU us [95 %]",	\
 					      .scored = true, .bar = true },	\
-			[AUDIENCE_PUBLISHER_US] = { "publisher_us", "publisher" },	\
-			[AUDIENCE_BROKER_US] = { "broker_us", "broker" },	\
+			[AUDIENCE_PUBLISHER_US] = { "publisher_us", "publisher",	\
+						    .scored = false },	\
+			[AUDIENCE_BROKER_US] = { "broker_us", "broker",		\
+						 .scored = false },	\
 			[AUDIENCE_CPU64_US] = { "cpu64_us", "64: CPU",	\
 						.scored = true, .bar = true },	\
-			[AUDIENCE_PUBLISHER64_US] = { "publisher64_us", "publisher" },	\
+			[AUDIENCE_PUBLISHER64_US] = { "publisher64_us", "publisher",	\
+						      .scored = false },	\
 			[AUDIENCE_WIRE_B] = { "wire_b", "wire B", .scored = true,	\
 					      .bar = true },	\
 			[AUDIENCE_WIRE64_B] = { "wire64_b", "64: wire B",	\
