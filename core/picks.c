@@ -33,6 +33,11 @@ static const u8 *at(const struct ke_view *v, u64 pos)
 	return v->ring + (pos & (v->size - 1));
 }
 
+static u64 to_ring_end(const struct ke_view *v, u64 pos)
+{
+	return v->size - (pos & (v->size - 1));
+}
+
 static void put_number(struct ke_out *o, u64 v)
 {
 	for (; v >> 7; v >>= 7)
@@ -112,7 +117,7 @@ static bool put_run(struct ke_picks *p, const struct ke_tstream *ts, u64 pos)
 	while (pos < ts->judged && !p->out.bad) {
 		rec = at(v, pos);
 		word = load(rec);
-		if (!ke_record_check(word, min(ts->judged - pos, v->size - (pos & (v->size - 1))),
+		if (!ke_record_check(word, min(ts->judged - pos, to_ring_end(v, pos)),
 				     ke_record_max(v->size)) ||
 		    !may_go(word) || load(rec + 8) != p->seq + 1)
 			return false;
@@ -159,6 +164,9 @@ bool ke_tstream_pick(struct ke_link *l, struct ke_tstream *ts, struct ke_picks *
 
 	if (ts->judged > end || ts->judged - ts->passed > KE_PICK_MAX ||
 	    (gap && ts->pass_expired))
+		return false;
+	/* A pad before the ring's end may be all that there is. */
+	if (to_ring_end(&ts->view, ts->passed) < sizeof(struct kecho_record))
 		return false;
 	before = gap ? ts->pass_before : load(at(&ts->view, ts->sent) + 8) - 1;
 	if (!begin(p, l, ts, before))
