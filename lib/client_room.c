@@ -82,17 +82,17 @@ void client_refused(struct kecho_source *s, u64 size)
 	client_ring(s->ch->k);
 }
 
+/* @slot has the number @i. Without the source's lock its pages may be others any time. */
 static void wait_for_bells(const struct kecho_source *s, const struct kecho_limit_slot *slot,
-			   u32 bell, u32 kick)
+			   u32 i, u32 bell, u32 kick)
 {
 	struct futex_waitv v[] = {
 		{ .val = bell, .uaddr = (uintptr_t)&slot->bell, .flags = FUTEX_32 },
 		{ .val = kick, .uaddr = (uintptr_t)&s->kick,
 		  .flags = FUTEX_32 | FUTEX_PRIVATE_FLAG },
 	};
-
 	struct kecho_dev_room r = {
-		.kick = (uintptr_t)&s->kick, .kicked = kick, .slot = slot - s->pages->limits,
+		.kick = (uintptr_t)&s->kick, .kicked = kick, .slot = i,
 		.bell = bell, .timeout_ms = source_look_ms(s),
 	};
 
@@ -122,6 +122,7 @@ void client_wait_for_room(struct kecho_source *s, u64 size)
 		const struct kecho_limit_slot *slot = s->slot;
 		u32 bell = smp_load_acquire(&slot->bell), kick = READ_ONCE(s->kick);
 		u64 end = s->s.log.end + 2 * size;
+		u32 i = slot - s->pages->limits;
 
 		source_sign(s);
 		set_want(s, want_for(s, size));
@@ -130,7 +131,7 @@ void client_wait_for_room(struct kecho_source *s, u64 size)
 			break;
 		lib_unlock(&s->lock);
 		client_ring(s->ch->k);
-		wait_for_bells(s, slot, bell, kick);
+		wait_for_bells(s, slot, i, bell, kick);
 		lib_lock(&s->lock);
 	}
 	if (!--s->waiting) {
