@@ -31,7 +31,7 @@ static void *sleep_and_read(void *arg)
 
 	getrusage(RUSAGE_THREAD, &before);
 	while (!kecho_read(s->sink, &ev, SOON_MS)) {
-		s->came += ev.kind == KECHO_EVENT;
+		WRITE_ONCE(s->came, s->came + (ev.kind == KECHO_EVENT));
 		s->lost += ev.kind == KECHO_LOST;
 		if (ev.kind == KECHO_EVENT && ev.len == EVENT_LEN)
 			break;
