@@ -131,7 +131,8 @@ TEST(many)
 		is_eq(kecho_submit_to(n.src, "x", 1, kecho_sink_id(s[MANY - 1]), 0), 0, "one: %s",
 		      kecho_explain());
 		is_eq(kecho_read(s[MANY - 1], &ev, SOON_MS), 0, "it comes");
-		is_eq(kecho_read(s[0], &ev, QUIET_MS), -ETIMEDOUT, "to nobody else");
+		/* An even one may still get what was for the half. */
+		is_eq(kecho_read(s[1], &ev, QUIET_MS), -ETIMEDOUT, "to nobody else");
 	}
 	net_end(&n);
 	free(s);
