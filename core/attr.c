@@ -90,17 +90,36 @@ bool ke_attrs_check(const void *buf, u32 len)
 	return true;
 }
 
+static struct ke_value value_of(const struct entry *e)
+{
+	struct ke_value v = { .kind = e->kind, .len = e->value_len };
+
+	if (e->kind == KE_VALUE_I64)
+		v.i64 = (s64)get_unaligned_le64(e->value);
+	else
+		v.data = e->value;
+	return v;
+}
+
 int ke_attrs_find(const void *buf, u32 len, const char *name, struct ke_value *v)
 {
 	struct entry e;
 
 	if (!find(buf, len, name, strlen(name), &e))
 		return -ENOENT;
-	*v = (struct ke_value){ .kind = e.kind, .len = e.value_len };
-	if (e.kind == KE_VALUE_I64)
-		v->i64 = (s64)get_unaligned_le64(e.value);
-	else
-		v->data = e.value;
+	*v = value_of(&e);
+	return 0;
+}
+
+int ke_attrs_only(const void *buf, u32 len, char *name, struct ke_value *v)
+{
+	struct entry e;
+
+	if (!ke_attrs_check(buf, len) || !take_apart(buf, len, &e) || e.size != len)
+		return -EINVAL;
+	memcpy(name, e.name, e.name_len);
+	name[e.name_len] = 0;
+	*v = value_of(&e);
 	return 0;
 }
 

@@ -73,6 +73,9 @@ int ke_attrs_set_ms(const struct ke_attrs *a, const char *name, s64 *set_ms);
 /* Whether a run from elsewhere is a set; it may hold anything. How many are in one. */
 bool ke_attrs_check(const void *buf, u32 len);
 u32 ke_attrs_count(const void *buf, u32 len);
+/* Of such a run that is a set of one its @name, KE_NAME_MAX bytes and a 0 at most, and value.
+ * -EINVAL: it is none. */
+int ke_attrs_only(const void *buf, u32 len, char *name, struct ke_value *v);
 
 /* A checked copy, all of it set now, replaces what was there. -EPROTO: it is no set; -E2BIG;
  * -ENOMEM. */

@@ -207,6 +207,19 @@ TEST(malformed)
 	refused(1, 1, 9, "n123456789", 10);
 }
 
+TEST(only)
+{
+	char name[KE_NAME_MAX + 1];
+	struct ke_value v;
+
+	is_eq(ke_attrs_only("\x01\x02\x08\x00nm12345678", 14, name, &v), 0, "one");
+	ok(!strcmp(name, "nm") && v.kind == KE_VALUE_I64, "which it is");
+	is_eq(ke_attrs_only("\x02\x01\x01\x00nv\x02\x01\x01\x00mv", 12, name, &v), -EINVAL, "two");
+	is_eq(ke_attrs_only("\x02\x01\x01\x00nv", 5, name, &v), -EINVAL, "not whole");
+	is_eq(ke_attrs_only("\x02\x01\x01\x00nvv", 7, name, &v), -EINVAL, "more than one");
+	is_eq(ke_attrs_only("", 0, name, &v), -EINVAL, "none");
+}
+
 /*
  * Whatever a check passes can be walked: a good set with some bytes changed, cut
  * anywhere. It ends where its memory does, so that a sanitizer sees a read past it.
@@ -453,5 +466,5 @@ TEST(merge_limits)
 	ke_attrs_free(&b);
 }
 
-TESTS(attr, set_and_find, replace, from_itself, bad, full, load, malformed, hostile, ages,
-      ages_travel, ages_that_lack, most, merge, merge_limits);
+TESTS(attr, set_and_find, replace, from_itself, bad, full, load, malformed, only, hostile,
+      ages, ages_travel, ages_that_lack, most, merge, merge_limits);

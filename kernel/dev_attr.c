@@ -13,22 +13,6 @@ int kn_take_attrs(struct ke_attrs *a, const void *live, u32 len)
 	return len ? ke_attrs_get(a, &in, kn_now_ms()) : 0;
 }
 
-/* The name of the one entry of a set; false: it has not just one. */
-static bool only_name(const u8 *set, u32 len, char *name)
-{
-	u32 nlen, vlen;
-
-	if (len < 4 || !ke_attrs_check(set, len))
-		return false;
-	nlen = set[1];
-	vlen = set[2] | set[3] << 8;
-	if (len != 4 + nlen + vlen)
-		return false;
-	memcpy(name, set + 4, nlen);
-	name[nlen] = 0;
-	return true;
-}
-
 static struct ke_member *own_member(const struct kn_session *s, u64 id)
 {
 	struct kn_opening *o;
@@ -82,11 +66,10 @@ void kn_set_request(const struct kn_ask *r)
 	const struct kecho_ctl_attr *in = r->body;
 	const u8 *bytes = (const u8 *)(in + 1);
 	struct ke_value v;
-	char name[256];
+	char name[KE_NAME_MAX + 1];
 	int err;
 
-	if (!only_name(bytes, r->tail_len, name) ||
-	    ke_attrs_find(bytes, r->tail_len, name, &v)) {
+	if (ke_attrs_only(bytes, r->tail_len, name, &v)) {
 		kn_refuse(r, -EINVAL, "an attribute that is none");
 		return;
 	}
