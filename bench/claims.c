@@ -108,17 +108,14 @@ static int renew(void *arg)
 	return err;
 }
 
-static int run_claim(const struct bench_claim *c, const struct options *opt,
-		     struct claim *claim, struct comparison *out)
+static int run_claim(const struct bench_claim *c, const struct options *opt)
 {
 	struct bench b = {
 		.claim = c,
 		.effort = opt->quick ? &quick : &thorough,
 		.opt = opt,
 	};
-	int err, stop_err;
-
-	*claim = (struct claim){
+	const struct claim claim = {
 		.name = c->name,
 		.unit = units[c->probe],
 		.side = c->side,
@@ -130,35 +127,23 @@ static int run_claim(const struct bench_claim *c, const struct options *opt,
 		.measure = measure_arm,
 		.arg = &b,
 	};
-	err = measure_claim(claim, out);
-	stop_err = bench_stop(&b);
-	claim->arg = NULL;	/* it ends here, the claim does not */
-	return err ? err : stop_err;
+	int status = measure_show(&claim, opt->json), err = bench_stop(&b);
+
+	if (err)
+		fprintf(stderr, "%s: it did not end well: %s\n", c->name, strerror(-err));
+	return err ? 2 : status;
 }
 
 int claims_run(const struct bench_claim *claims, size_t n, const struct options *opt)
 {
-	struct comparison result;
-	struct claim claim;
-	int err, status = 0;
+	int status, worst = 0;
 	size_t i;
 
 	if (!opt->json)
 		measure_print_header(stdout);
 	for (i = 0; i < n; i++) {
-		err = run_claim(&claims[i], opt, &claim, &result);
-		if (err) {
-			fprintf(stderr, "%s: not measured: %s\n", claims[i].name, strerror(-err));
-			status = 2;
-			continue;
-		}
-		if (opt->json)
-			measure_print_json(stdout, &claim, &result);
-		else
-			measure_print(stdout, &claim, &result);
-		fflush(stdout);
-		if (result.verdict == VERDICT_MISSED && !status)
-			status = 1;
+		status = run_claim(&claims[i], opt);
+		worst = status > worst ? status : worst;
 	}
-	return status;
+	return worst;
 }

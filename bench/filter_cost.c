@@ -190,18 +190,8 @@ static int show(const struct options *o, const char *name, double bar)
 		.renew = renew,
 		.measure = measure,
 	};
-	struct comparison r;
-	int err = measure_claim(&c, &r);
 
-	if (err) {
-		fprintf(stderr, "filter_cost: %s: %s\n", name, strerror(-err));
-		return 2;
-	}
-	if (o->json)
-		measure_print_json(stdout, &c, &r);
-	else
-		measure_print(stdout, &c, &r);
-	return r.verdict == VERDICT_MISSED;
+	return measure_show(&c, o->json);
 }
 
 static int show_program(const struct options *o, const char *name, void (*write)(void), double bar)

@@ -10,6 +10,7 @@
 #include <math.h>
 #include <sched.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <time.h>
 
@@ -269,7 +270,7 @@ void measure_print_header(FILE *f)
 		"ratio [95 %]", "control A/A [95 %]", "bar", "verdict");
 }
 
-void measure_print(FILE *f, const struct claim *c, const struct comparison *r)
+static void print(FILE *f, const struct claim *c, const struct comparison *r)
 {
 	char floor[16] = "-", ratio[40], control[40], bar[24] = "-";
 
@@ -292,7 +293,7 @@ static void json_interval(FILE *f, const char *name, struct interval v)
 		v.high);
 }
 
-void measure_print_json(FILE *f, const struct claim *c, const struct comparison *r)
+static void print_json(FILE *f, const struct claim *c, const struct comparison *r)
 {
 	/* Names and units are literals of ours, without characters to escape. */
 	fprintf(f, "{\"claim\":\"%s\",\"unit\":\"%s\",\"pairs\":%u", c->name, c->unit, c->pairs);
@@ -304,4 +305,21 @@ void measure_print_json(FILE *f, const struct claim *c, const struct comparison 
 	fprintf(f, ",\"side\":\"%s\",\"bar\":%.6g,\"verdict\":\"%s\"}\n",
 		c->side == AT_MOST ? "at most" : "at least", c->bar,
 		measure_verdict_name(r->verdict));
+}
+
+int measure_show(const struct claim *c, bool json)
+{
+	struct comparison r;
+	int err = measure_claim(c, &r);
+
+	if (err) {
+		fprintf(stderr, "%s: not measured: %s\n", c->name, strerror(-err));
+		return 2;
+	}
+	if (json)
+		print_json(stdout, c, &r);
+	else
+		print(stdout, c, &r);
+	fflush(stdout);
+	return r.verdict == VERDICT_MISSED;
 }

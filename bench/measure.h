@@ -94,7 +94,9 @@ enum measure_verdict measure_judge(struct interval v, enum measure_side side, do
 const char *measure_verdict_name(enum measure_verdict v);
 
 void measure_print_header(FILE *f);
-void measure_print(FILE *f, const struct claim *c, const struct comparison *r);
-void measure_print_json(FILE *f, const struct claim *c, const struct comparison *r);
+
+/* measure_show - the same, and print what came of it, or why nothing did. Returns the exit
+ * status: 0, 1 if the bar was missed, 2 if the claim could not be measured. */
+int measure_show(const struct claim *c, bool json);
 
 #endif

@@ -409,22 +409,14 @@ static int run_claim(const struct urgent_claim *uc, const struct options *opt)
 		.measure = measure,
 		.arg = &b,
 	};
-	struct comparison r;
-	int err = uc->wire ? hosts_limit(uc->wire) : 0;
+	int status = 2, err = uc->wire ? hosts_limit(uc->wire) : 0;
 
-	if (!err)
-		err = measure_claim(&c, &r);
-	bench_stop(&b);
-	if (err) {
-		fprintf(stderr, "%s: not measured: %s\n", uc->name, strerror(-err));
-		return 2;
-	}
-	if (opt->json)
-		measure_print_json(stdout, &c, &r);
+	if (err)
+		fprintf(stderr, "%s: no such wire: %s\n", uc->name, strerror(-err));
 	else
-		measure_print(stdout, &c, &r);
-	fflush(stdout);
-	return r.verdict == VERDICT_MISSED;
+		status = measure_show(&c, opt->json);
+	bench_stop(&b);
+	return status;
 }
 
 int main(int argc, char **argv)
