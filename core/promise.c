@@ -19,8 +19,8 @@ void ke_promise_begin(struct ke_promise *p, const struct kecho_log_header *hdr, 
 void ke_promise_end(struct ke_promise *p)
 {
 	p->state = KE_PROMISE_KEPT;
-	p->broken = false;
-	p->quiet_ms = 0;
+	WRITE_ONCE(p->broken, false);
+	WRITE_ONCE(p->quiet_ms, 0);
 }
 
 static void breaks(struct ke_promise *p, const struct kecho_log_header *hdr)
@@ -36,7 +36,7 @@ static void breaks(struct ke_promise *p, const struct kecho_log_header *hdr)
 static void see_sign(struct ke_promise *p, u64 sign, u64 now_ms)
 {
 	p->sign = sign;
-	p->quiet_ms = 0;
+	WRITE_ONCE(p->quiet_ms, 0);
 	p->looked_ms = now_ms;
 	p->look_ms = ke_promise_next_ms(p->ms, now_ms);
 }
@@ -48,7 +48,7 @@ bool ke_promise_glance(struct ke_promise *p, const struct kecho_log_header *hdr,
 	if (now_ms < p->look_ms)
 		return true;
 	sign = ke_log_sign(hdr);
-	if (p->broken || sign == p->sign)
+	if (READ_ONCE(p->broken) || sign == p->sign)
 		return false;
 	see_sign(p, sign, now_ms);
 	return true;

@@ -64,7 +64,7 @@ void ke_promise_begin(struct ke_promise *p, const struct kecho_log_header *hdr, 
  * ke_promise_look - a look at the log, if it is time for one; @deaf: no sign could be heard.
  * True: the reader may have something to be told.
  * ke_promise_glance - the same where that is enough: there was a sign, as ever, or it is no time
- * yet. False: look. All but this excludes what is below.
+ * yet. False: look. All but this excludes what is below; an end may come meanwhile.
  */
 bool ke_promise_look(struct ke_promise *p, const struct kecho_log_header *hdr, bool deaf,
 		     u64 now_ms);
