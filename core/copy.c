@@ -133,7 +133,7 @@ s64 ke_copy_piece(struct ke_copy *c)
 	to = ke_log_window(copy, len);
 	if (WARN_ON_ONCE(!to))
 		return -EPROTO;
-	copy_words(to, (const __le64 *)(c->from.ring + (pos & (c->from.size - 1))), len);
+	copy_words(to, (const __le64 *)ke_view_at(&c->from, pos), len);
 	smp_rmb();
 	if (passed(c, pos))
 		return lapped(c, head);

@@ -208,7 +208,7 @@ u32 ke_link_tx(struct ke_link *l, struct kvec *v)
 
 		v[n++] = (struct kvec){ &f->hdr, sizeof(f->hdr) };
 		v[n++] = (struct kvec){
-			(u8 *)view->ring + (f->stream->sent & (view->size - 1)), f->len
+			(u8 *)ke_view_at(view, f->stream->sent), f->len
 		};
 	}
 	return n;
@@ -218,7 +218,7 @@ u32 ke_link_tx(struct ke_link *l, struct kvec *v)
 static void keep_rest(struct ke_link *l, const struct ke_tx_frame *f, size_t n)
 {
 	const struct ke_view *v = &f->stream->view;
-	const u8 *data = v->ring + (f->stream->sent & (v->size - 1));
+	const u8 *data = ke_view_at(v, f->stream->sent);
 	size_t header = sizeof(f->hdr) > n ? sizeof(f->hdr) - n : 0;
 	size_t skip = n > sizeof(f->hdr) ? n - sizeof(f->hdr) : 0;
 

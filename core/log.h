@@ -18,6 +18,17 @@ struct ke_view {
 	u64 size;
 };
 
+static inline const u8 *ke_view_at(const struct ke_view *v, u64 pos)
+{
+	return v->ring + (pos & (v->size - 1));
+}
+
+/* Bytes from @pos to the ring's end: what lies there in one piece. */
+static inline u64 ke_view_piece(const struct ke_view *v, u64 pos)
+{
+	return v->size - (pos & (v->size - 1));
+}
+
 enum ke_reservation_state { KE_RESERVED, KE_COMMITTED };
 
 struct ke_reservation {

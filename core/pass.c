@@ -31,11 +31,6 @@
  */
 #include "link.h"
 
-static const u8 *at(const struct ke_view *v, u64 pos)
-{
-	return v->ring + (pos & (v->size - 1));
-}
-
 static u64 load(const void *p)
 {
 	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
@@ -125,8 +120,8 @@ static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next, 
 static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head)
 {
 	const struct ke_view *v = &ts->view;
-	const u8 *rec = at(v, ts->judged);
-	u64 room = min(head - ts->judged, v->size - (ts->judged & (v->size - 1)));
+	const u8 *rec = ke_view_at(v, ts->judged);
+	u64 room = min(head - ts->judged, ke_view_piece(v, ts->judged));
 	u64 word = load(rec), next;
 	bool passing = ts->judged == ts->passed;
 	enum fate fate;
@@ -225,16 +220,11 @@ static void begin_walk(struct ke_tstream *ts)
 	ts->looked_wanted = ts->wanted;
 }
 
-static u64 to_ring_end(const struct ke_tstream *ts, u64 pos)
-{
-	return ts->view.size - (pos & (ts->view.size - 1));
-}
-
 /* What was passed over just now may as well be sent with what follows: nobody overwrites it, and
  * all that was looked at goes out. */
 static bool goes_along(const struct ke_tstream *ts, u64 end, u32 most)
 {
-	u64 frame = min_t(u64, most, to_ring_end(ts, ts->sent));
+	u64 frame = min_t(u64, most, ke_view_piece(&ts->view, ts->sent));
 
 	return ts->judged - ts->sent <= frame && ts->passed - ts->sent < KE_PASS_MIN &&
 	       ts->passed < end && !ts->pass_expired &&
@@ -258,7 +248,7 @@ static void end_walk(struct ke_link *l, struct ke_tstream *ts, u64 end, u32 most
  * behind that may expire until it is sent. */
 static bool is_enough(const struct ke_tstream *ts, u64 end, u32 most)
 {
-	u64 frame = min_t(u64, most, to_ring_end(ts, ts->passed));
+	u64 frame = min_t(u64, most, ke_view_piece(&ts->view, ts->passed));
 
 	return ts->judged > ts->passed && ts->judged >= min(end, ts->passed + frame);
 }

@@ -28,16 +28,6 @@ static u64 load(const void *p)
 	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
 }
 
-static const u8 *at(const struct ke_view *v, u64 pos)
-{
-	return v->ring + (pos & (v->size - 1));
-}
-
-static u64 to_ring_end(const struct ke_view *v, u64 pos)
-{
-	return v->size - (pos & (v->size - 1));
-}
-
 static void put_number(struct ke_out *o, u64 v)
 {
 	for (; v >> 7; v >>= 7)
@@ -115,9 +105,9 @@ static bool put_run(struct ke_picks *p, const struct ke_tstream *ts, u64 pos)
 	u64 word;
 
 	while (pos < ts->judged && !p->out.bad) {
-		rec = at(v, pos);
+		rec = ke_view_at(v, pos);
 		word = load(rec);
-		if (!ke_record_check(word, min(ts->judged - pos, to_ring_end(v, pos)),
+		if (!ke_record_check(word, min(ts->judged - pos, ke_view_piece(v, pos)),
 				     ke_record_max(v->size)) ||
 		    !may_go(word) || load(rec + 8) != p->seq + 1)
 			return false;
@@ -166,9 +156,9 @@ bool ke_tstream_pick(struct ke_link *l, struct ke_tstream *ts, struct ke_picks *
 	    (gap && ts->pass_expired))
 		return false;
 	/* A pad before the ring's end may be all that there is. */
-	if (to_ring_end(&ts->view, ts->passed) < sizeof(struct kecho_record))
+	if (ke_view_piece(&ts->view, ts->passed) < sizeof(struct kecho_record))
 		return false;
-	before = gap ? ts->pass_before : load(at(&ts->view, ts->sent) + 8) - 1;
+	before = gap ? ts->pass_before : load(ke_view_at(&ts->view, ts->sent) + 8) - 1;
 	if (!begin(p, l, ts, before))
 		return false;
 	was = *p;

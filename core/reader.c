@@ -15,11 +15,6 @@
  */
 #include "reader.h"
 
-static const u8 *at(const struct ke_view *v, u64 pos)
-{
-	return v->ring + (pos & (v->size - 1));
-}
-
 static u64 load(const void *p)
 {
 	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
@@ -78,7 +73,7 @@ u64 ke_view_resync(const struct ke_view *v, u64 head)
 /* @len bytes (a multiple of 8) at @pos into @to, word by word: they may change. */
 static void copy_words(const struct ke_view *v, u64 pos, void *to, u32 len)
 {
-	const __le64 *from = (const __le64 *)at(v, pos);
+	const __le64 *from = (const __le64 *)ke_view_at(v, pos);
 	__le64 *out = to;
 	u32 i;
 
@@ -100,14 +95,14 @@ static bool still_there(const struct ke_reader *r)
 static int fetch(struct ke_reader *r, u64 head, const u8 **rec, u64 *word)
 {
 	const struct ke_view *v = &r->view;
-	u64 to_end = v->size - (r->pos & (v->size - 1));
+	u64 to_end = ke_view_piece(v, r->pos);
 	u64 room = min(head - r->pos, to_end);
 	bool good;
 
-	*word = load(at(v, r->pos));
+	*word = load(ke_view_at(v, r->pos));
 	good = ke_record_check(*word, room, ke_record_max(v->size));
 	if (r->in_place) {
-		*rec = at(v, r->pos);
+		*rec = ke_view_at(v, r->pos);
 		return good ? 1 : -EPROTO;
 	}
 	if (good && ke_record_word_kind(*word) != KECHO_RECORD_PAD)
@@ -434,7 +429,7 @@ u64 ke_reader_plain_end(const struct ke_reader *r)
 
 bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 {
-	const u8 *rec = at(&r->view, r->pos);
+	const u8 *rec = ke_view_at(&r->view, r->pos);
 	enum verdict v;
 	u64 word, len, seq, room = min(end - r->pos, r->view.size - (rec - r->view.ring));
 

@@ -70,7 +70,7 @@ static bool pin(struct ke_tstream *ts)
 /* The next bytes of @ts, pinned; 0: none. */
 static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 {
-	u64 size = ts->view.size, head = stream_head(ts), end = min(head, ts->credit);
+	u64 head = stream_head(ts), end = min(head, ts->credit);
 	u32 most = piece_max(l, ts);
 	u64 to_end, len = 0;
 
@@ -86,7 +86,7 @@ static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 	}
 	if (ke_tstream_walks(ts, head))
 		end = ke_tstream_walk(l, ts, head, end, most);
-	to_end = size - (ts->sent & (size - 1));
+	to_end = ke_view_piece(&ts->view, ts->sent);
 	if (end > ts->sent)
 		len = min3(end - ts->sent, to_end, (u64)most);
 	if (!len)

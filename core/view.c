@@ -80,24 +80,21 @@ bool ke_names_meet(const struct ke_names *there, const __le64 *names, u32 n)
 	return false;
 }
 
-static const u8 *view_at(const struct ke_view *v, u64 pos)
-{
-	return v->ring + (pos & (v->size - 1));
-}
-
 /* The record at @pos, if what is there is one. */
 static bool record_at(const struct ke_view *v, u64 pos, u64 head, u64 *word)
 {
-	u64 room = min(head - pos, v->size - (pos & (v->size - 1)));
+	u64 room = min(head - pos, ke_view_piece(v, pos));
 
-	*word = view_word(view_at(v, pos));
+	*word = view_word(ke_view_at(v, pos));
 	return ke_record_check(*word, room, ke_record_max(v->size));
 }
 
 /* The event that has a record at @pos: its number; 0: none has. */
 static u64 event_at(const struct ke_view *v, u64 pos, u64 word)
 {
-	return ke_record_word_kind(word) == KECHO_RECORD_PAD ? 0 : view_word(view_at(v, pos) + 8);
+	if (ke_record_word_kind(word) == KECHO_RECORD_PAD)
+		return 0;
+	return view_word(ke_view_at(v, pos) + 8);
 }
 
 /* The same, only if it begins there. */
@@ -106,7 +103,7 @@ static u64 event_begins(const struct ke_view *v, u64 pos, u64 word)
 	if (ke_record_word_kind(word) == KECHO_RECORD_PAD) /* its flags mean nothing */
 		return 0;
 	if ((ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) &&
-	    (u32)view_word(view_at(v, pos) + sizeof(struct kecho_record)))
+	    (u32)view_word(ke_view_at(v, pos) + sizeof(struct kecho_record)))
 		return 0;
 	return event_at(v, pos, word);
 }
