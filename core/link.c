@@ -255,7 +255,7 @@ void ke_link_tx_done(struct ke_link *l, size_t n)
 			WRITE_ONCE(f->stream->sent, f->stream->sent + f->len);
 			ke_link_took(l, ke_tstream_rank(f->stream), f->len);
 		}
-		WRITE_ONCE(f->stream->pin, U64_MAX);
+		smp_store_release(&f->stream->pin, U64_MAX);
 		n -= part;
 	}
 	l->nframes = 0;

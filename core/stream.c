@@ -110,7 +110,7 @@ bool ke_source_unpinned(struct ke_source *s, u64 size)
 	if (ke_log_make_room(&s->log, size))
 		smp_mb();	/* see link.c: the sender pins, then looks at the tail */
 	list_for_each_entry(ts, &s->streams, source_list)
-		if (READ_ONCE(ts->pin) < s->log.tail)
+		if (smp_load_acquire(&ts->pin) < s->log.tail)
 			return false;
 	return true;
 }

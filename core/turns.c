@@ -63,7 +63,7 @@ static bool pin(struct ke_tstream *ts)
 {
 	if (ts->gated || pin_at(ts, ts->sent) || pin_at(ts, ke_tstream_done(ts)))
 		return true;
-	WRITE_ONCE(ts->pin, U64_MAX);
+	smp_store_release(&ts->pin, U64_MAX);
 	return false;
 }
 
@@ -90,7 +90,7 @@ static u32 stream_piece(struct ke_link *l, struct ke_tstream *ts)
 	if (end > ts->sent)
 		len = min3(end - ts->sent, to_end, (u64)most);
 	if (!len)
-		WRITE_ONCE(ts->pin, U64_MAX);
+		smp_store_release(&ts->pin, U64_MAX);
 	return len;
 }
 
