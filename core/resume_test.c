@@ -357,6 +357,30 @@ TEST(start_of_another)
 	world_end(w);
 }
 
+/* A process of this host that only stands still must see that nobody waits for it any more. */
+TEST(frozen)
+{
+	struct world *w = stream(31, true, 0);
+	const struct kecho_log_header *hdr;
+	struct ke_source *s;
+	__le64 id;
+
+	must(w, "nodes");
+	s = &w->n[0].src;
+	hdr = s->log.hdr;
+	w->n[1].idle = w->n[0].deaf = true;
+	world_cut(w);
+	list_first_entry(&s->streams, struct ke_tstream, source_list)->local = true;
+	ok(world_wait(w, KE_NODE_DEAD_MS - 250), "quiet");
+	is_eq(le64_to_cpu(hdr->taken), 0, "its gate holds");
+	ok(world_wait(w, 500), "quiet");
+	is_eq(w->n[0].failed, 1, "it has failed");
+	is_eq(le64_to_cpu(hdr->taken), 1, "its gate was taken");
+	memcpy(&id, w->n[1].node.self.node.b, sizeof(id));
+	is_eq(hdr->taken_of[0], id, "and it is said whose");
+	world_end(w);
+}
+
 TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
       gate_unheard, full_mirror_skips, gate_stands, gate_begins_late, another_while_down,
-      start_of_another);
+      start_of_another, frozen);
