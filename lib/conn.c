@@ -246,6 +246,22 @@ static void carry(struct conn *c)
 	pthread_mutex_unlock(&c->k->lock);
 }
 
+/* Whoever has the lock may have looked already for what to send; he looks here when he has let
+ * go of it. */
+static bool take_tx(struct conn *c)
+{
+	if (!lib_trylock(&c->tx)) {
+		atomic_store(&c->kicked, true);
+		atomic_thread_fence(memory_order_seq_cst);
+		if (!lib_trylock(&c->tx))
+			return false;
+	}
+	/* An exchange, so that what was published by who has set it is seen. */
+	if (unlikely(atomic_load_explicit(&c->kicked, memory_order_relaxed)))
+		atomic_exchange(&c->kicked, false);
+	return true;
+}
+
 /* There is something to send; from any thread that keeps the link alive. */
 void conn_kick(struct conn *c)
 {
@@ -253,13 +269,13 @@ void conn_kick(struct conn *c)
 
 	carry(c);
 	do {
-		if (atomic_load(&c->blocked) || !c->open || !lib_trylock(&c->tx))
+		if (atomic_load(&c->blocked) || !c->open || !take_tx(c))
 			return;
 		conn_flush(c);
 		more = !atomic_load(&c->blocked) && !READ_ONCE(c->link.broken) &&
 		       ke_link_pending(&c->link);
 		lib_unlock(&c->tx);
-	} while (more);
+	} while (more || unlikely(atomic_load(&c->kicked)));
 }
 
 /* ----------------------------------------------------------------- receiving */

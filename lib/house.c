@@ -62,7 +62,11 @@ static void tx_lock(struct ke_link *l)
 
 static void tx_unlock(struct ke_link *l)
 {
-	lib_unlock(&((struct conn *)l->owner)->tx);
+	struct conn *c = l->owner;
+
+	lib_unlock(&c->tx);
+	if (unlikely(atomic_load(&c->kicked)))
+		conn_kick(c);
 }
 
 static void source_lock(struct ke_source *s)

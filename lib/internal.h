@@ -100,6 +100,7 @@ struct conn {
 	bool receiving;		/* a leader sleeps in the receive */
 	u64 greeted;		/* the node that it leads to; 0: not known, or over */
 	atomic_bool blocked;	/* the socket is full */
+	atomic_bool kicked;	/* by who did not get the tx lock */
 	u32 unsent;		/* bytes that it may have; 0: as many as it likes; the tx lock's */
 	u32 pace;		/* bytes that go out in a millisecond; 0: not known; as these: */
 	u64 pace_at;		/* of c->sent: when that is looked at again */
