@@ -19,7 +19,7 @@ enum ke_limits {
 	KE_SILENT_RECORDS_MAX = 1024,	/* read without an event or loss, per call */
 	KE_VERDICTS_MAX = 32,		/* of one sink in one log, newest and before */
 	KE_VERDICTS_UNREAD_MAX = 24,	/* of these, when another filter has to wait */
-	KE_WAKE_PARTS = 4,		/* of a log: who sleeps is woken at each, wanted or not */
+	KE_WAKE_PARTS = 2,		/* of a log: who sleeps no longer than one, wanted or not */
 	KE_PASS_RECORDS_MAX = 4096,	/* passed over before the other end is told */
 	KE_PASS_MIN = 512,		/* bytes; less is rather sent than passed over */
 	KE_PICK_MAX = 4 << 10,		/* bytes of a run that is picked; more goes out in place */

@@ -47,6 +47,7 @@ void ke_source_judges(struct ke_source *s, u32 generation);
  * who is to be woken for it.
  * ke_source_note_all - who is to be woken for what has changed.
  * ke_source_wakes_all - it was published: are all to be woken now? As whoever does not decide.
+ * False: those of whom that is noted, or was not woken for long, which it notes, too.
  * ke_source_woke - they are.
  */
 bool ke_wants(const struct ke_wants *w, const struct ke_event_info *info);

@@ -50,7 +50,8 @@ struct ke_source {
 	bool decides;		/* there is one of these two */
 	bool names_sinks;	/* its records do: streams look at whom */
 	bool wakes_own;		/* our sinks want what was appended since they were woken */
-	u64 woken;		/* its log's head when all were, see wake.c */
+	u64 woken;		/* its log's head when they were, see wake.c */
+	u64 wakes_late;		/* there somebody has slept for long */
 	struct ke_wants own;	/* what our sinks want */
 	u32 generation;		/* the judge's first is above it */
 	u32 judge_seen;		/* the judge's changes that the house knows */
@@ -109,6 +110,7 @@ struct ke_tstream {
 	u64 held;		/* what is wanted here has no credit */
 	u64 lost;		/* as the last ACK said; KE_LOST_UNKNOWN */
 	bool wakes;		/* it wants what was appended since it was told, see wake.c */
+	u64 woken;		/* the source's head then */
 	struct ke_link *link;	/* where it flows now; for submitters: under the source's lock */
 	u64 pin;		/* a send reads the log from here on, in place */
 	struct ke_gate gate;

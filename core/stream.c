@@ -42,7 +42,7 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	s->judge = NULL;
 	s->generation = s->judge_seen = s->judges = 0;
 	s->judged_later = s->names_sinks = s->wakes_own = false;
-	s->woken = 0;
+	s->woken = s->wakes_late = 0;
 	s->own = (struct ke_wants){ .all = true };
 	INIT_LIST_HEAD(&s->gates);
 	INIT_LIST_HEAD(&s->streams);
@@ -418,6 +418,7 @@ static void add_tstream(struct ke_tstream *ts)
 		return;
 	list_add_tail(&ts->source_list, &s->streams);
 	s->nremote += !ts->local;
+	ts->woken = s->log.head;
 	ke_source_note_all(s);
 }
 

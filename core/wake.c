@@ -7,8 +7,8 @@
  * of others. Rules:
  *  - What one process wants is known before its sinks hear by what they are judged. Who hears
  *    that looks around: what was appended before it may be for him, and he was not woken.
- *  - When a quarter of the log was written all are woken, so that who sleeps moves on with it: a
- *    gate would hold the source up, and without one he would be lapped by what he never wanted.
+ *  - Who was not woken for half of the log is, so that he moves on with it: a gate would hold the
+ *    source up, and without one he would be lapped by what he never wanted.
  *  - What another host wants changes under the link's lock. Who submits may see that late: so
  *    all that was appended until it surely is seen is sent, if it is wanted.
  *  - What is noted stays until all that was appended is published. If it changes who is to be
@@ -60,23 +60,43 @@ void ke_source_note_all(struct ke_source *s)
 		ts->wakes = true;
 }
 
+/* Those who slept through a part of the log; and when the next of them will have. */
+static void note_late(struct ke_source *s)
+{
+	u64 head = s->log.head, part = s->log.size / KE_WAKE_PARTS, first;
+	struct ke_tstream *ts;
+
+	s->wakes_own |= head - s->woken >= part;
+	first = s->wakes_own ? head : s->woken;
+	list_for_each_entry(ts, &s->streams, source_list) {
+		ts->wakes = ts->wakes || head - ts->woken >= part;
+		first = min(first, ts->wakes ? head : ts->woken);
+	}
+	s->wakes_late = first + part;
+}
+
 bool ke_source_wakes_all(struct ke_source *s)
 {
-	if (s->decides && !s->in_pieces && s->log.head - s->woken < s->log.size / KE_WAKE_PARTS)
-		return false;
-	s->woken = s->log.head;
-	return true;
+	if (!s->decides || s->in_pieces)
+		return true;
+	if (s->log.head >= s->wakes_late)
+		note_late(s);
+	return false;
 }
 
 void ke_source_woke(struct ke_source *s)
 {
+	bool all = s->log.head == s->log.end;
 	struct ke_tstream *ts;
 
-	if (s->log.head != s->log.end)
-		return;
-	s->wakes_own = false;
-	list_for_each_entry(ts, &s->streams, source_list)
-		ts->wakes = false;
+	if (s->wakes_own)
+		s->woken = s->log.head;
+	s->wakes_own &= !all;
+	list_for_each_entry(ts, &s->streams, source_list) {
+		if (ts->wakes)
+			ts->woken = s->log.head;
+		ts->wakes = ts->wakes && !all;
+	}
 }
 
 /* ------------------------------------------------------------- what our own sinks want */

@@ -130,24 +130,35 @@ TEST(replaced)
 	far(w);
 }
 
+/* What nobody wants, until somebody is woken; at most @bytes. */
+static u32 slept(struct world *w, u32 bytes)
+{
+	u32 who, n = 0;
+
+	do {
+		put(w, 1000);
+		who = told(w);
+	} while (!who && ++n < bytes / 1000);
+	return who;
+}
+
 /* Whoever sleeps on what is not for him must move on with the log. */
 TEST(part)
 {
+	const u32 part = TEST_LOG / KE_WAKE_PARTS;
 	struct world *w = near(3);
-	u32 n = 0, most = TEST_LOG / KE_WAKE_PARTS / (1000 + 40) + 1;
 
 	must(w, "nodes");
 	want_longer(w, &w->n[0].sink, 2000);
-	want_longer(w, &w->n[1].sink, 2000);
+	want_longer(w, &w->n[1].sink, 3000);
 	put(w, 1);
 	told(w);
-	do {
-		put(w, 1000);
-		n++;
-	} while (!told(w) && n < 100);
-	ok(n <= most && n > most / 2, "all after %u events", n);
-	put(w, 1000);
-	is_eq(told(w), NOBODY, "and then again not");
+	is_eq(slept(w, part), OWN | THERE, "both have slept for long");
+	is_eq(slept(w, part / 2), NOBODY, "and then again not");
+	put(w, 2500);
+	is_eq(told(w), OWN, "it wants this one");
+	is_eq(slept(w, part / 2), THERE, "the other one has slept for long");
+	is_eq(slept(w, part), OWN, "and then this one");
 	w->n[0].src.in_pieces = true;
 	is_eq(told(w), ALL, "a piece may be of what is wanted");
 	w->n[0].src.in_pieces = false;

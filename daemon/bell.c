@@ -67,7 +67,7 @@ static void wake(struct kd_bell *b)
 	static const struct itimerspec soon = { .it_value.tv_nsec = 1 };
 	u64 one = 1;
 
-	if (!doorbell_wake(b->page))
+	if (!doorbell_wake(b->page, U32_MAX))
 		return;
 	if (is_timer(b))
 		timerfd_settime(b->event, 0, &soon, NULL);

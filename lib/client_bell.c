@@ -64,7 +64,7 @@ static void ring_bell(const struct client_bell *b)
 	static const struct itimerspec at_once = { .it_value.tv_nsec = 1 };
 	u64 one = 1;
 
-	if (!b->kernel && !doorbell_wake(b->page))
+	if (!b->kernel && !doorbell_wake(b->page, U32_MAX))
 		return;
 	if (b->timer)
 		timerfd_settime(b->fd, 0, &at_once, NULL);
@@ -104,8 +104,9 @@ static void ring_some(struct kecho_source *s, const struct client_bells *set)
 {
 	const struct client_bell *other[KECHO_RINGS_MAX];
 	unsigned int i, others = 0;
-	bool all = ke_source_wakes_all(&s->s);
+	bool all = ke_source_wakes_all(&s->s) || s->s.wakes_own;
 
+	ke_source_woke(&s->s);
 	for (i = 0; i < set->n; i++) {
 		const struct client_bell *b = set->bell[i];
 
@@ -248,7 +249,7 @@ static void wake_all(struct client_channel *cc, const struct client_bells *set)
 {
 	atomic_thread_fence(memory_order_seq_cst);
 	if (__atomic_load_n(&cc->own.waiters, __ATOMIC_RELAXED))
-		doorbell_wake(&cc->own);
+		doorbell_wake(&cc->own, U32_MAX);
 	ring_all(set);
 }
 

@@ -500,7 +500,8 @@ int doorbell_make(struct kecho_channel *ch);
 void doorbells_close(struct kecho_channel *ch);
 void doorbell_ring(struct kecho_channel *ch);
 void doorbell_ring_fenced(struct kecho_channel *ch);
-bool doorbell_wake(struct kecho_doorbell *d);
+void doorbell_ring_some(struct kecho_channel *ch, u32 nodes);
+bool doorbell_wake(struct kecho_doorbell *d, u32 whom);
 void *shared_map(int fd, size_t size, int prot);
 struct shared_log *shared_log_open(int fd, size_t ring, int prot);
 

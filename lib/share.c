@@ -377,6 +377,40 @@ void doorbells_close(struct kecho_channel *ch)
 	ch->bells = NULL;
 }
 
+/* Wakes those of @whom, bits of its `waiters`, who have said that they sleep on the futex; a
+ * full fence lies before it. Does somebody poll? */
+bool doorbell_wake(struct kecho_doorbell *d, u32 whom)
+{
+	u32 who = __atomic_fetch_and(&d->waiters, ~whom, __ATOMIC_SEQ_CST) & whom;
+
+	__atomic_fetch_add(&d->futex, 1, __ATOMIC_SEQ_CST);
+	PROBE(ring, d, who);
+	if (who & ~KECHO_WAIT_POLL)
+		syscall(SYS_futex, &d->futex, FUTEX_WAKE_BITSET, INT_MAX, NULL, NULL, whom);
+	return who & KECHO_WAIT_POLL;
+}
+
+static inline void ring(struct kecho_channel *ch, u32 whom)
+{
+	unsigned int i, n = atomic_load_explicit(&ch->nbells, memory_order_acquire);
+	u64 one = 1;
+
+	for (i = 0; i < n; i++) {
+		struct kecho_doorbell *d = ch->bells[i].page;
+
+		if (likely(!(__atomic_load_n(&d->waiters, __ATOMIC_RELAXED) & whom)))
+			continue;
+		if (doorbell_wake(d, whom) && write(ch->bells[i].eventfd, &one, sizeof(one)) < 0)
+			continue;	/* full: then it is readable already */
+	}
+}
+
+/* Wake who sleeps; what was published lies before a full fence of the caller. */
+void doorbell_ring_fenced(struct kecho_channel *ch)
+{
+	ring(ch, U32_MAX);
+}
+
 void doorbell_ring(struct kecho_channel *ch)
 {
 	if (!atomic_load_explicit(&ch->nbells, memory_order_acquire))
@@ -385,31 +419,9 @@ void doorbell_ring(struct kecho_channel *ch)
 	doorbell_ring_fenced(ch);
 }
 
-/* Wakes who has said that he sleeps on the futex; a full fence lies before it. Does
- * somebody poll? */
-bool doorbell_wake(struct kecho_doorbell *d)
+/* Those of @nodes, see KECHO_WAIT_NODE(). */
+void doorbell_ring_some(struct kecho_channel *ch, u32 nodes)
 {
-	u32 who = __atomic_exchange_n(&d->waiters, 0, __ATOMIC_SEQ_CST);
-
-	__atomic_fetch_add(&d->futex, 1, __ATOMIC_SEQ_CST);
-	PROBE(ring, d, who);
-	if (who & KECHO_WAIT_FUTEX)
-		syscall(SYS_futex, &d->futex, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
-	return who & KECHO_WAIT_POLL;
-}
-
-/* Wake who sleeps; what was published lies before a full fence of the caller. */
-void doorbell_ring_fenced(struct kecho_channel *ch)
-{
-	unsigned int i, n = atomic_load_explicit(&ch->nbells, memory_order_acquire);
-	u64 one = 1;
-
-	for (i = 0; i < n; i++) {
-		struct kecho_doorbell *d = ch->bells[i].page;
-
-		if (likely(!__atomic_load_n(&d->waiters, __ATOMIC_RELAXED)))
-			continue;
-		if (doorbell_wake(d) && write(ch->bells[i].eventfd, &one, sizeof(one)) < 0)
-			continue;	/* full: then it is readable already */
-	}
+	atomic_thread_fence(memory_order_seq_cst);
+	ring(ch, nodes | KECHO_WAIT_FUTEX | KECHO_WAIT_POLL);
 }

@@ -38,6 +38,12 @@ static void nudge(int fd)
 		return;		/* full: it is readable already */
 }
 
+/* In the doorbells of a channel, where we are not attached to a node but are one. */
+static u32 our_bit(const struct kecho_channel *ch)
+{
+	return KECHO_WAIT_NODE(ch->k->node.self.node.b[0]);
+}
+
 /* Who rings the channel's doorbell will wake those that wait by @how. */
 void sleep_on(struct kecho_channel *ch, u32 how)
 {
@@ -88,8 +94,8 @@ static void wake_futexes(struct kecho_channel *ch)
 		return;
 	}
 	atomic_thread_fence(memory_order_seq_cst);
-	if (__atomic_load_n(&ch->bells[0].page->waiters, __ATOMIC_RELAXED) & KECHO_WAIT_FUTEX)
-		doorbell_ring(ch);
+	if (__atomic_load_n(&ch->bells[0].page->waiters, __ATOMIC_RELAXED) & our_bit(ch))
+		doorbell_ring_some(ch, our_bit(ch));
 }
 
 /* In-process wake-up: something was put into a mirror, or a feed has changed. The
@@ -298,20 +304,20 @@ static bool only_doorbells(struct kecho *k, struct kecho_channel *ch)
 
 static void sleep_futex(struct kecho_channel *ch, bool (*ready)(void *), void *arg, u64 deadline)
 {
-	int left = left_ms(deadline);
-	struct timespec t = { left / 1000, left % 1000 * 1000000 };
+	struct timespec t = { deadline / 1000, deadline % 1000 * 1000000 };
 	struct kecho_doorbell *d;
 	u32 seen;
 
 	if (ch->client) {
-		client_sleep(ch, ready, arg, left);
+		client_sleep(ch, ready, arg, left_ms(deadline));
 		return;
 	}
 	d = ch->bells[0].page;
 	seen = __atomic_load_n(&d->futex, __ATOMIC_ACQUIRE);
-	sleep_on(ch, KECHO_WAIT_FUTEX);
+	sleep_on(ch, our_bit(ch));
 	if (!ready(arg))
-		syscall(SYS_futex, &d->futex, FUTEX_WAIT, seen, left < 0 ? NULL : &t, NULL, 0);
+		syscall(SYS_futex, &d->futex, FUTEX_WAIT_BITSET, seen,
+			deadline == U64_MAX ? NULL : &t, NULL, our_bit(ch));
 }
 
 u64 wait_deadline(int timeout_ms)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whom a source that decides wakes: see core/wake.c. Processes of a host share doorbells, so
- * whoever sleeps there is woken for what anybody of the host wants.
+ * Whom a source that decides wakes: see core/wake.c. Nodes of a host share doorbells, and sleep
+ * there with a bit of their own. Of those that are attached to a node whoever sleeps is woken for
+ * what anybody of the host wants.
  *
  * Of a source that is attached to a node that says what is wanted, of its host and by others, in
  * the source's limits, and changes it at any time, for who then begins to sleep. So here it is
@@ -57,29 +58,39 @@ void source_decides(struct kecho_source *s)
 	s->s.decides = true;
 }
 
-/* Does somebody of this host want something of what was published? */
-static bool is_wanted_here(const struct kecho_source *s)
+/* Those who want something of what was published, or have slept for long. */
+static void wake_some(struct kecho_source *s)
 {
-	const struct ke_tstream *ts;
+	struct ke_tstream *ts;
+	u32 nodes = 0;
 
 	if (s->s.wakes_own)
-		return true;
-	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (ts->local && ts->wakes)
-			return true;
-	return false;
+		nodes |= KECHO_WAIT_NODE(s->ch->k->node.self.node.b[0]);
+	list_for_each_entry(ts, &s->s.streams, source_list) {
+		if (!ts->wakes)
+			continue;
+		if (ts->local)
+			nodes |= KECHO_WAIT_NODE(ts->peer->contact.node.b[0]);
+		else if (ts->link)
+			conn_kick(ts->link->owner);
+	}
+	if (nodes)
+		doorbell_ring_some(s->ch, nodes);
+	ke_source_woke(&s->s);
 }
 
-/* Those who want something of what was published; the source's lock is held. */
+/* The source's lock is held. */
 void source_wake(struct kecho_source *s)
 {
-	bool all = ke_source_wakes_all(&s->s);
 	struct ke_tstream *ts;
 
-	if (all || is_wanted_here(s))
-		doorbell_ring(s->ch);
+	if (!ke_source_wakes_all(&s->s)) {
+		wake_some(s);
+		return;
+	}
+	doorbell_ring(s->ch);
 	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (ts->link && (all || ts->wakes))
+		if (ts->link)
 			conn_kick(ts->link->owner);
 	if (s->s.decides)
 		ke_source_woke(&s->s);

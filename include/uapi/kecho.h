@@ -148,13 +148,17 @@ struct kecho_log_header {
 };
 
 /*
- * A doorbell: what the sinks of one channel and user sleep on. Who publishes
- * takes @waiters and wakes who is named there.
+ * A doorbell: what the sinks of one channel and user sleep on. Who publishes takes of @waiters
+ * whom it concerns, KECHO_WAIT_FUTEX and KECHO_WAIT_POLL in any case, counts @futex up, and wakes
+ * those: who sleeps on it with bits that it took (FUTEX_WAKE_BITSET).
  */
 enum kecho_doorbell_waiters {
 	KECHO_WAIT_FUTEX = 1,	/* somebody sleeps on @futex */
 	KECHO_WAIT_POLL = 2,	/* somebody polls the doorbell's eventfd */
 };
+
+/* Of nodes that share one: somebody sleeps of a node whose id begins with @id0. */
+#define KECHO_WAIT_NODE(id0)	(4u << (id0) % 30)
 
 struct kecho_doorbell {
 	__u32 futex;

@@ -149,8 +149,7 @@ struct kecho_slot_wants {
 
 /*
  * A slot of the limits: how far one source's log may grow, and whom it need not wake. Those of
- * whom nobody wants what was published since are left asleep, until the log has grown by a
- * sixteenth.
+ * whom nobody wants what was published since are left asleep, until the log has grown by half.
  */
 struct kecho_limit_slot {
 	__le64 limit;		/* loaded for every record, never remembered; ~0: none */
