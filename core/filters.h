@@ -43,6 +43,9 @@ void ke_source_judges(struct ke_source *s, u32 generation);
 /*
  * Whom a source wakes that decides, see wake.c. The source's lock is held.
  * ke_wants - does who wants this get an event?
+ * ke_note - add what an event says to what others do; ke_note_view - what all say that are in a
+ * log from @pos to @head.
+ * ke_wants_noted - does who wants this get one of these?
  * ke_source_note - an event was appended: note in source->wakes_own and the streams of this host
  * who is to be woken for it.
  * ke_source_note_all - who is to be woken for what has changed.
@@ -51,6 +54,9 @@ void ke_source_judges(struct ke_source *s, u32 generation);
  * ke_source_woke - they are.
  */
 bool ke_wants(const struct ke_wants *w, const struct ke_event_info *info);
+void ke_note(struct ke_noted *n, const struct ke_event_info *info);
+void ke_note_view(struct ke_noted *n, const struct ke_view *v, u64 pos, u64 head);
+bool ke_wants_noted(const struct ke_wants *w, const struct ke_noted *n);
 void ke_source_note(struct ke_source *s, const struct ke_event_info *info);
 void ke_source_note_all(struct ke_source *s);
 bool ke_source_wakes_all(struct ke_source *s);

@@ -81,6 +81,14 @@ struct ke_wants {
 	bool all;
 };
 
+/* What events say, together, of who wants them. */
+struct ke_noted {
+	bool any;		/* there is one */
+	bool unjudged;		/* of some it is not known */
+	u32 oldest;		/* generation */
+	u64 bits;
+};
+
 /* ke_wants_add - and what one with this seat wants; NULL: it has none. */
 void ke_wants_add(struct ke_wants *w, const struct ke_seat *seat);
 

@@ -9,7 +9,7 @@
 #define SIZE(type, bytes) _Static_assert(sizeof(type) == (bytes), #type " has changed")
 
 SIZE(struct kecho_msg, 16);
-SIZE(struct kecho_attach, 88);
+SIZE(struct kecho_attach, 96);
 SIZE(struct kecho_gate_slot, KECHO_SLOT_SIZE);
 SIZE(struct kecho_limit_slot, KECHO_SLOT_SIZE);
 SIZE(struct kecho_ctl_channel_open, 160);

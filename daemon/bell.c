@@ -62,12 +62,12 @@ static void bell_unmap(struct kd_bell *b)
 	b->page = NULL;
 }
 
-static void wake(struct kd_bell *b)
+static void wake(struct kd_bell *b, u32 whom)
 {
 	static const struct itimerspec soon = { .it_value.tv_nsec = 1 };
 	u64 one = 1;
 
-	if (!doorbell_wake(b->page, U32_MAX))
+	if (!doorbell_wake(b->page, whom))
 		return;
 	if (is_timer(b))
 		timerfd_settime(b->event, 0, &soon, NULL);
@@ -75,8 +75,8 @@ static void wake(struct kd_bell *b)
 		return;		/* full: then it is readable already */
 }
 
-/* All that @ringer rings and other users sleep on; an error: not all. */
-static int ring(struct kd_channel *c, u32 ringer)
+/* Those of @whom for whom @ringer rings, and other users sleep; an error: not all. */
+static int ring(struct kd_channel *c, u32 ringer, u32 whom)
 {
 	struct kd_bell *b;
 	int err = 0;
@@ -87,15 +87,15 @@ static int ring(struct kd_channel *c, u32 ringer)
 			continue;
 		if (bell_map(b))
 			err = -ENOMEM;
-		else if (__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED))
-			wake(b);
+		else if (__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED) & whom)
+			wake(b, whom);
 	}
 	return err;
 }
 
-void kd_bells_ring(struct kd_channel *c)
+void kd_bells_ring(struct kd_channel *c, u32 whom)
 {
-	ring(c, KD_NODE_UID);
+	ring(c, KD_NODE_UID, whom);
 }
 
 /* Somebody waits until all was read, also by those who sleep as nothing of it is for them. */
@@ -109,7 +109,7 @@ void kd_bells_wake(struct kd_channel *c)
 		mapped = b->page;
 		if (is_ours(b) || bell_map(b))
 			continue;
-		wake(b);
+		wake(b, U32_MAX);
 		if (!mapped)
 			bell_unmap(b);
 	}
@@ -125,7 +125,7 @@ void kd_bells_left(struct kd_source *src)
 	if (rings == limit->rung)
 		return;
 	WRITE_ONCE(limit->rung, rings);
-	if (ring(src->c, src->user->uid))
+	if (ring(src->c, src->user->uid, U32_MAX))
 		kd_session_cut(src->o->s, "there is no memory to wake others for it");
 }
 

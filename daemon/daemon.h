@@ -84,6 +84,7 @@ struct kd {
 	struct list_head joins;	/* that wait for a thread */
 	struct list_head judges, judging;	/* sources: to be told; that have yet to do it */
 	unsigned int njoins, nsessions;
+	u32 last_session;	/* number */
 	u64 last_bell, last_ping_ns, memory;
 	struct kd_keep *keep;	/* keep.c; NULL: nothing is kept any more */
 	bool taking_over, holds;
@@ -120,6 +121,7 @@ struct kd_session {
 	gid_t gid, *groups;
 	unsigned int ngroups;
 	pid_t pid;
+	u32 number;		/* by which it sleeps */
 	struct kd_watch sock_w, pid_w, bell_w;
 	int sock, pidfd, bell;
 	bool attached, cut, want_out;
@@ -166,6 +168,7 @@ struct kd_channel {
 	u32 nmirrors;
 	struct list_head ring_list;
 	bool to_ring;
+	u32 whom;		/* bits of a doorbell: who is to be rung then */
 	bool taken_over;	/* a reference is held for who comes back */
 	bool kept;		/* as of @kept_version of its attributes */
 	u64 kept_version;
@@ -272,6 +275,7 @@ struct kd_feed {
 	u64 asked;			/* the limit for which it was to move on */
 	u32 judged, version;		/* notes JUDGED that it got; of the filter in the last */
 	bool open;			/* its process has yet to go by that */
+	u64 woken;			/* the mirror's head when it was */
 };
 
 struct kd_mirror {
@@ -280,6 +284,7 @@ struct kd_mirror {
 	struct kd_log log;
 	struct list_head feeds;
 	struct list_head charges;
+	u64 noted;			/* up to here was looked at who wants it */
 	char file[24];			/* in the run directory */
 };
 
@@ -538,7 +543,7 @@ int kd_bells_update(struct kd_channel *c);
 void kd_bells_forget(struct kd_opening *o);
 void kd_bells_free(struct kd_channel *c);
 void kd_bells_reap(struct kd *d);
-void kd_bells_ring(struct kd_channel *c);
+void kd_bells_ring(struct kd_channel *c, u32 whom);
 void kd_bells_wake(struct kd_channel *c);
 void kd_bells_left(struct kd_source *src);
 bool kd_bell_sleep(struct kd_source *src);

@@ -212,12 +212,47 @@ void kd_mirror_started(struct ke_rstream *rs, u64 pos, u64 seq)
 	kd_mirror_published(rs);
 }
 
+/* What the sink of @f is to be woken for, as its process goes by what its source said. */
+static struct ke_wants wants(const struct kd_feed *f, const struct ke_rstream *rs)
+{
+	struct ke_verdict v;
+
+	if (f->open || !ke_member_verdict(&f->sink->m, rs->remote->id, &v) || v.bit >= KE_BIT_SELF)
+		return (struct ke_wants){ .all = true };
+	return (struct ke_wants){ .bits = 1ULL << v.bit, .from = v.from };
+}
+
+/* Who wants something of what has come, or has slept for long: see core/wake.c. */
+static u32 whom(struct kd_mirror *m, const struct ke_rstream *rs)
+{
+	u64 head = rs->mirror.head, late = rs->mirror.size / KE_WAKE_PARTS;
+	struct ke_noted noted = { 0 };
+	struct kd_feed *f;
+	struct ke_wants w;
+	u32 whom = 0;
+
+	if (head - m->noted > rs->mirror.size)
+		noted.any = noted.unjudged = true;
+	else
+		ke_note_view(&noted, &rs->view, m->noted, head);
+	m->noted = head;
+	list_for_each_entry(f, &m->feeds, log_list) {
+		w = wants(f, rs);
+		if (!ke_wants_noted(&w, &noted) && head - f->woken < late)
+			continue;
+		f->woken = head;
+		whom |= KECHO_WAIT_NUMBER(f->sink->o->s->number);
+	}
+	return whom;
+}
+
 /* Rung when the loop has looked at all that came with it. */
 void kd_mirror_published(struct ke_rstream *rs)
 {
 	struct kd_mirror *m = rs->owner;
 
-	if (m->c->to_ring)
+	m->c->whom |= whom(m, rs);
+	if (m->c->to_ring || !m->c->whom)
 		return;
 	m->c->to_ring = true;
 	list_add_tail(&m->c->ring_list, &m->c->d->rings);

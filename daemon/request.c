@@ -35,6 +35,8 @@ static void attach_request(const struct kd_request *r)
 	}
 	out.abi = cpu_to_le32(KECHO_NODE_ABI);
 	out.slots = cpu_to_le32(KD_SLOTS);
+	out.number = cpu_to_le32(s->number);
+	out.pad = 0;
 	memcpy(out.node, s->d->k.node.self.node.b, sizeof(out.node));
 	strscpy(out.name, s->d->k.node.name, sizeof(out.name));
 	fd[0] = s->gates.fd;

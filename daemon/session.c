@@ -146,6 +146,7 @@ static struct kd_session *session_make(struct kd *d, int sock)
 		return NULL;
 	}
 	s->d = d;
+	s->number = ++d->last_session;
 	s->sock = sock;
 	s->pidfd = s->bell = s->gates.fd = s->gates.rw = s->limits.fd = s->limits.rw = -1;
 	INIT_LIST_HEAD(&s->openings);

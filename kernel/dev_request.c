@@ -19,6 +19,7 @@ static void attach_request(const struct kn_ask *r)
 	}
 	out.abi = cpu_to_le32(KECHO_NODE_ABI);
 	out.slots = cpu_to_le32(KN_SLOTS);
+	out.number = out.pad = 0;
 	memcpy(out.node, s->kn->node.self.node.b, sizeof(out.node));
 	strscpy(out.name, s->kn->node.name, sizeof(out.name));
 	kn_send(s, r->cmd, r->serial, 0, &a);

@@ -220,6 +220,7 @@ static int take_attached(struct client *c, const struct kecho_attach *at, struct
 	}
 	client_pages_put(c->pages);
 	c->pages = p;
+	WRITE_ONCE(c->bit, KECHO_WAIT_NUMBER(le32_to_cpu(at->number)));
 	return 0;
 }
 

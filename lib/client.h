@@ -83,6 +83,7 @@ struct client {
 	int sock;		/* changes under @send */
 	u32 sock_generation;	/* the same: of whose node it is */
 	struct client_pages *pages;
+	u32 bit;		/* by which its sinks sleep; by READ_ONCE() and WRITE_ONCE() */
 	enum client_state state;	/* under the kecho lock, like all below */
 	bool rejoining;		/* the helper goes through the lists, whatever the state */
 	u32 generation;		/* of nodes, from 1 */

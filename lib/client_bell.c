@@ -132,7 +132,7 @@ void client_tell(struct kecho_source *s)
 	atomic_thread_fence(memory_order_seq_cst);
 	ring_some(s, smp_load_acquire(&s->ch->client->ring));
 	if (s->s.log.head == s->s.log.end)
-		s->noted = (struct noted){ 0 };
+		s->noted = (struct ke_noted){ 0 };
 	WRITE_ONCE(s->counters->events, cpu_to_le64(s->stats.submitted));
 	WRITE_ONCE(s->counters->bytes, cpu_to_le64(s->stats.bytes));
 }
@@ -191,19 +191,26 @@ static void wait_bell(const struct client_bell *b, u32 seen, int left_ms)
 	ioctl(b->fd, KECHO_BELL_WAIT, &w);
 }
 
-/* @left_ms -1: for ever. */
-static void wait_one(struct kecho_doorbell *d, u32 seen, int left_ms)
+static struct timespec in_ms(int left_ms)
 {
-	struct timespec t = { left_ms / 1000, left_ms % 1000 * 1000000 };
+	u64 until = lib_clock_ns(CLOCK_MONOTONIC) + (u64)max(left_ms, 0) * 1000000;
 
-	syscall(SYS_futex, &d->futex, FUTEX_WAIT, seen, left_ms < 0 ? NULL : &t, NULL, 0);
+	return (struct timespec){ until / 1000000000, until % 1000000000 };
+}
+
+/* As one of @whom. @left_ms -1: for ever. */
+static void wait_one(struct kecho_doorbell *d, u32 seen, u32 whom, int left_ms)
+{
+	struct timespec t = in_ms(left_ms);
+
+	syscall(SYS_futex, &d->futex, FUTEX_WAIT_BITSET, seen, left_ms < 0 ? NULL : &t, NULL,
+		whom);
 }
 
 /* Until one of them is woken, or has another value. */
 void client_wait_futexes(struct futex_waitv *v, unsigned int n, int left_ms)
 {
-	u64 until = lib_clock_ns(CLOCK_MONOTONIC) + (u64)max(left_ms, 0) * 1000000;
-	struct timespec t = { until / 1000000000, until % 1000000000 };
+	struct timespec t = in_ms(left_ms);
 
 	syscall(SYS_futex_waitv, v, n, 0, left_ms < 0 ? NULL : &t, CLOCK_MONOTONIC);
 }
@@ -226,20 +233,21 @@ void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, in
 {
 	struct client_channel *cc = ch->client;
 	struct client_bells *set = get_sleep(cc);
+	u32 whom = set->n == 1 ? READ_ONCE(ch->k->client->bit) : KECHO_WAIT_FUTEX;
 	u32 seen[FUTEXES_MAX], own = __atomic_load_n(&cc->own.futex, __ATOMIC_ACQUIRE);
 	unsigned int i;
 
 	for (i = 0; i < set->n && i < FUTEXES_MAX; i++)
 		seen[i] = __atomic_load_n(&set->bell[i]->page->futex, __ATOMIC_ACQUIRE);
-	say_sleeping(cc, set, KECHO_WAIT_FUTEX);
+	say_sleeping(cc, set, whom);
 	if (READ_ONCE(cc->sleep) != set || set->n > FUTEXES_MAX || ready(arg))
 		left_ms = 0;
 	else if (!set->n)
-		wait_one(&cc->own, own, left_ms);
+		wait_one(&cc->own, own, U32_MAX, left_ms);
 	else if (set->bell[0]->kernel)
 		wait_bell(set->bell[0], seen[0], left_ms);
 	else if (set->n == 1)
-		wait_one(set->bell[0]->page, seen[0], left_ms);
+		wait_one(set->bell[0]->page, seen[0], whom, left_ms);
 	else
 		wait_several(set, seen, left_ms);
 	put_bells(set);

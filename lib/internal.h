@@ -135,14 +135,6 @@ struct client_filter {
 	u32 version;		/* 0: there never was one */
 };
 
-/* What a source that decides has appended since others were rung, together. */
-struct noted {
-	bool any;
-	bool unjudged;		/* some of it */
-	u32 oldest;		/* generation */
-	u64 bits;
-};
-
 struct kecho_source {
 	struct ke_source s;
 	struct list_head list;
@@ -161,7 +153,7 @@ struct kecho_source {
 	const struct kecho_limit_slot *slot;
 	struct kecho_gate_slot *counters;
 	struct client_pages *pages;	/* where these are */
-	struct noted noted;
+	struct ke_noted noted;	/* of what was appended since others were rung */
 	bool node_rings;	/* if many sleep: it is not gone */
 	u64 rings;		/* times that it was asked to */
 	u32 handle;

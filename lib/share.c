@@ -419,7 +419,7 @@ void doorbell_ring(struct kecho_channel *ch)
 	doorbell_ring_fenced(ch);
 }
 
-/* Those of @nodes, see KECHO_WAIT_NODE(). */
+/* Those of @nodes, bits of KECHO_WAIT_NUMBER(). */
 void doorbell_ring_some(struct kecho_channel *ch, u32 nodes)
 {
 	atomic_thread_fence(memory_order_seq_cst);

@@ -11,7 +11,7 @@
 #include "client.h"
 #include "submit.h"
 
-static bool wants(const struct kecho_slot_wants *there, const struct ke_event_info *info)
+bool source_wakes(const struct kecho_source *s, const struct kecho_slot_wants *there)
 {
 	struct ke_wants w = {
 		.bits = le64_to_cpu(READ_ONCE(there->bits)),
@@ -21,25 +21,7 @@ static bool wants(const struct kecho_slot_wants *there, const struct ke_event_in
 	/* Who narrows them says first that all are, and last that this is over. */
 	smp_rmb();
 	w.all = READ_ONCE(there->all);
-	return ke_wants(&w, info);
-}
-
-bool source_wakes(const struct kecho_source *s, const struct kecho_slot_wants *there)
-{
-	struct ke_event_info info = {
-		.judged = !s->noted.unjudged, .bits = s->noted.bits,
-		.generation = s->noted.oldest,
-	};
-
-	return s->noted.any && wants(there, &info);
-}
-
-static void note(struct noted *n, const struct ke_event_info *info)
-{
-	n->unjudged |= !info->judged;
-	n->bits |= info->bits;
-	n->oldest = n->any ? min(n->oldest, info->generation) : info->generation;
-	n->any = true;
+	return ke_wants_noted(&w, &s->noted);
 }
 
 /* An event was appended; the source's lock is held. */
@@ -48,7 +30,7 @@ void source_note(struct kecho_source *s, const struct ke_event_info *info)
 	if (!s->slot)
 		ke_source_note(&s->s, info);
 	else if (!info->named || info->nto)
-		note(&s->noted, info);
+		ke_note(&s->noted, info);
 }
 
 void source_decides(struct kecho_source *s)
@@ -65,12 +47,12 @@ static void wake_some(struct kecho_source *s)
 	u32 nodes = 0;
 
 	if (s->s.wakes_own)
-		nodes |= KECHO_WAIT_NODE(s->ch->k->node.self.node.b[0]);
+		nodes |= KECHO_WAIT_NUMBER(s->ch->k->node.self.node.b[0]);
 	list_for_each_entry(ts, &s->s.streams, source_list) {
 		if (!ts->wakes)
 			continue;
 		if (ts->local)
-			nodes |= KECHO_WAIT_NODE(ts->peer->contact.node.b[0]);
+			nodes |= KECHO_WAIT_NUMBER(ts->peer->contact.node.b[0]);
 		else if (ts->link)
 			conn_kick(ts->link->owner);
 	}

@@ -157,8 +157,9 @@ enum kecho_doorbell_waiters {
 	KECHO_WAIT_POLL = 2,	/* somebody polls the doorbell's eventfd */
 };
 
-/* Of nodes that share one: somebody sleeps of a node whose id begins with @id0. */
-#define KECHO_WAIT_NODE(id0)	(4u << (id0) % 30)
+/* Of those who share one: somebody sleeps who has the number @n: of a node the first byte of its
+ * id, of a process what kechod told it. */
+#define KECHO_WAIT_NUMBER(n)	(4u << (n) % 30)
 
 struct kecho_doorbell {
 	__u32 futex;

@@ -121,6 +121,8 @@ struct kecho_attach {
 	__le32 slots;		/* out: of the gates, and of the limits */
 	__u8 node[16];		/* out: the node's id */
 	char name[64];		/* out: the node's name */
+	__le32 number;		/* out: the process's, by which it sleeps: KECHO_WAIT_NUMBER() */
+	__le32 pad;
 };
 
 /* A slot of the gates. Of a feed: @pos, @given, @lost and @judged; of a sink: its events, their
