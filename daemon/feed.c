@@ -336,6 +336,16 @@ static void look_at_sink(struct kd_sink *k)
 	}
 }
 
+/* Whoever waits for room has written what nobody wants, perhaps, and so did not wake us for it. */
+static void look_at_source(struct kd_source *src)
+{
+	if (src->copied && READ_ONCE(kd_log_view(&src->log).hdr->want))
+		kd_copy_wanted(src);
+	kd_source_room(src);
+	kd_bells_left(src);
+	kd_judge_took(src);
+}
+
 /* A process has rung: what it has read, or written, has passed where somebody waits; it goes
  * by what it was told; or it leaves others to us to be rung. */
 void kd_session_rang(struct kd_session *s)
@@ -345,11 +355,8 @@ void kd_session_rang(struct kd_session *s)
 	struct kd_sink *k;
 
 	list_for_each_entry(o, &s->openings, session_list) {
-		list_for_each_entry(src, &o->sources, opening_list) {
-			kd_source_room(src);
-			kd_bells_left(src);
-			kd_judge_took(src);
-		}
+		list_for_each_entry(src, &o->sources, opening_list)
+			look_at_source(src);
 		list_for_each_entry(k, &o->sinks, opening_list)
 			look_at_sink(k);
 	}

@@ -286,7 +286,7 @@ void feed_store_released(struct kecho_sink *s, struct feed *f)
 	if (!gated(s))
 		return;
 	if (!is_wanted(f->reader.view.hdr, f->released) &&
-	    (f->mine || f->released - f->rung < f->reader.view.size / 8))
+	    (f->mine || f->released - f->rung < f->reader.view.size / 2))
 		return;
 	f->rung = f->released;
 	client_ring(s->ch->k);

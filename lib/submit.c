@@ -97,6 +97,7 @@ static void end_stalled(struct kecho_source *s)
 {
 	struct kecho *k = s->ch->k;
 
+	source_wake_all(s);	/* who does not want what is in the way must move on */
 	lib_unlock(&s->lock);
 	pthread_mutex_lock(&k->lock);
 	feeds_move_on(s->ch, s, NULL);

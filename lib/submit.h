@@ -15,6 +15,7 @@ void source_finish(struct kecho_source *s);
 /* wake.c; with the source's lock. */
 void source_note(struct kecho_source *s, const struct ke_event_info *info);
 void source_wake(struct kecho_source *s);
+void source_wake_all(struct kecho_source *s);
 /* It decides from here on. */
 void source_decides(struct kecho_source *s);
 /* Of one that is attached to a node, behind the fence: is something new that they want? */

@@ -61,19 +61,23 @@ static void wake_some(struct kecho_source *s)
 	ke_source_woke(&s->s);
 }
 
-/* The source's lock is held. */
-void source_wake(struct kecho_source *s)
+/* The source's lock is held, here and below. */
+void source_wake_all(struct kecho_source *s)
 {
 	struct ke_tstream *ts;
 
-	if (!ke_source_wakes_all(&s->s)) {
-		wake_some(s);
-		return;
-	}
 	doorbell_ring(s->ch);
 	list_for_each_entry(ts, &s->s.streams, source_list)
 		if (ts->link)
 			conn_kick(ts->link->owner);
 	if (s->s.decides)
 		ke_source_woke(&s->s);
+}
+
+void source_wake(struct kecho_source *s)
+{
+	if (ke_source_wakes_all(&s->s))
+		source_wake_all(s);
+	else
+		wake_some(s);
 }

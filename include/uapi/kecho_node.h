@@ -408,7 +408,7 @@ struct kecho_ctl_ping {
  * A sink has a log to read. Its descriptor (read-only) comes too, unless @again. If
  * @gated the log waits for the position in @slot: write it when all before it is read.
  * Ring the node when it passes the log's `want`, and if the source is of another host
- * (@mine is 0) in steps of an eighth of the log, too.
+ * (@mine is 0) in steps of half the log, too.
  */
 struct kecho_note_feed {
 	__le32 sink;

@@ -206,7 +206,7 @@ static bool all_asleep(void)
 
 	for (z = hall->sleeper; z < hall->sleeper + nsleepers; z++)
 		if (!(z->polls ? inside(z->pid, SYS_poll, 1) :
-				 inside(z->pid, SYS_futex, FUTEX_WAIT)))
+				 inside(z->pid, SYS_futex, FUTEX_WAIT_BITSET)))
 			return false;
 	return true;
 }
