@@ -200,6 +200,32 @@ TEST(id_is_ours)
 	world_end(w);
 }
 
+/* Logs are numbered by their nodes: who isn't in a channel doesn't get one, nor holds it up. */
+TEST(not_in_the_channel)
+{
+	static const u8 channel[20] = { 1, 2, 3 }, other[20] = { 1, 2, 4 };
+	static const u8 gated[14] = { KE_FROM_NOW, 1 };
+	struct world *w = world_new(1, 1);
+	struct conn *c = w ? conn_new(&w->n[0], false) : NULL;
+	struct ke_source *s;
+
+	must(c, "memory");
+	channel_open(&w->n[0]);
+	must(source_open(&w->n[0], 0), "source");
+	s = &w->n[0].src;
+	c->raw = true;
+	is_eq(put_hello(c, 1, 1, 0, &stranger), 0, "hello");
+	is_eq(put_frame(c, KECHO_FRAME_CHANNEL, 1, 0, other, 20, 20), 0, "another channel");
+	is_eq(put_frame(c, KECHO_FRAME_SUBSCRIBE, s->id, 0, gated, 14, 14), 0, "subscribe");
+	ok(list_empty(&s->streams), "nothing is sent there");
+	is_eq(put_frame(c, KECHO_FRAME_CHANNEL, 2, 0, channel, 20, 20), 0, "the channel");
+	is_eq(put_frame(c, KECHO_FRAME_SUBSCRIBE, s->id, 0, gated, 14, 14), 0, "subscribe");
+	ok(!list_empty(&s->streams), "now it is");
+	is_eq(put_frame(c, KECHO_FRAME_CHANNEL_GONE, 2, 0, NULL, 0, 0), 0, "it leaves");
+	ok(list_empty(&s->streams), "and gets no more");
+	world_end(w);
+}
+
 /* --------------------------------------------------------------------- limits */
 
 /* A peer that names more and more nodes: the one too many ends its link. */
@@ -340,5 +366,5 @@ TEST(own_limits)
 	kvfree(m);
 }
 
-TESTS(hostile, hello_refused, frames, over_credit, ids, id_is_ours, endless_nodes, endless_members,
-      endless_mirrors, no_mirror, own_limits);
+TESTS(hostile, hello_refused, frames, over_credit, ids, id_is_ours, not_in_the_channel,
+      endless_nodes, endless_members, endless_mirrors, no_mirror, own_limits);

@@ -295,9 +295,8 @@ static void hold_gate(struct ke_tstream *ts)
 }
 
 /*
- * The gates of a peer of this host are memory that goes with its link, also those of
- * a stream that began over another. Until it subscribes again they stay where they
- * were seen last.
+ * The gates of a peer of this host are memory that goes with its link, also those of a stream
+ * that began over another. Until it subscribes again they stay where they were seen last.
  */
 void ke_peer_hold_gates(struct ke_peer *p)
 {
@@ -510,7 +509,8 @@ static int subscribe_in(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 	sub.goes_on = l->local && sub.from == KE_FROM_POS;
 	if (in->bad || !IS_ALIGNED(pos, KECHO_RECORD_ALIGN))
 		return -EPROTO;
-	if (!s)		/* its MEMBER_GONE is on its way */
+	/* Its MEMBER_GONE is on its way; or it is of a channel that the peer is not in. */
+	if (!s || !ke_channel_linked(s->member.channel, &l->peer->contact.node))
 		return 0;
 	/* A source that has ended still owes what it published to who was there. */
 	if ((s->closed && (sub.from == KE_FROM_NOW || sub.from == KE_FROM_RETAINED) &&
