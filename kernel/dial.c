@@ -98,10 +98,11 @@ static void too_late(struct kn_conn *c)
 }
 
 /* No hello has come over @c yet: is it still of use, and is it time for another one? */
-static void look_at(struct kn_conn *c, u64 now)
+static void look_at(struct kn_conn *c)
 {
 	struct ke_peer *p = peer_of(c);
-	u64 age_ms = now + KN_SETUP_MS - c->setup_ms;
+	/* By the clock as it is now: who was dialled since the list was begun is on it, too. */
+	u64 age_ms = kn_now_ms() + KN_SETUP_MS - c->setup_ms;
 
 	if (c->connecting && (!p || p->link)) {
 		kn_conn_close(c);
@@ -125,7 +126,7 @@ bool kn_dials_run(struct kn *kn)
 		if (now >= c->setup_ms)
 			too_late(c);
 		else if (c->connecting || c->link.dialled)
-			look_at(c, now);
+			look_at(c);
 	}
 	return any;
 }
