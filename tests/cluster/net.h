@@ -41,6 +41,18 @@ static inline bool host_apart(bool *apart)
 	return true;
 }
 
+/* A veth pair: NAMEa is @a's, NAMEb is @b's, 0 being us; neither is up. */
+static inline bool net_veth(const char *name, pid_t a, pid_t b)
+{
+	static unsigned int index = 1000;
+	pid_t us = getpid();
+
+	/* Of two ends with one number the kernel may let a wire that comes up wait for a second
+	 * (a second at least between two events of its link watch). */
+	return net_do(0, "ip link add %sa index %u netns %d type veth peer name %sb netns %d", name,
+		      index++, a ?: us, name, b ?: us);
+}
+
 /*
  * Joins the hosts @a and @b, 0 being us:
  *
@@ -49,16 +61,26 @@ static inline bool host_apart(bool *apart)
 static inline bool net_wire(const char *name, pid_t a, const char *a_address, pid_t b,
 			    const char *b_address)
 {
-	static unsigned int index = 1000;
-	pid_t us = getpid();
-
-	/* Of two ends with one number the kernel may let a wire that comes up wait for a second
-	 * (a second at least between two events of its link watch). */
-	return net_do(0, "ip link add %sa index %u netns %d type veth peer name %sb netns %d", name,
-		      index++, a ?: us, name, b ?: us) &&
-	       net_do(a, "ip addr add %s/24 dev %sa", a_address, name) &&
+	return net_veth(name, a, b) && net_do(a, "ip addr add %s/24 dev %sa", a_address, name) &&
 	       net_do(b, "ip addr add %s/24 dev %sb", b_address, name) &&
 	       net_do(a, "ip link set %sa up", name) && net_do(b, "ip link set %sb up", name);
+}
+
+/* A switch of ours, at which we have @address/24; and a host that is joined to it as above. Its
+ * MAC address is its own: else it would change with the ports, which others learn late. */
+static inline bool net_switch(const char *name, const char *address)
+{
+	return net_do(0, "ip link add %s address 02:00:00:00:00:fe type bridge", name) &&
+	       net_do(0, "ip addr add %s/24 dev %s", address, name) &&
+	       net_do(0, "ip link set %s up", name);
+}
+
+static inline bool net_plug(const char *name, pid_t host, const char *address, const char *into)
+{
+	return net_veth(name, 0, host) &&
+	       net_do(0, "ip link set %sa master %s up", name, into) &&
+	       net_do(host, "ip addr add %s/24 dev %sb", address, name) &&
+	       net_do(host, "ip link set %sb up", name);
 }
 
 /* A filter of a host that holds nothing up yet: chains `in` and `out` of the table `cut`. */
@@ -91,6 +113,19 @@ static inline bool net_gone(int fds)
 {
 	return waitpid(-1, NULL, WNOHANG) < 0 && errno == ECHILD && comes_true(net_unwire()) &&
 	       comes_true(fds_of(getpid()) == fds);
+}
+
+/* What the kernel's node of this namespace is to know, before somebody attaches there. */
+static inline bool node_setting(const char *name, const char *value)
+{
+	char path[64];
+	FILE *f;
+	bool good;
+
+	snprintf(path, sizeof(path), "/proc/sys/net/kecho/%s", name);
+	f = fopen(path, "we");
+	good = f && fputs(value, f) >= 0;
+	return f && !fclose(f) && good;
 }
 
 #endif
