@@ -22,22 +22,7 @@ shift 2
 version=$("$here/kernel-version.sh")
 . "$here/lib.sh"
 
-link module/core "$root"/core/*.[ch] "$root"/core/*.list
-link module/include/uapi "$root"/include/uapi/*.h
-link module/kernel "$root"/kernel/*.[ch] "$root"/kernel/Kbuild "$root"/kernel/*.list
-link module/kernel/sources "$root"/kernel/sources/*.[ch] "$root"/kernel/sources/Kbuild
-link module/include/kecho "$root"/include/kecho/field.h
-link module/examples/kernel "$root"/examples/kernel/*
-link module "$here/kernel.Kbuild"
-ln -s kernel.Kbuild "$dir/module/Kbuild"
-for tests in tests net-tests sources-tests; do
-	link module/$tests "$root/tests/tap.h" "$here/suites.c"
-	ln -s "$here/kernel-$tests.Kbuild" "$dir/module/$tests/Kbuild"
-	suites module/$tests $(cat "$root/kernel/$tests.list")
-done
-compile "kernel: the module compiles for Linux $version"
-modules=$dir/module
-hello=$modules/examples/kernel
+kecho_modules
 
 guest kernel alone -t $guest_limit_s "$dir/alone" "$here/kernel-guest" \
 	"$modules/kernel/kecho.ko" "$modules/tests/kecho_test.ko" "$hello"/hello_*.ko

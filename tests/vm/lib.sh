@@ -56,15 +56,47 @@ compile()
 	[ $status = 0 ] || finish
 }
 
-# stock PATH: a module of the guest's kernel itself, such as drivers/net/veth, in $dir.
+# kecho_modules: kecho.ko, its tests and the examples of kernel code, below $modules.
+kecho_modules()
+{
+	modules=$dir/module
+	hello=$modules/examples/kernel
+	link module/core "$root"/core/*.[ch] "$root"/core/*.list
+	link module/include/uapi "$root"/include/uapi/*.h
+	link module/kernel "$root"/kernel/*.[ch] "$root"/kernel/Kbuild "$root"/kernel/*.list
+	link module/kernel/sources "$root"/kernel/sources/*.[ch] "$root"/kernel/sources/Kbuild
+	link module/include/kecho "$root"/include/kecho/field.h
+	link module/examples/kernel "$root"/examples/kernel/*
+	link module "$here/kernel.Kbuild"
+	ln -s kernel.Kbuild "$modules/Kbuild"
+	for tests in tests net-tests mesh-tests sources-tests; do
+		link module/$tests "$root/tests/tap.h" "$here/suites.c"
+		ln -s "$here/kernel-$tests.Kbuild" "$modules/$tests/Kbuild"
+		suites module/$tests $(cat "$root/kernel/$tests.list")
+	done
+	compile "kernel: the module compiles for Linux $version"
+}
+
+# stock PATH...: modules of the guest's kernel itself, such as drivers/net/veth, in $dir.
 stock()
 {
-	file=/lib/modules/$version/kernel/$1.ko
-	if [ -e "$file" ]; then
-		cp "$file" "$dir/"
-	else
-		xz -dc "$file.xz" >"$dir/${1##*/}.ko"
-	fi
+	for module; do
+		file=/lib/modules/$version/kernel/$module.ko
+		if [ -e "$file" ]; then
+			cp "$file" "$dir/"
+		else
+			xz -dc "$file.xz" >"$dir/${module##*/}.ko"
+		fi
+	done
+}
+
+# needs PROGRAM...: those and the libraries that they need, in no order.
+needs()
+{
+	printf '%s\n' "$@"
+	for program; do
+		ldd "$program" | grep -o '/[^ ]*'
+	done | sort -u
 }
 
 # guest NAME FOLDER ARGUMENT...: boots one by guest.sh, in $dir/FOLDER, and counts its results on
