@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
 #
-# kernel.sh BUILD: two kernels and this host. What happens in the kernels crosses from one to
-# the other, and to a process here, and no process sends anything. Under 90 seconds.
+# kernel.sh BUILD [MODULES]: two kernels and this host. What happens in the kernels crosses from
+# one to the other, and to a process here, and no process sends anything. Under 90 seconds.
+# MODULES is where tests/vm/kernel.sh has compiled them; without it that is done here.
 #
 #	guest alder		guest birch		this host
 #	kecho.ko		kecho.ko		kechod, registry
@@ -19,6 +20,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 build=$(cd "$1" && pwd)
 here=$root/tests/vm
 dir=$build/demo/kernel
+modules=${2:-$dir/module}
 host=10.9.0.254
 boot_s=180
 guest_limit_s=300
@@ -66,7 +68,7 @@ end()
 	wait 2>/dev/null || true
 }
 
-modules()
+compile_modules()
 {
 	link module/core "$root"/core/*.[ch] "$root"/core/*.list
 	link module/include/uapi "$root"/include/uapi/*.h
@@ -77,7 +79,6 @@ modules()
 	rm -f "$dir/module/Kbuild"
 	echo 'obj-m := kernel/ examples/kernel/' >"$dir/module/Kbuild"
 	compile "the modules compile for Linux $version"
-	stock drivers/net/ethernet/intel/e1000/e1000
 }
 
 network()
@@ -101,9 +102,9 @@ boot()
 		-a "demo.name=$1 demo.address=$2" \
 		-q "-smp 1 -pidfile $dir/$1/pid -netdev tap,id=n,ifname=$1,script=no,downscript=no \
 			-device e1000,netdev=n,mac=$3" \
-		"$dir/$1" "$root/demo/kernel-guest" "$dir/module/kernel/kecho.ko" \
-		"$dir/module/kernel/sources"/kecho_{load,events}.ko \
-		"$dir/module/examples/kernel/load_sub.ko" "$dir/e1000.ko" \
+		"$dir/$1" "$root/demo/kernel-guest" "$modules/kernel/kecho.ko" \
+		"$modules/kernel/sources"/kecho_{load,events}.ko \
+		"$modules/examples/kernel/load_sub.ko" "$dir/e1000.ko" \
 		2>"$dir/$1/errors" &
 }
 
@@ -141,7 +142,12 @@ count()
 	grep -cE "$2" "$dir/$1.heard" || true
 }
 
-modules
+if [ ! -c /dev/net/tun ]; then
+	echo "there is no /dev/net/tun, by which guests have a network"
+	exit 77
+fi
+[ -n "${2:-}" ] || compile_modules
+stock drivers/net/ethernet/intel/e1000/e1000
 trap end EXIT
 network
 began_s=$SECONDS
