@@ -99,6 +99,7 @@ static void hear(void *arg, const struct kecho_event *ev)
 static int open_node(unsigned int i)
 {
 	struct kecho_options opt = { .net = get_net_ns_by_pid(pids[i]) };
+	struct kecho_channel_options patient = { .timeout_ms = SETTLE_MS };
 	struct kecho_sink_options sink = {
 		.fn = hear, .arg = &node[i],
 		.policy = i % 2 ? KECHO_LATEST : KECHO_BLOCK,
@@ -111,7 +112,7 @@ static int open_node(unsigned int i)
 		return PTR_ERR(opt.net);
 	err = kecho_open(&n->k, &opt);
 	put_net(opt.net);
-	err = err ?: kecho_channel_open(n->k, "mesh", NULL, &n->ch);
+	err = err ?: kecho_channel_open(n->k, "mesh", &patient, &n->ch);
 	return err ?: kecho_sink_open(n->ch, &sink, &n->snk);
 }
 
