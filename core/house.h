@@ -19,7 +19,8 @@ struct ke_rstream;
 struct ke_source;
 struct ke_verdict;
 
-/* All but the locks and the time run in control calls. */
+/* All but the locks and the time run in control calls; published() also where
+ * ke_link_rx_data_done() does. */
 struct ke_house {
 	u64 (*now_ms)(void *house);
 	u64 (*realtime_ns)(void *house);	/* CLOCK_REALTIME, CLOCK_MONOTONIC */

@@ -294,9 +294,27 @@ static int data_in(struct ke_link *l, u32 len)
 		return err;
 	if (rs->mirror.head != head)
 		house(l)->published(rs);
-	/* What is in the mirror is acknowledged, read or not. */
-	ke_rstream_release(rs, rs->released);
 	return 0;
+}
+
+/* What is in the mirror is acknowledged, read or not. */
+static int data_in_acked(struct ke_link *l, u32 len)
+{
+	struct ke_rstream *rs = l->data_to;
+	int err = data_in(l, len);
+
+	if (!err && rs && len)
+		ke_rstream_release(rs, rs->released);
+	return err;
+}
+
+static void say_acks(struct ke_link *l)
+{
+	if (!l->acks_due)
+		return;
+	l->acks_due = false;
+	if (l->peer)
+		ke_peer_ack(l->peer);
 }
 
 /* A DATA frame begins: where does it go, and may it? */
@@ -393,7 +411,7 @@ static int frame_in(struct ke_link *l, const u8 *p, u32 have)
 		part = min(len, have);
 		if (l->data_to && part)
 			memcpy(ke_log_window(&l->data_to->mirror, part), p, part);
-		err = data_in(l, part);
+		err = data_in_acked(l, part);
 		return err ?: (int)(sizeof(f) + part);
 	}
 	if (have < len)
@@ -402,15 +420,20 @@ static int frame_in(struct ke_link *l, const u8 *p, u32 have)
 	return err ?: (int)(sizeof(f) + len);
 }
 
+static void heard(struct ke_link *l, size_t n)
+{
+	l->rx_bytes += n;
+	l->heard_ms = house(l)->now_ms(l->node->owner);
+}
+
 int ke_link_rx_done(struct ke_link *l, size_t n)
 {
 	u32 part = min_t(size_t, n, l->data_left), at = 0;
 	int used = 0;
 
-	l->rx_bytes += n;
-	l->heard_ms = house(l)->now_ms(l->node->owner);
+	heard(l, n);
 	if (part) {
-		used = data_in(l, part);
+		used = data_in_acked(l, part);
 		if (used < 0)
 			return used;
 		n -= part;
@@ -428,5 +451,70 @@ int ke_link_rx_done(struct ke_link *l, size_t n)
 		return -ECONNRESET;
 	l->rx_len -= at;
 	memmove(l->rx, l->rx + at, l->rx_len);
+	say_acks(l);
 	return 0;
+}
+
+/* Of two links to one peer, as there may be for a moment, either could write a mirror. */
+static bool takes_data(const struct ke_link *l)
+{
+	return l->peer && l->peer->link == l && !READ_ONCE(l->broken);
+}
+
+/* One that is no DATA frame's. */
+static bool has_header(const struct ke_link *l)
+{
+	return !l->data_left && l->rx_len >= sizeof(struct kecho_frame);
+}
+
+bool ke_link_rx_due(const struct ke_link *l)
+{
+	return !takes_data(l) || has_header(l) || l->acks_due;
+}
+
+/* The header that is in l->rx by now stays there, unless it is that of a DATA frame. */
+static int header_in(struct ke_link *l)
+{
+	struct kecho_frame f;
+	u32 len;
+
+	memcpy(&f, l->rx, sizeof(f));
+	len = le32_to_cpu(f.len);
+	if (f.type != KECHO_FRAME_DATA || len > KECHO_FRAME_BODY_MAX)
+		return 0;
+	l->rx_len = 0;
+	return data_begin(l, le32_to_cpu(f.id), le64_to_cpu(f.pos), len);
+}
+
+struct kvec ke_link_rx_data(struct ke_link *l)
+{
+	if (!takes_data(l) || has_header(l))
+		return (struct kvec){ .iov_len = 0 };
+	if (!l->data_left)
+		return (struct kvec){ l->rx + l->rx_len, sizeof(struct kecho_frame) - l->rx_len };
+	if (!l->data_to)
+		return (struct kvec){ l->rx, l->data_left };
+	return (struct kvec){ ke_log_window(&l->data_to->mirror, l->data_left), l->data_left };
+}
+
+/* The ACK that this may call for is a control frame. */
+static int data_in_unacked(struct ke_link *l, u32 len)
+{
+	struct ke_rstream *rs = l->data_to;
+	int err = data_in(l, len);
+
+	if (rs) {
+		rs->ack_due = ke_rstream_ack_due(rs);
+		l->acks_due |= rs->ack_due;
+	}
+	return err;
+}
+
+int ke_link_rx_data_done(struct ke_link *l, size_t n)
+{
+	heard(l, n);
+	if (l->data_left)
+		return data_in_unacked(l, n);
+	l->rx_len += n;
+	return l->rx_len == sizeof(struct kecho_frame) ? header_in(l) : 0;
 }

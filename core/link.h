@@ -66,6 +66,7 @@ struct ke_link {
 	/* Receiving; control's. */
 	u32 data_left;		/* of a DATA frame */
 	struct ke_rstream *data_to;	/* NULL: thrown away */
+	bool acks_due;		/* of streams of the peer */
 	u32 rx_len;
 	u8 *rx;
 };
@@ -84,6 +85,20 @@ void ke_link_fini(struct ke_link *l);
  */
 u32 ke_link_rx(struct ke_link *l, struct kvec *v);
 int ke_link_rx_done(struct ke_link *l, size_t n);
+
+/*
+ * The same of DATA frames alone, for a house that hears of bytes where no control call can be
+ * made, in an interrupt: nothing is allocated, and no lock is taken but what published() takes.
+ * The house keeps control calls out meanwhile, and ke_link_rx*() of this link; the same of other
+ * links, submitters, ke_link_tx*() and readers of the mirrors may run.
+ * ke_link_rx_data - where the next bytes go; none: they are for ke_link_rx().
+ * ke_link_rx_data_done - so many came, not 0. -EPROTO: hang up.
+ * ke_link_rx_due - is it time for ke_link_rx_done(l, 0)? A header is there that is no DATA
+ * frame's, or ACKs are to be said.
+ */
+struct kvec ke_link_rx_data(struct ke_link *l);
+int ke_link_rx_data_done(struct ke_link *l, size_t n);
+bool ke_link_rx_due(const struct ke_link *l);
 
 /*
  * ke_link_tx - what to send now, as up to KE_TX_VECS pieces: how many. Logs are read

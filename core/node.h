@@ -13,9 +13,9 @@
  * for others. What nodes tell of each other is only who is in a channel and where
  * they are reached, so there is nothing that could disagree.
  *
- * Control calls and ke_link_rx*() are serialised by the house; ke_link_tx*() by
- * the link's tx lock, a source's log by the source's lock. Order: control, source,
- * tx.
+ * Control calls and ke_link_rx*() are serialised by the house (of several links
+ * ke_link_rx_data*() may run at once); ke_link_tx*() by the link's tx lock, a
+ * source's log by the source's lock. Order: control, source, tx.
  */
 #ifndef KE_NODE_H
 #define KE_NODE_H

@@ -88,6 +88,7 @@ struct world {
 	u64 now, rng;
 	u32 piece;		/* bytes that move at once, at most */
 	u64 moved;		/* bytes, ever */
+	bool takes;		/* data is taken as softirq does, every other time */
 	u64 cut_at;		/* of those, then every connection breaks; 0: never */
 	u32 locks, lock_faults;
 	struct dial dial[WORLD_DIALS];

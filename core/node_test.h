@@ -66,6 +66,28 @@ static u32 conn_tx(struct conn *c)
 	return moved;
 }
 
+/* As softirq does in the kernel: DATA frames as far as they come first. */
+static u32 conn_rx_data(struct conn *c, u32 left)
+{
+	u32 part, moved = 0;
+	struct kvec v;
+
+	while (left && !c->err) {
+		v = ke_link_rx_data(&c->link);
+		part = min_t(u32, left, v.iov_len);
+		if (!part)
+			break;
+		memcpy(v.iov_base, c->in + moved, part);
+		c->err = ke_link_rx_data_done(&c->link, part);
+		moved += part;
+		left -= part;
+	}
+	c->in_len -= moved;
+	memmove(c->in, c->in + moved, c->in_len);
+	c->closed |= !!c->err;
+	return moved;
+}
+
 /* Some of what is in the pipe, to the link. */
 static u32 conn_rx(struct conn *c)
 {
@@ -75,6 +97,14 @@ static u32 conn_rx(struct conn *c)
 	if (c->lost || c->closed || !c->in_len)
 		return 0;
 	left = min(c->in_len, 1 + world_random(c->tn->w, c->tn->w->piece));
+	if (c->tn->w->takes && c->link.rx_bytes & 8)
+		moved = conn_rx_data(c, left);
+	if (moved && !c->err && ke_link_rx_due(&c->link)) {
+		c->err = ke_link_rx_done(&c->link, 0);
+		c->closed |= !!c->err;
+	}
+	if (moved)
+		return moved;
 	n = ke_link_rx(&c->link, v);
 	for (i = 0; i < n && left; i++) {
 		u32 part = min_t(u32, left, v[i].iov_len);
@@ -250,6 +280,7 @@ static __maybe_unused struct world *world_new(u32 nodes, u64 seed)
 	w->rng = 0x9e3779b97f4a7c15ULL * (seed + 1);
 	w->now = 1000000;
 	w->piece = 5000;
+	w->takes = true;
 	w->event = kvzalloc(KE_RECORD_MAX, GFP_KERNEL);
 	INIT_LIST_HEAD(&w->conns);
 	if (!w->event) {

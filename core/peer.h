@@ -59,6 +59,7 @@ struct ke_rstream {
 	u8 from;		/* enum ke_subscribe_from, as first asked for */
 	u32 starts_due;
 	u64 credit, acked, released;
+	bool ack_due;	/* data came for which ke_peer_ack() is to say one */
 	bool resumes;	/* START will follow a break */
 	u64 skip;	/* goes on here once what the mirror is full of was read; 0: no */
 	bool passes;	/* what is before that is passed over: */
@@ -178,6 +179,10 @@ void ke_peer_link_lost(struct ke_peer *p);
 int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
 int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
 struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log);
+/* So much has come since the last ACK that one is to be said; say those of streams that
+ * have ack_due. */
+bool ke_rstream_ack_due(const struct ke_rstream *rs);
+void ke_peer_ack(struct ke_peer *p);
 void ke_rstream_add(struct ke_rstream *rs, struct ke_remote *m);
 struct ke_presence *ke_presence_make(struct ke_peer *p, struct ke_channel *ch);
 void ke_presence_drop(struct ke_presence *pr, enum ke_remote_state state);

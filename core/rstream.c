@@ -192,9 +192,19 @@ static void skip_now(struct ke_rstream *rs)
 		house(rs->peer)->published(rs);
 }
 
+static u64 ack_step(const struct ke_rstream *rs)
+{
+	return rs->mirror.size / 4;
+}
+
+bool ke_rstream_ack_due(const struct ke_rstream *rs)
+{
+	return rs->mirror.head - rs->acked >= ack_step(rs);
+}
+
 void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 {
-	u64 step = rs->mirror.size / 4, credit;
+	u64 credit;
 
 	if (rs->local || !rs->attached)
 		return;
@@ -203,9 +213,20 @@ void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 	/* Gated or not: what START has fixed. */
 	credit = rs->credit == KE_NO_LIMIT ? KE_NO_LIMIT : rs->released + rs->mirror.size;
 	credit = max(credit, rs->credit);
-	if (credit - rs->credit >= step || rs->mirror.head - rs->acked >= step) {
+	if (credit - rs->credit >= ack_step(rs) || ke_rstream_ack_due(rs)) {
 		rs->credit = credit;
 		say_ack(rs);
+	}
+}
+
+void ke_peer_ack(struct ke_peer *p)
+{
+	struct ke_rstream *rs;
+
+	list_for_each_entry(rs, &p->rstreams, list) {
+		if (rs->ack_due)
+			ke_rstream_release(rs, rs->released);
+		rs->ack_due = false;
 	}
 }
 

@@ -75,6 +75,7 @@ static struct world *stuck(u64 seed)
 		return NULL;
 	w->n[0].src.stall_ms = LIMIT_MS;
 	w->n[1].idle = true;
+	w->takes = false;	/* all is acknowledged */
 	fill(w);
 	is_eq(submit(&w->n[0], LEN), -EAGAIN, "log and mirror are full");
 	return w;
