@@ -55,14 +55,14 @@ static int set(struct kn *kn, struct kn_channel *c, struct ke_member *m, const c
 
 	if (err)
 		return err;
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	if (m)
 		err = ke_member_set(m, name, &value);
 	else if (c)
 		err = ke_channel_set(&c->ch, name, &value);
 	else
 		err = ke_node_set(&kn->node, name, &value);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	return err;
 }
 

@@ -154,9 +154,9 @@ int kecho_channel_open(struct kecho *k, const char *name,
 	ch->retain = opt ? opt->retain : 0;
 	kn_watch_init(ch);
 	mutex_lock(&k->kn->opening);
-	mutex_lock(&k->kn->lock);
+	kn_lock(k->kn);
 	c = join(ch, name, opt ? opt->flags : 0, jiffies + msecs_to_jiffies(timeout_ms));
-	mutex_unlock(&k->kn->lock);
+	kn_unlock(k->kn);
 	mutex_unlock(&k->kn->opening);
 	if (IS_ERR(c)) {
 		kfree(ch);
@@ -172,11 +172,11 @@ static struct kecho_source *source_of(struct kecho_channel *ch)
 {
 	struct kecho_source *s, *found = NULL;
 
-	mutex_lock(&ch->c->kn->lock);
+	kn_lock(ch->c->kn);
 	list_for_each_entry(s, &ch->c->sources, list)
 		if (s->ch == ch)
 			found = s;
-	mutex_unlock(&ch->c->kn->lock);
+	kn_unlock(ch->c->kn);
 	return found;
 }
 
@@ -184,11 +184,11 @@ static struct kecho_sink *sink_of(struct kecho_channel *ch)
 {
 	struct kecho_sink *s, *found = NULL;
 
-	mutex_lock(&ch->c->kn->lock);
+	kn_lock(ch->c->kn);
 	list_for_each_entry(s, &ch->c->sinks, list)
 		if (s->ch == ch)
 			found = s;
-	mutex_unlock(&ch->c->kn->lock);
+	kn_unlock(ch->c->kn);
 	return found;
 }
 
@@ -206,11 +206,11 @@ void kecho_channel_close(struct kecho_channel *ch)
 	while ((sink = sink_of(ch)))
 		kecho_sink_close(sink);
 	kn = ch->c->kn;
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	list_del(&ch->list);
 	list_del(&ch->users);
 	drop(ch->c);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	kfree(ch);
 }
 EXPORT_SYMBOL_GPL(kecho_channel_close);

@@ -5,10 +5,15 @@
  *	connecting -> up -> closing -> (its works have ended) freed
  *	     accepted -^
  *
- * The socket's callbacks, in softirq, only queue works. One of a connection receives, with
- * kn.lock, as core wants it. The other one alone sends: what core has to say is copied out of
- * control and logs first, so that no log is pinned while a socket takes its time; and it is
- * never interrupted in a frame, whoever submitted and may be killed.
+ * Data is taken where it comes, in softirq, straight into the mirrors, by the socket's callback
+ * and under its lock; those who sleep until something is published are woken there. It stops at
+ * what is for control, an ACK that is due among it, and where somebody is in control: all from
+ * there on is left in the socket, in order, for a work that receives with kn.lock, as core wants
+ * it. Where it stopped in the midst of a frame core knows, and either goes on there.
+ *
+ * The other work of a connection alone sends: what core has to say is copied out of control and
+ * logs first, so that no log is pinned while a socket takes its time; and it is never
+ * interrupted in a frame, whoever submitted and may be killed.
  */
 #include <linux/net.h>
 #include <net/sock.h>
@@ -20,6 +25,7 @@
 enum {
 	OUT_SIZE = 128 << 10,	/* bytes that were taken from core and are being sent */
 	READS_MAX = 16,		/* in a row from one connection */
+	DATA_MAX = 256 << 10,	/* bytes, about, that one softirq takes from one connection */
 };
 
 /* ------------------------------------------------------------------- sending */
@@ -45,11 +51,11 @@ static u32 take(struct kn_conn *c)
 /* Attributes that have changed go along; who has the lock may be changing more. */
 static void carry(struct kn_conn *c)
 {
-	if (!ke_link_untold(&c->link) || !mutex_trylock(&c->kn->lock))
+	if (!ke_link_untold(&c->link) || !kn_trylock(c->kn))
 		return;
 	if (!c->closing)
 		ke_link_tell(&c->link);
-	mutex_unlock(&c->kn->lock);
+	kn_unlock(c->kn);
 }
 
 /* One call of the socket: bytes, 0 if there is nothing to send, -EAGAIN if it is full. */
@@ -118,6 +124,8 @@ static bool receive(struct kn_conn *c)
 	bool greeted = c->link.peer;
 	int i, n = 1;
 
+	if (ke_link_rx_due(&c->link))
+		n = ke_link_rx_done(&c->link, 0) ?: 1;
 	for (i = 0; i < READS_MAX && n > 0 && !c->closing; i++)
 		n = READ_ONCE(c->link.broken) ? -ECONNRESET : receive_some(c);
 	if (!greeted && c->link.peer)
@@ -133,19 +141,71 @@ static void receive_work(struct work_struct *work)
 	struct kn_conn *c = container_of(work, struct kn_conn, receive);
 	bool more = false;
 
-	mutex_lock(&c->kn->lock);
+	kn_lock(c->kn);
 	if (c->connecting && !c->closing)
 		kn_dial_done(c);
 	if (c->open && !c->closing)
 		more = receive(c);
-	mutex_unlock(&c->kn->lock);
+	kn_unlock(c->kn);
 	if (more)
 		queue_work(kn_wq, &c->receive);
+}
+
+/* ------------------------------------------------------------ data, as it comes */
+
+/* Of @len bytes those that are data, or the beginning of a header: how many. */
+static int take_data(read_descriptor_t *desc, struct sk_buff *skb, unsigned int offset, size_t len)
+{
+	struct kn_conn *c = desc->arg.data;
+	size_t at = 0, n;
+	struct kvec v;
+	int err = 0;
+
+	while (at < len && desc->count && !err) {
+		v = ke_link_rx_data(&c->link);
+		n = min(v.iov_len, len - at);
+		if (!n)
+			break;
+		err = skb_copy_bits(skb, offset + at, v.iov_base, n);
+		err = err ?: ke_link_rx_data_done(&c->link, n);
+		at += n;
+		desc->count -= min(n, desc->count);
+	}
+	if (err)
+		WRITE_ONCE(c->link.broken, true);
+	return at;
+}
+
+/* False: there may be something for the work. The socket is locked. */
+static bool receive_data(struct kn_conn *c, struct sock *sk)
+{
+	read_descriptor_t desc = { .arg.data = c, .count = DATA_MAX };
+	struct kn_lock *l = &c->kn->lock;
+	bool all = false;
+
+	read_lock_bh(&l->data);
+	if (!l->taken && c->open && !c->closing) {
+		tcp_read_sock(sk, &desc, take_data);
+		all = !ke_link_rx_due(&c->link) && skb_queue_empty(&sk->sk_receive_queue);
+	}
+	read_unlock_bh(&l->data);
+	return all;
 }
 
 /* ----------------------------------------------------------------- callbacks */
 
 static void data_ready(struct sock *sk)
+{
+	struct kn_conn *c;
+
+	read_lock_bh(&sk->sk_callback_lock);
+	c = sk->sk_user_data;
+	if (c && !receive_data(c, sk))
+		queue_work(kn_wq, &c->receive);
+	read_unlock_bh(&sk->sk_callback_lock);
+}
+
+static void state_changed(struct sock *sk)
 {
 	struct kn_conn *c;
 
@@ -179,7 +239,7 @@ static void set_callbacks(struct kn_conn *c)
 	c->was_writable = sk->sk_write_space;
 	sk->sk_user_data = c;
 	sk->sk_data_ready = data_ready;
-	sk->sk_state_change = data_ready;
+	sk->sk_state_change = state_changed;
 	sk->sk_write_space = write_space;
 	write_unlock_bh(&sk->sk_callback_lock);
 }
@@ -299,7 +359,7 @@ void kn_conns_reap(struct work_struct *work)
 	struct kn_conn *c, *next;
 	LIST_HEAD(gone);
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	list_for_each_entry_safe(c, next, &kn->conns, list) {
 		if (!c->closing)
 			continue;
@@ -307,7 +367,7 @@ void kn_conns_reap(struct work_struct *work)
 			ke_link_lost(&c->link);
 		list_move(&c->list, &gone);
 	}
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	list_for_each_entry_safe(c, next, &gone, list)
 		free_conn(c);
 }

@@ -71,10 +71,10 @@ static void end_session(struct work_struct *work)
 	struct kn_session *s = container_of(work, struct kn_session, end);
 	struct kn_opening *o, *next;
 
-	mutex_lock(&s->kn->lock);
+	kn_lock(s->kn);
 	s->over = true;
 	end_members(s);
-	mutex_unlock(&s->kn->lock);
+	kn_unlock(s->kn);
 	cancel_work_sync(&s->chores);
 	cancel_delayed_work_sync(&s->late);
 	kn_psources_bury(s);
@@ -95,7 +95,7 @@ static void do_chores(struct work_struct *work)
 	struct kn_psink *k, *more;
 	struct kn_opening *o;
 
-	mutex_lock(&s->kn->lock);
+	kn_lock(s->kn);
 	list_for_each_entry(o, &s->openings, list) {
 		list_for_each_entry_safe(k, more, &o->sinks, list)
 			if (k->err)
@@ -104,7 +104,7 @@ static void do_chores(struct work_struct *work)
 			if (ps->why && ps->state == KN_JOINED)
 				kn_psource_fails(ps);
 	}
-	mutex_unlock(&s->kn->lock);
+	kn_unlock(s->kn);
 	kn_psources_bury(s);
 }
 
@@ -112,10 +112,10 @@ static void look_late(struct work_struct *work)
 {
 	struct kn_session *s = container_of(to_delayed_work(work), struct kn_session, late);
 
-	mutex_lock(&s->kn->lock);
+	kn_lock(s->kn);
 	if (!s->over)
 		kn_session_late(s);
-	mutex_unlock(&s->kn->lock);
+	kn_unlock(s->kn);
 }
 
 static void end_once(struct kn_session *s)
@@ -234,10 +234,10 @@ static __poll_t dev_poll(struct file *file, poll_table *table)
 
 static void rang(struct kn_session *s)
 {
-	mutex_lock(&s->kn->lock);
+	kn_lock(s->kn);
 	if (!s->over)
 		kn_session_rang(s);
-	mutex_unlock(&s->kn->lock);
+	kn_unlock(s->kn);
 }
 
 /* Until there may be room, as its limit says, or the process has other plans. */

@@ -48,13 +48,13 @@ static int open_channel(const struct kn_ask *r, struct kecho_ctl_channel_open *c
 	INIT_LIST_HEAD(&o->list);
 	INIT_LIST_HEAD(&o->sources);
 	INIT_LIST_HEAD(&o->sinks);
-	mutex_lock(&r->s->kn->lock);
+	kn_lock(r->s->kn);
 	err = take_channel(o, le32_to_cpu(c->mode));
 	if (err) {
 		o->ch->process = NULL;
 		list_del_init(&o->list);
 	}
-	mutex_unlock(&r->s->kn->lock);
+	kn_unlock(r->s->kn);
 	if (err)
 		kecho_channel_close(o->ch);
 	return err;
@@ -101,9 +101,9 @@ void kn_channel_close_request(const struct kn_ask *r)
 	struct kn_opening *o;
 
 	mutex_lock(&s->closing);
-	mutex_lock(&s->kn->lock);
+	kn_lock(s->kn);
 	o = empty_opening(r, le32_to_cpu(in->channel));
-	mutex_unlock(&s->kn->lock);
+	kn_unlock(s->kn);
 	if (o) {
 		kn_psources_bury(s);
 		kn_opening_free(o);
@@ -141,9 +141,9 @@ void kn_watch_request(const struct kn_ask *r)
 	struct kn_opening *o;
 
 	mutex_lock(&s->closing);
-	mutex_lock(&s->kn->lock);
+	kn_lock(s->kn);
 	o = s->over ? NULL : kn_opening(s, le32_to_cpu(in->channel));
-	mutex_unlock(&s->kn->lock);
+	kn_unlock(s->kn);
 	if (o) {
 		kn_answer(r, in);
 		kecho_channel_watch(o->ch, in->on ? tell_member : NULL, o);

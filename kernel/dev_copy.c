@@ -87,7 +87,7 @@ static void run(struct work_struct *work)
 {
 	struct kn_psource *ps = container_of(work, struct kn_psource, work);
 
-	mutex_lock(&ps->kn->lock);
+	kn_lock(ps->kn);
 	if (ps->state != KN_OVER) {
 		if (ps->readers && !ps->why && !ps->said_end && run_copy(ps))
 			kn_copy_kick(ps);
@@ -95,7 +95,7 @@ static void run(struct work_struct *work)
 	}
 	if (ps->state == KN_CLOSING)
 		kn_changed(ps->kn);
-	mutex_unlock(&ps->kn->lock);
+	kn_unlock(ps->kn);
 }
 
 static void wake(struct kn_waiter *w)

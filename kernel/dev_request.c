@@ -83,12 +83,12 @@ static int run_locked(const struct kn_ask *r)
 	struct kn *kn = r->s->kn;
 	int err = 0;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	if (r->s->over)
 		err = -ENOTCONN;
 	else
 		command[r->cmd].fn(r);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	kn_psources_bury(r->s);
 	return err;
 }

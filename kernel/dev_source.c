@@ -359,9 +359,9 @@ void kn_psources_bury(struct kn_session *s)
 
 	if (list_empty_careful(&s->dead))
 		return;
-	mutex_lock(&s->kn->lock);
+	kn_lock(s->kn);
 	list_splice_init(&s->dead, &dead);
-	mutex_unlock(&s->kn->lock);
+	kn_unlock(s->kn);
 	list_for_each_entry_safe(ps, next, &dead, list) {
 		cancel_work_sync(&ps->work);
 		if (ps->src.log)

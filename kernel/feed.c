@@ -241,12 +241,12 @@ void kn_feeds_chores(struct kecho_sink *s)
 {
 	struct kn *kn = s->ch->c->kn;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	WRITE_ONCE(s->chores_due, false);
 	feed_memory(s);
 	say_released(s);
 	kn_feeds_drop_told(s);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 }
 
 /* ------------------------------------------------------- what was read */

@@ -5,8 +5,11 @@
  * Locks, in the order in which they are taken:
  *	kn.attaching	mutex: the node comes and goes
  *	kn.opening	mutex: a channel is asked for at the registry
- *	kn.lock		mutex: control calls of core, receiving, all lists of this file
+ *	kn.lock		mutex: control calls of core, receiving, all lists of this file;
+ *			kn_lock() also keeps out who takes data in softirq
  *	conn.tx		mutex: what core has to send on one connection
+ *	kn.lock.data	rwlock, BH: to read: data is taken, from different connections, and
+ *			nobody is in control; to write: for a moment as kn.lock is taken
  *	sink.lock	spinlock, BH: a sink's feeds and its reading position
  *	source.lock	spinlock, IRQ: a source's log, gates and streams
  *	bell.lock	spinlock, IRQ, a leaf: who sleeps until something is published
@@ -146,12 +149,19 @@ struct kn_reg {
 	u32 rx_len;
 };
 
+/* Not waited for by who takes data: while it is taken he leaves that to a work. */
+struct kn_lock {
+	struct mutex mutex;
+	rwlock_t data;
+	bool taken;	/* under @data */
+};
+
 struct kn {
 	struct net *net;
 	struct mutex attaching;
 	unsigned int attached;
 	struct mutex opening;
-	struct mutex lock;
+	struct kn_lock lock;
 	struct ke_node node;
 	struct list_head channels;
 	struct list_head conns;
@@ -310,6 +320,9 @@ void kn_bell_wake(struct kn_bell *b, struct kn_waiter *w);
 /* node.c */
 struct kn *kn_of_net(struct net *net);
 void kn_init(struct kn *kn, struct net *net);
+void kn_lock(struct kn *kn);
+bool kn_trylock(struct kn *kn);
+void kn_unlock(struct kn *kn);
 /* On kn->changed; the lock is held, and let go meanwhile. False: it is over, or who waits. */
 bool kn_wait(struct kn *kn, unsigned long until);
 void kn_changed(struct kn *kn);

@@ -71,9 +71,9 @@ static void accept_all(struct work_struct *work)
 	struct socket *sock;
 
 	while (!kernel_accept(kn->listener, &sock, O_NONBLOCK)) {
-		mutex_lock(&kn->lock);
+		kn_lock(kn);
 		accepted(kn, sock);
-		mutex_unlock(&kn->lock);
+		kn_unlock(kn);
 	}
 }
 

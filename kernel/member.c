@@ -103,13 +103,13 @@ static struct notice *take(struct kecho_channel *ch, kecho_member_fn *fn, void *
 {
 	struct notice *n;
 
-	mutex_lock(&ch->c->kn->lock);
+	kn_lock(ch->c->kn);
 	n = list_first_entry_or_null(&ch->notices, struct notice, list);
 	if (n)
 		list_del(&n->list);
 	*fn = ch->watch;
 	*arg = ch->watch_arg;
-	mutex_unlock(&ch->c->kn->lock);
+	kn_unlock(ch->c->kn);
 	return n;
 }
 
@@ -168,17 +168,17 @@ void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg
 {
 	struct kn *kn = ch->c->kn;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	ch->watch = NULL;
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	flush_work(&ch->watching);	/* what is queued is told nobody */
 	if (!fn)
 		return;
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	ch->watch = fn;
 	ch->watch_arg = arg;
 	kn_members_each(ch, notice_each, ch);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 }
 EXPORT_SYMBOL_GPL(kecho_channel_watch);
 
@@ -221,9 +221,9 @@ size_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t ma
 {
 	struct members all = { .m = m, .max = max };
 
-	mutex_lock(&ch->c->kn->lock);
+	kn_lock(ch->c->kn);
 	kn_members_each(ch, count, &all);
-	mutex_unlock(&ch->c->kn->lock);
+	kn_unlock(ch->c->kn);
 	return all.n;
 }
 EXPORT_SYMBOL_GPL(kecho_members);
@@ -251,9 +251,9 @@ int kecho_channel_get(struct kecho_channel *ch, const char *name, struct kecho_v
 	struct kn *kn = ch->c->kn;
 	int err;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	err = kn_value_find(&ch->c->ch.attrs, name, v, buf, size);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	return err;
 }
 EXPORT_SYMBOL_GPL(kecho_channel_get);
@@ -266,11 +266,11 @@ int kecho_member_get(struct kecho_channel *ch, u64 member, const char *name,
 	const struct ke_attrs *a;
 	int err = -ENOENT;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	a = kn_member_attrs(ch->c, member, of_node);
 	if (a)
 		err = kn_value_find(a, name + of_node, v, buf, size);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	return err;
 }
 EXPORT_SYMBOL_GPL(kecho_member_get);

@@ -9,6 +9,34 @@
 
 #include "kn.h"
 
+/* Who takes data ends that first, in softirq on another CPU; none begins from here on. */
+static void set_taken(struct kn_lock *l, bool taken)
+{
+	write_lock_bh(&l->data);
+	l->taken = taken;
+	write_unlock_bh(&l->data);
+}
+
+void kn_lock(struct kn *kn)
+{
+	mutex_lock(&kn->lock.mutex);
+	set_taken(&kn->lock, true);
+}
+
+bool kn_trylock(struct kn *kn)
+{
+	if (!mutex_trylock(&kn->lock.mutex))
+		return false;
+	set_taken(&kn->lock, true);
+	return true;
+}
+
+void kn_unlock(struct kn *kn)
+{
+	set_taken(&kn->lock, false);
+	mutex_unlock(&kn->lock.mutex);
+}
+
 void kn_changed(struct kn *kn)
 {
 	WRITE_ONCE(kn->changes, kn->changes + 1);
@@ -24,9 +52,9 @@ bool kn_wait(struct kn *kn, unsigned long until)
 
 	if (left <= 0)
 		return false;
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	left = wait_event_killable_timeout(kn->changed, READ_ONCE(kn->changes) != seen, left);
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	return left >= 0;
 }
 
@@ -41,14 +69,14 @@ static void tick(struct work_struct *work)
 	struct kn *kn = container_of(to_delayed_work(work), struct kn, tick);
 	u32 wait_ms;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	ke_node_tick(&kn->node);
 	wait_ms = sooner(ke_node_wait_ms(&kn->node), kn_reg_run(kn));
 	if (kn_dials_run(kn))
 		wait_ms = sooner(wait_ms, KE_REDIAL_MAX_MS);
 	if (wait_ms && !kn->stopping)
 		mod_delayed_work(kn_wq, &kn->tick, msecs_to_jiffies(wait_ms));
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 }
 
 void kn_init(struct kn *kn, struct net *net)
@@ -56,7 +84,8 @@ void kn_init(struct kn *kn, struct net *net)
 	kn->net = net;
 	mutex_init(&kn->attaching);
 	mutex_init(&kn->opening);
-	mutex_init(&kn->lock);
+	mutex_init(&kn->lock.mutex);
+	rwlock_init(&kn->lock.data);
 	init_waitqueue_head(&kn->changed);
 	INIT_LIST_HEAD(&kn->channels);
 	INIT_LIST_HEAD(&kn->conns);
@@ -83,14 +112,14 @@ static int start(struct kn *kn)
 
 	get_random_bytes(&self.node, sizeof(self.node));
 	get_random_bytes(&self.host, sizeof(self.host));
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	kn->stopping = false;
 	err = kn_reg_start(kn);
 	if (!err && kn->listen[0])
 		err = kn_listen(kn, kn->listen, self.address, sizeof(self.address));
 	if (!err)
 		begin(kn, &self);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	if (err)
 		kn_reg_stop(kn);
 	else
@@ -104,16 +133,16 @@ static void stop(struct kn *kn)
 	struct kn_conn *c;
 
 	kn_unlisten(kn);
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	kn->stopping = true;
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	cancel_delayed_work_sync(&kn->tick);
 	kn_reg_stop(kn);
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	ke_node_fini(&kn->node);
 	list_for_each_entry(c, &kn->conns, list)
 		kn_conn_close(c);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	flush_work(&kn->reap);
 	WARN_ON_ONCE(!list_empty(&kn->conns));
 }

@@ -354,7 +354,7 @@ static void sock_work(struct work_struct *work)
 	struct kn_reg *r = &kn->reg;
 	int state;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	state = r->sock ? READ_ONCE(r->sock->sk->sk_state) : TCP_SYN_SENT;
 	if (state == TCP_ESTABLISHED && !r->up)
 		went_up(kn);
@@ -362,7 +362,7 @@ static void sock_work(struct work_struct *work)
 		receive(kn);
 	else if (state != TCP_SYN_SENT && state != TCP_SYN_RECV)
 		hang_up(kn);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 }
 
 /* ------------------------------------------------------------------- for others */
@@ -411,9 +411,9 @@ int kn_reg_join(struct kn *kn, struct kn_request *q, unsigned long until)
 			return err;
 		if (time_after(jiffies, until))
 			return -ETIMEDOUT;
-		mutex_unlock(&kn->lock);
+		kn_unlock(kn);
 		msleep(RETRY_MS);
-		mutex_lock(&kn->lock);
+		kn_lock(kn);
 	}
 }
 
@@ -489,10 +489,10 @@ int kn_reg_start(struct kn *kn)
 
 void kn_reg_stop(struct kn *kn)
 {
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	hang_up(kn);
 	kn->registry_used = false;
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	cancel_work_sync(&kn->reg.work);
 	kvfree(kn->reg.rx);
 }

@@ -78,9 +78,9 @@ static int join(struct kecho_sink *s)
 	struct kecho_source *src;
 	int err = 0;
 
-	mutex_lock(&c->kn->lock);
+	kn_lock(c->kn);
 	if (c->ch.ended) {
-		mutex_unlock(&c->kn->lock);
+		kn_unlock(c->kn);
 		return -ESHUTDOWN;
 	}
 	count(s, 1);
@@ -95,7 +95,7 @@ static int join(struct kecho_sink *s)
 		;
 	if (err)
 		leave(s);
-	mutex_unlock(&c->kn->lock);
+	kn_unlock(c->kn);
 	return err;
 }
 
@@ -131,9 +131,9 @@ void kecho_sink_close(struct kecho_sink *s)
 		return;
 	kn = s->ch->c->kn;
 	kn_dispatch_stop(s);
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	leave(s);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	free_sink(s);
 	kn_gone(KN_SINK);
 }

@@ -16,10 +16,10 @@ static void do_chores(struct work_struct *work)
 	struct kecho_source *s = container_of(work, struct kecho_source, chores);
 	struct kn_channel *c = s->ch->c;
 
-	mutex_lock(&c->kn->lock);
+	kn_lock(c->kn);
 	ke_source_end_stalled(&s->s);
 	ke_channel_settle(&c->ch);
-	mutex_unlock(&c->kn->lock);
+	kn_unlock(c->kn);
 }
 
 static struct kecho_source *make(struct kecho_channel *ch, const struct kecho_source_options *opt)
@@ -87,9 +87,9 @@ static int join(struct kecho_source *s, size_t size)
 	struct kn_channel *c = s->ch->c;
 	int err;
 
-	mutex_lock(&c->kn->lock);
+	kn_lock(c->kn);
 	if (c->ch.ended) {
-		mutex_unlock(&c->kn->lock);
+		kn_unlock(c->kn);
 		return -ESHUTDOWN;
 	}
 	ke_log_init(&s->s.log, s->log->pages.map, kn_log_ring(s->log), size, 0, 0);
@@ -100,7 +100,7 @@ static int join(struct kecho_source *s, size_t size)
 		;
 	if (err)
 		leave(s);
-	mutex_unlock(&c->kn->lock);
+	kn_unlock(c->kn);
 	return err;
 }
 
@@ -145,9 +145,9 @@ void kecho_source_close(struct kecho_source *s)
 		return;
 	kn = s->ch->c->kn;
 	cancel_work_sync(&s->chores);
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	leave(s);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	kn_bell_ring(s->ch->c->bell);
 	kn_log_put(s->log);
 	kfree(s);

@@ -92,12 +92,12 @@ static int announce(struct kecho_source *s, const struct draft *d, u32 len)
 	char why[KE_TYPE_WHY_MAX];
 	int number;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	number = s->s.closed ? -ESHUTDOWN :
 			       ke_source_announce(&s->s, &kn->node, d->wire, len, why);
 	if (number > 0)
 		WRITE_ONCE(s->ntypes, max_t(u32, s->ntypes, number));
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	if (number != -EPROTO && number != -ENOSPC)
 		return number;
 	pr_warn("kecho: channel '%s', type '%.*s': %s\n", s->ch->c->ch.name, d->t.name_len,
