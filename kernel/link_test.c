@@ -1,56 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
-/*
- * Two nodes, each in a kernel's network namespace of its own, and the link between them: the
- * namespace of who loads this, and that of the process `pid`. A registry is there, and both
- * are set up to listen and to find it.
- */
+/* Two linked nodes in kernels: what members do with each other. */
 #include <linux/moduleparam.h>
 #include <linux/vmalloc.h>
 
-#include <net/net_namespace.h>
+#include "link_test.h"
 
-#include "kernel_test.h"
-
-static int pid;
-module_param(pid, int, 0);
-
-enum { LOG_SIZE = KECHO_LOG_SIZE_MIN };
-
-struct two {
-	struct net *net;
-	struct kecho *k[2];
-	struct kecho_channel *ch[2];
-};
-
-static int open_two(struct two *t, const char *name)
-{
-	struct kecho_options opt = { .net = current->nsproxy->net_ns };
-	int err;
-
-	memset(t, 0, sizeof(*t));
-	t->net = get_net_ns_by_pid(pid);
-	if (IS_ERR(t->net))
-		return PTR_ERR(t->net);
-	err = kecho_open(&t->k[0], &opt);
-	opt.net = t->net;
-	err = err ?: kecho_open(&t->k[1], &opt);
-	err = err ?: kecho_channel_open(t->k[0], name, NULL, &t->ch[0]);
-	return err ?: kecho_channel_open(t->k[1], name, NULL, &t->ch[1]);
-}
-
-static void close_two(struct two *t)
-{
-	kecho_close(t->k[0]);
-	kecho_close(t->k[1]);
-	put_net(t->net);
-}
-
-static int open_source(struct kecho_channel *ch, struct kecho_source **src)
-{
-	struct kecho_source_options opt = { .log_size = LOG_SIZE };
-
-	return kecho_source_open(ch, &opt, src);
-}
+int link_test_pid;
+module_param_named(pid, link_test_pid, int, 0);
 
 static int open_sink(struct kecho_channel *ch, enum kecho_policy policy, struct kecho_sink **s)
 {

@@ -1,11 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# guest.sh [-t SECONDS] [-m MIB] [-a WORDS] [-q WORDS] [-k VERSION] DIR SCRIPT FILE...
+# guest.sh [-i] [-t SECONDS] [-m MIB] [-a WORDS] [-q WORDS] [-k VERSION] DIR SCRIPT FILE...
 #
 # Boots a Linux guest that has nothing but busybox, SCRIPT and FILEs in its root
 # folder, runs SCRIPT there and goes when it ends. The console is in DIR/console.
 #
+#	-i	one CPU, whose clock are its instructions: 1 ns each, idle time is skipped
 #	-t	limit for all of it (120)
 #	-m	memory (512)
 #	-a	further words for the kernel's command line
@@ -25,6 +26,7 @@ die()
 	exit 2
 }
 
+machine="-accel tcg,thread=multi -smp 2"
 limit_s=120
 memory_mib=512
 complaint_lines=60
@@ -33,8 +35,9 @@ devices=
 here=$(dirname "$0")
 version=
 
-while getopts t:m:a:q:k: option; do
+while getopts it:m:a:q:k: option; do
 	case $option in
+	i) machine="-accel tcg -smp 1 -icount shift=0,sleep=off -rtc clock=vm" ;;
 	t) limit_s=$OPTARG ;;
 	m) memory_mib=$OPTARG ;;
 	a) append=$OPTARG ;;
@@ -72,7 +75,7 @@ words="console=ttyS0 quiet printk.time=0 panic=-1 oops=panic panic_on_warn=1"
 words="$words mitigations=off nokaslr tsc=reliable no_timer_check $append"
 status=0
 timeout --foreground -k 5 "$limit_s" "$qemu" \
-	-accel tcg,thread=multi -cpu max -smp 2 -m "$memory_mib" \
+	$machine -cpu max -m "$memory_mib" \
 	-kernel "$kernel" -initrd "$dir/initramfs" -append "$words" \
 	-nodefaults -display none -serial stdio -no-reboot $devices \
 	</dev/null >"$console.raw" 2>"$dir/qemu-errors" || status=$?

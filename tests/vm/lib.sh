@@ -99,8 +99,8 @@ needs()
 	done | sort -u
 }
 
-# guest NAME FOLDER ARGUMENT...: boots one by guest.sh, in $dir/FOLDER, and counts its results on
-# from ours.
+# guest NAME FOLDER ARGUMENT...: boots one by guest.sh, with $KECHO_GUEST before the arguments, in
+# $dir/FOLDER, and counts its results on from ours.
 guest()
 {
 	name=$1
@@ -108,7 +108,7 @@ guest()
 	shift 2
 	mkdir -p "$place"
 	status=0
-	"$here/guest.sh" -k "$version" "$@" 2>"$place/guest-errors" || status=$?
+	"$here/guest.sh" ${KECHO_GUEST:-} -k "$version" "$@" 2>"$place/guest-errors" || status=$?
 	sed 's/^/# /' "$place/guest-errors"
 	sed -n -E '/^(ok|not ok) [0-9]|^# |^1\.\.[0-9]/p' "$place/console" >"$place/tap"
 	plan=$(awk -F '\\.\\.' '/^1\.\./ { n += $2 } END { print n + 0 }' "$place/tap")
