@@ -296,7 +296,6 @@ static const struct file_operations dev_ops = {
 	.poll = dev_poll,
 	.unlocked_ioctl = dev_ioctl,
 	.compat_ioctl = compat_ptr_ioctl,
-	.llseek = no_llseek,
 };
 
 static struct miscdevice dev = {
