@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * DATA frames that are taken where no control call can be made: they are, and nothing else is.
+ * Events that are taken where no control call can be made: they are, and nothing else is.
  */
 #include "hostile_test.h"
 
@@ -56,6 +56,30 @@ TEST(data_is_taken)
 		all = fill(c, KECHO_FRAME_DATA, PIECE, pad + PIECE, sizeof(pad) - PIECE);
 		is_eq(take(c, steps[i]), all, "all is taken");
 		is_eq(mirror(c)->head, sizeof(pad), "and is there");
+		world_end(w);
+	}
+}
+
+/* Single events, that are there when their frame is whole. */
+TEST(picked_are_taken)
+{
+	/* Behind event 0, passing over nothing: a record of 32 bytes, see core/picks_test.c. */
+	static const u8 body[] = { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x51, 0x20, 0x02, 0x03, 0, 0 };
+	u32 header = sizeof(struct kecho_frame), cut, all;
+	struct world *w;
+	struct conn *c;
+
+	for (cut = 1; cut < header + sizeof(body); cut++) {
+		w = meet(&c, true);
+		must(w, "nodes");
+		w->n[0].idle = true;
+		all = fill(c, KECHO_FRAME_PICKED, 0, body, sizeof(body));
+		is_eq(conn_rx_data(c, cut), cut, "%u bytes of it", cut);
+		ok(!ke_link_rx_due(&c->link), "no control call is due");
+		is_eq(mirror(c)->head, 0, "nothing is there");
+		is_eq(take(c, PIECE), all - cut, "the rest");
+		is_eq(mirror(c)->seq, 1, "the event is there");
+		is_eq(c->err, 0, "no error");
 		world_end(w);
 	}
 }
@@ -147,7 +171,7 @@ TEST(ack_is_due)
 	world_end(w);
 }
 
-static void refused(const char *what, u64 pos, const void *body, u32 len)
+static void refused(const char *what, u8 type, u64 pos, const void *body, u32 len)
 {
 	struct world *w;
 	struct conn *c;
@@ -155,7 +179,7 @@ static void refused(const char *what, u64 pos, const void *body, u32 len)
 	w = meet(&c, true);
 	must(w, "nodes");
 	w->n[0].idle = true;
-	fill(c, KECHO_FRAME_DATA, pos, body, len);
+	fill(c, type, pos, body, len);
 	take(c, 1 << 20);
 	is_eq(c->err, -EPROTO, "%s", what);
 	is_eq(mirror(c)->head, 0, "%s: no record", what);
@@ -166,9 +190,11 @@ TEST(lies)
 {
 	static const u8 no_record[8] = { 0xff, 0xff, 0xff, 0xff };
 
-	refused("data elsewhere", 64, pad, 8);
-	refused("more than a piece", 0, pad, sizeof(pad) + 8);
-	refused("no record", 0, no_record, sizeof(no_record));
+	refused("data elsewhere", KECHO_FRAME_DATA, 64, pad, 8);
+	refused("more than a piece", KECHO_FRAME_DATA, 0, pad, sizeof(pad) + 8);
+	refused("no record", KECHO_FRAME_DATA, 0, no_record, sizeof(no_record));
+	refused("half a number", KECHO_FRAME_PICKED, 0, no_record, 5);
+	refused("a pick of no record", KECHO_FRAME_PICKED, 0, pad, sizeof(pad));
 }
 
 /* Whose hello has not come, and whose link ends, has nothing that could be taken. */
@@ -192,5 +218,5 @@ TEST(links_without_peer)
 	world_end(w);
 }
 
-TESTS(data, data_is_taken, data_is_thrown_away, control_is_left, taken_in_turns, ack_is_due, lies,
-      links_without_peer);
+TESTS(data, data_is_taken, picked_are_taken, data_is_thrown_away, control_is_left, taken_in_turns,
+      ack_is_due, lies, links_without_peer);

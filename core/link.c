@@ -294,18 +294,8 @@ static int data_in(struct ke_link *l, u32 len)
 		return err;
 	if (rs->mirror.head != head)
 		house(l)->published(rs);
+	ke_rstream_came(l, rs);
 	return 0;
-}
-
-/* What is in the mirror is acknowledged, read or not. */
-static int data_in_acked(struct ke_link *l, u32 len)
-{
-	struct ke_rstream *rs = l->data_to;
-	int err = data_in(l, len);
-
-	if (!err && rs && len)
-		ke_rstream_release(rs, rs->released);
-	return err;
 }
 
 static void say_acks(struct ke_link *l)
@@ -411,7 +401,7 @@ static int frame_in(struct ke_link *l, const u8 *p, u32 have)
 		part = min(len, have);
 		if (l->data_to && part)
 			memcpy(ke_log_window(&l->data_to->mirror, part), p, part);
-		err = data_in_acked(l, part);
+		err = data_in(l, part);
 		return err ?: (int)(sizeof(f) + part);
 	}
 	if (have < len)
@@ -422,6 +412,8 @@ static int frame_in(struct ke_link *l, const u8 *p, u32 have)
 
 static void heard(struct ke_link *l, size_t n)
 {
+	if (!n)
+		return;
 	l->rx_bytes += n;
 	l->heard_ms = house(l)->now_ms(l->node->owner);
 }
@@ -433,17 +425,19 @@ int ke_link_rx_done(struct ke_link *l, size_t n)
 
 	heard(l, n);
 	if (part) {
-		used = data_in_acked(l, part);
+		used = data_in(l, part);
 		if (used < 0)
 			return used;
 		n -= part;
 	}
 	l->rx_len += n;
+	say_acks(l);
 	while (!l->data_left && !READ_ONCE(l->broken)) {
 		used = frame_in(l, l->rx + at, l->rx_len - at);
 		if (used <= 0)
 			break;
 		at += used;
+		say_acks(l);
 	}
 	if (used < 0)
 		return used;
@@ -451,7 +445,6 @@ int ke_link_rx_done(struct ke_link *l, size_t n)
 		return -ECONNRESET;
 	l->rx_len -= at;
 	memmove(l->rx, l->rx + at, l->rx_len);
-	say_acks(l);
 	return 0;
 }
 
@@ -461,60 +454,75 @@ static bool takes_data(const struct ke_link *l)
 	return l->peer && l->peer->link == l && !READ_ONCE(l->broken);
 }
 
-/* One that is no DATA frame's. */
-static bool has_header(const struct ke_link *l)
-{
-	return !l->data_left && l->rx_len >= sizeof(struct kecho_frame);
-}
-
-bool ke_link_rx_due(const struct ke_link *l)
-{
-	return !takes_data(l) || has_header(l) || l->acks_due;
-}
-
-/* The header that is in l->rx by now stays there, unless it is that of a DATA frame. */
-static int header_in(struct ke_link *l)
+/* Of the frame whose header is in l->rx the rest, if that is single events; else 0. */
+static u32 picked_left(const struct ke_link *l)
 {
 	struct kecho_frame f;
 	u32 len;
 
+	if (l->data_left || l->rx_len < sizeof(f))
+		return 0;
 	memcpy(&f, l->rx, sizeof(f));
 	len = le32_to_cpu(f.len);
-	if (f.type != KECHO_FRAME_DATA || len > KECHO_FRAME_BODY_MAX)
+	if (f.type != KECHO_FRAME_PICKED || len > KECHO_FRAME_BODY_MAX)
 		return 0;
-	l->rx_len = 0;
-	return data_begin(l, le32_to_cpu(f.id), le64_to_cpu(f.pos), len);
+	return sizeof(f) + len - l->rx_len;
+}
+
+/* A header is there, of a frame that is none of data. */
+static bool has_control(const struct ke_link *l)
+{
+	return !l->data_left && l->rx_len >= sizeof(struct kecho_frame) && !picked_left(l);
+}
+
+bool ke_link_rx_due(const struct ke_link *l)
+{
+	return !takes_data(l) || has_control(l) || l->acks_due;
 }
 
 struct kvec ke_link_rx_data(struct ke_link *l)
 {
-	if (!takes_data(l) || has_header(l))
+	u32 have = l->rx_len, picked = picked_left(l);
+
+	if (!takes_data(l) || has_control(l))
 		return (struct kvec){ .iov_len = 0 };
 	if (!l->data_left)
-		return (struct kvec){ l->rx + l->rx_len, sizeof(struct kecho_frame) - l->rx_len };
+		return (struct kvec){
+			l->rx + have, picked ?: sizeof(struct kecho_frame) - have
+		};
 	if (!l->data_to)
 		return (struct kvec){ l->rx, l->data_left };
 	return (struct kvec){ ke_log_window(&l->data_to->mirror, l->data_left), l->data_left };
 }
 
-/* The ACK that this may call for is a control frame. */
-static int data_in_unacked(struct ke_link *l, u32 len)
+/* In l->rx is a header, which stays there unless data comes behind it at once, or all of a frame
+ * of single events. */
+static int frame_taken(struct ke_link *l)
 {
-	struct ke_rstream *rs = l->data_to;
-	int err = data_in(l, len);
+	struct kecho_frame f;
+	struct ke_in in;
+	u64 pos;
+	u32 len;
 
-	if (rs) {
-		rs->ack_due = ke_rstream_ack_due(rs);
-		l->acks_due |= rs->ack_due;
+	memcpy(&f, l->rx, sizeof(f));
+	len = le32_to_cpu(f.len);
+	pos = le64_to_cpu(f.pos);
+	if (f.type == KECHO_FRAME_DATA && len <= KECHO_FRAME_BODY_MAX) {
+		l->rx_len = 0;
+		return data_begin(l, le32_to_cpu(f.id), pos, len);
 	}
-	return err;
+	if (f.type != KECHO_FRAME_PICKED || l->rx_len == sizeof(f))
+		return 0;
+	in = (struct ke_in){ .p = l->rx + sizeof(f), .end = l->rx + l->rx_len };
+	l->rx_len = 0;
+	return ke_rstream_picked(l, le32_to_cpu(f.id), pos, &in);
 }
 
 int ke_link_rx_data_done(struct ke_link *l, size_t n)
 {
 	heard(l, n);
 	if (l->data_left)
-		return data_in_unacked(l, n);
+		return data_in(l, n);
 	l->rx_len += n;
-	return l->rx_len == sizeof(struct kecho_frame) ? header_in(l) : 0;
+	return l->rx_len < sizeof(struct kecho_frame) || picked_left(l) ? 0 : frame_taken(l);
 }

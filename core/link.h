@@ -87,14 +87,14 @@ u32 ke_link_rx(struct ke_link *l, struct kvec *v);
 int ke_link_rx_done(struct ke_link *l, size_t n);
 
 /*
- * The same of DATA frames alone, for a house that hears of bytes where no control call can be
- * made, in an interrupt: nothing is allocated, and no lock is taken but what published() takes.
- * The house keeps control calls out meanwhile, and ke_link_rx*() of this link; the same of other
- * links, submitters, ke_link_tx*() and readers of the mirrors may run.
+ * The same of events alone, in DATA and PICKED frames, for a house that hears of bytes where no
+ * control call can be made, in an interrupt: nothing is allocated, and no lock is taken but what
+ * published() takes. The house keeps control calls out meanwhile, and ke_link_rx*() of this link;
+ * the same of other links, submitters, ke_link_tx*() and readers of the mirrors may run.
  * ke_link_rx_data - where the next bytes go; none: they are for ke_link_rx().
  * ke_link_rx_data_done - so many came, not 0. -EPROTO: hang up.
- * ke_link_rx_due - is it time for ke_link_rx_done(l, 0)? A header is there that is no DATA
- * frame's, or ACKs are to be said.
+ * ke_link_rx_due - is it time for ke_link_rx_done(l, 0)? A header of another frame is there, or
+ * ACKs are to be said.
  */
 struct kvec ke_link_rx_data(struct ke_link *l);
 int ke_link_rx_data_done(struct ke_link *l, size_t n);

@@ -179,9 +179,9 @@ void ke_peer_link_lost(struct ke_peer *p);
 int ke_node_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
 int ke_stream_frame(struct ke_link *l, u8 type, u32 id, u64 pos, struct ke_in *in);
 struct ke_rstream *ke_peer_rstream(struct ke_peer *p, u32 log);
-/* So much has come since the last ACK that one is to be said; say those of streams that
- * have ack_due. */
-bool ke_rstream_ack_due(const struct ke_rstream *rs);
+/* What is in the mirror is acknowledged, read or not, in steps: is one due, as something came?
+ * Then all that are. */
+void ke_rstream_came(struct ke_link *l, struct ke_rstream *rs);
 void ke_peer_ack(struct ke_peer *p);
 void ke_rstream_add(struct ke_rstream *rs, struct ke_remote *m);
 struct ke_presence *ke_presence_make(struct ke_peer *p, struct ke_channel *ch);

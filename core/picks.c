@@ -284,7 +284,6 @@ int ke_rstream_picked(struct ke_link *l, u32 log, u64 pos, struct ke_in *in)
 		err = get_pick(in, &p, rs);
 	if (rs->mirror.head != pos)
 		l->node->house->published(rs);
-	if (!err)
-		ke_rstream_release(rs, rs->released);
+	ke_rstream_came(l, rs);
 	return err;
 }
