@@ -37,6 +37,7 @@ guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
 	"$dir/veth.ko" "$kecho" $libraries
 said "kernel-net: a process hears the kernel" net "process: hello, world"
 said "kernel-net: the kernel hears a process" net "hello: event 1: from a process"
+like "kernel-net: a process submits as the module goes" net "hello: event [0-9]+: again"
 said "kernel-net: dials to one that is gone are few" net "dials: a handful"
 said "kernel-net: a link that comes is traced" net "traced: kecho_link_up"
 said "kernel-net: and one that goes" net "traced: kecho_link_down"
