@@ -448,10 +448,10 @@ int ke_link_rx_done(struct ke_link *l, size_t n)
 	return 0;
 }
 
-/* Of two links to one peer, as there may be for a moment, either could write a mirror. */
+/* A peer has one link, so that its mirrors have one writer. */
 static bool takes_data(const struct ke_link *l)
 {
-	return l->peer && l->peer->link == l && !READ_ONCE(l->broken);
+	return l->peer && !WARN_ON_ONCE(l->peer->link != l) && !READ_ONCE(l->broken);
 }
 
 /* Of the frame whose header is in l->rx the rest, if that is single events; else 0. */

@@ -66,7 +66,7 @@ static u32 conn_tx(struct conn *c)
 	return moved;
 }
 
-/* As softirq does in the kernel: DATA frames as far as they come first. */
+/* As softirq does in the kernel: events, as far as they come first. */
 static u32 conn_rx_data(struct conn *c, u32 left)
 {
 	u32 part, moved = 0;
