@@ -180,15 +180,15 @@ static int take_data(read_descriptor_t *desc, struct sk_buff *skb, unsigned int 
 static bool receive_data(struct kn_conn *c, struct sock *sk)
 {
 	read_descriptor_t desc = { .arg.data = c, .count = DATA_MAX };
-	struct kn_lock *l = &c->kn->lock;
 	bool all = false;
 
-	read_lock_bh(&l->data);
-	if (!l->taken && c->open && !c->closing) {
+	if (!kn_data_begin(c->kn))
+		return false;
+	if (c->open && !c->closing) {
 		tcp_read_sock(sk, &desc, take_data);
 		all = !ke_link_rx_due(&c->link) && skb_queue_empty(&sk->sk_receive_queue);
 	}
-	read_unlock_bh(&l->data);
+	kn_data_end(c->kn);
 	return all;
 }
 

@@ -16,6 +16,7 @@ enum {
 	EVENTS = 100,		/* one after the other */
 	ROUNDS = 20,
 	SOME = 30,		/* events of a round */
+	STEADY = 2000,
 	LATE_MS = 3000,		/* no word of a node: it counts as dead */
 };
 
@@ -36,6 +37,23 @@ static void look(struct tracepoint *point, void *found)
 {
 	if (!strcmp(point->name, "workqueue_execute_start"))
 		*(struct tracepoint **)found = point;
+}
+
+/* NULL: they can't be counted. */
+static struct tracepoint *count_works(void)
+{
+	struct tracepoint *point = NULL;
+
+	for_each_kernel_tracepoint(look, &point);
+	if (!point || tracepoint_probe_register(point, work_begins, NULL))
+		return NULL;
+	return point;
+}
+
+static void count_no_more(struct tracepoint *point)
+{
+	tracepoint_probe_unregister(point, work_begins, NULL);
+	tracepoint_synchronize_unregister();
 }
 
 /* ---------------------------------------------------------------- one at a time */
@@ -109,15 +127,13 @@ static void one_by_one(enum kecho_context context)
 /* Of an event that comes alone no work knows, whoever gets it. */
 TEST(no_work)
 {
-	struct tracepoint *point = NULL;
+	struct tracepoint *point = count_works();
 
-	for_each_kernel_tracepoint(look, &point);
-	must(point && !tracepoint_probe_register(point, work_begins, NULL), "tracepoint");
+	must(point, "tracepoint");
 	one_by_one(KECHO_SOFTIRQ);
 	one_by_one(KECHO_THREAD);
 	ok(atomic_read(&works) > 0, "works are seen");
-	tracepoint_probe_unregister(point, work_begins, NULL);
-	tracepoint_synchronize_unregister();
+	count_no_more(point);
 }
 
 /* ---------------------------------------------------------------------- traffic */
@@ -198,6 +214,39 @@ static int open_hearing(struct kecho_channel *ch, struct heard *h, enum kecho_po
 
 	memset(h, 0, sizeof(*h));
 	return kecho_sink_open(ch, &opt, s);
+}
+
+/* An ACK for each quarter of a mirror is said by a work, which may take what comes then. */
+static void steadily(struct two *t)
+{
+	struct kecho_sink *s;
+	struct traffic tr;
+	struct heard h;
+	u64 n;
+
+	must(!open_hearing(t->ch[1], &h, KECHO_BLOCK, &s), "sink");
+	must(traffic_begins(&tr, t->ch[0]), "traffic");
+	ok(hears(&h, SOME), "it hears");
+	atomic_set(&works, 0);
+	n = READ_ONCE(h.n);
+	hears(&h, STEADY);
+	n = READ_ONCE(h.n) - n;
+	pr_info("# of %llu events: %d works\n", n, atomic_read(&works));
+	ok(n >= STEADY && atomic_read(&works) < n / 4, "few works");
+	traffic_ends(&tr);
+}
+
+TEST(few_works)
+{
+	struct tracepoint *point = count_works();
+	struct two t;
+
+	must(point, "tracepoint");
+	if (ok(!open_two(&t, "steady"), "open")) {
+		steadily(&t);
+		close_two(&t);
+	}
+	count_no_more(point);
 }
 
 /* Streams end and begin anew, gated or not, while their data comes. */
@@ -335,5 +384,5 @@ TEST(link_breaks)
 	close_two(&t);
 }
 
-TESTS(data, no_work, sinks_come_and_go, one_stays, nodes_come_and_go, sources_come_and_go,
-      link_breaks);
+TESTS(data, no_work, few_works, sinks_come_and_go, one_stays, nodes_come_and_go,
+      sources_come_and_go, link_breaks);

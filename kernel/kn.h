@@ -149,11 +149,11 @@ struct kn_reg {
 	u32 rx_len;
 };
 
-/* Not waited for by who takes data: while it is taken he leaves that to a work. */
+/* Who takes data does not wait for who is in control: he leaves it to a work. */
 struct kn_lock {
 	struct mutex mutex;
 	rwlock_t data;
-	bool taken;	/* under @data */
+	bool taken;
 };
 
 struct kn {
@@ -323,6 +323,9 @@ void kn_init(struct kn *kn, struct net *net);
 void kn_lock(struct kn *kn);
 bool kn_trylock(struct kn *kn);
 void kn_unlock(struct kn *kn);
+/* Data is taken, in softirq: nobody is in control until it ends. False: somebody is. */
+bool kn_data_begin(struct kn *kn);
+void kn_data_end(struct kn *kn);
 /* On kn->changed; the lock is held, and let go meanwhile. False: it is over, or who waits. */
 bool kn_wait(struct kn *kn, unsigned long until);
 void kn_changed(struct kn *kn);

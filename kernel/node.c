@@ -9,32 +9,51 @@
 
 #include "kn.h"
 
-/* Who takes data ends that first, in softirq on another CPU; none begins from here on. */
-static void set_taken(struct kn_lock *l, bool taken)
+/*
+ * Who takes data sees that somebody is in control, or is seen: then he ends that first. None
+ * begins from here on, so those on other CPUs are waited for once and not in turns.
+ */
+static void keep_out(struct kn_lock *l)
 {
+	WRITE_ONCE(l->taken, true);
 	write_lock_bh(&l->data);
-	l->taken = taken;
 	write_unlock_bh(&l->data);
 }
 
 void kn_lock(struct kn *kn)
 {
 	mutex_lock(&kn->lock.mutex);
-	set_taken(&kn->lock, true);
+	keep_out(&kn->lock);
 }
 
 bool kn_trylock(struct kn *kn)
 {
 	if (!mutex_trylock(&kn->lock.mutex))
 		return false;
-	set_taken(&kn->lock, true);
+	keep_out(&kn->lock);
 	return true;
 }
 
 void kn_unlock(struct kn *kn)
 {
-	set_taken(&kn->lock, false);
+	smp_store_release(&kn->lock.taken, false);
 	mutex_unlock(&kn->lock.mutex);
+}
+
+bool kn_data_begin(struct kn *kn)
+{
+	if (READ_ONCE(kn->lock.taken))
+		return false;
+	read_lock_bh(&kn->lock.data);
+	if (!smp_load_acquire(&kn->lock.taken))
+		return true;
+	read_unlock_bh(&kn->lock.data);
+	return false;
+}
+
+void kn_data_end(struct kn *kn)
+{
+	read_unlock_bh(&kn->lock.data);
 }
 
 void kn_changed(struct kn *kn)
