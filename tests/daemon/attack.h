@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A process of user A: it speaks with kechod by hand, says what it likes, and writes what it
- * likes wherever it may write. All of it follows from a seed, but for what the others do
- * meanwhile.
+ * A process of user A: it speaks with kechod, or the kernel's node, by hand, says what it likes,
+ * and writes what it likes wherever it may write. All of it follows from a seed, but for what
+ * the others do meanwhile.
  */
 #ifndef KECHO_ATTACK_H
 #define KECHO_ATTACK_H
@@ -24,16 +24,20 @@ static inline void keep_bell(struct attacker *a, struct raw_msg *m)
 	const struct kecho_note_doorbell *n = (void *)m->body;
 	struct raw_bell *b = &a->bell[a->nbells];
 
-	sized(m->fd[0], sizeof(*b->page), FD_BELL);
+	if (a->r.device)
+		read_only(m->fd[0], sizeof(*b->page), FD_BELL, true);
+	else
+		sized(m->fd[0], sizeof(*b->page), FD_BELL);
 	if (a->nbells == BELLS_MAX)
 		return;
 	b->use = n->use;
-	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, m->fd[0], 0);
+	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | (a->r.device ? 0 : PROT_WRITE),
+		       MAP_SHARED, m->fd[0], 0);
 	b->event = dup(m->fd[1]);
 	a->nbells += b->page != MAP_FAILED && b->event >= 0;
 }
 
-static inline void look_at_feed(struct raw_msg *m)
+static inline void look_at_feed(struct raw *r, struct raw_msg *m)
 {
 	const struct kecho_note_feed *n = (void *)m->body;
 	u32 i;
@@ -42,7 +46,8 @@ static inline void look_at_feed(struct raw_msg *m)
 		if (n->member == READ_ONCE(tally->source[i].member) &&
 		    !strcmp(tally->source[i].channel, "own"))
 			wrong("user A has got a log of a channel that it may not read");
-	read_only(m->fd[0], KECHO_LOG_HEADER_SIZE + n->size, n->mine ? FD_LOG : FD_MIRROR);
+	read_only(m->fd[0], KECHO_LOG_HEADER_SIZE + n->size, n->mine ? FD_LOG : FD_MIRROR,
+		  r->device);
 }
 
 static inline void look_at(struct raw *r, struct raw_msg *m)
@@ -50,12 +55,14 @@ static inline void look_at(struct raw *r, struct raw_msg *m)
 	struct attacker *a = attacker_of(r);
 
 	if (m->cmd == KECHO_NOTE_FEED && m->nfds)
-		look_at_feed(m);
+		look_at_feed(r, m);
 	else if (m->cmd == KECHO_NOTE_DOORBELL && m->nfds == 2)
 		keep_bell(a, m);
-	else if (m->cmd == KECHO_CMD_ATTACH && m->nfds == 3) {
-		sized(m->fd[0], SLOTS * KECHO_SLOT_SIZE, FD_GATES);
-		read_only(m->fd[1], SLOTS * KECHO_SLOT_SIZE, FD_LIMITS);
+	else if (m->cmd == KECHO_CMD_ATTACH && m->nfds >= 2) {
+		const struct kecho_attach *at = (void *)m->body;
+
+		sized(m->fd[0], at->slots * KECHO_SLOT_SIZE, FD_GATES);
+		read_only(m->fd[1], at->slots * KECHO_SLOT_SIZE, FD_LIMITS, r->device);
 	}
 }
 
@@ -135,7 +142,7 @@ static inline void ring(struct attacker *a, u32 times)
 	for (i = 0; i < a->nbells; i++)
 		raw_ring(&a->bell[i]);
 	while (times--)
-		if (write(a->r.bell, &(u64){ 1 }, sizeof(u64)) == sizeof(u64))
+		if (raw_ring_node(&a->r))
 			count(NODE_BELL);
 }
 
@@ -151,7 +158,8 @@ static inline void publish(struct attacker *a)
 
 static inline void write_gates(struct attacker *a)
 {
-	struct kecho_gate_slot *g = &a->r.gates[pick(a, 4) ? pick(a, 32) : pick(a, SLOTS)];
+	struct kecho_gate_slot *g = &a->r.gates[pick(a, pick(a, 4) ? 32 : a->r.slots)];
+	size_t size = a->r.slots * KECHO_SLOT_SIZE;
 	u64 *word = (u64 *)a->r.gates;
 
 	switch (pick(a, 7)) {
@@ -165,10 +173,10 @@ static inline void write_gates(struct attacker *a)
 		store(a, GATE_COUNT, pick(a, 2) ? &g->events : &g->lost);
 		break;
 	case 2:
-		store(a, GATE_ANY, &word[pick(a, SLOTS * KECHO_SLOT_SIZE / 8)]);
+		store(a, GATE_ANY, &word[pick(a, size / 8)]);
 		break;
 	case 3:
-		if (!pick(a, 20) && !madvise(word, SLOTS * KECHO_SLOT_SIZE, MADV_REMOVE))
+		if (!pick(a, 20) && !madvise(word, size, MADV_REMOVE))
 			count(GATE_HOLE);
 		break;
 	default:
@@ -191,16 +199,12 @@ static inline void block_bell(struct attacker *a, struct raw_bell *b)
 	count(BELL_BLOCKS);
 }
 
-static inline void write_bell(struct attacker *a)
+static inline void write_shared_bell(struct attacker *a, struct raw_bell *b)
 {
 	struct itimerspec t = { .it_value.tv_nsec = pick(a, 2),
 				.it_interval.tv_nsec = pick(a, 1000) };
-	struct raw_bell *b;
 	u64 v;
 
-	if (!a->nbells)
-		return;
-	b = &a->bell[pick(a, a->nbells)];
 	switch (pick(a, 5)) {
 	case 0:
 		WRITE_ONCE(b->page->futex, odd_number(a, b->page->futex));
@@ -223,6 +227,14 @@ static inline void write_bell(struct attacker *a)
 	case 4:
 		block_bell(a, b);
 	}
+}
+
+static inline void write_bell(struct attacker *a)
+{
+	struct raw_bell *b = a->nbells ? &a->bell[pick(a, a->nbells)] : NULL;
+
+	if (b && !a->r.device)
+		write_shared_bell(a, b);
 }
 
 /* ------------------------------------------------------------------------ life */
@@ -291,6 +303,8 @@ static inline void step(struct attacker *a)
 		speak(a);
 	} else if (what < 20) {
 		publish(a);
+	} else if (a->more && what < 40) {
+		a->more(a);
 	} else if (what < 60) {
 		write_log(a);
 	} else if (what < 80) {
@@ -301,9 +315,10 @@ static inline void step(struct attacker *a)
 }
 
 /* One life, with one connection. Gives a process's exit status. */
-static inline int attack(const struct kechod *d, u64 seed, enum role role)
+static inline int attack(const struct kechod *d, u64 seed, enum role role,
+			 void (*more)(struct attacker *a))
 {
-	struct attacker a = { .rng = seed, .role = role };
+	struct attacker a = { .rng = seed, .role = role, .more = more };
 	struct message m = make_message(&a);
 	int steps = STEPS_MAX;
 

@@ -23,7 +23,7 @@ enum {
 
 /* Who a process is. */
 struct good {
-	const struct kechod *node;
+	const struct kechod *node;	/* NULL: the kernel's */
 	uid_t uid;
 	gid_t gid;
 	u32 index;		/* of the source or sink in the tally */
@@ -45,8 +45,9 @@ static inline int good_open(const struct good *g, const char *channel, struct ke
 
 	if (!become(g->uid, g->gid, 1, &g->gid))
 		return wrong("no user %u", g->uid);
-	setenv("KECHO", "daemon", 1);
-	setenv("KECHO_SOCKET", g->node->socket, 1);
+	setenv("KECHO", g->node ? "daemon" : "kernel", 1);
+	if (g->node)
+		setenv("KECHO_SOCKET", g->node->socket, 1);
 	if (kecho_open(k, &opt) || kecho_channel_open(*k, channel, NULL, ch))
 		return failed(channel);
 	/* Its table of attributes is made for who reads one first, who may be an attacker. */

@@ -35,7 +35,7 @@ static inline const char *can_resize(int fd, size_t size)
 	return NULL;
 }
 
-static inline const char *can_change(int fd, size_t size)
+static inline const char *can_write(int fd, size_t size)
 {
 	static const int seals[] = { F_SEAL_WRITE, F_SEAL_FUTURE_WRITE, F_SEAL_SHRINK,
 				     F_SEAL_GROW, F_SEAL_SEAL };
@@ -49,9 +49,12 @@ static inline const char *can_change(int fd, size_t size)
 	for (i = 0; i < ARRAY_SIZE(seals); i++)
 		if (!fcntl(fd, F_ADD_SEALS, seals[i]))
 			return "seal";
-	if (!fchmod(fd, 0666) || !fchown(fd, geteuid(), -1))
-		return "make it its own";
 	return can_resize(fd, size);
+}
+
+static inline const char *can_own(int fd)
+{
+	return !fchmod(fd, 0666) || !fchown(fd, geteuid(), -1) ? "make it its own" : NULL;
 }
 
 /* Opens it again by its name under /proc. */
@@ -78,10 +81,29 @@ static inline const char *can_reopen(int fd)
 	return NULL;
 }
 
-/* A log or page that is another's to write. */
-static inline void read_only(int fd, size_t size, enum kind k)
+/* Or opens what is sealed, which helps nobody. */
+static inline const char *can_write_reopened(int fd, size_t size)
 {
-	const char *can = can_map(fd, size) ?: can_change(fd, size) ?: can_reopen(fd);
+	const char *can = NULL;
+	char path[32];
+	int again;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	again = open(path, O_RDWR | O_CLOEXEC);
+	if (again >= 0) {
+		can = can_map(again, size) ?: can_write(again, size);
+		close(again);
+	}
+	return can;
+}
+
+/* A log or page that is another's to write; @sealed: else its file is, too. */
+static inline void read_only(int fd, size_t size, enum kind k, bool sealed)
+{
+	const char *can = can_map(fd, size) ?: can_write(fd, size);
+
+	if (!can)
+		can = sealed ? can_write_reopened(fd, size) : can_own(fd) ?: can_reopen(fd);
 
 	if (can)
 		wrong("%s: user %u can %s", kind_text[k], geteuid(), can);

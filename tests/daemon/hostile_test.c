@@ -15,12 +15,10 @@
  *
  * KECHO_SEED=N repeats what A says and writes, but not the instants.
  */
-#include "attack.h"
-#include "good.h"
+#include "siege.h"
 
 enum {
-	USER_A = 10001, USER_B, USER_C, USER_NODE,
-	ATTACKERS = 4,
+	USER_NODE = 10010,
 	ATTACKS_S = 8, ATTACKS_LONG_S = 600,
 	NEAR = 0, FAR = 1,
 	WARM_US = 500000,
@@ -28,10 +26,6 @@ enum {
 
 static struct kechod node[2];
 static struct raw owner;	/* user B's, who makes the channels */
-static gid_t friends;		/* the group of B and C */
-static struct good good[SOURCES_MAX + SINKS_MAX];
-static pid_t pid[SOURCES_MAX + SINKS_MAX];
-static u32 ngood;
 
 /* ------------------------------------------------------------------ arrangement */
 
@@ -99,170 +93,27 @@ static int own_channels(void *ready)
 	return 0;
 }
 
-static struct good *one_good(int at, uid_t uid, u32 index)
-{
-	good[ngood] = (struct good){ .node = &node[at], .uid = uid, .gid = friends,
-				     .index = index };
-	return &good[ngood++];
-}
-
-static struct good *add_source(const char *channel, int at)
-{
-	strcpy(tally->source[tally->nsources].channel, channel);
-	return one_good(at, USER_B, tally->nsources++);
-}
-
-static struct good *add_sink(const char *channel, int at, uid_t uid, const char *name)
-{
-	strcpy(tally->sink[tally->nsinks].channel, channel);
-	tally->sink[tally->nsinks].name = name;
-	return one_good(at, uid, tally->nsinks++);
-}
-
 static void arrange(void)
 {
-	add_sink("own", NEAR, USER_B, "B's sink of own");
-	add_sink("own", NEAR, USER_C, "C's sink of own");
-	add_sink("own", FAR, USER_B, "B's far sink of own");
-	add_sink("mixed", NEAR, USER_B, "B's sink of mixed");
-	add_sink("mixed", NEAR, USER_C, "C's sink of mixed")->polls = true;
-	add_sink("mixed", FAR, USER_B, "B's far sink of mixed");
-	add_sink("read", NEAR, USER_B, "B's sink of read");
-	add_sink("read", NEAR, USER_C, "C's sink of read")->polls = true;
-	add_source("own", NEAR);
-	add_source("mixed", NEAR);
-	add_source("mixed", FAR);
-	add_source("read", NEAR)->steps = true;
-	add_source("held", NEAR)->stall_ms = 200;
-}
-
-static bool all_ready(void)
-{
 	u32 i;
 
-	for (i = 0; i < tally->nsinks; i++)
-		if (!READ_ONCE(tally->sink[i].ready))
-			return false;
-	for (i = 0; i < tally->nsources; i++)
-		if (!READ_ONCE(tally->source[i].member) && READ_ONCE(tally->source[0].member))
-			return false;
-	return true;
-}
-
-/* Sinks first: they are to see all. */
-static bool start_good(void)
-{
-	u32 i;
-
-	arrange();
-	for (i = 0; i < tally->nsinks; i++)
-		pid[i] = spawn(good_sink, &good[i]);
-	if (!comes_true(all_ready() || tally->failed) || tally->failed)
-		return false;
-	for (; i < ngood; i++)
-		pid[i] = spawn(good_source, &good[i]);
-	return comes_true((tally->source[0].member && all_ready()) || tally->failed) &&
-	       !tally->failed;
-}
-
-/* ---------------------------------------------------------------------- attacks */
-
-struct attack_told {
-	u64 seed;
-	enum role role;
-};
-
-static int one_attack(void *arg)
-{
-	const struct attack_told *t = arg;
-	gid_t own = USER_A;
-
-	if (!become(USER_A, USER_A, 1, t->role == HOLD ? &friends : &own))
-		return wrong("no user A");
-	return attack(&node[NEAR], t->seed, t->role);
-}
-
-static pid_t start_attack(u64 *rng)
-{
-	static u32 n;
-	struct attack_told t = { .seed = next_random(rng), .role = n++ % ROLES };
-
-	return spawn(one_attack, &t);
-}
-
-/* Whether all have come on since the last look: there @was. */
-static bool none_starves(struct tally *was)
-{
-	u32 i, j;
-
-	for (i = 0; i < tally->nsources; i++)
-		if (READ_ONCE(tally->source[i].published) == was->source[i].published)
-			wrong("source %u in %s has not come on for a second", i,
-			      tally->source[i].channel);
-	for (i = 0; i < tally->nsinks; i++)
-		for (j = 0; j < tally->nsources; j++)
-			if (!strcmp(tally->sink[i].channel, tally->source[j].channel) &&
-			    READ_ONCE(tally->sink[i].got[j]) == was->sink[i].got[j])
-				wrong("%s has got nothing of source %u for a second",
-				      tally->sink[i].name, j);
-	*was = *tally;
-	return !tally->failed;
-}
-
-/* Those that have ended are followed by others; now and then one is killed. */
-static void go_round(pid_t *attacker, u64 *rng)
-{
-	int i, status;
-
-	for (i = 0; i < ATTACKERS; i++) {
-		if (attacker[i] && next_random(rng) % 400 == 0) {
-			kill(attacker[i], SIGKILL);
-			count(KILLED);
-		}
-		if (attacker[i] && waitpid(attacker[i], &status, WNOHANG) != attacker[i])
-			continue;
-		if (attacker[i] && !WIFSIGNALED(status) && WEXITSTATUS(status))
-			wrong("an attacker ended with %d", WEXITSTATUS(status));
-		if (attacker[i] && WIFSIGNALED(status) && WTERMSIG(status) != SIGKILL)
-			wrong("an attacker ended by signal %d", WTERMSIG(status));
-		attacker[i] = start_attack(rng);
-	}
-}
-
-static bool all_tried(void)
-{
-	u32 i;
-
-	for (i = 1; i < COMMANDS; i++)
-		if (!READ_ONCE(tally->message[i]))
-			return false;
+	siege.node = &node[NEAR];
+	siege.patience_s = 1;
 	for (i = 0; i < NKINDS; i++)
-		if (!READ_ONCE(tally->kind[i]))
-			return false;
-	return true;
-}
-
-/* A busy machine comes to the rarest only later. */
-static void attack_for(unsigned int seconds, u64 seed)
-{
-	u64 until = now_ns() + seconds * 1000000000ull, look = now_ns() + 1000000000;
-	u64 at_most = until + SOON_MS * 1000000ull;
-	static struct tally was;
-	pid_t attacker[ATTACKERS] = { 0 };
-	u64 rng = seed;
-	int i;
-
-	was = *tally;
-	while (now_ns() < (all_tried() ? until : at_most) && !READ_ONCE(tally->failed)) {
-		go_round(attacker, &rng);
-		sleep_us(PACE_US);
-		if (now_ns() < look)
-			continue;
-		look = now_ns() + 1000000000;
-		none_starves(&was);
-	}
-	for (i = 0; i < ATTACKERS; i++)
-		put_down(attacker[i]);
+		siege.spared[i] = i >= DEV_KINDS;
+	add_sink("own", &node[NEAR], USER_B, "B's sink of own");
+	add_sink("own", &node[NEAR], USER_C, "C's sink of own");
+	add_sink("own", &node[FAR], USER_B, "B's far sink of own");
+	add_sink("mixed", &node[NEAR], USER_B, "B's sink of mixed");
+	add_sink("mixed", &node[NEAR], USER_C, "C's sink of mixed")->polls = true;
+	add_sink("mixed", &node[FAR], USER_B, "B's far sink of mixed");
+	add_sink("read", &node[NEAR], USER_B, "B's sink of read");
+	add_sink("read", &node[NEAR], USER_C, "C's sink of read")->polls = true;
+	add_source("own", &node[NEAR]);
+	add_source("mixed", &node[NEAR]);
+	add_source("mixed", &node[FAR]);
+	add_source("read", &node[NEAR])->steps = true;
+	add_source("held", &node[NEAR])->stall_ms = 200;
 }
 
 /* -------------------------------------------------------------------- what is left */
@@ -296,18 +147,6 @@ static bool same(const struct kechod *d, const struct has *was, struct has *is)
 	       is->st.channels == was->st.channels && is->st.sources == was->st.sources &&
 	       is->st.sinks == was->st.sinks && is->st.memory_bytes == was->st.memory_bytes &&
 	       is->st.links == was->st.links && is->fds == was->fds && is->maps == was->maps;
-}
-
-static bool all_get(void)
-{
-	u32 i, j;
-
-	for (i = 0; i < tally->nsinks; i++)
-		for (j = 0; j < tally->nsources; j++)
-			if (!strcmp(tally->sink[i].channel, tally->source[j].channel) &&
-			    !READ_ONCE(tally->sink[i].got[j]))
-				return false;
-	return true;
 }
 
 /* As it is when all that B and C do has been done once, and stays. */
@@ -363,46 +202,6 @@ static void is_clean(const struct kechod *d)
 	fclose(f);
 }
 
-static void print_tally(void)
-{
-	u64 worst = 0, got = 0;
-	u32 i, j;
-
-	printf("# messages:");
-	for (i = 1; i < COMMANDS; i++)
-		printf(" %u: %llu", i, (unsigned long long)tally->message[i]);
-	printf("\n# done:");
-	for (i = 0; i < NKINDS; i++)
-		printf(" %s %llu", kind_text[i], (unsigned long long)tally->kind[i]);
-	for (i = 0; i < tally->nsinks; i++) {
-		worst = max(worst, tally->sink[i].worst_ns);
-		for (j = 0; j < tally->nsources; j++)
-			got += tally->sink[i].got[j];
-	}
-	printf("\n# %llu events of B's came to B and C, the latest after %llu ms\n",
-	       (unsigned long long)got, (unsigned long long)worst / 1000000);
-}
-
-static void all_was_tried(void)
-{
-	u32 i;
-
-	for (i = 1; i < COMMANDS; i++)
-		ok(tally->message[i], "command %u was never said", i);
-	for (i = 0; i < NKINDS; i++)
-		ok(tally->kind[i], "%s was never done", kind_text[i]);
-}
-
-static u64 choose_seed(void)
-{
-	const char *s = getenv("KECHO_SEED");
-	u64 seed = s ? strtoull(s, NULL, 0) : now_ns();
-
-	printf("# seed %llu\n", (unsigned long long)seed);
-	fflush(stdout);
-	return seed;
-}
-
 TEST(three_users)
 {
 	bool *ready = shared(sizeof(*ready));
@@ -419,6 +218,7 @@ TEST(three_users)
 	seed = choose_seed();
 	keeper = spawn(own_channels, ready);
 	must(comes_true(*ready || tally->failed) && !tally->failed, "channels: %s", tally->why);
+	arrange();
 	must(start_good(), "B and C: %s", tally->why);
 	must(comes_true(calm(&node[NEAR], &was[NEAR])) &&
 	     comes_true(calm(&node[FAR], &was[FAR])), "kechod answers");

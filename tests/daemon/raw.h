@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Processes that speak with a kechod without the library: so that they may say anything.
- * One file includes it.
+ * Processes that speak with a kechod, or with the kernel's node, without the library: so that
+ * they may say anything. One file includes it.
  */
 #ifndef KECHO_RAW_H
 #define KECHO_RAW_H
@@ -30,10 +30,11 @@ struct raw_msg {
 	u64 body[1024];		/* its beginning */
 };
 
-/* A process as kechod sees one: a connection. */
+/* A process as a node sees one: a connection. */
 struct raw {
 	int fd;
-	u32 serial;
+	bool device;		/* of /dev/kecho */
+	u32 serial, slots;
 	struct kecho_gate_slot *gates;
 	const struct kecho_limit_slot *limits;
 	int bell;
@@ -66,6 +67,26 @@ static inline void raw_give(struct msghdr *h, void *control, const int *fd, u32 
 	memcpy(CMSG_DATA(c), fd, n * sizeof(int));
 }
 
+/* A message is one write() there. */
+static inline ssize_t raw_write(struct raw *r, const struct msghdr *m)
+{
+	static u8 buf[3 * KECHO_MSG_MAX];
+	size_t i, len = 0;
+
+	for (i = 0; i < m->msg_iovlen; i++) {
+		memcpy(buf + len, m->msg_iov[i].iov_base, m->msg_iov[i].iov_len);
+		len += m->msg_iov[i].iov_len;
+	}
+	return write(r->fd, buf, len);
+}
+
+static inline int raw_say(struct raw *r, const struct msghdr *m, int flags)
+{
+	ssize_t n = r->device ? raw_write(r, m) : sendmsg(r->fd, m, MSG_NOSIGNAL | flags);
+
+	return n < 0 ? -errno : 0;
+}
+
 static inline int raw_send(struct raw *r, u32 cmd, const void *body, u32 len, const void *tail,
 			   u32 tail_len)
 {
@@ -74,35 +95,62 @@ static inline int raw_send(struct raw *r, u32 cmd, const void *body, u32 len, co
 			     { (void *)tail, tail_len } };
 	struct msghdr m = { .msg_iov = v, .msg_iovlen = 3 };
 
-	return sendmsg(r->fd, &m, MSG_NOSIGNAL) < 0 ? -errno : 0;
+	return raw_say(r, &m, 0);
+}
+
+/* As raw_hear(). */
+static inline ssize_t raw_receive(struct raw *r, struct kecho_msg *msg, struct raw_msg *m)
+{
+	static u8 buf[KECHO_MSG_MAX] __attribute__((aligned(8)));
+	struct kecho_dev_receive in = { .buf = (uintptr_t)buf };
+	ssize_t n = ioctl(r->fd, KECHO_DEV_RECEIVE, &in);
+
+	if (n < (ssize_t)sizeof(*msg))
+		return n < 0 && errno == ECONNRESET ? 0 : -1;
+	memcpy(msg, buf, sizeof(*msg));
+	memcpy(m->body, buf + sizeof(*msg), min(n - sizeof(*msg), sizeof(m->body)));
+	m->nfds = in.nfds;
+	memcpy(m->fd, in.fd, in.nfds * sizeof(int));
+	return n;
+}
+
+/* What lies there to be read: bytes; 0: the connection has ended. */
+static inline ssize_t raw_hear(struct raw *r, struct kecho_msg *msg, struct raw_msg *m)
+{
+	char control[CMSG_SPACE(RAW_FDS * sizeof(int))];
+	struct iovec v[] = { { msg, sizeof(*msg) }, { m->body, sizeof(m->body) } };
+	struct msghdr h = { .msg_iov = v, .msg_iovlen = 2, .msg_control = control,
+			    .msg_controllen = sizeof(control) };
+	struct cmsghdr *c;
+	ssize_t n;
+
+	if (r->device)
+		return raw_receive(r, msg, m);
+	n = recvmsg(r->fd, &h, MSG_CMSG_CLOEXEC);
+	c = n > 0 ? CMSG_FIRSTHDR(&h) : NULL;
+	if (c) {
+		m->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
+		memcpy(m->fd, CMSG_DATA(c), m->nfds * sizeof(int));
+	}
+	return n;
 }
 
 /* The next message; NULL: none comes, or the connection has ended (errno 0). */
 static inline struct raw_msg *raw_recv(struct raw *r, int timeout_ms)
 {
 	struct raw_msg *m = calloc(1, sizeof(*m));
-	char control[CMSG_SPACE(RAW_FDS * sizeof(int))];
-	struct kecho_msg msg;
-	struct iovec v[] = { { &msg, sizeof(msg) }, { m->body, sizeof(m->body) } };
-	struct msghdr h = { .msg_iov = v, .msg_iovlen = 2, .msg_control = control,
-			    .msg_controllen = sizeof(control) };
 	struct pollfd p = { .fd = r->fd, .events = POLLIN };
-	struct cmsghdr *c;
+	struct kecho_msg msg;
 	ssize_t n = -1;
 
 	errno = ETIMEDOUT;
 	if (poll(&p, 1, timeout_ms) == 1)
-		n = recvmsg(r->fd, &h, MSG_CMSG_CLOEXEC);
+		n = raw_hear(r, &msg, m);
 	if (n < (ssize_t)sizeof(msg)) {
 		if (n >= 0)
 			errno = 0;
 		free(m);
 		return NULL;
-	}
-	c = CMSG_FIRSTHDR(&h);
-	if (c) {
-		m->nfds = (c->cmsg_len - CMSG_LEN(0)) / sizeof(int);
-		memcpy(m->fd, CMSG_DATA(c), m->nfds * sizeof(int));
 	}
 	m->cmd = msg.cmd;
 	m->serial = msg.serial;
@@ -187,28 +235,42 @@ static inline int raw_call(struct raw *r, u32 cmd, void *body, u32 len)
 
 /* ------------------------------------------------------------------ requests */
 
+/* @d NULL: of the kernel's node. */
 static inline bool raw_open(struct raw *r, const struct kechod *d)
 {
 	memset(r, 0, sizeof(*r));
 	r->bell = -1;
-	r->fd = daemon_dial(d);
+	r->device = !d;
+	r->fd = d ? daemon_dial(d) : open(KECHO_DEV, O_RDWR | O_CLOEXEC);
 	return r->fd >= 0;
 }
 
 static inline int raw_attach(struct raw *r)
 {
 	struct kecho_attach a = { .abi = KECHO_NODE_ABI };
-	int fd[3], err = raw_call_fds(r, KECHO_CMD_ATTACH, &a, sizeof(a), NULL, 0, fd, 3);
-	size_t size = a.slots * KECHO_SLOT_SIZE;
+	int fd[3] = { -1, -1, -1 }, err;
+	size_t size;
 
+	err = raw_call_fds(r, KECHO_CMD_ATTACH, &a, sizeof(a), NULL, 0, fd, r->device ? 2 : 3);
 	if (err)
 		return err;
+	r->slots = a.slots;
+	size = a.slots * KECHO_SLOT_SIZE;
 	r->gates = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd[0], 0);
 	r->limits = mmap(NULL, size, PROT_READ, MAP_SHARED, fd[1], 0);
 	r->bell = fd[2];
 	close(fd[0]);
 	close(fd[1]);
 	return r->gates == MAP_FAILED || r->limits == MAP_FAILED ? -ENOMEM : 0;
+}
+
+/* The node is to look at what was written. */
+static inline bool raw_ring_node(struct raw *r)
+{
+	u64 one = 1;
+
+	return r->device ? !ioctl(r->fd, KECHO_DEV_RING) :
+			   write(r->bell, &one, sizeof(one)) == sizeof(one);
 }
 
 static inline void raw_close(struct raw *r)
@@ -222,9 +284,9 @@ static inline void raw_close(struct raw *r)
 	if (r->bell >= 0)
 		close(r->bell);
 	if (r->gates && r->gates != MAP_FAILED)
-		munmap(r->gates, 4096 * KECHO_SLOT_SIZE);
+		munmap(r->gates, r->slots * KECHO_SLOT_SIZE);
 	if (r->limits && r->limits != MAP_FAILED)
-		munmap((void *)r->limits, 4096 * KECHO_SLOT_SIZE);
+		munmap((void *)r->limits, r->slots * KECHO_SLOT_SIZE);
 	memset(r, 0, sizeof(*r));
 	r->fd = r->bell = -1;
 }
@@ -355,7 +417,8 @@ static inline bool raw_bell(struct raw *r, struct raw_bell *b)
 	}
 	b->id = n->id;
 	b->use = n->use;
-	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | PROT_WRITE, MAP_SHARED, m->fd[0], 0);
+	b->page = mmap(NULL, sizeof(*b->page), PROT_READ | (r->device ? 0 : PROT_WRITE),
+		       MAP_SHARED, m->fd[0], 0);
 	b->event = m->fd[1];
 	close(m->fd[0]);
 	m->nfds = 0;
@@ -368,7 +431,8 @@ static inline void raw_ring(struct raw_bell *b)
 	u64 one = 1;
 
 	smp_mb();
-	if (__atomic_exchange_n(&b->page->waiters, 0, __ATOMIC_SEQ_CST) &&
+	if ((b->use & KECHO_DOORBELL_KERNEL ||
+	     __atomic_exchange_n(&b->page->waiters, 0, __ATOMIC_SEQ_CST)) &&
 	    write(b->event, &one, sizeof(one)) < 0)
 		return;
 }

@@ -13,7 +13,6 @@
 enum {
 	BELLS_MAX = 8,
 	HANDLES = 24,		/* a session's are small numbers: one of these, most often */
-	SLOTS = 4096,
 	STEPS_MAX = 4000,
 	LIFE_US_MAX = 400000,
 	FLOOD_MAX = 600,
@@ -32,6 +31,7 @@ struct attacker {
 	unsigned int nbells;
 	u32 version;		/* of the last filter that it set */
 	bool deaf, over;
+	void (*more)(struct attacker *a);	/* what else it does to a device; may be NULL */
 };
 
 static inline u64 pick(struct attacker *a, u64 n)
@@ -291,6 +291,16 @@ static inline void mutate(struct attacker *a, struct message *m, enum kind k)
 	}
 }
 
+/* The device says at once that something is no request, and goes on. */
+static inline bool was_said(struct attacker *a, int err)
+{
+	if (a->r.device && (err == -EBADMSG || err == -EMSGSIZE))
+		return true;
+	if (err && err != -EAGAIN && err != -ENOBUFS && err != -ETOOMANYREFS)
+		a->over = true;
+	return !err;
+}
+
 static inline bool send_message(struct attacker *a, struct message *m, u32 more)
 {
 	static u8 zero[2 * KECHO_MSG_MAX];
@@ -300,18 +310,16 @@ static inline bool send_message(struct attacker *a, struct message *m, u32 more)
 	} control = { 0 };
 	struct iovec v[] = { { &m->head, sizeof(m->head) }, { m->body, m->len }, { zero, more } };
 	struct msghdr h = { .msg_iov = v, .msg_iovlen = 3 };
-	bool sent;
+	bool said;
 	u32 i;
 
 	raw_give(&h, control.buf, m->fd, m->nfds);
-	sent = sendmsg(a->r.fd, &h, MSG_NOSIGNAL | MSG_DONTWAIT) >= 0;
+	said = was_said(a, raw_say(&a->r, &h, MSG_DONTWAIT));
 	for (i = 0; i < m->nfds; i++)
 		close(m->fd[i]);
-	if (!sent && errno != EAGAIN && errno != ENOBUFS && errno != ETOOMANYREFS)
-		a->over = true;
-	if (sent && m->head.cmd < COMMANDS)
+	if (said && m->head.cmd < COMMANDS)
 		__atomic_fetch_add(&tally->message[m->head.cmd], 1, __ATOMIC_RELAXED);
-	return sent;
+	return said;
 }
 
 /* Those that end the connection are rarer, or nothing else would come about. */

@@ -26,13 +26,19 @@
 		KIND(BELL_BLOCKS), KIND(NODE_BELL),					\
 		KIND(FD_GATES), KIND(FD_LIMITS), KIND(FD_OWN_LOG), KIND(FD_LOG),	\
 		KIND(FD_MIRROR), KIND(FD_BELL),						\
-		KIND(NO_OPEN), KIND(NO_PUBLISH), KIND(NO_BLOCK)
+		KIND(NO_OPEN), KIND(NO_PUBLISH), KIND(NO_BLOCK),			\
+		KIND(DEV_BYTES), KIND(DEV_RECEIVE), KIND(DEV_RING), KIND(DEV_ROOM),	\
+		KIND(DEV_KICK), KIND(DEV_ANY), KIND(DEV_CHILD), KIND(DEV_THREAD),	\
+		KIND(DEV_BELL_ARM), KIND(DEV_BELL_WAIT), KIND(DEV_BELL_RING),		\
+		KIND(DEV_BELL_ANY)
 
 #define KIND(name) name
 enum kind { KINDS, NKINDS };
 #undef KIND
 #define KIND(name) #name
 static const char *const kind_text[] = { KINDS };
+/* From here on: what is done to /dev/kecho only. */
+#define DEV_KINDS DEV_BYTES
 
 enum {
 	COMMANDS = KECHO_CMD_ADDRESS + 1,
