@@ -176,6 +176,7 @@ void kn_opening_free(struct kn_opening *o);	/* its sources and sinks are gone */
 enum kn_right { KN_MANAGE = 1, KN_PUBLISH = 2, KN_SUBSCRIBE = 4 };
 u32 kn_rights(const struct kn_session *s, const struct kn_channel *c);
 u32 kn_user(const struct kn_session *s);
+bool kn_may_block(const struct kn_session *s, const struct kn_channel *c);
 int kn_own_channel(const struct kn_session *s, struct kn_channel *c, u32 mode);
 
 /* dev_source.c */

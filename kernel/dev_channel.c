@@ -25,13 +25,15 @@ void kn_opening_free(struct kn_opening *o)
 static int take_channel(struct kn_opening *o, u32 mode)
 {
 	struct kn_session *s = o->s;
+	int err;
 
 	if (s->over)
 		return -ENOTCONN;
 	o->handle = ++s->last_handle;
 	o->ch->process = o;
 	list_add_tail(&o->list, &s->openings);
-	return kn_own_channel(s, o->ch->c, mode);
+	err = kn_own_channel(s, o->ch->c, mode);
+	return err ?: (kn_rights(s, o->ch->c) ? 0 : -EACCES);
 }
 
 static int open_channel(const struct kn_ask *r, struct kecho_ctl_channel_open *c,

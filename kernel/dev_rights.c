@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * What a process may do. Users and groups are numbered as the user namespace does that the
- * network namespace belongs to; who has CAP_NET_ADMIN there may do everything.
+ * network namespace belongs to; who has CAP_NET_ADMIN there may do everything, and who has no
+ * number there owns nothing.
  *
  * A channel's rights are attributes of it, which only nodes set: "kecho.owner" and
  * "kecho.group", and "kecho.mode", as of chmod. A channel without them is everybody's.
@@ -30,6 +31,14 @@ static bool in_group(const struct kn_session *s, s64 gid)
 	return in;
 }
 
+/* Whose number is only shown for want of one owns nothing. */
+static bool owns(const struct kn_session *s, s64 owner)
+{
+	uid_t uid = from_kuid(s->kn->net->user_ns, s->cred->euid);
+
+	return uid != (uid_t)-1 && owner == (s64)uid;
+}
+
 static s64 number(const struct kn_channel *c, const char *name, s64 none)
 {
 	struct ke_value v;
@@ -46,11 +55,23 @@ u32 kn_rights(const struct kn_session *s, const struct kn_channel *c)
 
 	if (s->root)
 		return KN_MANAGE | KN_PUBLISH | KN_SUBSCRIBE;
-	if (number(c, "kecho.owner", -1) == (s64)kn_user(s))
+	if (owns(s, number(c, "kecho.owner", -1)))
 		return mode >> 6 & 7;
 	if (in_group(s, number(c, "kecho.group", -1)))
 		return mode >> 3 & 7;
 	return mode & 7;
+}
+
+/* Who blocks holds up the sources of others. */
+bool kn_may_block(const struct kn_session *s, const struct kn_channel *c)
+{
+	const struct kn *kn = s->kn;
+
+	if (s->root || kn->may_block == KN_BLOCK_ALL)
+		return true;
+	if (kn->may_block == KN_BLOCK_GROUP)
+		return in_group(s, kn->block_gid);
+	return owns(s, number(c, "kecho.owner", -1));
 }
 
 static int set_number(struct kn_channel *c, const char *name, s64 n)

@@ -101,7 +101,12 @@ static const char *refused(const struct kn_session *s, const struct kn_opening *
 	if (o->ch->c->ch.ended)
 		return "the channel was destroyed";
 	*err = -EACCES;
-	return kn_rights(s, o->ch->c) & KN_SUBSCRIBE ? NULL : "this user may not subscribe there";
+	if (!(kn_rights(s, o->ch->c) & KN_SUBSCRIBE))
+		return "this user may not subscribe there";
+	*err = -EPERM;
+	if (le32_to_cpu(in->policy) == KECHO_BLOCK && !kn_may_block(s, o->ch->c))
+		return "this user has no right to block";
+	return NULL;
 }
 
 static void wait_started(const struct kn_ask *r, struct kn_psink *k)

@@ -46,7 +46,8 @@ struct sockaddr_storage;
 struct socket;
 
 enum kn_limits {
-	KN_SETTINGS = 2,
+	KN_SETTINGS = 3,
+	KN_BLOCK_SIZE = 24,	/* of the setting `block` */
 	KN_BACKLOG = 128,	/* connections that were not accepted yet */
 	KN_STRANGERS_MAX = 128,	/* that were, and whose hello has not come */
 	KN_BATCH = 8,		/* events that a callback gets for one look at the logs */
@@ -61,6 +62,9 @@ enum kn_times {
 	KN_JOIN_MS = 5000,
 	KN_LINGER_MS = 2000,
 };
+
+/* Which users' sinks may hold up the sources of others. */
+enum kn_block { KN_BLOCK_ALL, KN_BLOCK_GROUP, KN_BLOCK_OWNER };
 
 /* What is counted as it comes and goes: when the module goes all must have gone. */
 enum kn_kind { KN_ATTACHMENT, KN_LOG, KN_CHANNEL, KN_SOURCE, KN_SINK, KN_FEED, KN_NOTICE,
@@ -174,6 +178,9 @@ struct kn {
 	struct ctl_table_header *sysctl;
 	struct ctl_table settings[KN_SETTINGS + 1];	/* and an empty one */
 	char listen[KE_ADDRESS_MAX + 1], registry[KE_ADDRESS_MAX + 1];
+	char block[KN_BLOCK_SIZE];
+	enum kn_block may_block;
+	u32 block_gid;
 	wait_queue_head_t changed;
 	u32 changes;		/* of all that somebody may wait for on @changed */
 	struct delayed_work tick;
@@ -367,6 +374,7 @@ u32 kn_reg_run(struct kn *kn);	/* in how many milliseconds again; 0: not at all 
 
 /* setting.c */
 int kn_settings_make(struct kn *kn);
+int kn_settings_take(struct kn *kn);	/* as the node begins; -EINVAL */
 void kn_settings_free(struct kn *kn);
 
 /* stream.c; kn.lock is held */

@@ -133,7 +133,7 @@ static int start(struct kn *kn)
 	get_random_bytes(&self.host, sizeof(self.host));
 	kn_lock(kn);
 	kn->stopping = false;
-	err = kn_reg_start(kn);
+	err = kn_settings_take(kn) ?: kn_reg_start(kn);
 	if (!err && kn->listen[0])
 		err = kn_listen(kn, kn->listen, self.address, sizeof(self.address));
 	if (!err)

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
  * A namespace's settings, in /proc/sys/net/kecho: `listen`, where other nodes reach this one,
- * and `registry`, where the registry is, both "ADDR:PORT" or empty. They count when the node
- * begins, that is when somebody attaches and nobody was.
+ * and `registry`, where the registry is, both "ADDR:PORT" or empty; `block`, whose sinks may hold
+ * up the sources of others: "all", "owner" or "group NUMBER". They count when the node begins,
+ * that is when somebody attaches and nobody was.
  */
+#include <linux/kstrtox.h>
 #include <linux/sysctl.h>
 #include <net/net_namespace.h>
 
@@ -17,10 +19,27 @@ static struct ctl_table setting(const char *name, char *value, int size)
 	};
 }
 
+/* As processes' rights are: see dev_rights.c. */
+int kn_settings_take(struct kn *kn)
+{
+	if (sysfs_streq(kn->block, "all"))
+		kn->may_block = KN_BLOCK_ALL;
+	else if (sysfs_streq(kn->block, "owner"))
+		kn->may_block = KN_BLOCK_OWNER;
+	else if (str_has_prefix(kn->block, "group ") &&
+		 !kstrtou32(kn->block + strlen("group "), 10, &kn->block_gid))
+		kn->may_block = KN_BLOCK_GROUP;
+	else
+		return -EINVAL;
+	return 0;
+}
+
 int kn_settings_make(struct kn *kn)
 {
+	strscpy(kn->block, "all", sizeof(kn->block));
 	kn->settings[0] = setting("listen", kn->listen, sizeof(kn->listen));
 	kn->settings[1] = setting("registry", kn->registry, sizeof(kn->registry));
+	kn->settings[2] = setting("block", kn->block, sizeof(kn->block));
 	kn->sysctl = kn_register_sysctl(kn->net, "net/kecho", kn->settings, KN_SETTINGS);
 	return kn->sysctl ? 0 : -ENOMEM;
 }
