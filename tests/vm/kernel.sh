@@ -2,18 +2,20 @@
 # SPDX-License-Identifier: MIT
 #
 # kernel.sh KECHO DIR TEST...: compiles kecho.ko, its tests and the examples of kernel code for
-# Linux 6.1, or what $KECHO_KERNEL names, and gives the TAP of four guests, with tests of its own.
+# Linux 6.1, or what $KECHO_KERNEL names, and gives the TAP of five guests, with tests of its own.
 # In the first, nodes are alone: the tests run in the first network namespace and in another.
 # In the second, nodes of two namespaces are linked to each other, and to processes that run
 # the command KECHO. In the third, kernel/sources tells what happens there. In the fourth,
-# processes are at the kernel's node, those of KECHO and of each TEST, which gives TAP. DIR is for
-# what it makes.
+# processes are at the kernel's node, those of KECHO and of each TEST, which gives TAP; in the
+# fifth they fuzz it, for 10 minutes if KECHO_LONG is 1. DIR is for what it makes.
 
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
 guest_limit_s=300
+hostile_limit_s=300
+[ "${KECHO_LONG:-0}" != 1 ] || hostile_limit_s=1200
 
 kecho=$1
 mkdir -p "$2"
@@ -60,4 +62,9 @@ said "kernel-process: a process hears the kernel" process "process: hello, world
 said "kernel-process: the kernel hears a process" process "hello: event 1: to the kernel"
 said "kernel-process: one that was killed has failed" process \
 	"process: kecho sub: source ID failed; its last event was 0"
+
+# What is used when it is freed already shows.
+guest kernel-hostile hostile -t $hostile_limit_s -a "slub_debug=FZP KECHO_LONG=${KECHO_LONG:-0}" \
+	"$dir/hostile" "$here/kernel-hostile-guest" \
+	"$modules/kernel/kecho.ko" "$modules/steady/kecho_steady.ko" $libraries "$@"
 finish

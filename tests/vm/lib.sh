@@ -74,6 +74,8 @@ kecho_modules()
 		ln -s "$here/kernel-$tests.Kbuild" "$modules/$tests/Kbuild"
 		suites module/$tests $(cat "$root/kernel/$tests.list")
 	done
+	link module/steady "$here/steady.c"
+	ln -s "$here/kernel-steady.Kbuild" "$modules/steady/Kbuild"
 	compile "kernel: the module compiles for Linux $version"
 }
 
