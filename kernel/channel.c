@@ -153,7 +153,11 @@ int kecho_channel_open(struct kecho *k, const char *name,
 	ch->k = k;
 	ch->retain = opt ? opt->retain : 0;
 	kn_watch_init(ch);
-	mutex_lock(&k->kn->opening);
+	err = mutex_lock_killable(&k->kn->opening);
+	if (err) {
+		kfree(ch);
+		return err;
+	}
 	kn_lock(k->kn);
 	c = join(ch, name, opt ? opt->flags : 0, jiffies + msecs_to_jiffies(timeout_ms));
 	kn_unlock(k->kn);

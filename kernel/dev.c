@@ -5,6 +5,7 @@
  * A session ends when its descriptor is closed, and when the process that has opened it dies,
  * also if a child has the descriptor still. Then its members have failed, gates are lifted,
  * and what it published is read to its end. That is done by a work, as it takes its time.
+ * Who has the descriptor still keeps the namespace, as one of a socket does.
  */
 #include <linux/fs.h>
 #include <linux/miscdevice.h>
@@ -22,12 +23,14 @@
 static void free_session(struct kref *refs)
 {
 	struct kn_session *s = container_of(refs, struct kn_session, refs);
+	struct net *net = s->kn->net;
 
 	kn_messages_drop(s);
 	kn_pages_free(&s->gates.pages);
 	kn_pages_free(&s->limits.pages);
 	put_cred(s->cred);
 	kfree(s);
+	put_net(net);
 	kn_gone(KN_SESSION);
 }
 
@@ -78,11 +81,13 @@ static void end_session(struct work_struct *work)
 	cancel_work_sync(&s->chores);
 	cancel_delayed_work_sync(&s->late);
 	kn_psources_bury(s);
+	mutex_lock(&s->opening);
 	mutex_lock(&s->closing);
 	list_for_each_entry_safe(o, next, &s->openings, list)
 		kn_opening_free(o);
 	mutex_unlock(&s->closing);
 	kecho_close(s->k);
+	mutex_unlock(&s->opening);
 	kn_cut(s);
 	kref_put(&s->refs, free_session);
 }
@@ -135,10 +140,11 @@ static struct kn_session *make_session(struct file *file, struct net *net)
 	if (!s)
 		return NULL;
 	kref_init(&s->refs);
-	s->kn = kn_of_net(net);
+	s->kn = kn_of_net(get_net(net));
 	s->cred = get_cred(file->f_cred);
 	s->owner = current->files;
 	s->root = file_ns_capable(file, net->user_ns, CAP_NET_ADMIN);
+	mutex_init(&s->opening);
 	mutex_init(&s->closing);
 	INIT_LIST_HEAD(&s->openings);
 	INIT_LIST_HEAD(&s->dead);

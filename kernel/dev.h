@@ -25,6 +25,7 @@ enum kn_dev_limits {
 	KN_TURN_BYTES = 256 << 10,	/* copied of one log, before others have a turn */
 	KN_ANSWER_MAX = 56 << 10,	/* bytes of a list in one answer */
 	KN_WHY_MAX = 160,		/* bytes of a sentence */
+	KN_OPEN_MAX_MS = 30000,		/* that it may keep others from opening a channel */
 	KN_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KN_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
 };
@@ -44,6 +45,7 @@ struct kn_session {
 	bool root;		/* as far as this node goes */
 	bool over;
 	unsigned long ending;	/* bit 0: it is queued */
+	struct mutex opening;	/* before @closing: a channel is opened, and @k there meanwhile */
 	struct mutex closing;	/* before kn.lock: no channel of it is closed meanwhile */
 	struct kn_slots gates, limits;
 	struct list_head openings;

@@ -36,13 +36,18 @@ static int take_channel(struct kn_opening *o, u32 mode)
 	return err ?: (kn_rights(s, o->ch->c) ? 0 : -EACCES);
 }
 
+/* s->opening is held; a child may have the descriptor still when the session ends. */
 static int open_channel(const struct kn_ask *r, struct kecho_ctl_channel_open *c,
 			struct kn_opening *o)
 {
-	struct kecho_channel_options opt = { .flags = le32_to_cpu(c->flags),
-					     .timeout_ms = le32_to_cpu(c->timeout_ms) };
+	struct kecho_channel_options opt = {
+		.flags = le32_to_cpu(c->flags),
+		.timeout_ms = min_t(u32, le32_to_cpu(c->timeout_ms), KN_OPEN_MAX_MS),
+	};
 	int err = strnlen(c->name, sizeof(c->name)) == sizeof(c->name) ? -EINVAL : 0;
 
+	if (READ_ONCE(r->s->over))
+		return -ENOTCONN;
 	err = err ?: kecho_channel_open(r->s->k, c->name, &opt, &o->ch);
 	if (err)
 		return err;
@@ -66,16 +71,23 @@ void kn_channel_open_request(const struct kn_ask *r)
 {
 	struct kecho_ctl_channel_open out = *(const struct kecho_ctl_channel_open *)r->body;
 	struct kn_opening *o = kzalloc(sizeof(*o), GFP_KERNEL_ACCOUNT);
-	int err = o ? open_channel(r, &out, o) : -ENOMEM;
+	int err = o ? 0 : -ENOMEM;
 
-	if (err) {
-		kfree(o);
-		kn_refuse(r, err, "channel '%.*s'", KE_NAME_MAX, out.name);
+	err = err ?: mutex_lock_killable(&r->s->opening);
+	if (!err) {
+		err = open_channel(r, &out, o);
+		if (!err) {
+			out.channel = cpu_to_le32(o->handle);
+			kecho_channel_uuid(o->ch, out.uuid);
+		}
+		mutex_unlock(&r->s->opening);
+	}
+	if (!err) {
+		kn_answer(r, &out);
 		return;
 	}
-	out.channel = cpu_to_le32(o->handle);
-	kecho_channel_uuid(o->ch, out.uuid);
-	kn_answer(r, &out);
+	kfree(o);
+	kn_refuse(r, err, "channel '%.*s'", KE_NAME_MAX, out.name);
 }
 
 /* What is on its way to others has had its time, or its process does not care. */
