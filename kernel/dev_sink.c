@@ -81,7 +81,7 @@ static int join(struct kn_psink *k)
 	int err = kn_bell_tell(k->o);
 
 	list_for_each_entry(src, &c->sources, list)
-		if (!err && !src->s.closed)
+		if (!err && kn_source_goes_on(src))
 			err = kn_pfeed_source(k, src, false);
 	err = err ?: ke_channel_subscribe(&c->ch, k->retained);
 	return err ?: kn_join(&k->m, k->o->ch);

@@ -390,6 +390,11 @@ void kn_psource_fails(struct kn_psource *ps)
 	kn_psource_drained(ps);
 }
 
+bool kn_source_goes_on(const struct kecho_source *src)
+{
+	return !src->s.closed && (!src->proc || src->proc->state == KN_JOINED);
+}
+
 u64 kn_source_last(const struct kecho_source *src)
 {
 	return src->proc ? src->proc->copy.seq : src->s.log.seq;

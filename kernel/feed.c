@@ -48,7 +48,8 @@ static void show_feed(struct kn_feed *f)
 	spin_unlock_bh(&f->sink->lock);
 }
 
-/* The log of a source of our own; kn.lock is held. -ENOMEM. */
+/* The log of a source of our own; kn.lock is held. -ENOMEM. One that makes no sense is no error
+ * of the sink's: its source is over soon. */
 int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained)
 {
 	struct kn_feed *f;
@@ -56,7 +57,7 @@ int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained
 	int err = kn_copy_hold(src);
 
 	if (err)
-		return err;
+		return err == -EPROTO ? 0 : err;
 	f = make_feed(s, src->log, src->s.member.id);
 	if (!f) {
 		kn_copy_release(src);

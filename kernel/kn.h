@@ -435,6 +435,8 @@ int kn_copy_open(struct ke_source *s, u8 from);	/* the same for other nodes */
 void kn_copy_close(struct ke_source *s);
 void kn_copy_moved(struct kecho_source *src);	/* a gate of it has; any context */
 u64 kn_source_last(const struct kecho_source *src);	/* the number of its last event */
+/* Who comes now reads it: else its feeds have been told their end. */
+bool kn_source_goes_on(const struct kecho_source *src);
 void kn_process_stats(struct ke_out *o, struct kn_channel *c);
 
 /* dev.c */

@@ -88,7 +88,8 @@ static int join(struct kecho_sink *s)
 	INIT_LIST_HEAD(&s->m.list);
 	ke_member_identify(&s->m, &c->kn->node);
 	list_for_each_entry(src, &c->sources, list)
-		err = err ?: kn_feed_source(s, src, s->retained);
+		if (!err && kn_source_goes_on(src))
+			err = kn_feed_source(s, src, s->retained);
 	err = err ?: ke_channel_subscribe(&c->ch, s->retained);
 	err = err ?: kn_join(&s->m, s->ch);
 	while (!err && !is_started(&c->ch) && kn_wait(c->kn, until))

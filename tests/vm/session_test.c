@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: MIT
 /*
- * Sessions of /dev/kecho that end at odd times: nothing that others still look at is gone by
- * then.
+ * Sessions of /dev/kecho that end at odd times, beside a kernel service: nothing that others
+ * still look at is gone by then.
  */
 #include "../daemon/raw.h"
 
 enum {
 	GONE_MS = 500,		/* a namespace without processes is, by then */
+	LINGER_MS = 1500,
 };
 
 #define KERNEL()						\
@@ -15,6 +16,17 @@ enum {
 			skip("KECHO=kernel is not said, by root"); \
 		signal(SIGPIPE, SIG_IGN);			\
 	} while (0)
+
+static bool service(bool on)
+{
+	return !system(on ? "insmod /kecho_steady.ko" : "rmmod kecho_steady");
+}
+
+static bool hold(bool on)
+{
+	return !system(on ? "echo 1 >/sys/module/kecho_steady/parameters/hold" :
+			    "echo 0 >/sys/module/kecho_steady/parameters/hold");
+}
 
 /* ------------------------------------------------------------ without its namespace */
 
@@ -90,4 +102,71 @@ TEST(child_opens)
 		is_eq(ends(spawn(busy_child, &us)), 0, "a process with a busy child");
 }
 
-TESTS(session, child_stays, child_opens);
+/* ------------------------------------------------------------------ sources that go */
+
+struct lingers {
+	bool full, closing;
+};
+
+/* More than a log and its copy: the kernel's sink holds it up. */
+static int linger(void *arg)
+{
+	struct lingers *l = arg;
+	struct raw_source s;
+	struct raw r;
+	int i;
+
+	if (!raw_open(&r, NULL) || raw_attach(&r) || raw_source(&r, raw_channel(&r, "slow"), &s))
+		return 1;
+	for (i = 0; i < 1000; i++) {
+		while (!raw_publish(&r, &s, 1000))
+			;
+		raw_ring_node(&r);
+		sleep_us(STEP_US);
+	}
+	WRITE_ONCE(l->closing, true);
+	return raw_source_close(&r, &s, LINGER_MS) ? 2 : 0;
+}
+
+/* Who comes while a source is on its way out reads nothing of it, and is not left with it. */
+TEST(joins_late)
+{
+	struct lingers *l = shared(sizeof(*l));
+	struct kecho_channel *ch;
+	struct kecho_sink *sink;
+	struct kecho_event ev;
+	struct kecho *k = NULL;
+	pid_t pid;
+
+	KERNEL();
+	must(l && service(true) && hold(true), "a kernel service");
+	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "slow", NULL, &ch), "a channel");
+	pid = spawn(linger, l);
+	ok(comes_true(READ_ONCE(l->closing)), "a source is full");
+	sleep_us(LINGER_MS * 1000 / 4);
+	is_eq(kecho_sink_open(ch, NULL, &sink), 0, "a sink comes");
+	is_eq(ends(pid), 0, "the source goes");
+	ok(kecho_read(sink, &ev, QUIET_MS), "it has nothing to read");
+	kecho_sink_close(sink);
+	kecho_close(k);
+	ok(hold(false) && service(false), "the kernel service goes");
+}
+
+/* A source whose log makes no sense is no reason that nobody can read others. */
+TEST(bad_log)
+{
+	struct raw_source s;
+	struct raw r;
+
+	KERNEL();
+	must(raw_open(&r, NULL) && !raw_attach(&r) &&
+	     !raw_source(&r, raw_channel(&r, "mixed"), &s), "a source");
+	WRITE_ONCE(s.log.hdr->head, 4);
+	ok(raw_ring_node(&r), "the node looks");
+	ok(raw_note(&r, KECHO_NOTE_SOURCE_END, SAID_MS), "it is over");
+	ok(service(true), "the kernel comes");
+	ok(service(false), "and goes");
+	raw_close(&r);
+}
+
+TESTS(session, child_stays, child_opens, joins_late, bad_log);
