@@ -8,7 +8,7 @@ static const char *const names[KN_KINDS] = {
 	[KN_ATTACHMENT] = "attachments", [KN_LOG] = "logs", [KN_CHANNEL] = "channels",
 	[KN_SOURCE] = "sources", [KN_SINK] = "sinks", [KN_FEED] = "feeds",
 	[KN_NOTICE] = "notices", [KN_CONN] = "connections",
-	[KN_BELL] = "bells", [KN_SESSION] = "processes",
+	[KN_BELL] = "bells", [KN_SESSION] = "processes", [KN_USER] = "users",
 };
 
 static atomic_long_t live[KN_KINDS];

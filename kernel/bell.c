@@ -31,7 +31,7 @@ static void wake_processes(struct kn_waiter *w)
 
 struct kn_bell *kn_bell_make(void)
 {
-	struct kn_bell *b = kzalloc(sizeof(*b), GFP_KERNEL);
+	struct kn_bell *b = kzalloc(sizeof(*b), GFP_KERNEL_ACCOUNT);
 
 	if (!b)
 		return NULL;

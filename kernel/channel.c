@@ -30,7 +30,7 @@ static struct kn_channel *find(struct kn *kn, const char *name)
 
 static struct kn_channel *make(struct kn *kn, const char *name, const struct ke_id *uuid)
 {
-	struct kn_channel *c = kzalloc(sizeof(*c), GFP_KERNEL);
+	struct kn_channel *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!c)
@@ -147,7 +147,7 @@ int kecho_channel_open(struct kecho *k, const char *name,
 
 	if (err)
 		return err;
-	ch = kzalloc(sizeof(*ch), GFP_KERNEL);
+	ch = kzalloc(sizeof(*ch), GFP_KERNEL_ACCOUNT);
 	if (!ch)
 		return -ENOMEM;
 	ch->k = k;

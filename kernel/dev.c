@@ -8,6 +8,7 @@
  * Who has the descriptor still keeps the namespace, as one of a socket does.
  */
 #include <linux/fs.h>
+#include <linux/memcontrol.h>
 #include <linux/miscdevice.h>
 #include <linux/nsproxy.h>
 #include <linux/poll.h>
@@ -20,6 +21,13 @@
 
 /* ----------------------------------------------------------------------- ending */
 
+static void uncharge_user(struct kn_user *u)
+{
+	kn_uncharge(u, KN_MEMORY, KN_SESSION_BYTES);
+	kn_uncharge(u, KN_PROCESSES, 1);
+	kn_user_put(u);
+}
+
 static void free_session(struct kref *refs)
 {
 	struct kn_session *s = container_of(refs, struct kn_session, refs);
@@ -28,6 +36,8 @@ static void free_session(struct kref *refs)
 	kn_messages_drop(s);
 	kn_pages_free(&s->gates.pages);
 	kn_pages_free(&s->limits.pages);
+	uncharge_user(s->user);
+	mem_cgroup_put(s->memcg);
 	put_cred(s->cred);
 	kfree(s);
 	put_net(net);
@@ -133,13 +143,38 @@ static void end_once(struct kn_session *s)
 
 /* ---------------------------------------------------------------------- opening */
 
+static struct kn_user *charge_user(const struct cred *cred)
+{
+	struct kn_user *u = kn_user_get(cred->euid);
+	int err = u ? kn_charge(u, KN_PROCESSES, 1) : -ENOMEM;
+
+	if (err)
+		goto put;
+	err = kn_charge(u, KN_MEMORY, KN_SESSION_BYTES);
+	if (!err)
+		return u;
+	kn_uncharge(u, KN_PROCESSES, 1);
+put:
+	if (u)
+		kn_user_put(u);
+	return ERR_PTR(err);
+}
+
 static struct kn_session *make_session(struct file *file, struct net *net)
 {
-	struct kn_session *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	struct kn_user *user = charge_user(file->f_cred);
+	struct kn_session *s;
 
-	if (!s)
-		return NULL;
+	if (IS_ERR(user))
+		return ERR_CAST(user);
+	s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
+	if (!s) {
+		uncharge_user(user);
+		return ERR_PTR(-ENOMEM);
+	}
 	kref_init(&s->refs);
+	s->user = user;
+	s->memcg = get_mem_cgroup_from_mm(current->mm);
 	s->kn = kn_of_net(get_net(net));
 	s->cred = get_cred(file->f_cred);
 	s->owner = current->files;
@@ -166,8 +201,8 @@ static int dev_open(struct inode *inode, struct file *file)
 	struct kn_session *s = make_session(file, net);
 	int err;
 
-	if (!s)
-		return -ENOMEM;
+	if (IS_ERR(s))
+		return PTR_ERR(s);
 	err = kn_slots_make(&s->gates, "kecho-gates");
 	if (!err)
 		err = kn_slots_make(&s->limits, "kecho-limits");

@@ -18,6 +18,7 @@
 #include "copy.h"
 #include "kn.h"
 #include "uapi/kecho_node.h"
+#include "user.h"
 
 enum kn_dev_limits {
 	KN_SLOTS = 1024,		/* of a process's gates, and of its limits */
@@ -25,6 +26,7 @@ enum kn_dev_limits {
 	KN_TURN_BYTES = 256 << 10,	/* copied of one log, before others have a turn */
 	KN_ANSWER_MAX = 56 << 10,	/* bytes of a list in one answer */
 	KN_WHY_MAX = 160,		/* bytes of a sentence */
+	KN_SESSION_BYTES = 2 * KN_SLOTS * KECHO_SLOT_SIZE + (4 << 10),
 	KN_OPEN_MAX_MS = 30000,		/* that it may keep others from opening a channel */
 	KN_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KN_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
@@ -41,6 +43,8 @@ struct kn_session {
 	struct kecho *k;
 	struct kn *kn;
 	const struct cred *cred;
+	struct kn_user *user;
+	struct mem_cgroup *memcg;	/* what is made for it by others is charged there */
 	fl_owner_t owner;	/* the descriptors of who has opened it */
 	bool root;		/* as far as this node goes */
 	bool over;
@@ -95,7 +99,9 @@ struct kn_psource {
 	u64 limit;
 	u64 stall_since_ms, stall_at;	/* so long it waits, for this limit; 0: it does not */
 	bool said_end;
-	const char *why;		/* its log makes no sense: nothing more is read there */
+	u32 types_bytes;
+	const char *why;		/* nothing more is read there, for its log makes no sense */
+	int err;			/* or there is no place for a copy */
 };
 
 struct kn_psink {
@@ -118,6 +124,7 @@ struct kn_pfeed {
 	u64 member;
 	u32 id, slot;
 	bool ended;
+	bool charged;			/* its user is, for the mirror */
 	bool gated;			/* @gate is the source's; else of its limit */
 	struct ke_gate gate;
 	u64 pos;			/* what it has read, as far as it blocks */
@@ -190,15 +197,17 @@ void kn_address_request(const struct kn_ask *r);
 void kn_psource_close(struct kn_psource *ps, bool failed);
 bool kn_psource_drained(struct kn_psource *ps);
 void kn_psource_gone(struct kn_psource *ps);
-void kn_psource_fail(struct kn_psource *ps);
+void kn_psource_fail(struct kn_psource *ps, int err, const char *why);
 void kn_psource_fails(struct kn_psource *ps);
 void kn_psources_bury(struct kn_session *s);
+void kn_psource_lies(struct kn_psource *ps);
 
 /* dev_room.c */
 void kn_psource_room(struct kn_psource *ps);
 
 /* dev_copy.c */
 void kn_copy_init(struct kn_psource *ps);
+void kn_copy_free(struct kn_psource *ps, struct kn_session *s);
 void kn_copy_kick(struct kn_psource *ps);
 void kn_copy_now(struct kn_psource *ps);	/* all that is there, or a turn of it */
 
@@ -233,6 +242,7 @@ void kn_session_late(struct kn_session *s);
 /* dev_type.c */
 void kn_announce_request(const struct kn_ask *r);
 void kn_type_request(const struct kn_ask *r);
+void kn_psource_forget_types(struct kn_psource *ps);
 void kn_pfeed_types(struct kn_pfeed *f, const struct ke_types *types);
 
 /* dev_bell.c */

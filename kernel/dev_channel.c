@@ -18,6 +18,7 @@ void kn_opening_free(struct kn_opening *o)
 {
 	list_del(&o->list);
 	kecho_channel_close(o->ch);
+	kn_uncharge(o->s->user, KN_CHANNELS, 1);
 	kfree(o);
 }
 
@@ -71,21 +72,26 @@ void kn_channel_open_request(const struct kn_ask *r)
 {
 	struct kecho_ctl_channel_open out = *(const struct kecho_ctl_channel_open *)r->body;
 	struct kn_opening *o = kzalloc(sizeof(*o), GFP_KERNEL_ACCOUNT);
-	int err = o ? 0 : -ENOMEM;
+	int err = o ? kn_charge(r->s->user, KN_CHANNELS, 1) : -ENOMEM;
 
-	err = err ?: mutex_lock_killable(&r->s->opening);
+	if (err)
+		goto free;
+	err = mutex_lock_killable(&r->s->opening);
+	if (err)
+		goto uncharge;
+	err = open_channel(r, &out, o);
 	if (!err) {
-		err = open_channel(r, &out, o);
-		if (!err) {
-			out.channel = cpu_to_le32(o->handle);
-			kecho_channel_uuid(o->ch, out.uuid);
-		}
-		mutex_unlock(&r->s->opening);
+		out.channel = cpu_to_le32(o->handle);
+		kecho_channel_uuid(o->ch, out.uuid);
 	}
+	mutex_unlock(&r->s->opening);
 	if (!err) {
 		kn_answer(r, &out);
 		return;
 	}
+uncharge:
+	kn_uncharge(r->s->user, KN_CHANNELS, 1);
+free:
 	kfree(o);
 	kn_refuse(r, err, "channel '%.*s'", KE_NAME_MAX, out.name);
 }

@@ -4,6 +4,9 @@
  * core/copy.h. A work fills it, which sleeps on the channel's bell as a sink does, so its process
  * rings for it. Where a gate holds it the gate says when it goes on.
  */
+#include <linux/memcontrol.h>
+#include <linux/sched/mm.h>
+
 #include "dev.h"
 
 /* Any context. */
@@ -77,7 +80,7 @@ static bool run_copy(struct kn_psource *ps)
 		kn_bell_ring(ps->src.ch->c->bell);
 	}
 	if (n < 0 && n != -EAGAIN) {
-		kn_psource_fail(ps);
+		kn_psource_lies(ps);
 		return false;
 	}
 	return n || stays_awake(ps);
@@ -110,30 +113,57 @@ void kn_copy_init(struct kn_psource *ps)
 	ps->waiter.wake = wake;
 }
 
-/* Somebody begins to read it; kn.lock is held. */
+/* It is made for others, but is the process's: its user is charged, and its control group. */
+static struct kn_log *make_log(struct kn_psource *ps)
+{
+	struct kn_session *s = ps->o->s;
+	struct mem_cgroup *was;
+	struct kn_log *log;
+
+	if (kn_charge(s->user, KN_MEMORY, ps->copy.from.size))
+		return NULL;
+	was = set_active_memcg(s->memcg);
+	log = kn_log_make(ps->copy.from.size);
+	set_active_memcg(was);
+	if (!log)
+		kn_uncharge(s->user, KN_MEMORY, ps->copy.from.size);
+	return log;
+}
+
+void kn_copy_free(struct kn_psource *ps, struct kn_session *s)
+{
+	if (!ps->src.log)
+		return;
+	kn_log_put(ps->src.log);
+	ps->src.log = NULL;
+	kn_uncharge(s->user, KN_MEMORY, ps->copy.from.size);
+}
+
+/* Somebody begins to read it; kn.lock is held. -EPROTO: the source will be over, which is no
+ * error of who reads. */
 static int get(struct kn_psource *ps)
 {
-	struct kn_log *log;
 	int err;
 
 	if (ps->why)
 		return -EPROTO;
 	if (ps->readers++)
 		return 0;
-	log = kn_log_make(ps->copy.from.size);
-	err = log ? ke_copy_begin(&ps->copy, log->pages.map, kn_log_ring(log)) : -ENOMEM;
+	ps->src.log = make_log(ps);
+	err = ps->src.log ? ke_copy_begin(&ps->copy, ps->src.log->pages.map,
+					  kn_log_ring(ps->src.log)) : -ENOSPC;
 	if (!err) {
-		ps->src.log = log;
 		kn_copy_kick(ps);
 		return 0;
 	}
 	ps->readers = 0;
 	ps->src.s.log.hdr = ps->shared->pages.map;
-	if (log)
-		kn_log_put(log);
+	kn_copy_free(ps, ps->o->s);
 	if (err == -EPROTO)
-		kn_psource_fail(ps);
-	return err;
+		kn_psource_lies(ps);
+	else
+		kn_psource_fail(ps, err, "its user has no place for a copy of its log");
+	return -EPROTO;
 }
 
 /* One reads it no more; kn.lock is held. At its end it stays for who reads on. */
@@ -144,8 +174,7 @@ static void put(struct kn_psource *ps)
 	kn_bell_disarm(ps->src.ch->c->bell, &ps->waiter, false);
 	ps->src.s.log.hdr = ps->state == KN_JOINED ? ps->shared->pages.map :
 						     (void *)&ps->nothing;
-	kn_log_put(ps->src.log);
-	ps->src.log = NULL;
+	kn_copy_free(ps, ps->o->s);
 	kn_psource_room(ps);
 }
 

@@ -40,9 +40,44 @@ static struct kn_pfeed *make(struct kn_psink *k, struct kn_log *log, u64 member)
 	return f;
 }
 
+/* Of another sink of the same user, which reads the same mirror; NULL: there is none. */
+static struct kn_pfeed *sibling(const struct kn_pfeed *f, const struct ke_rstream *rs)
+{
+	const struct kn_session *s = f->sink->o->s;
+	struct kn_pfeed *other;
+	struct kn_psink *k;
+
+	list_for_each_entry(k, &f->sink->o->ch->c->psinks, channel_list)
+		if (k->o->s->user == s->user)
+			list_for_each_entry(other, &k->feeds, sink_list)
+				if (other != f && other->rs == rs)
+					return other;
+	return NULL;
+}
+
+/* A user pays for a mirror once. */
+static int charge(struct kn_pfeed *f, const struct ke_rstream *rs)
+{
+	int err = sibling(f, rs) ? 0 : kn_charge(f->sink->o->s->user, KN_MEMORY, f->log->ring);
+
+	f->charged = !err && !sibling(f, rs);
+	return err;
+}
+
+static void uncharge(struct kn_pfeed *f)
+{
+	struct kn_pfeed *heir = f->charged ? sibling(f, f->rs) : NULL;
+
+	if (heir)
+		heir->charged = true;
+	else if (f->charged)
+		kn_uncharge(f->sink->o->s->user, KN_MEMORY, f->log->ring);
+}
+
 static void unlink_feed(struct kn_pfeed *f)
 {
 	list_del(&f->sink_list);
+	uncharge(f);
 	list_del(&f->source_list);
 	kn_log_put(f->log);
 	kfree(f);
@@ -116,7 +151,7 @@ static void begin_at_process(struct kn_pfeed *f, bool from_start)
 	u64 pos = 0, seq = 0;
 
 	if (!from_start && find_place(f, &pos, &seq)) {
-		kn_psource_fail(ps);
+		kn_psource_lies(ps);
 		kn_pfeed_free(f);
 		return;
 	}
@@ -160,9 +195,15 @@ int kn_pfeed_source(struct kn_psink *k, struct kecho_source *src, bool from_star
 static int begin_at_mirror(struct kn_psink *k, struct ke_rstream *rs, u64 pos, u64 seq)
 {
 	struct kn_pfeed *f = make(k, rs->owner, rs->remote->id);
+	int err;
 
 	if (IS_ERR(f))
 		return PTR_ERR(f);
+	err = charge(f, rs);
+	if (err) {
+		kn_pfeed_free(f);
+		return err;
+	}
 	f->rs = rs;
 	begin(f, pos, seq, pos == rs->mirror.head ? ke_log_passed(&rs->mirror) : 0,
 	      rs->remote->alive_ms);

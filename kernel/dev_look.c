@@ -304,8 +304,12 @@ void kn_status_request(const struct kn_ask *r)
 	const struct kn *kn = r->s->kn;
 	struct kecho_ctl_status st = { .abi = cpu_to_le32(KECHO_NODE_ABI),
 				       .processes = cpu_to_le32(kn->attached) };
+	unsigned long has = atomic_long_read(&r->s->user->has[KN_MEMORY]);
 
 	count_members(kn, &st);
+	st.memory_bytes = cpu_to_le64(kn_users_memory());
+	st.user_memory_bytes = cpu_to_le64(has);
+	st.user_memory_max = cpu_to_le64(kn_user_max(KN_MEMORY));
 	strscpy(st.version, THIS_MODULE->version ?: "", sizeof(st.version));
 	strscpy(st.name, kn->node.name, sizeof(st.name));
 	strscpy(st.listen, kn->node.self.address, sizeof(st.listen));

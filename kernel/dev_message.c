@@ -20,21 +20,30 @@ struct message {
 	u8 body[];
 };
 
-static void free_message(struct message *m)
+static void free_message(struct kn_session *s, struct message *m)
 {
+	kn_uncharge(s->user, KN_MEMORY, sizeof(*m) + m->len);
 	while (m->nfiles)
 		fput(m->file[--m->nfiles]);
 	kvfree(m);
 }
 
-static struct message *make(u32 cmd, u32 serial, int result, const struct kn_answer *a)
+/* NULL: no memory, or its user may have no more. */
+static struct message *make(struct kn_session *s, u32 cmd, u32 serial, int result,
+			    const struct kn_answer *a)
 {
-	struct message *m = kvmalloc(sizeof(*m) + a->len + a->tail_len, GFP_KERNEL_ACCOUNT);
+	u32 len = sizeof(struct kecho_msg) + a->len + a->tail_len;
+	struct message *m;
 
-	if (!m)
+	if (kn_charge(s->user, KN_MEMORY, sizeof(*m) + len))
 		return NULL;
+	m = kvmalloc(sizeof(*m) + a->len + a->tail_len, GFP_KERNEL_ACCOUNT);
+	if (!m) {
+		kn_uncharge(s->user, KN_MEMORY, sizeof(*m) + len);
+		return NULL;
+	}
 	m->nfiles = 0;
-	m->len = sizeof(m->head) + a->len + a->tail_len;
+	m->len = len;
 	m->head = (struct kecho_msg){
 		.cmd = cpu_to_le32(cmd), .serial = cpu_to_le32(serial),
 		.result = cpu_to_le32((u32)result), .len = cpu_to_le32(a->len + a->tail_len),
@@ -58,7 +67,7 @@ void kn_cut(struct kn_session *s)
 
 void kn_send(struct kn_session *s, u32 cmd, u32 serial, int result, const struct kn_answer *a)
 {
-	struct message *m = make(cmd, serial, result, a);
+	struct message *m = make(s, cmd, serial, result, a);
 	bool full;
 
 	if (!m) {
@@ -74,7 +83,7 @@ void kn_send(struct kn_session *s, u32 cmd, u32 serial, int result, const struct
 	}
 	spin_unlock(&s->out_lock);
 	if (full)
-		free_message(m);
+		free_message(s, m);
 	wake_up_poll(&s->readable, EPOLLIN | EPOLLRDNORM);
 }
 
@@ -109,7 +118,7 @@ void kn_messages_drop(struct kn_session *s)
 	struct message *m, *next;
 
 	list_for_each_entry_safe(m, next, &s->out, list)
-		free_message(m);
+		free_message(s, m);
 	INIT_LIST_HEAD(&s->out);
 }
 
@@ -186,6 +195,6 @@ long kn_receive(struct kn_session *s, struct kecho_dev_receive __user *arg)
 	} else {
 		kn_cut(s);	/* what it was told is lost */
 	}
-	free_message(m);
+	free_message(s, m);
 	return len;
 }

@@ -37,7 +37,7 @@ static const struct {
 	[KECHO_CMD_ATTACH] = { attach_request, OF(kecho_attach) },
 	[KECHO_CMD_CHANNEL_OPEN] = { kn_channel_open_request, OF(kecho_ctl_channel_open), true },
 	[KECHO_CMD_CHANNEL_CLOSE] = { kn_channel_close_request, OF(kecho_ctl_channel), true },
-	[KECHO_CMD_SOURCE_OPEN] = { kn_source_open_request, TAIL(kecho_ctl_source_open) },
+	[KECHO_CMD_SOURCE_OPEN] = { kn_source_open_request, TAIL(kecho_ctl_source_open), true },
 	[KECHO_CMD_SOURCE_READY] = { kn_source_ready_request, OF(kecho_ctl_source) },
 	[KECHO_CMD_SOURCE_CLOSE] = { kn_source_close_request, OF(kecho_ctl_source) },
 	[KECHO_CMD_SINK_OPEN] = { kn_sink_open_request, TAIL(kecho_ctl_sink_open) },

@@ -94,7 +94,7 @@ void kn_psource_room(struct kn_psource *ps)
 		return;
 	slot = kn_limit(ps->o->s, ps->slot);
 	if (ke_copy_head(&ps->copy, &head)) {
-		kn_psource_fail(ps);
+		kn_psource_lies(ps);
 		return;
 	}
 	spin_lock_irq(&ps->src.lock);

@@ -41,11 +41,15 @@ static int take_slots(struct kn_psink *k, struct kn_session *s)
 static struct kn_psink *make(struct kn_opening *o, const struct kn_ask *r)
 {
 	const struct kecho_ctl_sink_open *in = r->body;
-	struct kn_psink *k = kzalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
-	int err;
+	int err = kn_charge_member(o->s->user, 0);
+	struct kn_psink *k;
 
+	if (err)
+		return ERR_PTR(err);
+	k = kzalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
+	err = -ENOMEM;
 	if (!k)
-		return ERR_PTR(-ENOMEM);
+		goto uncharge;
 	err = kn_take_attrs(&k->m.attrs, in + 1, r->tail_len);
 	if (err)
 		goto free;
@@ -70,6 +74,8 @@ free_attrs:
 	ke_attrs_free(&k->m.attrs);
 free:
 	kfree(k);
+uncharge:
+	kn_uncharge_member(o->s->user, 0);
 	return ERR_PTR(err);
 }
 
@@ -178,6 +184,7 @@ void kn_psink_close(struct kn_psink *k, bool failed)
 	if (!k->err)	/* of one that was ended it says so as long as its process looks */
 		kn_slot_give_back(&s->limits, k->slot);
 	kn_slot_give_back(&s->gates, k->gate);
+	kn_uncharge_member(s->user, 0);
 	kfree(k);
 }
 

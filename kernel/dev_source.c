@@ -85,33 +85,53 @@ static void init(struct kn_psource *ps, struct kn_opening *o,
 	list_add_tail(&ps->list, &o->sources);
 }
 
-static struct kn_psource *make(struct kn_opening *o, const struct kn_ask *r)
+/* Bytes of its log; its user is charged for them. */
+static unsigned long cost(u64 log_size)
+{
+	return KECHO_LOG_HEADER_SIZE + log_size;
+}
+
+/* Its memory, which takes its time: without the lock. */
+static struct kn_psource *make(const struct kn_ask *r, u64 log_size)
+{
+	int err = kn_charge_member(r->s->user, cost(log_size));
+	struct kn_psource *ps;
+
+	if (err)
+		return ERR_PTR(err);
+	ps = kzalloc(sizeof(*ps), GFP_KERNEL_ACCOUNT);
+	if (!ps)
+		goto uncharge;
+	ps->shared = kn_log_make_open(log_size);
+	if (ps->shared)
+		return ps;
+	kfree(ps);
+uncharge:
+	kn_uncharge_member(r->s->user, cost(log_size));
+	return ERR_PTR(-ENOMEM);
+}
+
+static void unmake(struct kn_psource *ps, struct kn_session *s)
+{
+	kn_copy_free(ps, s);
+	kn_uncharge_member(s->user, cost(ps->shared->ring));
+	kn_log_put(ps->shared);
+	kfree(ps);
+}
+
+static int place(struct kn_psource *ps, struct kn_opening *o, const struct kn_ask *r)
 {
 	const struct kecho_ctl_source_open *in = r->body;
-	struct kn_psource *ps = kzalloc(sizeof(*ps), GFP_KERNEL_ACCOUNT);
-	int err = -ENOMEM;
+	int err = kn_take_attrs(&ps->src.s.member.attrs, in + 1, r->tail_len);
 
-	if (!ps)
-		return ERR_PTR(err);
-	ps->shared = kn_log_make_open(le64_to_cpu(in->log_size));
-	if (!ps->shared)
-		goto free;
-	err = kn_take_attrs(&ps->src.s.member.attrs, in + 1, r->tail_len);
 	if (err)
-		goto put_log;
+		return err;
 	err = take_slots(ps, o->s);
 	if (err)
-		goto free_attrs;
-	init(ps, o, in);
-	return ps;
-
-free_attrs:
-	ke_attrs_free(&ps->src.s.member.attrs);
-put_log:
-	kn_log_put(ps->shared);
-free:
-	kfree(ps);
-	return ERR_PTR(err);
+		ke_attrs_free(&ps->src.s.member.attrs);
+	else
+		init(ps, o, in);
+	return err;
 }
 
 /* NULL, or why not: then *@err, too. */
@@ -135,28 +155,49 @@ static const char *refused(const struct kn_session *s, const struct kn_opening *
 	return kn_rights(s, o->ch->c) & KN_PUBLISH ? NULL : "this user may not publish there";
 }
 
-void kn_source_open_request(const struct kn_ask *r)
+/* Left to be tried: the opening; NULL: it has been refused. kn.lock is held. */
+static struct kn_opening *may_open(const struct kn_ask *r)
 {
-	struct kecho_ctl_source_open out = *(const struct kecho_ctl_source_open *)r->body;
-	struct kn_opening *o = kn_opening(r->s, le32_to_cpu(out.channel));
-	struct kn_answer a = { .body = &out, .len = sizeof(out), .nfiles = 1 };
-	struct kn_psource *ps;
+	const struct kecho_ctl_source_open *in = r->body;
+	struct kn_opening *o = r->s->over ? NULL : kn_opening(r->s, le32_to_cpu(in->channel));
 	const char *why;
 	int err;
 
 	if (!o) {
-		kn_refuse(r, -EBADF, "no channel %u of this process", le32_to_cpu(out.channel));
-		return;
+		kn_refuse(r, -EBADF, "no channel %u of this process", le32_to_cpu(in->channel));
+		return NULL;
 	}
-	why = refused(r->s, o, r->body, &err);
-	if (why) {
-		kn_refuse(r, err, "source of '%s': %s", o->ch->c->ch.name, why);
-		return;
-	}
-	ps = make(o, r);
-	if (IS_ERR(ps)) {
-		kn_refuse(r, PTR_ERR(ps), "source of '%s': no place for it", o->ch->c->ch.name);
-		return;
+	why = refused(r->s, o, in, &err);
+	if (!why)
+		return o;
+	kn_refuse(r, err, "source of '%s': %s", o->ch->c->ch.name, why);
+	return NULL;
+}
+
+static bool asked_well(const struct kn_ask *r)
+{
+	bool is;
+
+	mutex_lock(&r->s->kn->lock);
+	is = may_open(r);
+	mutex_unlock(&r->s->kn->lock);
+	return is;
+}
+
+/* kn.lock is held, and was not since @ps was made. */
+static int open_source(const struct kn_ask *r, struct kn_psource *ps)
+{
+	struct kecho_ctl_source_open out = *(const struct kecho_ctl_source_open *)r->body;
+	struct kn_answer a = { .body = &out, .len = sizeof(out), .nfiles = 1 };
+	struct kn_opening *o = may_open(r);
+	int err;
+
+	if (!o)
+		return -EBADF;
+	err = place(ps, o, r);
+	if (err) {
+		kn_refuse(r, err, "source of '%s': no place for it", o->ch->c->ch.name);
+		return err;
 	}
 	out.source = cpu_to_le32(ps->handle);
 	out.slot = cpu_to_le32(ps->slot);
@@ -165,6 +206,28 @@ void kn_source_open_request(const struct kn_ask *r)
 	out.attrs_len = 0;
 	a.file[0] = ps->shared->pages.file;
 	kn_send(r->s, r->cmd, r->serial, 0, &a);
+	return 0;
+}
+
+void kn_source_open_request(const struct kn_ask *r)
+{
+	const struct kecho_ctl_source_open *in = r->body;
+	struct kn *kn = r->s->kn;
+	struct kn_psource *ps;
+	int err;
+
+	if (!asked_well(r))
+		return;
+	ps = make(r, le64_to_cpu(in->log_size));
+	if (IS_ERR(ps)) {
+		kn_refuse(r, PTR_ERR(ps), "a source: user %u has no place for it", kn_user(r->s));
+		return;
+	}
+	mutex_lock(&kn->lock);
+	err = open_source(r, ps);
+	mutex_unlock(&kn->lock);
+	if (err)
+		unmake(ps, r->s);
 }
 
 /* -------------------------------------------------------------------- joining */
@@ -258,13 +321,17 @@ void kn_address_request(const struct kn_ask *r)
 
 /* -------------------------------------------------------------------- closing */
 
+static const char lies[] = "its log says what cannot be";
+
 /* Where it ends, for all who read it. */
 static void find_end(struct kn_psource *ps)
 {
 	u64 head, seq;
 
-	if (!ps->why && ke_copy_now(&ps->copy, &head, &seq))
-		ps->why = "its log says what cannot be";
+	if (!ps->why && ke_copy_now(&ps->copy, &head, &seq)) {
+		ps->why = lies;
+		ps->err = -EPROTO;
+	}
 	if (ps->why) {	/* what it published until then is good */
 		ps->src.s.member.failed = true;
 		seq = ps->readers ? ps->src.s.log.seq : 0;
@@ -344,7 +411,7 @@ void kn_psource_gone(struct kn_psource *ps)
 		leave(ps);
 	else
 		ke_attrs_free(&ps->src.s.member.attrs);
-	ke_source_forget_types(&ps->src.s, &ps->kn->node);
+	kn_psource_forget_types(ps);
 	ps->state = KN_OVER;
 	kn_bell_disarm(ps->src.ch->c->bell, &ps->waiter, true);
 	give_slots_back(ps);
@@ -364,24 +431,29 @@ void kn_psources_bury(struct kn_session *s)
 	kn_unlock(s->kn);
 	list_for_each_entry_safe(ps, next, &dead, list) {
 		cancel_work_sync(&ps->work);
-		if (ps->src.log)
-			kn_log_put(ps->src.log);
-		kn_log_put(ps->shared);
-		kfree(ps);
+		unmake(ps, s);
 	}
 }
 
-/* The log makes no sense: the source will be over, and nobody else's. */
-void kn_psource_fail(struct kn_psource *ps)
+/* The source will be over, and nobody else's. */
+void kn_psource_fail(struct kn_psource *ps, int err, const char *why)
 {
-	ps->why = ps->why ?: "its log says what cannot be";
+	if (!ps->why) {
+		ps->why = why;
+		ps->err = err;
+	}
 	queue_work(kn_wq, &ps->o->s->chores);
+}
+
+void kn_psource_lies(struct kn_psource *ps)
+{
+	kn_psource_fail(ps, -EPROTO, lies);
 }
 
 void kn_psource_fails(struct kn_psource *ps)
 {
 	struct kecho_note_end note = { .handle = cpu_to_le32(ps->handle),
-				       .error = cpu_to_le32((u32)-EPROTO) };
+				       .error = cpu_to_le32((u32)ps->err) };
 	struct kn_answer a = { .body = &note, .len = sizeof(note), .tail = ps->why,
 			       .tail_len = strlen(ps->why) };
 

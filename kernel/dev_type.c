@@ -20,19 +20,46 @@ static void wait_told(const struct kn_ask *r, u32 handle)
 	       kn_wait(r->s->kn, until));
 }
 
+/* A node may say so many bytes of them: not all are one user's. */
+static int announce(struct kn_psource *ps, const void *wire, u32 len, char *why)
+{
+	struct kn_user *u = ps->o->s->user;
+	int number = ke_types_find(ps->src.s.member.types, wire, len);
+
+	if (number)
+		return number;
+	if (kn_charge(u, KN_TYPES, len)) {
+		strscpy(why, "its user has all the types that it may have", KE_TYPE_WHY_MAX);
+		return -ENOSPC;
+	}
+	strscpy(why, "there is no memory", KE_TYPE_WHY_MAX);
+	number = ke_source_announce(&ps->src.s, &ps->kn->node, wire, len, why);
+	if (number < 0)
+		kn_uncharge(u, KN_TYPES, len);
+	else
+		ps->types_bytes += len;
+	return number;
+}
+
+void kn_psource_forget_types(struct kn_psource *ps)
+{
+	ke_source_forget_types(&ps->src.s, &ps->kn->node);
+	kn_uncharge(ps->o->s->user, KN_TYPES, ps->types_bytes);
+	ps->types_bytes = 0;
+}
+
 void kn_announce_request(const struct kn_ask *r)
 {
 	struct kecho_ctl_announce out = *(const struct kecho_ctl_announce *)r->body;
 	struct kn_psource *ps = kn_psource(r->s, le32_to_cpu(out.source));
-	char why[KE_TYPE_WHY_MAX] = "there is no memory";
+	char why[KE_TYPE_WHY_MAX];
 	int number;
 
 	if (!ps || ps->state > KN_JOINED) {
 		kn_refuse(r, -EBADF, "no source %u of this process", le32_to_cpu(out.source));
 		return;
 	}
-	number = ke_source_announce(&ps->src.s, &ps->kn->node, r->body + sizeof(out), r->tail_len,
-				    why);
+	number = announce(ps, r->body + sizeof(out), r->tail_len, why);
 	if (number < 0) {
 		kn_refuse(r, number, "source of '%s': a type: %s", ps->src.ch->c->ch.name, why);
 		return;

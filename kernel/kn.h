@@ -68,7 +68,7 @@ enum kn_block { KN_BLOCK_ALL, KN_BLOCK_GROUP, KN_BLOCK_OWNER };
 
 /* What is counted as it comes and goes: when the module goes all must have gone. */
 enum kn_kind { KN_ATTACHMENT, KN_LOG, KN_CHANNEL, KN_SOURCE, KN_SINK, KN_FEED, KN_NOTICE,
-	       KN_CONN, KN_BELL, KN_SESSION, KN_KINDS };
+	       KN_CONN, KN_BELL, KN_SESSION, KN_USER, KN_KINDS };
 
 /* Memory that processes can map. */
 struct kn_pages {

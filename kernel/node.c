@@ -194,7 +194,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 
 	if (!net)
 		return -ENODEV;
-	k = kzalloc(sizeof(*k), GFP_KERNEL);
+	k = kzalloc(sizeof(*k), GFP_KERNEL_ACCOUNT);
 	if (!k)
 		goto put;
 	k->kn = kn_of_net(net);

@@ -13,6 +13,7 @@
  *
  * KECHO_SEED=N repeats what A says and writes, but not the instants.
  */
+#include "guest.h"
 #include "poke.h"
 #include "../daemon/siege.h"
 
@@ -122,7 +123,7 @@ static void arrange(void)
 static bool status(struct kecho_ctl_status *st)
 {
 	struct raw r;
-	bool is = raw_open(&r, NULL) && !raw_call(&r, KECHO_CMD_STATUS, st, sizeof(*st));
+	bool is = raw_open(&r, NULL) && get_status(&r, st);
 
 	raw_close(&r);
 	return is;
@@ -142,16 +143,15 @@ TEST(three_users)
 	u64 seed;
 	u32 i;
 
-	if (!with_kernel() || geteuid())
-		skip("KECHO=kernel is not said, by root");
-	signal(SIGPIPE, SIG_IGN);
+	IN_GUEST();
 	tally = shared(sizeof(*tally));
 	friends = FRIENDS;
-	must(tally && ready && !system("echo group 10020 >/proc/sys/net/kecho/block"), "memory");
+	must(tally && ready && write_file("/proc/sys/net/kecho/block", "group 10020"),
+	     "memory");
 	seed = choose_seed();
 	keeper = spawn(own_channels, ready);
 	must(comes_true(*ready || tally->failed) && !tally->failed, "channels: %s", tally->why);
-	must(!system("insmod /kecho_steady.ko"), "the kernel service");
+	must(service(true), "the kernel service");
 	arrange();
 	must(start_good(), "B and C: %s", tally->why);
 	must(comes_true(all_get()) && status(&was), "all is calm");
@@ -164,7 +164,7 @@ TEST(three_users)
 	WRITE_ONCE(tally->stop, true);
 	for (i = 0; i < ngood; i++)
 		is_eq(ends(pid[i]), 0, "process %u of B and C: %s", i, tally->why);
-	ok(!system("rmmod kecho_steady"), "the kernel service goes");
+	ok(service(false), "the kernel service goes");
 	is_eq(ends(keeper), 0, "who made the channels");
 	print_tally();
 	if (!tally->failed)

@@ -83,7 +83,7 @@ static inline void poke_by_child(struct attacker *a)
 {
 	int i;
 
-	if (pick(a, 6) || fork())
+	if (pick(a, 3) || fork())
 		return;
 	count(DEV_CHILD);
 	for (i = 0; i < CHILD_STEPS; i++) {
@@ -108,7 +108,7 @@ static inline void *speak_too(void *arg)
 
 static inline void poke_by_thread(struct attacker *a)
 {
-	struct attacker *other = pick(a, 3) ? NULL : malloc(sizeof(*other));
+	struct attacker *other = pick(a, 2) ? NULL : malloc(sizeof(*other));
 	pthread_t thread;
 
 	if (!other)

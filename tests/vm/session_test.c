@@ -3,30 +3,12 @@
  * Sessions of /dev/kecho that end at odd times, beside a kernel service: nothing that others
  * still look at is gone by then.
  */
-#include "../daemon/raw.h"
+#include "guest.h"
 
 enum {
 	GONE_MS = 500,		/* a namespace without processes is, by then */
 	LINGER_MS = 1500,
 };
-
-#define KERNEL()						\
-	do {							\
-		if (!with_kernel() || geteuid())		\
-			skip("KECHO=kernel is not said, by root"); \
-		signal(SIGPIPE, SIG_IGN);			\
-	} while (0)
-
-static bool service(bool on)
-{
-	return !system(on ? "insmod /kecho_steady.ko" : "rmmod kecho_steady");
-}
-
-static bool hold(bool on)
-{
-	return !system(on ? "echo 1 >/sys/module/kecho_steady/parameters/hold" :
-			    "echo 0 >/sys/module/kecho_steady/parameters/hold");
-}
 
 /* ------------------------------------------------------------ without its namespace */
 
@@ -64,7 +46,7 @@ TEST(child_stays)
 {
 	struct outlived *o = shared(sizeof(*o));
 
-	KERNEL();
+	IN_GUEST();
 	must(o, "memory");
 	is_eq(ends(spawn(have_child, o)), 0, "a process with a child");
 	ok(comes_true(READ_ONCE(o->done)), "its child");
@@ -97,7 +79,7 @@ TEST(child_opens)
 {
 	u32 us;
 
-	KERNEL();
+	IN_GUEST();
 	for (us = 0; us < 20000; us += 500)
 		is_eq(ends(spawn(busy_child, &us)), 0, "a process with a busy child");
 }
@@ -138,8 +120,8 @@ TEST(joins_late)
 	struct kecho *k = NULL;
 	pid_t pid;
 
-	KERNEL();
-	must(l && service(true) && hold(true), "a kernel service");
+	IN_GUEST();
+	must(l && service(true) && service_holds(true), "a kernel service");
 	must(!kecho_open(&k, NULL) && !kecho_channel_open(k, "slow", NULL, &ch), "a channel");
 	pid = spawn(linger, l);
 	ok(comes_true(READ_ONCE(l->closing)), "a source is full");
@@ -149,7 +131,7 @@ TEST(joins_late)
 	ok(kecho_read(sink, &ev, QUIET_MS), "it has nothing to read");
 	kecho_sink_close(sink);
 	kecho_close(k);
-	ok(hold(false) && service(false), "the kernel service goes");
+	ok(service_holds(false) && service(false), "the kernel service goes");
 }
 
 /* A source whose log makes no sense is no reason that nobody can read others. */
@@ -158,7 +140,7 @@ TEST(bad_log)
 	struct raw_source s;
 	struct raw r;
 
-	KERNEL();
+	IN_GUEST();
 	must(raw_open(&r, NULL) && !raw_attach(&r) &&
 	     !raw_source(&r, raw_channel(&r, "mixed"), &s), "a source");
 	WRITE_ONCE(s.log.hdr->head, 4);
@@ -169,4 +151,27 @@ TEST(bad_log)
 	raw_close(&r);
 }
 
-TESTS(session, child_stays, child_opens, joins_late, bad_log);
+/* Nor is one whose user has no place for a copy of it, which is what the kernel reads. */
+TEST(no_place)
+{
+	struct kecho_note_end *end;
+	struct raw_msg *m = NULL;
+	struct raw_source s;
+	struct raw r;
+
+	IN_GUEST();
+	must(raw_open(&r, NULL) && !raw_attach(&r) &&
+	     !raw_source(&r, raw_channel(&r, "mixed"), &s), "a source");
+	ok(set_limit("user_memory", memory_of(&r) + RAW_LOG / 2), "no more than it has");
+	ok(service(true), "the kernel comes");
+	m = raw_note(&r, KECHO_NOTE_SOURCE_END, SAID_MS);
+	must(m, "it is over");
+	end = (void *)m->body;
+	is_eq((int)end->error, -ENOSPC, "for that reason");
+	ok(service(false), "and goes");
+	ok(set_limit("user_memory", 256 << 20), "as it was");
+	raw_free(m);
+	raw_close(&r);
+}
+
+TESTS(session, child_stays, child_opens, joins_late, bad_log, no_place);
