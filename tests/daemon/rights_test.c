@@ -3,9 +3,7 @@
  * Two users: what one of them may do with what is the other's, by the rights of a channel,
  * and by the descriptors that it gets.
  */
-#include "raw.h"
-
-enum { OTHER_UID = 61234 };
+#include "rights.h"
 
 static struct kechod node;
 static struct raw good;		/* root's process */
@@ -102,51 +100,22 @@ TEST(pages)
 	is_eq(daemon_stop(&node), 0, "it stops");
 }
 
-static int rights(void *arg)
-{
-	struct raw_source s;
-	struct raw r;
-	int ch, open = raw_open(&r, arg);
-
-	if (setgroups(0, NULL) || setgid(OTHER_UID) || setuid(OTHER_UID) || !open)
-		return 10;
-	raw_close(&r);
-	if (!raw_open(&r, arg) || raw_attach(&r))
-		return 11;
-	if (raw_channel(&r, "secret") != -EACCES)
-		return 12;
-	ch = raw_channel(&r, "read");
-	if (ch < 0 || raw_source(&r, ch, &s) != -EACCES || raw_sink(&r, ch, KECHO_LATEST, 0) < 0)
-		return 13;
-	if (raw_sink(&r, ch, KECHO_BLOCK, 0) != -EPERM)
-		return 14;
-	ch = raw_channel(&r, "write");
-	if (ch < 0 || raw_sink(&r, ch, KECHO_LATEST, 0) != -EACCES || raw_source(&r, ch, &s))
-		return 15;
-	ch = raw_channel_mode(&r, "own", 0600);
-	return ch < 0 || raw_sink(&r, ch, KECHO_BLOCK, 0) < 0 ? 16 : 0;
-}
-
 TEST(rights)
 {
 	static const char *const options[] = { "block=owner", NULL };
 	struct kechod other = { 0 };
-	struct kecho_ctl_attr a = { .what = KECHO_OF_CHANNEL };
-	static const u8 mode[] = "\1\12\10\0kecho.mode\377\1\0\0\0\0\0\0";
 	struct raw r;
+	int secret;
 
 	must(own_network(), "a network");
 	if (geteuid())
 		skip("only root can be two users");
 	must(daemon_start(&other, options) && comes_true(daemon_answers(&other)), "kechod");
 	must(raw_open(&r, &other) && !raw_attach(&r), "a process");
-	a.channel = raw_channel_mode(&r, "secret", 0600);
-	ok(raw_channel_mode(&r, "read", 0644) > 0 && raw_channel_mode(&r, "write", 0622) > 0,
-	   "channels");
-	a.attrs_len = sizeof(mode) - 1;
-	is_eq(raw_call_fds(&r, KECHO_CMD_SET, &a, sizeof(a), mode, sizeof(mode) - 1, NULL, 0),
-	      -EPERM, "rights are not set as other attributes");
-	is_eq(ends(spawn(rights, &other)), 0, "another user's rights");
+	secret = make_channels(&r);
+	ok(secret > 0, "channels");
+	is_eq(set_mode(&r, secret), -EPERM, "rights are not set as other attributes");
+	is_eq(ends(spawn(has_rights, &other)), 0, "another user's rights");
 	raw_close(&r);
 	is_eq(daemon_stop(&other), 0, "it stops");
 }
