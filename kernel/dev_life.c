@@ -220,7 +220,7 @@ void kn_drain_request(const struct kn_ask *r)
 		if (src->proc)
 			kn_copy_now(src->proc);
 	done = ke_drain_begin(&o->ch->c->ch);
-	if (done) {
+	if (done && done != -ENOSPC) {	/* that is what the first step says */
 		kn_refuse(r, done, "channel '%s': it can't be drained now", o->ch->c->ch.name);
 		return;
 	}
