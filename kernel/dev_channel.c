@@ -145,7 +145,7 @@ struct kecho_ctl_member kn_describe(const struct kn_opening *o, const struct kec
 	};
 }
 
-/* With no lock held; those who watch are told in order. */
+/* Of our own it is said under kn.lock, so in order. */
 static void tell_member(void *arg, const struct kecho_member *m)
 {
 	struct kn_opening *o = arg;

@@ -206,6 +206,14 @@ static int drain(const struct kn_ask *r, struct kn_channel *c, u32 *lag, u32 *si
 	}
 }
 
+static void not_drained(const struct kn_ask *r, int err, u32 lag, u32 silent)
+{
+	if (silent)
+		kn_refuse(r, err, "%u nodes have not said what their sinks have read", silent);
+	else
+		kn_refuse(r, err, "%u sinks have not read all", lag);
+}
+
 void kn_drain_request(const struct kn_ask *r)
 {
 	struct kn_opening *o = managed(r, "drain");
@@ -232,8 +240,7 @@ void kn_drain_request(const struct kn_ask *r)
 	if (done > 0)
 		kn_answer(r, r->body);
 	else
-		kn_refuse(r, done ?: -ETIMEDOUT,
-			  "%u sinks have not read all, and %u nodes have not said it", lag, silent);
+		not_drained(r, done ?: -ETIMEDOUT, lag, silent);
 }
 
 void kn_drain_end(struct kn_opening *o)

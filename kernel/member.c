@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Members: coming and going, who is there, their attributes, and those who watch. A watcher
- * is called by a work of its own, with no lock held, so what it hears is queued.
+ * Members: coming and going, who is there, their attributes, and those who watch. A watcher that
+ * is kernel code is called by a work of its own, with no lock held, so what it hears is queued.
  */
 #include "kn.h"
 
@@ -43,11 +43,17 @@ static void describe_remote(const struct ke_remote *m, struct kecho_member *out)
 
 /* ------------------------------------------------------------------ watching */
 
-/* Without memory for it, it is not heard of. */
+/* Without memory for it, it is not heard of. A process's is a message: it is queued as it is, and
+ * what it is told of the channel itself comes behind it. */
 static void notice(struct kecho_channel *to, const struct kecho_member *m)
 {
-	struct notice *n = to->watch ? kmalloc(sizeof(*n), GFP_KERNEL) : NULL;
+	struct notice *n;
 
+	if (to->watch && to->process) {
+		to->watch(to->watch_arg, m);
+		return;
+	}
+	n = to->watch ? kmalloc(sizeof(*n), GFP_KERNEL) : NULL;
 	if (!n)
 		return;
 	n->m = *m;
