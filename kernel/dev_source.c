@@ -178,9 +178,9 @@ static bool asked_well(const struct kn_ask *r)
 {
 	bool is;
 
-	mutex_lock(&r->s->kn->lock);
+	kn_lock(r->s->kn);
 	is = may_open(r);
-	mutex_unlock(&r->s->kn->lock);
+	kn_unlock(r->s->kn);
 	return is;
 }
 
@@ -223,9 +223,9 @@ void kn_source_open_request(const struct kn_ask *r)
 		kn_refuse(r, PTR_ERR(ps), "a source: user %u has no place for it", kn_user(r->s));
 		return;
 	}
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	err = open_source(r, ps);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	if (err)
 		unmake(ps, r->s);
 }
