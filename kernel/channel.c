@@ -196,14 +196,36 @@ static struct kecho_sink *sink_of(struct kecho_channel *ch)
 	return found;
 }
 
-void kecho_channel_close(struct kecho_channel *ch)
+bool kn_channel_is_own(const struct kecho_channel *ch)
+{
+	bool own = kn_watch_is_own(ch);
+	const struct kecho_sink *s;
+
+	list_for_each_entry(s, &ch->c->sinks, list)
+		own |= s->ch == ch && kn_dispatch_is_own(s);
+	return own;
+}
+
+static bool is_own(const struct kecho_channel *ch)
+{
+	bool own;
+
+	mutex_lock(&ch->c->kn->lock);
+	own = kn_channel_is_own(ch);
+	mutex_unlock(&ch->c->kn->lock);
+	return own;
+}
+
+int kecho_channel_close(struct kecho_channel *ch)
 {
 	struct kecho_source *source;
 	struct kecho_sink *sink;
 	struct kn *kn;
 
 	if (!ch)
-		return;
+		return 0;
+	if (!in_task() || is_own(ch))
+		return -EDEADLK;
 	kecho_channel_watch(ch, NULL, NULL);
 	while ((source = source_of(ch)))
 		kecho_source_close(source);
@@ -216,6 +238,7 @@ void kecho_channel_close(struct kecho_channel *ch)
 	drop(ch->c);
 	kn_unlock(kn);
 	kfree(ch);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(kecho_channel_close);
 

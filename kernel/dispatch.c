@@ -3,11 +3,16 @@
  * How a sink gets its events: its callback is called in a thread, by a work, or in softirq,
  * by a tasklet; or somebody sleeps in kecho_read(). Whichever it is, one at a time.
  *
- *	asleep (on the channel's bell) -> woken -> running -> (budget used up: woken) -> asleep
+ *	asleep (on the channel's bell) -> woken -> running -> (turn over: woken) -> asleep
+ *
+ * A turn is over after KN_TURN events or KN_TURN_NS. Of a sink that has ended, a thread tells
+ * its owner that.
  *
  * What may sleep is a chore: a thread does it between two events, a tasklet leaves it to a
  * work and is woken when it is done.
  */
+#include <linux/sched/clock.h>
+
 #include "kn.h"
 
 static struct kn_bell *bell_of(struct kecho_sink *s)
@@ -36,29 +41,43 @@ bool kn_dispatch_arm(struct kecho_sink *s)
 	return false;
 }
 
-/* False: its budget is used up, and there may be more. */
+/* False: its turn is over, and there may be more. */
 static bool run(struct kecho_sink *s)
 {
 	struct kecho_event ev[KN_BATCH];
-	unsigned int n, i, all;
+	u64 start = local_clock();
+	unsigned int n, all;
 
-	for (all = 0; all < KN_BUDGET; all += n) {
-		n = kn_feeds_next(s, ev, KN_BATCH);
-		if (!n)
-			break;
-		for (i = 0; i < n; i++)
-			s->fn(s->arg, &ev[i]);
+	for (all = 0; all < KN_TURN && local_clock() - start < KN_TURN_NS; all += n) {
+		n = kn_feeds_next(s, ev, kn_budget_batch(s));
+		if (!n) {
+			kn_feeds_release(s);
+			return true;
+		}
+		kn_budget_call(s, ev, n);
 	}
-	if (all >= KN_BUDGET)
-		return false;
-	kn_feeds_release(s);
-	return true;
+	return false;
 }
 
 /* Of one that has ended comes no more. */
 static bool over(struct kecho_sink *s)
 {
 	return READ_ONCE(s->disconnected) || kn_feeds_shut(s);
+}
+
+bool kn_dispatch_is_own(const struct kecho_sink *s)
+{
+	return READ_ONCE(s->caller) == current;
+}
+
+static void tell_end(struct kecho_sink *s)
+{
+	if (s->end_told || !s->ended)
+		return;
+	s->end_told = true;
+	WRITE_ONCE(s->caller, current);
+	s->ended(s->arg, kecho_sink_error(s));
+	WRITE_ONCE(s->caller, NULL);
 }
 
 static void run_in_thread(struct work_struct *work)
@@ -70,8 +89,15 @@ static void run_in_thread(struct work_struct *work)
 		kn_feeds_chores(s);
 		all = false;
 	}
-	if (!over(s) && (!all || !kn_dispatch_arm(s)))
+	if (over(s))
+		tell_end(s);
+	else if (!all || !kn_dispatch_arm(s))
 		kn_bell_wake(bell_of(s), &s->waiter);
+}
+
+static void end_in_thread(struct work_struct *work)
+{
+	tell_end(container_of(work, struct kecho_sink, run));
 }
 
 static void run_in_softirq(struct tasklet_struct *t)
@@ -81,7 +107,9 @@ static void run_in_softirq(struct tasklet_struct *t)
 
 	if (READ_ONCE(s->chores_due))
 		queue_work(kn_wq, &s->chores);
-	if (!over(s) && (!all || !kn_dispatch_arm(s)))
+	if (over(s))
+		queue_work(kn_callback_wq, &s->run);
+	else if (!all || !kn_dispatch_arm(s))
 		kn_bell_wake(bell_of(s), &s->waiter);
 }
 
@@ -98,7 +126,7 @@ void kn_dispatch_init(struct kecho_sink *s)
 	INIT_LIST_HEAD(&s->waiter.list);
 	s->waiter.wake = wake;
 	init_waitqueue_head(&s->wait);
-	INIT_WORK(&s->run, run_in_thread);
+	INIT_WORK(&s->run, s->context == KECHO_SOFTIRQ ? end_in_thread : run_in_thread);
 	INIT_WORK(&s->chores, do_chores);
 	tasklet_setup(&s->bh, run_in_softirq);
 }

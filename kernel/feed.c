@@ -245,6 +245,8 @@ void kn_feeds_chores(struct kecho_sink *s)
 	kn_lock(kn);
 	WRITE_ONCE(s->chores_due, false);
 	feed_memory(s);
+	if (READ_ONCE(s->overran))
+		kn_budget_detach(s);
 	say_released(s);
 	kn_feeds_drop_told(s);
 	kn_unlock(kn);
@@ -492,7 +494,7 @@ u64 kn_feeds_lag(struct kecho_sink *s)
 	u64 lag = 0, head;
 
 	list_for_each_entry(f, &s->feeds, list) {
-		head = ke_reader_head(&f->reader);
+		head = f->cut ? f->reader.pos : ke_reader_head(&f->reader);
 		if (head != KE_HEAD_BAD)
 			lag += head - f->reader.pos;
 	}

@@ -12,8 +12,12 @@
  *   Contexts  Functions sleep, and want a process context, unless their comment says "any
  *             context": then they may be called with spinlocks held, from softirq and from
  *             interrupts; but not from an NMI, nor with a lock of the scheduler held.
- *   Closing   An object is not used any more, by nobody, once its close was called. No
- *             object is closed from a callback.
+ *   Closing   An object is not used any more, by nobody, once its close was called. A close
+ *             returns 0, or -EDEADLK: it was called in softirq, or from a callback that it
+ *             would wait for, and nothing is closed. Two callbacks don't close each other's
+ *             sinks.
+ *   Modules   What a module has open when its exit has returned, or its init has failed, is
+ *             closed for it: none of its callbacks runs any more when its code goes.
  *   Times     Names end in their unit. A timeout of -1 waits for ever, 0 not at all.
  *   Memory    Strings and structs that the caller passes are copied.
  *
@@ -22,6 +26,7 @@
 #ifndef KECHO_KERNEL_H
 #define KECHO_KERNEL_H
 
+#include <linux/module.h>
 #include <linux/string.h>
 #include <linux/types.h>
 
@@ -55,11 +60,13 @@ struct kecho_options {
  * attached and keeps the namespace alive. Where that node listens, and where its registry is,
  * says /proc/sys/net/kecho there when the first one attaches; without, it is alone. @opt may
  * be NULL. -ENODEV: the namespace is on its way out; -EINVAL: a setting is no ADDR:PORT;
- * -EADDRINUSE, -EADDRNOTAVAIL: it can't listen there; -ENOMEM.
+ * -EADDRINUSE, -EADDRNOTAVAIL: it can't listen there; -ENOMEM. The attachment is the calling
+ * module's.
  */
-int kecho_open(struct kecho **out, const struct kecho_options *opt);
+#define kecho_open(out, opt) kecho_open_for(THIS_MODULE, out, opt)
+int kecho_open_for(struct module *owner, struct kecho **out, const struct kecho_options *opt);
 /* kecho_close - detach: closes what is still open. @k may be NULL. */
-void kecho_close(struct kecho *k);
+int kecho_close(struct kecho *k);
 
 /* ------------------------------------------------------------------ channels */
 
@@ -87,7 +94,7 @@ struct kecho_channel_options {
 int kecho_channel_open(struct kecho *k, const char *name,
 		       const struct kecho_channel_options *opt, struct kecho_channel **out);
 /* Closes the channel with the sources and sinks that were opened by it. @ch may be NULL. */
-void kecho_channel_close(struct kecho_channel *ch);
+int kecho_channel_close(struct kecho_channel *ch);
 /* Its name, as long as the channel is open, and what tells it from all other channels. Any
  * context. */
 const char *kecho_channel_name(const struct kecho_channel *ch);
@@ -181,9 +188,9 @@ typedef void (*kecho_member_fn)(void *arg, const struct kecho_member *m);
 /*
  * kecho_channel_watch - call @fn on each join, leave and failure of a member, first for those
  * that are there. One watcher for each kecho_channel_open(); NULL ends it, and on return the
- * old one is not running any more. Not from within @fn.
+ * old one is not running any more. -EDEADLK: from within @fn.
  */
-void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
+int kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg);
 
 /* kecho_members - up to @max members now; returns how many there are, maybe more. */
 size_t kecho_members(struct kecho_channel *ch, struct kecho_member *m, size_t max);
@@ -218,7 +225,7 @@ struct kecho_source_options {
 int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_options *opt,
 		      struct kecho_source **out);
 /* Leaves; waits for linger_ms at most. Sinks read its log to the end. @s may be NULL. */
-void kecho_source_close(struct kecho_source *s);
+int kecho_source_close(struct kecho_source *s);
 /* The id that its events carry. Any context. */
 u64 kecho_source_id(const struct kecho_source *s);
 /* kecho_source_heard - does anybody read it now, here or on another host? Who makes events
@@ -316,8 +323,15 @@ struct kecho_event {
 	size_t attrs_len;
 };
 
-/* Never called concurrently for one sink, with no lock held. May submit. */
+/* Never called concurrently for one sink, with no lock held. May submit; of its own sink it may
+ * ask, but not close it. */
 typedef void (*kecho_event_fn)(void *arg, const struct kecho_event *ev);
+
+/* Called once, in a thread, after the last event: no more will come, as kecho_sink_error() says
+ * in @err. The sink is still to be closed, but not from here. */
+typedef void (*kecho_ended_fn)(void *arg, int err);
+
+#define KECHO_NO_BUDGET U64_MAX
 
 enum kecho_context {
 	KECHO_THREAD = 0,	/* a kernel thread, which may sleep; others' callbacks don't wait */
@@ -329,7 +343,14 @@ struct kecho_sink_options {
 	bool retained;		/* first the events that the channel's sources retain */
 	enum kecho_context context;	/* where @fn is called */
 	kecho_event_fn fn;	/* NULL: events come by kecho_read() */
+	kecho_ended_fn ended;	/* of a sink with a callback; may be NULL */
 	void *arg;
+	/* How long a call of @fn may take, in nanoseconds; 0: as the module's parameters say,
+	 * at first 1 ms in softirq and 1 s in a thread; KECHO_NO_BUDGET: as long as it likes.
+	 * A sink that is over it 16 times in a row, or for long in more than one call of
+	 * nine, is detached: it ends with -ETIME, what it has not read is lost for it, and
+	 * its sources don't wait for it any more. */
+	u64 budget_ns;
 	const struct kecho_attr *attrs;
 	size_t nattrs;
 };
@@ -343,9 +364,15 @@ struct kecho_sink_options {
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);
 /* Leaves; its callback isn't running any more on return. @s may be NULL. */
-void kecho_sink_close(struct kecho_sink *s);
+int kecho_sink_close(struct kecho_sink *s);
 /* Its id as a member. Any context. */
 u64 kecho_sink_id(const struct kecho_sink *s);
+/*
+ * kecho_sink_error - why no more events come. 0: they do; -EPIPE: it was too slow, see
+ * kecho_read(); -ETIME: its callback was, see kecho_sink_options.budget_ns; -ESHUTDOWN: the
+ * channel was destroyed, and all was read. Any context but interrupts.
+ */
+int kecho_sink_error(struct kecho_sink *s);
 
 /*
  * kecho_read - the next event, loss or end, of a sink without a callback. Waits up to
@@ -376,6 +403,9 @@ struct kecho_sink_stats {
 	u64 lost;		/* events that came as KECHO_LOST */
 	u64 expired;		/* that were over before they were read: kecho_submit_until() */
 	u64 lag_bytes;		/* published by its sources, not yet read */
+	/* Of its callback: the time in all its calls, in the longest, and how many took longer
+	 * than they may. */
+	u64 busy_ns, longest_ns, overruns;
 };
 void kecho_source_stats(struct kecho_source *s, struct kecho_source_stats *st);
 void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st);

@@ -51,7 +51,10 @@ enum kn_limits {
 	KN_BACKLOG = 128,	/* connections that were not accepted yet */
 	KN_STRANGERS_MAX = 128,	/* that were, and whose hello has not come */
 	KN_BATCH = 8,		/* events that a callback gets for one look at the logs */
-	KN_BUDGET = 64,		/* events that a sink gets before others have their turn */
+	KN_TURN = 64,		/* events that a sink gets before others have their turn */
+	KN_TURN_NS = 1000000,	/* or for so long, whichever is over first */
+	KN_STRIKE = 8,		/* what one overrun counts, which so many good calls make up for */
+	KN_STRIKES_MAX = 16 * KN_STRIKE,
 };
 
 /* Times, in milliseconds. */
@@ -191,6 +194,8 @@ struct kn {
 struct kecho {
 	struct kn *kn;
 	struct list_head channels;
+	struct list_head list;	/* of all */
+	struct module *owner;	/* NULL: the kernel itself */
 };
 
 /* A channel of the node, for as long as an attachment has it open. */
@@ -219,6 +224,7 @@ struct kecho_channel {
 	void *watch_arg;
 	struct list_head notices;
 	struct work_struct watching;
+	struct task_struct *caller;	/* who is in the watcher; NULL: nobody */
 };
 
 struct kecho_source {
@@ -263,12 +269,18 @@ struct kecho_sink {
 	struct kn_feed *held;	/* it gave the last events out; NULL: they are given back */
 	bool retained;
 	bool disconnected;	/* it has ended; read without the lock */
-	bool stalled;		/* it held up a source, and reads no logs any more */
+	bool overran;		/* as its callback takes too long */
+	bool stalled;		/* it held up a source, or overran, and reads no logs any more */
 	bool chores_due;
 	unsigned long reading;	/* bit 0: somebody does */
 	enum kecho_context context;
 	kecho_event_fn fn;
+	kecho_ended_fn ended;
+	bool end_told;
 	void *arg;
+	u64 budget_ns;		/* for each call; see budget.c */
+	u32 strikes;
+	struct task_struct *caller;	/* who is in a callback; NULL: nobody */
 	void *copy;		/* a record that is not read in place */
 	struct kn_waiter waiter;
 	wait_queue_head_t wait;
@@ -364,6 +376,9 @@ int kn_listen(struct kn *kn, const char *address, char *told, size_t size);
 void kn_unlisten(struct kn *kn);
 void kn_listen_init(struct kn *kn);
 
+/* channel.c; kn.lock is held */
+bool kn_channel_is_own(const struct kecho_channel *ch);	/* are we in a callback of it? */
+
 /* reg.c; kn.lock is held, but where the node starts and stops */
 int kn_reg_start(struct kn *kn);
 void kn_reg_stop(struct kn *kn);
@@ -413,6 +428,7 @@ void kn_members_each(struct kecho_channel *ch,
 		     void (*fn)(void *arg, const struct kecho_member *m), void *arg);
 const struct ke_attrs *kn_member_attrs(const struct kn_channel *c, u64 id, bool of_node);
 void kn_watch_init(struct kecho_channel *ch);
+bool kn_watch_is_own(const struct kecho_channel *ch);	/* are we in its watcher? */
 
 /* dev_feed.c: the same for processes' sinks; kn.lock is held */
 void kn_pfeeds_started(struct ke_rstream *rs, u64 pos, u64 seq);
@@ -465,10 +481,24 @@ bool kn_deadline_is_over(struct kn_feed *f, const struct ke_item *item);
 /* By our CLOCK_REALTIME; 0: there is none, or it is not known what it is here. */
 u64 kn_deadline_here(const struct kn_feed *f, const struct ke_item *item);
 
+/* budget.c */
+u64 kn_budget_default(enum kecho_context context);
+/* How many events it may be given at once; give it these. */
+unsigned int kn_budget_batch(const struct kecho_sink *s);
+void kn_budget_call(struct kecho_sink *s, const struct kecho_event *ev, unsigned int n);
+void kn_budget_detach(struct kecho_sink *s);	/* it overran; kn.lock is held */
+
+/* owner.c */
+int kn_owners_init(void);
+void kn_owners_exit(void);
+void kn_owner_add(struct kecho *k, struct module *owner);
+void kn_owner_del(struct kecho *k);
+
 /* dispatch.c */
 void kn_dispatch_init(struct kecho_sink *s);
 void kn_dispatch_start(struct kecho_sink *s);
 void kn_dispatch_stop(struct kecho_sink *s);
+bool kn_dispatch_is_own(const struct kecho_sink *s);	/* are we in its callback? */
 /* Nothing is there: sleep until there is. False: there is something by now. */
 bool kn_dispatch_arm(struct kecho_sink *s);
 

@@ -48,12 +48,18 @@ static int __init kecho_init(void)
 	/* Callbacks may last: the node doesn't wait for them. */
 	kn_callback_wq = alloc_workqueue("kecho-callback", WQ_UNBOUND, WQ_UNBOUND_MAX_ACTIVE);
 	err = kn_callback_wq ? register_pernet_subsys(&kn_net_ops) : -ENOMEM;
-	if (!err) {
-		err = kn_dev_init();
-		if (!err)
-			return 0;
-		unregister_pernet_subsys(&kn_net_ops);
-	}
+	if (err)
+		goto destroy;
+	err = kn_owners_init();
+	if (err)
+		goto unregister;
+	err = kn_dev_init();
+	if (!err)
+		return 0;
+	kn_owners_exit();
+unregister:
+	unregister_pernet_subsys(&kn_net_ops);
+destroy:
 	if (kn_callback_wq)
 		destroy_workqueue(kn_callback_wq);
 	destroy_workqueue(kn_wq);
@@ -64,6 +70,7 @@ static int __init kecho_init(void)
 static void __exit kecho_exit(void)
 {
 	kn_dev_exit();
+	kn_owners_exit();
 	unregister_pernet_subsys(&kn_net_ops);
 	destroy_workqueue(kn_callback_wq);
 	destroy_workqueue(kn_wq);

@@ -127,11 +127,18 @@ static void give(struct work_struct *work)
 	void *arg;
 
 	while ((n = take(ch, &fn, &arg))) {
+		WRITE_ONCE(ch->caller, current);
 		if (fn)
 			fn(arg, &n->m);
+		WRITE_ONCE(ch->caller, NULL);
 		kfree(n);
 		kn_gone(KN_NOTICE);
 	}
+}
+
+bool kn_watch_is_own(const struct kecho_channel *ch)
+{
+	return READ_ONCE(ch->caller) == current;
 }
 
 void kn_watch_init(struct kecho_channel *ch)
@@ -170,21 +177,24 @@ static void notice_each(void *arg, const struct kecho_member *m)
 	notice(arg, m);
 }
 
-void kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg)
+int kecho_channel_watch(struct kecho_channel *ch, kecho_member_fn fn, void *arg)
 {
 	struct kn *kn = ch->c->kn;
 
+	if (kn_watch_is_own(ch))
+		return -EDEADLK;
 	kn_lock(kn);
 	ch->watch = NULL;
 	kn_unlock(kn);
 	flush_work(&ch->watching);	/* what is queued is told nobody */
 	if (!fn)
-		return;
+		return 0;
 	kn_lock(kn);
 	ch->watch = fn;
 	ch->watch_arg = arg;
 	kn_members_each(ch, notice_each, ch);
 	kn_unlock(kn);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(kecho_channel_watch);
 

@@ -186,7 +186,7 @@ static void detach(struct kn *kn)
 	mutex_unlock(&kn->attaching);
 }
 
-int kecho_open(struct kecho **out, const struct kecho_options *opt)
+int kecho_open_for(struct module *owner, struct kecho **out, const struct kecho_options *opt)
 {
 	struct net *net = maybe_get_net(opt && opt->net ? opt->net : &init_net);
 	struct kecho *k;
@@ -203,6 +203,7 @@ int kecho_open(struct kecho **out, const struct kecho_options *opt)
 	if (err)
 		goto free;
 	kn_made(KN_ATTACHMENT);
+	kn_owner_add(k, owner);
 	*out = k;
 	return 0;
 
@@ -212,14 +213,29 @@ put:
 	put_net(net);
 	return err;
 }
-EXPORT_SYMBOL_GPL(kecho_open);
+EXPORT_SYMBOL_GPL(kecho_open_for);
 
-void kecho_close(struct kecho *k)
+static bool is_own(const struct kecho *k)
+{
+	const struct kecho_channel *ch;
+	bool own = false;
+
+	mutex_lock(&k->kn->lock);
+	list_for_each_entry(ch, &k->channels, list)
+		own |= kn_channel_is_own(ch);
+	mutex_unlock(&k->kn->lock);
+	return own;
+}
+
+int kecho_close(struct kecho *k)
 {
 	struct net *net;
 
 	if (!k)
-		return;
+		return 0;
+	if (!in_task() || is_own(k))
+		return -EDEADLK;
+	kn_owner_del(k);
 	while (!list_empty(&k->channels))
 		kecho_channel_close(list_first_entry(&k->channels, struct kecho_channel, list));
 	net = k->kn->net;
@@ -227,5 +243,6 @@ void kecho_close(struct kecho *k)
 	put_net(net);
 	kfree(k);
 	kn_gone(KN_ATTACHMENT);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(kecho_close);

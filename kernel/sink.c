@@ -29,8 +29,11 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 		s->retained = opt->retained;
 		s->context = opt->context;
 		s->fn = opt->fn;
+		s->ended = opt->ended;
 		s->arg = opt->arg;
+		s->budget_ns = opt->budget_ns;
 	}
+	s->budget_ns = s->budget_ns ?: kn_budget_default(s->context);
 	kn_dispatch_init(s);
 	if (s->m.policy == KECHO_BLOCK)
 		return s;
@@ -124,12 +127,14 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 }
 EXPORT_SYMBOL_GPL(kecho_sink_open);
 
-void kecho_sink_close(struct kecho_sink *s)
+int kecho_sink_close(struct kecho_sink *s)
 {
 	struct kn *kn;
 
 	if (!s)
-		return;
+		return 0;
+	if (!in_task() || kn_dispatch_is_own(s))
+		return -EDEADLK;
 	kn = s->ch->c->kn;
 	kn_dispatch_stop(s);
 	kn_lock(kn);
@@ -137,6 +142,7 @@ void kecho_sink_close(struct kecho_sink *s)
 	kn_unlock(kn);
 	free_sink(s);
 	kn_gone(KN_SINK);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(kecho_sink_close);
 
@@ -145,6 +151,16 @@ u64 kecho_sink_id(const struct kecho_sink *s)
 	return s->m.id;
 }
 EXPORT_SYMBOL_GPL(kecho_sink_id);
+
+int kecho_sink_error(struct kecho_sink *s)
+{
+	if (READ_ONCE(s->overran))
+		return -ETIME;
+	if (READ_ONCE(s->disconnected))
+		return -EPIPE;
+	return kn_feeds_shut(s) ? -ESHUTDOWN : 0;
+}
+EXPORT_SYMBOL_GPL(kecho_sink_error);
 
 /* Left to look again: how much of @left is left; 0: none; -ERESTARTSYS. */
 static long sleep(struct kecho_sink *s, long left)

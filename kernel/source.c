@@ -137,12 +137,14 @@ free_source:
 }
 EXPORT_SYMBOL_GPL(kecho_source_open);
 
-void kecho_source_close(struct kecho_source *s)
+int kecho_source_close(struct kecho_source *s)
 {
 	struct kn *kn;
 
 	if (!s)
-		return;
+		return 0;
+	if (!in_task())
+		return -EDEADLK;
 	kn = s->ch->c->kn;
 	cancel_work_sync(&s->chores);
 	kn_lock(kn);
@@ -152,6 +154,7 @@ void kecho_source_close(struct kecho_source *s)
 	kn_log_put(s->log);
 	kfree(s);
 	kn_gone(KN_SOURCE);
+	return 0;
 }
 EXPORT_SYMBOL_GPL(kecho_source_close);
 

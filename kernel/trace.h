@@ -81,6 +81,26 @@ TRACE_EVENT(kecho_drop,
 		  __entry->sink, __entry->source, __entry->seq, __entry->last)
 );
 
+/* A sink's callback took longer than it may. */
+TRACE_EVENT(kecho_overrun,
+	TP_PROTO(const char *channel, u64 sink, u64 took_ns, u64 budget_ns),
+	TP_ARGS(channel, sink, took_ns, budget_ns),
+	TP_STRUCT__entry(
+		__string(channel, channel)
+		__field(u64, sink)
+		__field(u64, took_ns)
+		__field(u64, budget_ns)
+	),
+	TP_fast_assign(
+		kn_assign_str(channel, channel);
+		__entry->sink = sink;
+		__entry->took_ns = took_ns;
+		__entry->budget_ns = budget_ns;
+	),
+	TP_printk("channel=%s sink=%llx took_ns=%llu budget_ns=%llu", __get_str(channel),
+		  __entry->sink, __entry->took_ns, __entry->budget_ns)
+);
+
 /* A node is linked to us from its hello on. */
 DECLARE_EVENT_CLASS(kecho_link,
 	TP_PROTO(const char *node, const char *address, bool dialled),

@@ -27,7 +27,9 @@ version=$("$here/kernel-version.sh")
 kecho_modules
 
 guest kernel alone -t $guest_limit_s "$dir/alone" "$here/kernel-guest" \
-	"$modules/kernel/kecho.ko" "$modules/tests/kecho_test.ko" "$hello"/hello_*.ko
+	"$modules/kernel/kecho.ko" "$modules/tests"/kecho_*.ko "$hello"/hello_*.ko
+said "kernel: a module that leaves all open is closed" alone \
+	"kecho: module kecho_leaves goes and has not closed what it opened"
 said "kernel: one example hears the other" alone "hello: event 1: hello, world"
 said "kernel: its submission is traced" alone "traced: kecho_submit: channel=hello"
 said "kernel: and that it came" alone "traced: kecho_receive: channel=hello"
