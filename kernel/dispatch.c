@@ -100,17 +100,20 @@ static void end_in_thread(struct work_struct *work)
 	tell_end(container_of(work, struct kecho_sink, run));
 }
 
+/* Behind chores it is woken again. */
 static void run_in_softirq(struct tasklet_struct *t)
 {
 	struct kecho_sink *s = from_tasklet(s, t, bh);
-	bool all = run(s);
+	bool all = run(s), chores = READ_ONCE(s->chores_due);
 
-	if (READ_ONCE(s->chores_due))
+	if (chores)
 		queue_work(kn_wq, &s->chores);
-	if (over(s))
+	if (!over(s)) {
+		if (!all || !kn_dispatch_arm(s))
+			kn_bell_wake(bell_of(s), &s->waiter);
+	} else if (!chores) {
 		queue_work(kn_callback_wq, &s->run);
-	else if (!all || !kn_dispatch_arm(s))
-		kn_bell_wake(bell_of(s), &s->waiter);
+	}
 }
 
 static void do_chores(struct work_struct *work)
