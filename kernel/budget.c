@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * The time that a sink's callback takes: counted, and limited by a budget for each call. In
- * softirq all of a CPU waits for it, in a thread its own sources.
+ * The time that a sink's callback, and its filter in C, take for each event: counted, and limited
+ * by a budget. In softirq all of a CPU waits for it, in a thread its own sources.
  *
- * A call that takes longer is KN_STRIKE strikes, one that does not takes a strike off. At
+ * One that takes longer is KN_STRIKE strikes, one that does not takes a strike off. At
  * KN_STRIKES_MAX the sink is detached: so it is for what it does again and again, and not for
  * an interrupt in one call. Who has strikes gets events one by one, so none is on its way to it
  * then.
@@ -35,10 +35,18 @@ unsigned int kn_budget_batch(const struct kecho_sink *s)
 	return s->strikes ? 1 : KN_BATCH;
 }
 
+/* What some calls came to. */
+struct tally {
+	u64 at, busy_ns, longest_ns, filtered_bytes;
+	unsigned int n, overruns, filtered;
+};
+
 /* Strikes are its caller's. */
-static void strike(struct kecho_sink *s, unsigned int overruns, unsigned int good)
+static void strike(struct kecho_sink *s, const struct tally *t)
 {
-	s->strikes += overruns * KN_STRIKE;
+	unsigned int good = t->n - t->overruns;
+
+	s->strikes += t->overruns * KN_STRIKE;
 	s->strikes -= min(s->strikes, good);
 	if (s->strikes < KN_STRIKES_MAX)
 		return;
@@ -47,38 +55,78 @@ static void strike(struct kecho_sink *s, unsigned int overruns, unsigned int goo
 	WRITE_ONCE(s->chores_due, true);
 }
 
-static void charge(struct kecho_sink *s, u64 busy_ns, u64 longest_ns, unsigned int overruns)
+static void begin(struct kecho_sink *s, struct tally *t)
 {
+	*t = (struct tally){ .at = local_clock() };
+	WRITE_ONCE(s->caller, current);
+}
+
+static void called(struct kecho_sink *s, struct tally *t)
+{
+	u64 now = local_clock();
+	/* A thread may have come to another CPU. */
+	u64 took = (s64)(now - t->at) > 0 ? now - t->at : 0;
+
+	t->n++;
+	t->at = now;
+	t->busy_ns += took;
+	t->longest_ns = max(t->longest_ns, took);
+	if (likely(took <= s->budget_ns))
+		return;
+	t->overruns++;
+	trace_kecho_overrun(s->ch->c->ch.name, s->m.id, took, s->budget_ns);
+}
+
+static void end(struct kecho_sink *s, const struct tally *t)
+{
+	struct kecho_sink_stats *st = &s->stats;
+
+	WRITE_ONCE(s->caller, NULL);
 	spin_lock_bh(&s->lock);
-	s->stats.busy_ns += busy_ns;
-	s->stats.longest_ns = max(s->stats.longest_ns, longest_ns);
-	s->stats.overruns += overruns;
+	st->busy_ns += t->busy_ns;
+	st->longest_ns = max(st->longest_ns, t->longest_ns);
+	st->overruns += t->overruns;
+	st->filtered += t->filtered;
+	st->received -= t->filtered;
+	st->bytes -= t->filtered_bytes;
 	spin_unlock_bh(&s->lock);
+	if (unlikely(t->overruns || s->strikes))
+		strike(s, t);
+}
+
+static bool wants(struct kecho_sink *s, const struct kecho_event *ev, struct tally *t)
+{
+	if (likely(!s->filter) || ev->kind != KECHO_EVENT || s->filter(s->arg, ev))
+		return true;
+	t->filtered++;
+	t->filtered_bytes += ev->len;
+	return false;
 }
 
 void kn_budget_call(struct kecho_sink *s, const struct kecho_event *ev, unsigned int n)
 {
-	u64 at = local_clock(), longest = 0, busy = 0, end, took;
-	unsigned int i, overruns = 0;
+	struct tally t;
+	unsigned int i;
 
-	WRITE_ONCE(s->caller, current);
+	begin(s, &t);
 	for (i = 0; i < n; i++) {
-		s->fn(s->arg, &ev[i]);
-		end = local_clock();
-		/* A thread may have come to another CPU. */
-		took = (s64)(end - at) > 0 ? end - at : 0;
-		at = end;
-		busy += took;
-		longest = max(longest, took);
-		if (likely(took <= s->budget_ns))
-			continue;
-		overruns++;
-		trace_kecho_overrun(s->ch->c->ch.name, s->m.id, took, s->budget_ns);
+		if (wants(s, &ev[i], &t))
+			s->fn(s->arg, &ev[i]);
+		called(s, &t);
 	}
-	WRITE_ONCE(s->caller, NULL);
-	charge(s, busy, longest, overruns);
-	if (unlikely(overruns || s->strikes))
-		strike(s, overruns, n - overruns);
+	end(s, &t);
+}
+
+bool kn_budget_wants(struct kecho_sink *s, const struct kecho_event *ev)
+{
+	struct tally t;
+	bool yes;
+
+	begin(s, &t);
+	yes = wants(s, ev, &t);
+	called(s, &t);
+	end(s, &t);
+	return yes;
 }
 
 void kn_budget_detach(struct kecho_sink *s)

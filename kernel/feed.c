@@ -12,7 +12,10 @@
 #include "kn.h"
 #include "trace.h"
 
-enum { SAY_PARTS = 8 };	/* of a mirror: its node hears when so much was read */
+enum {
+	SAY_PARTS = 8,		/* of a mirror: its node hears when so much was read */
+	LEFT_OUT_MAX = 64,	/* events at one look, as each may cost a filter */
+};
 
 static bool gated(const struct kecho_sink *s)
 {
@@ -41,11 +44,43 @@ static void start_feed(struct kn_feed *f, struct ke_view v, u64 pos, u64 seq)
 	ke_reader_for(&f->reader, f->sink->m.id);
 }
 
-static void show_feed(struct kn_feed *f)
+static void free_feed(struct kn_feed *f)
 {
+	struct kecho_source *src = f->source;
+
+	if (src && gated(f->sink)) {
+		spin_lock_irq(&src->lock);
+		ke_source_ungate(&src->s, &f->gate);
+		spin_unlock_irq(&src->lock);
+		wake_up_all(&f->log->room);
+		kn_copy_moved(src);
+	}
+	if (src)
+		kn_copy_release(src);
+	spin_lock_bh(&f->sink->lock);
+	f->sink->stats.expired += f->reader.expired;
+	f->sink->stats.filtered += f->reader.filtered + f->filtered;
+	spin_unlock_bh(&f->sink->lock);
+	kn_filter_end(f);
+	kn_typed_end(f);
+	kn_log_put(f->log);
+	kvfree(f->reader.big);
+	kfree(f);
+	kn_gone(KN_FEED);
+}
+
+static int show_feed(struct kn_feed *f)
+{
+	int err = kn_filter_begin(f) ?: kn_typed_learn(f);
+
+	if (err) {
+		free_feed(f);
+		return err;
+	}
 	spin_lock_bh(&f->sink->lock);
 	list_add_tail(&f->list, &f->sink->feeds);
 	spin_unlock_bh(&f->sink->lock);
+	return 0;
 }
 
 /* The log of a source of our own; kn.lock is held. -ENOMEM. One that makes no sense is no error
@@ -70,8 +105,7 @@ int kn_feed_source(struct kecho_sink *s, struct kecho_source *src, bool retained
 	if (gated(s))
 		ke_source_gate(&src->s, &f->gate, &f->released);
 	spin_unlock_irq(&src->lock);
-	show_feed(f);
-	return 0;
+	return show_feed(f);
 }
 
 /* The mirror of another node's; kn.lock is held. -ENOMEM. */
@@ -84,30 +118,7 @@ int kn_feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq
 	f->rs = rs;
 	start_feed(f, rs->view, pos, seq);
 	ke_reader_behind(&f->reader, ke_log_passed(&rs->mirror));
-	show_feed(f);
-	return 0;
-}
-
-static void free_feed(struct kn_feed *f)
-{
-	struct kecho_source *src = f->source;
-
-	if (src && gated(f->sink)) {
-		spin_lock_irq(&src->lock);
-		ke_source_ungate(&src->s, &f->gate);
-		spin_unlock_irq(&src->lock);
-		wake_up_all(&f->log->room);
-		kn_copy_moved(src);
-	}
-	if (src)
-		kn_copy_release(src);
-	spin_lock_bh(&f->sink->lock);
-	f->sink->stats.expired += f->reader.expired;
-	spin_unlock_bh(&f->sink->lock);
-	kn_log_put(f->log);
-	kvfree(f->reader.big);
-	kfree(f);
-	kn_gone(KN_FEED);
+	return show_feed(f);
 }
 
 /* Nobody reads the sink any more; kn.lock is held. */
@@ -128,6 +139,49 @@ void kn_feeds_free(struct kecho_sink *s)
 		if (rs)
 			kn_stream_released(rs);
 	}
+}
+
+static struct kn_feed *next_due(struct kecho_sink *s)
+{
+	struct kn_feed *f, *due = NULL;
+
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		due = f->due ? f : due;
+	if (due)
+		due->due = false;
+	spin_unlock_bh(&s->lock);
+	return due;
+}
+
+/* Who reads moves them about meanwhile. */
+void kn_feeds_each(struct kecho_sink *s, void (*fn)(struct kn_feed *f, void *arg), void *arg)
+{
+	struct kn_feed *f;
+
+	spin_lock_bh(&s->lock);
+	list_for_each_entry(f, &s->feeds, list)
+		f->due = true;
+	spin_unlock_bh(&s->lock);
+	while ((f = next_due(s)))
+		fn(f, arg);
+}
+
+/* Without memory its events come as bytes. */
+static void learn(struct kn_feed *f, void *member)
+{
+	if (f->member != *(u64 *)member)
+		return;
+	kn_filter_learn(f);
+	kn_typed_learn(f);
+}
+
+void kn_feeds_learn(struct kn_channel *c, u64 member)
+{
+	struct kecho_sink *s;
+
+	list_for_each_entry(s, &c->sinks, list)
+		kn_feeds_each(s, learn, &member);
 }
 
 /* Those that have told their end; kn.lock is held. */
@@ -361,30 +415,39 @@ static unsigned int tell_event(struct kn_feed *f, const struct ke_item *item,
 	return 1;
 }
 
+/* It has expired, or is not for this sink. */
+static bool is_left_out(struct kn_feed *f, const struct ke_item *item)
+{
+	return kn_deadline_is_over(f, item) || !kn_filter_wants(f, item);
+}
+
 /* Most events are whole and lie where they can be read in place. */
 static unsigned int plain_events(struct kn_feed *f, struct kecho_event *ev, unsigned int max)
 {
 	u64 end = ke_reader_plain_end(&f->reader);
+	unsigned int n = 0, left_out = 0;
 	struct ke_item item;
-	unsigned int n = 0;
 
-	while (n < max && ke_reader_plain(&f->reader, end, &item))
-		if (!kn_deadline_is_over(f, &item))
+	while (n < max && left_out < LEFT_OUT_MAX && ke_reader_plain(&f->reader, end, &item)) {
+		if (unlikely(is_left_out(f, &item)))
+			left_out++;
+		else
 			n += tell_event(f, &item, &ev[n]);
+	}
 	return n;
 }
 
-/* The next that has not expired: as ke_reader_next() says, which looks at no more, too. */
+/* The next that is to be told: as ke_reader_next() says, which looks at no more, too. */
 static int next_item(struct kn_feed *f, struct ke_item *item)
 {
-	unsigned int expired = 0;
+	unsigned int left_out = 0;
 	int n;
 
 	do {
 		n = ke_reader_next(&f->reader, item);
-		if (n <= 0 || !kn_deadline_is_over(f, item))
+		if (n <= 0 || item->kind != KE_ITEM_EVENT || !is_left_out(f, item))
 			return n;
-	} while (++expired < KE_SILENT_RECORDS_MAX);
+	} while (++left_out < LEFT_OUT_MAX);
 	return 0;
 }
 
@@ -477,26 +540,21 @@ unsigned int kn_feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigne
 	return n;
 }
 
-/* Of all feeds, and those that are gone. */
-u64 kn_feeds_expired(struct kecho_sink *s)
+static u64 lag(const struct kn_feed *f)
 {
-	u64 sum = s->stats.expired;
-	struct kn_feed *f;
+	u64 head = f->cut ? f->reader.pos : ke_reader_head(&f->reader);
 
-	list_for_each_entry(f, &s->feeds, list)
-		sum += f->reader.expired;
-	return sum;
+	return head == KE_HEAD_BAD ? 0 : head - f->reader.pos;
 }
 
-u64 kn_feeds_lag(struct kecho_sink *s)
+void kn_feeds_count(struct kecho_sink *s, struct kecho_sink_stats *st)
 {
-	struct kn_feed *f;
-	u64 lag = 0, head;
+	const struct kn_feed *f;
 
+	*st = s->stats;
 	list_for_each_entry(f, &s->feeds, list) {
-		head = f->cut ? f->reader.pos : ke_reader_head(&f->reader);
-		if (head != KE_HEAD_BAD)
-			lag += head - f->reader.pos;
+		st->expired += f->reader.expired;
+		st->filtered += f->reader.filtered + f->filtered;
+		st->lag_bytes += lag(f);
 	}
-	return lag;
 }

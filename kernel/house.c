@@ -109,6 +109,30 @@ static void pong(struct ke_link *l, u64 sent_ns)
 {
 }
 
+static bool judged(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
+		   const struct ke_verdict *v)
+{
+	return kn_filter_judged(sink, remote ? remote->id : own->member.id, v);
+}
+
+static void announced(struct ke_remote *m, u32 index)
+{
+	kn_feeds_learn(m->presence->channel->owner, m->id);
+}
+
+static void live(struct ke_channel *ch, const struct ke_member *own, const struct ke_remote *remote)
+{
+	kn_filters_look(ch->owner);
+}
+
+static void live_node(struct ke_node *n, const struct ke_peer *p)
+{
+	struct ke_channel *ch;
+
+	list_for_each_entry(ch, &n->channels, list)
+		kn_filters_look(ch->owner);
+}
+
 static void repair(struct ke_channel *ch)
 {
 	if (!ch->ended)
@@ -154,6 +178,10 @@ const struct ke_house kn_house = {
 	.share_channel = share_channel,
 	.shared = shared,
 	.member = kn_member_remote,
+	.live = live,
+	.live_node = live_node,
+	.announced = announced,
+	.judged = judged,
 	.started = kn_stream_started,
 	.published = kn_stream_published,
 	.ended = kn_stream_ended,

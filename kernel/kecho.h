@@ -327,6 +327,10 @@ struct kecho_event {
  * ask, but not close it. */
 typedef void (*kecho_event_fn)(void *arg, const struct kecho_event *ev);
 
+/* Is this event for the sink? A filter in C, called as, and just before, the callback; or by
+ * kecho_read(). Its time counts as the callback's. */
+typedef bool (*kecho_filter_fn)(void *arg, const struct kecho_event *ev);
+
 /* Called once, in a thread, after the last event: no more will come, as kecho_sink_error() says
  * in @err. The sink is still to be closed, but not from here. */
 typedef void (*kecho_ended_fn)(void *arg, int err);
@@ -342,11 +346,15 @@ struct kecho_sink_options {
 	enum kecho_policy policy;	/* default KECHO_LATEST */
 	bool retained;		/* first the events that the channel's sources retain */
 	enum kecho_context context;	/* where @fn is called */
+	/* Its reader's struct, for kecho_event_as(): copied; NULL: there is none. */
+	const struct kecho_type *type;
+	kecho_filter_fn filter;	/* NULL: all events are for it */
 	kecho_event_fn fn;	/* NULL: events come by kecho_read() */
 	kecho_ended_fn ended;	/* of a sink with a callback; may be NULL */
 	void *arg;
-	/* How long a call of @fn may take, in nanoseconds; 0: as the module's parameters say,
-	 * at first 1 ms in softirq and 1 s in a thread; KECHO_NO_BUDGET: as long as it likes.
+	/* How long a call of @fn may take, with @filter, in nanoseconds; 0: as the module's
+	 * parameters say, at first 1 ms in softirq and 1 s in a thread; KECHO_NO_BUDGET: as
+	 * long as it likes.
 	 * A sink that is over it 16 times in a row, or for long in more than one call of
 	 * nine, is detached: it ends with -ETIME, what it has not read is lost for it, and
 	 * its sources don't wait for it any more. */
@@ -357,9 +365,9 @@ struct kecho_sink_options {
 
 /*
  * kecho_sink_open - become a sink of every source that is in the channel or comes. Waits until
- * those that are send to it (5 s at most). -EINVAL: the policy, the context, or an attribute;
- * -E2BIG: an attribute; -ENOSPC: the node has 4096 sources and sinks; -ESHUTDOWN: the channel
- * was destroyed; -ENOMEM.
+ * those that are send to it (5 s at most). -EINVAL: the policy, the context, the type, or an
+ * attribute; -E2BIG: an attribute, or the type; -ENOSPC: the node has 4096 sources and sinks;
+ * -ESHUTDOWN: the channel was destroyed; -ENOMEM.
  */
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);
@@ -384,6 +392,34 @@ int kecho_sink_error(struct kecho_sink *s);
  */
 int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms);
 
+/*
+ * kecho_sink_filter - from here on the sink gets only those events that a program says yes to,
+ * @len bytes at @wire: a filter as it travels, as kecho_filter_wire() gives it in user space;
+ * @len 0: all. It takes the place of the one before, while events flow: each is judged by one
+ * of them, those that are submitted after this has returned by this one. Losses and ends come as
+ * without it. A filter is judged where the source is, and what is for no sink of a host does not
+ * travel there; what the source did not judge is judged as it is read. Fields are those of the
+ * type that an event's source has announced; @type says what all others are; NULL: plain bytes.
+ * Neither is kept.
+ * Waits until the sources of the channel judge by it; a node that does not answer in 2 s goes
+ * over to it later. -EPROTO: it is no filter for events; -EACCES: it can't be made for @type;
+ * -ENOSPC: the filters of the node have over 1 MiB; of these the kernel's log says more;
+ * -EINVAL, -E2BIG: the type; -EAGAIN: the sink has yet to read events from before 24 other
+ * filters; -EPIPE: it has ended; -ESHUTDOWN: the channel was destroyed; -ENOMEM. Then it is as it
+ * was.
+ */
+int kecho_sink_filter(struct kecho_sink *s, const void *wire, size_t len,
+		      const struct kecho_type *type);
+
+/*
+ * kecho_event_as - an event as the struct that the sink has named when it was opened: fields that
+ * both have by their names, converted, as docs/types.md says; all others are 0. @present gets a
+ * bit for each field of the table, in the order of their names, bit i % 64 of word i / 64: it is
+ * there; it may be NULL. As long as the event is valid, in the callback or by who has read it;
+ * never sleeps. -ENOMSG: nothing is known of the event's type, or the sink has named none.
+ */
+int kecho_event_as(struct kecho_sink *s, const struct kecho_event *ev, void *to, u64 *present);
+
 /* kecho_event_get - an event's attribute by name; v->data lives as the event's. Any context.
  * -ENOENT. */
 int kecho_event_get(const struct kecho_event *ev, const char *name, struct kecho_value *v);
@@ -402,6 +438,7 @@ struct kecho_sink_stats {
 	u64 received, bytes;
 	u64 lost;		/* events that came as KECHO_LOST */
 	u64 expired;		/* that were over before they were read: kecho_submit_until() */
+	u64 filtered;		/* that were not for it, wherever they were judged */
 	u64 lag_bytes;		/* published by its sources, not yet read */
 	/* Of its callback: the time in all its calls, in the longest, and how many took longer
 	 * than they may. */

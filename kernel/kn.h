@@ -258,6 +258,11 @@ struct kn_feed {
 	bool ended, failed, told;
 	bool hungry;		/* it needs memory for an event in pieces */
 	bool cut;		/* its sink has stalled: what it lacks is lost */
+	bool due;		/* see kn_feeds_each() */
+	struct ke_judge *judge;	/* of what its source has not judged; NULL: there is no filter */
+	struct ke_judge *next_judge;	/* a new filter's, while that is made */
+	u64 filtered;		/* by that */
+	struct ke_match *match[KE_TYPES_MAX];	/* of its source's types, to the sink's */
 };
 
 struct kecho_sink {
@@ -274,6 +279,8 @@ struct kecho_sink {
 	bool chores_due;
 	unsigned long reading;	/* bit 0: somebody does */
 	enum kecho_context context;
+	kecho_filter_fn filter;
+	struct ke_type *type;	/* its reader's struct; NULL: it has said none */
 	kecho_event_fn fn;
 	kecho_ended_fn ended;
 	bool end_told;
@@ -459,6 +466,9 @@ void kn_process_stats(struct ke_out *o, struct kn_channel *c);
 int kn_dev_init(void);
 void kn_dev_exit(void);
 
+/* submit.c: the clock that filters see */
+extern const struct ke_filter_ops kn_filter_ops;
+
 /* source.c; kn.lock is held */
 void kn_source_end(struct kecho_source *s);
 
@@ -468,24 +478,46 @@ int kn_feed_stream(struct kecho_sink *s, struct ke_rstream *rs, u64 pos, u64 seq
 void kn_feeds_drop_told(struct kecho_sink *s);
 void kn_feeds_end_source(struct kecho_source *src);
 void kn_feeds_free(struct kecho_sink *s);
+/* @fn may sleep. */
+void kn_feeds_each(struct kecho_sink *s, void (*fn)(struct kn_feed *f, void *arg), void *arg);
+/* The source @member has announced another type. */
+void kn_feeds_learn(struct kn_channel *c, u64 member);
 void kn_feeds_chores(struct kecho_sink *s);
 void kn_feeds_release(struct kecho_sink *s);
 bool kn_feeds_ready(struct kecho_sink *s);
 bool kn_feeds_shut(struct kecho_sink *s);
 unsigned int kn_feeds_next(struct kecho_sink *s, struct kecho_event *ev, unsigned int max);
-u64 kn_feeds_lag(struct kecho_sink *s);
-u64 kn_feeds_expired(struct kecho_sink *s);
+/* What is counted in its feeds, too, in all of it; the sink's lock is held. */
+void kn_feeds_count(struct kecho_sink *s, struct kecho_sink_stats *st);
 
 /* deadline.c; the sink's lock is held */
 bool kn_deadline_is_over(struct kn_feed *f, const struct ke_item *item);
 /* By our CLOCK_REALTIME; 0: there is none, or it is not known what it is here. */
 u64 kn_deadline_here(const struct kn_feed *f, const struct ke_item *item);
 
+/* filter.c; kn.lock is held, but to judge, where it is the sink's */
+int kn_filter_begin(struct kn_feed *f);
+void kn_filter_end(struct kn_feed *f);
+void kn_filter_learn(struct kn_feed *f);
+void kn_filters_look(struct kn_channel *c);	/* attributes have changed */
+bool kn_filter_wants(struct kn_feed *f, const struct ke_item *item);
+bool kn_filter_judged(struct ke_member *sink, u64 source, const struct ke_verdict *v);
+
+/* type.c: as it travels; kvfree() it. Returns its length. */
+int kn_type_encode(const struct kecho_type *type, void **wire);
+
+/* typed.c; kn.lock is held, but to open */
+int kn_typed_open(struct kecho_sink *s, const struct kecho_type *type);
+int kn_typed_learn(struct kn_feed *f);
+void kn_typed_end(struct kn_feed *f);
+
 /* budget.c */
 u64 kn_budget_default(enum kecho_context context);
 /* How many events it may be given at once; give it these. */
 unsigned int kn_budget_batch(const struct kecho_sink *s);
 void kn_budget_call(struct kecho_sink *s, const struct kecho_event *ev, unsigned int n);
+/* Does its own filter want what it was given, which it is to read? */
+bool kn_budget_wants(struct kecho_sink *s, const struct kecho_event *ev);
 void kn_budget_detach(struct kecho_sink *s);	/* it overran; kn.lock is held */
 
 /* owner.c */

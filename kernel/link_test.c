@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /* Two linked nodes in kernels: what members do with each other. */
 #include <linux/moduleparam.h>
+#include <linux/slab.h>
 #include <linux/vmalloc.h>
 
+#include "filter_test.h"
 #include "link_test.h"
 
 int link_test_pid;
@@ -176,6 +178,77 @@ TEST(softirq_callback)
 	close_two(&t);
 }
 
+/* Judged at the other node: what is not for this one does not come. */
+TEST(filter)
+{
+	const struct bpf_insn insns[] = {
+		LDX(BPF_DW, BPF_REG_2, BPF_REG_1, CTX(payload)),
+		LDX(BPF_B, BPF_REG_3, BPF_REG_2, 0),
+		MOV(BPF_REG_0, 0),
+		JMP(BPF_JNE, BPF_REG_3, 0, 1),
+		MOV(BPF_REG_0, 1),
+		EXIT,
+	};
+	struct parts *p = kmalloc(sizeof(*p), GFP_KERNEL);
+	struct kecho_sink_stats st;
+	struct kecho_source *src;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	struct two t;
+	u64 seq;
+	int i;
+
+	must(p, "memory");
+	parts_begin(p, KECHO_FILTER_EVENT);
+	parts_insns(p, insns, ARRAY_SIZE(insns));
+	parts_join(p);
+	must(!open_two(&t, "filter"), "open");
+	must(!open_sink(t.ch[1], KECHO_BLOCK, &s) && !open_source(t.ch[0], &src), "members");
+	is_eq(kecho_sink_filter(s, p->wire, p->wire_len, NULL), 0, "set");
+	for (i = 0; i < 1024; i++)
+		kecho_submit_wait(src, &i, sizeof(i), 0, SOON_MS);
+	for (seq = 1; seq < 1024; seq += 256) {
+		is_eq(kecho_read(s, &ev, SOON_MS), 0, "read");
+		is_eq(ev.seq, seq, "one of 256");
+	}
+	kecho_source_close(src);
+	is_eq(kecho_read(s, &ev, SOON_MS), 0, "read");
+	ok(ev.kind == KECHO_ENDED && ev.last_seq == 1024, "all was told of");
+	kecho_sink_stats(s, &st);
+	ok(st.received == 4 && st.filtered == 1020 && !st.lost, "filtered: %llu", st.filtered);
+	close_two(&t);
+	kfree(p);
+}
+
+/* By one node, for sources and sinks of the other. */
+TEST(whole_channel)
+{
+	struct kecho_channel *other;
+	struct kecho_source *src;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	u8 uuid[2][16];
+	struct two t;
+
+	must(!open_two(&t, "whole"), "open");
+	must(!open_sink(t.ch[1], KECHO_BLOCK, &s) && !open_source(t.ch[0], &src), "members");
+	is_eq(kecho_channel_freeze(t.ch[1], SOON_MS), 0, "freeze");
+	is_eq(kecho_submit(src, "no", 2, 0), -EAGAIN, "it is frozen");
+	is_eq(kecho_channel_thaw(t.ch[1]), 0, "thaw");
+	is_eq(kecho_submit_wait(src, "yes", 3, 0, SOON_MS), 0, "it goes on");
+	is_eq(kecho_channel_drain(t.ch[0], 300), -ETIMEDOUT, "the other's sink has not read it");
+	is_eq(kecho_read(s, &ev, SOON_MS), 0, "read");
+	is_eq(kecho_channel_drain(t.ch[0], SOON_MS), 0, "it is drained");
+	is_eq(kecho_channel_destroy(t.ch[1], SOON_MS), 0, "destroy");
+	is_eq(kecho_submit(src, "no", 2, 0), -ESHUTDOWN, "at the other node, too");
+	kecho_channel_uuid(t.ch[0], uuid[0]);
+	kecho_channel_close(t.ch[0]);
+	must(!kecho_channel_open(t.k[0], "whole", NULL, &other), "open the name again");
+	kecho_channel_uuid(other, uuid[1]);
+	ok(memcmp(uuid[0], uuid[1], sizeof(uuid[0])), "it is another channel");
+	close_two(&t);
+}
+
 static void left(void *arg, const struct kecho_member *m)
 {
 	if (m->state == KECHO_LEFT)
@@ -214,5 +287,5 @@ TEST(close_with_all_unread)
 	ok(true, "closed");
 }
 
-TESTS(link, members, flows, block_holds_up, large_events, deadlines, softirq_callback,
-      node_leaves, close_with_all_unread);
+TESTS(link, members, flows, block_holds_up, large_events, deadlines, softirq_callback, filter,
+      whole_channel, node_leaves, close_with_all_unread);

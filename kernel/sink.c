@@ -28,6 +28,7 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 		s->m.policy = opt->policy;
 		s->retained = opt->retained;
 		s->context = opt->context;
+		s->filter = opt->filter;
 		s->fn = opt->fn;
 		s->ended = opt->ended;
 		s->arg = opt->arg;
@@ -46,6 +47,7 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 
 static void free_sink(struct kecho_sink *s)
 {
+	ke_type_free(s->type);
 	kvfree(s->copy);
 	kfree(s);
 }
@@ -115,6 +117,7 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 	if (!s)
 		return -ENOMEM;
 	err = opt ? kn_attrs_load(&s->m.attrs, opt->attrs, opt->nattrs) : 0;
+	err = err || !opt || !opt->type ? err : kn_typed_open(s, opt->type);
 	err = err ?: join(s);
 	if (err) {
 		free_sink(s);
@@ -177,9 +180,12 @@ static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_m
 {
 	long left = timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(timeout_ms);
 	unsigned int n;
+	int err;
 
 	for (;;) {
 		n = kn_feeds_next(s, ev, 1);
+		if (n && s->filter && !kn_budget_wants(s, ev))
+			continue;
 		if (READ_ONCE(s->chores_due)) {
 			kn_feeds_chores(s);
 			if (!n)
@@ -187,11 +193,12 @@ static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_m
 		}
 		if (n)
 			return 0;
-		if (READ_ONCE(s->disconnected))
-			return -EPIPE;
-		if (kn_feeds_shut(s))
-			return -ESHUTDOWN;
+		err = kecho_sink_error(s);
+		if (err)
+			return err;
 		kn_feeds_release(s);
+		if (left <= 0 && kn_feeds_ready(s))	/* what was there was not for it */
+			continue;
 		if (left <= 0)
 			return left ?: timeout_ms ? -ETIMEDOUT : -EAGAIN;
 		left = sleep(s, left);
@@ -200,6 +207,7 @@ static int read_wait(struct kecho_sink *s, struct kecho_event *ev, int timeout_m
 
 int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 {
+	struct kecho_event got;
 	int err;
 
 	might_sleep();
@@ -207,8 +215,10 @@ int kecho_read(struct kecho_sink *s, struct kecho_event *ev, int timeout_ms)
 		return -EINVAL;
 	if (test_and_set_bit_lock(0, &s->reading))
 		return -EBUSY;
-	err = read_wait(s, ev, timeout_ms);
+	err = read_wait(s, &got, timeout_ms);
 	clear_bit_unlock(0, &s->reading);
+	if (!err)
+		*ev = got;
 	return err;
 }
 EXPORT_SYMBOL_GPL(kecho_read);
@@ -216,9 +226,7 @@ EXPORT_SYMBOL_GPL(kecho_read);
 void kecho_sink_stats(struct kecho_sink *s, struct kecho_sink_stats *st)
 {
 	spin_lock_bh(&s->lock);
-	*st = s->stats;
-	st->expired = kn_feeds_expired(s);
-	st->lag_bytes = kn_feeds_lag(s);
+	kn_feeds_count(s, st);
 	spin_unlock_bh(&s->lock);
 }
 EXPORT_SYMBOL_GPL(kecho_sink_stats);

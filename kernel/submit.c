@@ -60,13 +60,13 @@ static u64 now_ns(void *arg)
 	return ktime_get_real_ns();
 }
 
-static const struct ke_filter_ops filter_ops = { .now_ns = now_ns };
+const struct ke_filter_ops kn_filter_ops = { .now_ns = now_ns };
 
 /* What the filters of other nodes' sinks say of it goes with it; of one in pieces with all. */
 static void judge(struct kecho_source *s, struct ke_event_info *info, const void *data, u32 len)
 {
 	info->judged = s->s.judge;
-	ke_judge_event(s->s.judge, info, s->s.log.seq + 1, data, len, &filter_ops);
+	ke_judge_event(s->s.judge, info, s->s.log.seq + 1, data, len, &kn_filter_ops);
 }
 
 static int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,

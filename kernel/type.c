@@ -95,14 +95,33 @@ static int announce(struct kecho_source *s, const struct draft *d, u32 len)
 	kn_lock(kn);
 	number = s->s.closed ? -ESHUTDOWN :
 			       ke_source_announce(&s->s, &kn->node, d->wire, len, why);
-	if (number > 0)
-		WRITE_ONCE(s->ntypes, max_t(u32, s->ntypes, number));
+	if (number > 0) {
+		/* Who reads knows it before who submits does. */
+		kn_feeds_learn(s->ch->c, s->s.member.id);
+		smp_store_release(&s->ntypes, max_t(u32, s->ntypes, number));
+	}
 	kn_unlock(kn);
 	if (number != -EPROTO && number != -ENOSPC)
 		return number;
 	pr_warn("kecho: channel '%s', type '%.*s': %s\n", s->ch->c->ch.name, d->t.name_len,
 		d->names + d->t.name, why);
 	return number == -EPROTO ? -EINVAL : number;
+}
+
+int kn_type_encode(const struct kecho_type *type, void **wire)
+{
+	struct draft *d = kvzalloc(sizeof(*d), GFP_KERNEL);
+	int len = d ? encode(d, type) : -ENOMEM;
+
+	if (len > 0) {
+		*wire = kvmalloc(len, GFP_KERNEL);
+		if (*wire)
+			memcpy(*wire, d->wire, len);
+		else
+			len = -ENOMEM;
+	}
+	kvfree(d);
+	return len;
 }
 
 int kecho_source_announce(struct kecho_source *s, const struct kecho_type *type)
