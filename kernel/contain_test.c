@@ -85,7 +85,7 @@ static void check_detached(struct slow *s, unsigned int events)
 	is_eq(st.received, s->calls, "each event that it got was a call");
 	is_eq(st.lost, events - s->calls, "the rest is lost");
 	is_eq(st.lag_bytes, 0, "nothing waits for it");
-	ok(st.longest_ns >= s->us * NSEC_PER_USEC && st.busy_ns >= st.overruns * st.longest_ns / 4,
+	ok(st.longest_ns > NSEC_PER_MSEC && st.busy_ns > st.overruns * NSEC_PER_MSEC,
 	   "its time: %llu ns, at most %llu", st.busy_ns, st.longest_ns);
 }
 
