@@ -233,6 +233,7 @@ int kecho_channel_close(struct kecho_channel *ch)
 		kecho_sink_close(sink);
 	kn = ch->c->kn;
 	kn_lock(kn);
+	kn_hold_end(ch);
 	list_del(&ch->list);
 	list_del(&ch->users);
 	drop(ch->c);

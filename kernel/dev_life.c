@@ -252,7 +252,7 @@ void kn_drain_end(struct kn_opening *o)
 
 /* ---------------------------------------------------------------- destroying */
 
-static u32 processes_ending(const struct kn_channel *c)
+u32 kn_processes_ending(const struct kn_channel *c)
 {
 	const struct kecho_channel *ch;
 	u32 n = 0;
@@ -275,12 +275,12 @@ void kn_destroy_request(const struct kn_ask *r)
 		return;
 	}
 	ke_channel_destroy(&o->ch->c->ch);
-	while (o && (processes_ending(o->ch->c) || ke_channel_undestroyed(&o->ch->c->ch))) {
+	while (o && (kn_processes_ending(o->ch->c) || ke_channel_undestroyed(&o->ch->c->ch))) {
 		if (!kn_wait(r->s->kn, end)) {
 			kn_refuse(r, -ETIMEDOUT, "channel '%s' is destroyed, but %u nodes and %u "
 				  "processes of this host do not confirm it", o->ch->c->ch.name,
 				  ke_channel_undestroyed(&o->ch->c->ch),
-				  processes_ending(o->ch->c));
+				  kn_processes_ending(o->ch->c));
 			return;
 		}
 		o = again(r);

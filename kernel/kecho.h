@@ -100,6 +100,37 @@ int kecho_channel_close(struct kecho_channel *ch);
 const char *kecho_channel_name(const struct kecho_channel *ch);
 void kecho_channel_uuid(const struct kecho_channel *ch, u8 uuid[16]);
 
+/*
+ * kecho_channel_freeze - hold the channel: until kecho_channel_thaw() no source of it, of no node,
+ * publishes; kecho_submit() says -EAGAIN. Waits until every node of the channel has said that its
+ * sources stand still, so what was submitted before is all there is. Several may hold it; it
+ * is frozen as long as one does. Who closes the channel holds it no more, nor does a node that
+ * fails; one that has failed is not asked.
+ * -ETIMEDOUT, -ERESTARTSYS (who waits is killed): nothing is held; -EALREADY: it is held by this
+ * kecho_channel_open() already; -ESHUTDOWN: it was destroyed.
+ */
+int kecho_channel_freeze(struct kecho_channel *ch, int timeout_ms);
+/* kecho_channel_thaw - hold it no more. -EINVAL: it isn't held by this kecho_channel_open(). */
+int kecho_channel_thaw(struct kecho_channel *ch);
+
+/*
+ * kecho_channel_drain - wait until every sink of the channel was given, or told as lost, all that
+ * had been submitted when this was called, at every node. -ETIMEDOUT; -ERESTARTSYS; -EBUSY:
+ * somebody else here drains it; -ENOSPC: it has over 4000 sources; -ENOMEM.
+ */
+int kecho_channel_drain(struct kecho_channel *ch, int timeout_ms);
+
+/*
+ * kecho_channel_destroy - end the channel for everybody, at every node. Its name is free on
+ * return: who opens it gets another channel. Submitting says -ESHUTDOWN; sinks are given what was
+ * submitted to its end, then they have ended with -ESHUTDOWN; watchers see all members leave. The
+ * channel, its sources and sinks are yet to be closed. A node that is cut off learns it when a
+ * link to one that knows is back.
+ * -ETIMEDOUT, -ERESTARTSYS: the registry did not answer, and nothing has happened, or not all
+ * nodes and processes have confirmed it; -ESHUTDOWN: it was destroyed before.
+ */
+int kecho_channel_destroy(struct kecho_channel *ch, int timeout_ms);
+
 /* ---------------------------------------------------------------- attributes */
 
 enum kecho_value_kind { KECHO_I64 = 1, KECHO_STRING = 2, KECHO_BYTES = 3 };

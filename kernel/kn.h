@@ -204,7 +204,7 @@ struct kn_channel {
 	struct list_head list;
 	struct kn *kn;
 	struct kn_bell *bell;
-	u32 nholders;		/* processes that hold it frozen */
+	u32 nholders;		/* of those who have it open, who hold it frozen */
 	struct list_head users;	/* struct kecho_channel */
 	struct list_head sources, sinks;
 	struct list_head psinks;	/* of processes */
@@ -219,6 +219,7 @@ struct kecho_channel {
 	struct kecho *k;
 	struct kn_channel *c;
 	struct kn_opening *process;	/* it is a process's; NULL: a kernel service's */
+	bool holds;			/* that holds it frozen */
 	unsigned int retain;
 	kecho_member_fn watch;
 	void *watch_arg;
@@ -390,6 +391,7 @@ bool kn_channel_is_own(const struct kecho_channel *ch);	/* are we in a callback 
 int kn_reg_start(struct kn *kn);
 void kn_reg_stop(struct kn *kn);
 int kn_reg_join(struct kn *kn, struct kn_request *q, unsigned long until);
+int kn_reg_end(struct kn_channel *c, unsigned long until);	/* its name is free */
 void kn_reg_leave(struct kn_channel *c);
 void kn_reg_repair(struct kn_channel *c, u32 in_ms);
 u32 kn_reg_run(struct kn *kn);	/* in how many milliseconds again; 0: not at all */
@@ -415,6 +417,10 @@ void kn_destroyed(struct ke_channel *c);
 void kn_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
 void kn_put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
 		  u64 expired, u64 lag);
+
+/* hold.c; kn.lock is held */
+void kn_hold_end(struct kecho_channel *ch);
+u32 kn_processes_ending(const struct kn_channel *c);	/* dev_life.c */
 
 /* house.c */
 extern const struct ke_house kn_house;

@@ -41,9 +41,11 @@ void kn_destroyed(struct ke_channel *ch)
 		if (!s->proc)
 			kn_source_end(s);
 	c->nholders = 0;
-	list_for_each_entry(of, &c->users, users)
+	list_for_each_entry(of, &c->users, users) {
+		of->holds = false;
 		if (of->process)
 			kn_opening_ended(of->process);
+	}
 	kn_reg_leave(c);
 	kn_bell_ring(c->bell);
 	kn_changed(c->kn);

@@ -9,7 +9,7 @@
  * lost it, and when core asks for it; what the registry answers then is who else is there.
  * Requests are answered in any order, by their numbers; what was not answered is asked again
  * over the next connection, behind all that was joined. All of it is under kn.lock, and none
- * of it sleeps for the network but kn_reg_join().
+ * of it sleeps for the network but kn_reg_join() and kn_reg_end().
  */
 #include <linux/net.h>
 #include <net/sock.h>
@@ -113,6 +113,10 @@ static void encode(const struct kn *kn, const struct kn_request *q, struct ke_ou
 	case KECHO_FRAME_REG_DROP:
 		ke_put_str(o, q->name);
 		ke_put(o, &self->node, sizeof(self->node));
+		break;
+	case KECHO_FRAME_REG_END:
+		ke_put_str(o, q->name);
+		ke_put(o, &q->uuid, sizeof(q->uuid));
 		break;
 	}
 	WARN_ON_ONCE(o->bad);
@@ -415,6 +419,18 @@ int kn_reg_join(struct kn *kn, struct kn_request *q, unsigned long until)
 		msleep(RETRY_MS);
 		kn_lock(kn);
 	}
+}
+
+/* The lock is let go meanwhile. That nobody knows the name is just as well. */
+int kn_reg_end(struct kn_channel *c, unsigned long until)
+{
+	struct kn_request q = { .type = KECHO_FRAME_REG_END, .name = c->ch.name,
+				.uuid = c->ch.uuid };
+	int err;
+
+	INIT_LIST_HEAD(&q.list);
+	err = ask_once(c->kn, &q, until);
+	return err == -ENOENT ? 0 : err;
 }
 
 void kn_reg_leave(struct kn_channel *c)

@@ -19,6 +19,7 @@ static void do_chores(struct work_struct *work)
 	kn_lock(c->kn);
 	ke_source_end_stalled(&s->s);
 	ke_channel_settle(&c->ch);
+	kn_changed(c->kn);
 	kn_unlock(c->kn);
 }
 
