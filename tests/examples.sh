@@ -8,6 +8,7 @@ root=$(cd "$(dirname "$0")/.." && pwd)
 tree=$(basename "$2")
 export DESTDIR=$dir/stage
 lines_max=60
+module_lines_max=30
 
 example() {
 	LD_LIBRARY_PATH=$lib "$dir/$1" "${@:2}"
@@ -36,6 +37,18 @@ done
 is "$(sed 1,2d "$root/examples/hello.c")" \
 	"$(awk '/^    #include <kecho/, /^    }/' "$root/README.md" | cut -c 5-)" \
 	"hello is the README's first program"
+
+# Modules are built and loaded by tests/vm/kernel.sh.
+for name in hello_pub hello_sub; do
+	source=$root/examples/kernel/$name.c
+	[ "$(sed 1,2d "$source" | grep -c .)" -le $module_lines_max ]
+	claim $? "$name has at most $module_lines_max lines that are not empty"
+	is "$(sed 1,2d "$source")" "$(awk -v name="$name" '
+		index($0, "`" name ".c`") { on = 1; next }
+		on && /^[^ ]/ { exit }
+		on && (some || NF) { some = 1; print substr($0, 5) }' "$root/docs/kernel.md")" \
+		"$name is in docs/kernel.md"
+done
 
 start_example "$dir/heard" subscribe hello
 until_true joined hello sink 1

@@ -5,28 +5,26 @@
 #include "kecho.h"
 
 static struct kecho *kecho;
-static struct kecho_channel *channel;
 static struct kecho_source *source;
-static void greet(struct timer_list *t);
-static DEFINE_TIMER(timer, greet);
 
 static void greet(struct timer_list *t)
 {
 	kecho_submit(source, "hello, world", 12, 0);
-	mod_timer(&timer, jiffies + HZ / 2);
+	mod_timer(t, jiffies + HZ / 2);
 }
+
+static DEFINE_TIMER(timer, greet);
 
 static int __init hello_init(void)
 {
+	struct kecho_channel *channel;
 	int err = kecho_open(&kecho, NULL);
 
 	err = err ?: kecho_channel_open(kecho, "hello", NULL, &channel);
 	err = err ?: kecho_source_open(channel, NULL, &source);
 	if (err)
 		kecho_close(kecho);
-	else
-		mod_timer(&timer, jiffies);
-	return err;
+	return err ?: mod_timer(&timer, jiffies);
 }
 
 static void __exit hello_exit(void)

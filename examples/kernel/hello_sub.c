@@ -4,8 +4,6 @@
 #include "kecho.h"
 
 static struct kecho *kecho;
-static struct kecho_channel *channel;
-static struct kecho_sink *sink;
 
 static void heard(void *arg, const struct kecho_event *ev)
 {
@@ -17,6 +15,8 @@ static void heard(void *arg, const struct kecho_event *ev)
 static int __init hello_init(void)
 {
 	struct kecho_sink_options options = { .fn = heard };
+	struct kecho_channel *channel;
+	struct kecho_sink *sink;
 	int err = kecho_open(&kecho, NULL);
 
 	err = err ?: kecho_channel_open(kecho, "hello", NULL, &channel);
