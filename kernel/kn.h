@@ -401,6 +401,10 @@ int kn_settings_make(struct kn *kn);
 int kn_settings_take(struct kn *kn);	/* as the node begins; -EINVAL */
 void kn_settings_free(struct kn *kn);
 
+/* proc.c */
+int kn_proc_make(struct net *net);
+void kn_proc_free(struct net *net);
+
 /* stream.c; kn.lock is held */
 int kn_stream_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring);
 void kn_stream_detach(struct ke_rstream *rs);
@@ -415,6 +419,7 @@ void kn_stream_stalled(struct ke_rstream *rs, u64 pos, bool end);
 u32 kn_lagging(struct ke_channel *c, const struct ke_in *marks);
 void kn_destroyed(struct ke_channel *c);
 void kn_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
+void kn_stats_put(struct ke_out *o, struct kn_channel *c);	/* of all members of this node */
 void kn_put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
 		  u64 expired, u64 lag);
 

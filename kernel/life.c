@@ -64,7 +64,7 @@ void kn_put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 b
 	ke_put_u64(o, lag);
 }
 
-static void put_all(struct ke_out *o, struct kn_channel *c)
+void kn_stats_put(struct ke_out *o, struct kn_channel *c)
 {
 	struct kecho_source_stats out;
 	struct kecho_sink_stats in;
@@ -96,7 +96,7 @@ void kn_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie)
 		return;
 	}
 	ke_put_u64(&o, cookie);
-	put_all(&o, ch->owner);
+	kn_stats_put(&o, ch->owner);
 	ke_link_send(l, KECHO_FRAME_STATS, ch->index, 0, buf, o.len);
 	kvfree(buf);
 }

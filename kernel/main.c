@@ -20,14 +20,24 @@ struct kn *kn_of_net(struct net *net)
 
 static int __net_init net_begins(struct net *net)
 {
-	kn_init(kn_of_net(net), net);
-	return kn_settings_make(kn_of_net(net));
+	struct kn *kn = kn_of_net(net);
+	int err;
+
+	kn_init(kn, net);
+	err = kn_settings_make(kn);
+	if (err)
+		return err;
+	err = kn_proc_make(net);
+	if (err)
+		kn_settings_free(kn);
+	return err;
 }
 
 /* Who is attached keeps his namespace. */
 static void __net_exit net_ends(struct net *net)
 {
 	WARN_ON_ONCE(kn_of_net(net)->attached);
+	kn_proc_free(net);
 	kn_settings_free(kn_of_net(net));
 }
 

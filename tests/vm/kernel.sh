@@ -30,6 +30,10 @@ guest kernel alone -t $guest_limit_s "$dir/alone" "$here/kernel-guest" \
 	"$modules/kernel/kecho.ko" "$modules/tests"/kecho_*.ko "$hello"/hello_*.ko
 said "kernel: a module that leaves all open is closed" alone \
 	"kecho: module kecho_leaves goes and has not closed what it opened"
+like "kernel: /proc/net/kecho shows the node" alone 'shown: node [0-9a-f]{32} name .* attached 2 .*'
+like "kernel: its channel" alone 'shown: channel hello uuid [0-9a-f]{32}'
+like "kernel: its source" alone 'shown:   source [0-9a-f]{16} events [1-9].* module hello_pub .*'
+like "kernel: its sink" alone 'shown:   sink [0-9a-f]{16} events [1-9].* module hello_sub thread .*'
 said "kernel: one example hears the other" alone "hello: event 1: hello, world"
 said "kernel: its submission is traced" alone "traced: kecho_submit: channel=hello"
 said "kernel: and that it came" alone "traced: kecho_receive: channel=hello"
