@@ -282,6 +282,57 @@ TEST(watcher_closes)
 	test_close(&t);
 }
 
+/* It holds its source up, and nobody else, until that has had enough. */
+struct stuck {
+	struct completion go_on, ended;
+	unsigned int calls, lost;
+	int err;
+};
+
+static void be_stuck(void *arg, const struct kecho_event *ev)
+{
+	struct stuck *s = arg;
+
+	s->lost += ev->kind == KECHO_LOST;
+	if (!s->calls++)
+		wait_for_completion(&s->go_on);
+}
+
+static void stuck_ended(void *arg, int err)
+{
+	struct stuck *s = arg;
+
+	s->err = err;
+	complete(&s->ended);
+}
+
+TEST(stuck)
+{
+	struct kecho_source_options stalls = { .log_size = KECHO_LOG_SIZE_MIN, .stall_ms = 100 };
+	struct stuck s = { 0 };
+	struct kecho_sink_options opt = { .policy = KECHO_BLOCK, .fn = be_stuck, .arg = &s,
+					  .ended = stuck_ended };
+	char payload[1000] = { 0 };
+	struct kecho_source *src;
+	struct test_channel t;
+	struct kecho_sink *sink;
+	int i, err = 0;
+
+	init_completion(&s.go_on);
+	init_completion(&s.ended);
+	must(!test_open(&t) && !kecho_sink_open(t.ch, &opt, &sink), "sink");
+	must(!kecho_source_open(t.ch, &stalls, &src), "source");
+	for (i = 0; i < 200 && !err; i++)
+		err = kecho_submit_wait(src, payload, sizeof(payload), 0, SOON_MS);
+	is_eq(err, 0, "the source goes on");
+	is_eq(s.calls, 1, "while it is in its first call");
+	complete(&s.go_on);
+	ok(wait_for_completion_timeout(&s.ended, msecs_to_jiffies(SOON_MS)), "it ends");
+	is_eq(s.err, -EPIPE, "as it was too slow");
+	is_eq(s.lost, 1, "it was told what it lost");
+	test_close(&t);
+}
+
 TEST(disconnect_is_told)
 {
 	struct slow s = { .us = 300000 };	/* longer than a lap takes */
@@ -302,4 +353,4 @@ TEST(disconnect_is_told)
 }
 
 TESTS(contain, slow_thread, slow_softirq, others_go_on, forgiven, no_budget, reentrant,
-      closes_another, watcher_closes, disconnect_is_told);
+      closes_another, watcher_closes, stuck, disconnect_is_told);
