@@ -112,12 +112,13 @@ void kn_filter_learn(struct kn_feed *f)
 		learn(f, f->judge);
 }
 
-/* Attributes have changed. Without memory nothing is judged until they do again. */
+/* Attributes have changed. Without memory nothing is judged until they do again. Those of a source
+ * that has left stay what they were. */
 static void look(struct kn_feed *f, void *arg)
 {
 	struct ke_value *v;
 
-	if (!f->judge)
+	if (!f->judge || f->ended)
 		return;
 	v = ke_seats_values(&seats_ops, f, f->judge->filter[0]->sieve, f->sink->m.id);
 	ke_judge_slots(f->judge, 0, v);
