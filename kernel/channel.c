@@ -210,9 +210,9 @@ static bool is_own(const struct kecho_channel *ch)
 {
 	bool own;
 
-	mutex_lock(&ch->c->kn->lock);
+	kn_lock(ch->c->kn);
 	own = kn_channel_is_own(ch);
-	mutex_unlock(&ch->c->kn->lock);
+	kn_unlock(ch->c->kn);
 	return own;
 }
 

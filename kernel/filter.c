@@ -298,15 +298,15 @@ int kecho_sink_filter(struct kecho_sink *s, const void *wire, size_t len,
 		new->type_len = err;
 	err = err < 0 ? err : len ? check(new) : 0;
 	if (!err) {
-		mutex_lock(&kn->lock);
+		kn_lock(kn);
 		err = set(s, new);
-		mutex_unlock(&kn->lock);
+		kn_unlock(kn);
 	}
 	if (err == -EPROTO || err == -EACCES || err == -ENOSPC)
 		pr_warn("kecho: channel '%s', a sink's filter: %s\n", s->ch->c->ch.name, new->why);
-	mutex_lock(&kn->lock);	/* judges that stay count it, too */
+	kn_lock(kn);	/* judges that stay count it, too */
 	ke_sieve_put(new->sieve);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	kvfree(new->type);
 	kvfree(new);
 	return err;

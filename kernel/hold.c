@@ -60,9 +60,9 @@ int kecho_channel_freeze(struct kecho_channel *ch, int timeout_ms)
 	struct kn *kn = ch->c->kn;
 	int err;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	err = freeze(ch, deadline(timeout_ms));
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	return err;
 }
 EXPORT_SYMBOL_GPL(kecho_channel_freeze);
@@ -72,10 +72,10 @@ int kecho_channel_thaw(struct kecho_channel *ch)
 	struct kn *kn = ch->c->kn;
 	bool held;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	held = ch->holds;
 	kn_hold_end(ch);
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	return held ? 0 : -EINVAL;
 }
 EXPORT_SYMBOL_GPL(kecho_channel_thaw);
@@ -104,7 +104,7 @@ int kecho_channel_drain(struct kecho_channel *ch, int timeout_ms)
 	struct kecho_source *src;
 	int err;
 
-	mutex_lock(&c->kn->lock);
+	kn_lock(c->kn);
 	/* Where a process's source is its copy says. */
 	list_for_each_entry(src, &c->sources, list)
 		if (src->proc)
@@ -113,7 +113,7 @@ int kecho_channel_drain(struct kecho_channel *ch, int timeout_ms)
 	err = err ?: drain(c, deadline(timeout_ms));
 	if (err != -EBUSY)
 		ke_drain_end(&c->ch);
-	mutex_unlock(&c->kn->lock);
+	kn_unlock(c->kn);
 	return err;
 }
 EXPORT_SYMBOL_GPL(kecho_channel_drain);
@@ -142,9 +142,9 @@ int kecho_channel_destroy(struct kecho_channel *ch, int timeout_ms)
 	struct kn *kn = ch->c->kn;
 	int err;
 
-	mutex_lock(&kn->lock);
+	kn_lock(kn);
 	err = destroy(ch->c, deadline(timeout_ms));
-	mutex_unlock(&kn->lock);
+	kn_unlock(kn);
 	return err;
 }
 EXPORT_SYMBOL_GPL(kecho_channel_destroy);

@@ -220,10 +220,10 @@ static bool is_own(const struct kecho *k)
 	const struct kecho_channel *ch;
 	bool own = false;
 
-	mutex_lock(&k->kn->lock);
+	kn_lock(k->kn);
 	list_for_each_entry(ch, &k->channels, list)
 		own |= kn_channel_is_own(ch);
-	mutex_unlock(&k->kn->lock);
+	kn_unlock(k->kn);
 	return own;
 }
 

@@ -161,9 +161,9 @@ static int show(struct seq_file *m, void *v)
 		return -ENOMEM;
 	mutex_lock(&kn->attaching);
 	if (kn->attached) {
-		mutex_lock(&kn->lock);
+		kn_lock(kn);
 		show_all(m, kn, buf);
-		mutex_unlock(&kn->lock);
+		kn_unlock(kn);
 	}
 	mutex_unlock(&kn->attaching);
 	kvfree(buf);
