@@ -57,8 +57,8 @@ static int sink(void *arg)
 	struct kecho *k;
 	int err;
 
-	err = kecho_open(&k, NULL) ?: kecho_channel_open(k, "calls", NULL, &ch) ?:
-	      kecho_sink_open(ch, &block, &s);
+	err = kecho_open(&k, NULL) ?: kecho_channel_open(k, "calls", NULL, &ch);
+	err = err ?: kecho_sink_open(ch, &block, &s);
 	WRITE_ONCE(calls->at[i], BUSY);
 	while (!err && READ_ONCE(calls->phase) < SLEEPS)
 		sleep_us(STEP_US);
