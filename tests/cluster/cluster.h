@@ -108,6 +108,12 @@ static inline bool with_kernel(void)
 	return how && !strcmp(how, "kernel");
 }
 
+/* Whether the machine is emulated: how long something takes there means nothing. */
+static inline bool emulated(void)
+{
+	return getenv("KECHO_EMULATED");
+}
+
 /* Whether they attach to a node that is no process's of theirs. */
 static inline bool with_node(void)
 {

@@ -14,6 +14,7 @@ enum {
 	RUN_MS = 8000,
 	RUN_GUEST_MS = 20000,
 	RUN_LONG_MS = 600000,
+	MORE_MS = 60000,
 	LIARS = 2,
 	PACE_US = 2000,
 	EVENT_LEN = 200,
@@ -194,36 +195,55 @@ static int liar(void *arg)
 	return 0;
 }
 
+/* In how many fields they lied. */
+static unsigned int lied_in(void)
+{
+	unsigned int i, at, n = 0;
+
+	for (at = 0; at < lies.fields; at++) {
+		for (i = 0; i < LIARS && !READ_ONCE(hall->lied[i].at[at]); i++)
+			;
+		n += i < LIARS;
+	}
+	return n;
+}
+
+/* And longer, as long as it takes to lie in each field. */
+static void wait_for(u64 ms)
+{
+	u64 now = now_ns(), until = now + ms * 1000000ull, most = until + MORE_MS * 1000000ull;
+
+	while ((now < until || (now < most && lied_in() < lies.fields)) &&
+	       !hall->honest[0].why[0] && !hall->honest[1].why[0]) {
+		sleep_us(100000);
+		now = now_ns();
+	}
+}
+
 static void lie_for(u64 ms)
 {
-	unsigned int number[LIARS], i, n = 0, at;
+	u64 lives = 0, frames = 0, told = 0, hangups = 0;
+	unsigned int number[LIARS], i;
 	pid_t pid[LIARS];
-	u64 until = now_ns() + ms * 1000000ull, lived = 0, frames = 0, told = 0, hangups = 0;
 
 	for (i = 0; i < LIARS; i++) {
 		number[i] = i;
 		pid[i] = spawn(liar, &number[i]);
 	}
-	while (now_ns() < until && !hall->honest[0].why[0] && !hall->honest[1].why[0])
-		sleep_us(100000);
+	wait_for(ms);
 	WRITE_ONCE(hall->stop, true);
 	for (i = 0; i < LIARS; i++) {
 		is_eq(ends(pid[i]), 0, "a liar ends");
-		lived += hall->lied[i].lives;
+		lives += hall->lied[i].lives;
 		frames += hall->lied[i].frames;
 		told += hall->lied[i].lies;
 		hangups += hall->lied[i].hangups;
 	}
-	for (at = 0; at < lies.fields; at++) {
-		for (i = 0; i < LIARS && !hall->lied[i].at[at]; i++)
-			;
-		n += i < LIARS;
-	}
 	pr_info("# %llu nodes said %llu frames, %llu of them lies, in %u of %u fields; %llu were "
-		"cut off; the channel ended %llu times\n", (unsigned long long)lived,
-		(unsigned long long)frames, (unsigned long long)told, n, lies.fields,
+		"cut off; the channel ended %llu times\n", (unsigned long long)lives,
+		(unsigned long long)frames, (unsigned long long)told, lied_in(), lies.fields,
 		(unsigned long long)hangups, (unsigned long long)hall->destroyed);
-	is_eq(n, lies.fields, "they lied in each field");
+	is_eq(lied_in(), lies.fields, "they lied in each field");
 	ok(hangups, "and were seen to");
 }
 
@@ -247,7 +267,11 @@ static void judge_honest(unsigned int i)
 	is_eq(h->failed, 0, "%u: nobody has failed", i);
 	for (from = 0; from < 2; from++)
 		is_eq(h->of[from].wrong + h->of[from].lost, 0, "%u: in order, and none is lost", i);
-	ok(h->late_ns < LATE_MS_MAX * 1000000ull, "%u: %.0f ms without one", i, h->late_ns / 1e6);
+#ifndef SANITIZED
+	if (!emulated())
+		ok(h->late_ns < LATE_MS_MAX * 1000000ull, "%u: %.0f ms without one", i,
+		   h->late_ns / 1e6);
+#endif
 	is_eq(h->resumed, 0, "%u: the link has stood", i);
 	pr_info("# %u got %llu events of the other, at most %.0f ms apart\n", i,
 		(unsigned long long)h->of[1].came, h->late_ns / 1e6);
