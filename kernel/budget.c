@@ -5,8 +5,9 @@
  *
  * One that takes longer is KN_STRIKE strikes, one that does not takes a strike off. At
  * KN_STRIKES_MAX the sink is detached: so it is for what it does again and again, and not for
- * an interrupt in one call. Who has strikes gets events one by one, so none is on its way to it
- * then.
+ * an interrupt in one call. Time that a hypervisor takes away counts, too, as nobody says when it
+ * does: on busy machines that may be some milliseconds whenever a callback wakes somebody, hence
+ * the defaults. Who has strikes gets events one by one, so none is on its way to it then.
  *
  * A call that does not return is not ended by anybody. Its sources go on when it has stalled
  * them for long enough; the kernel's own watchdogs see it if it is in softirq.
@@ -17,7 +18,7 @@
 #include "kn.h"
 #include "trace.h"
 
-static unsigned int softirq_budget_us = 1000, thread_budget_us = 1000000;
+static unsigned int softirq_budget_us = 10000, thread_budget_us = 1000000;
 
 module_param(softirq_budget_us, uint, 0644);
 MODULE_PARM_DESC(softirq_budget_us, "how long a sink's callback in softirq may take");

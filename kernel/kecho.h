@@ -384,7 +384,7 @@ struct kecho_sink_options {
 	kecho_ended_fn ended;	/* of a sink with a callback; may be NULL */
 	void *arg;
 	/* How long a call of @fn may take, with @filter, in nanoseconds; 0: as the module's
-	 * parameters say, at first 1 ms in softirq and 1 s in a thread; KECHO_NO_BUDGET: as
+	 * parameters say, at first 10 ms in softirq and 1 s in a thread; KECHO_NO_BUDGET: as
 	 * long as it likes.
 	 * A sink that is over it 16 times in a row, or for long in more than one call of
 	 * nine, is detached: it ends with -ETIME, what it has not read is lost for it, and
