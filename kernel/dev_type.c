@@ -34,10 +34,12 @@ static int announce(struct kn_psource *ps, const void *wire, u32 len, char *why)
 	}
 	strscpy(why, "there is no memory", KE_TYPE_WHY_MAX);
 	number = ke_source_announce(&ps->src.s, &ps->kn->node, wire, len, why);
-	if (number < 0)
+	if (number < 0) {
 		kn_uncharge(u, KN_TYPES, len);
-	else
-		ps->types_bytes += len;
+		return number;
+	}
+	ps->types_bytes += len;
+	kn_feeds_learn(ps->src.ch->c, ps->src.s.member.id);
 	return number;
 }
 
