@@ -73,6 +73,33 @@ TEST(reserved)
 
 /* --------------------------------------------------------------------- readers */
 
+/* What was reserved to be judged and then could not be is for each sink to judge, whatever it
+ * was told: also by one that had no filter when the source had judged nothing yet. */
+BOTH(never_judged)
+{
+	struct pair *p = pair_new(SIZE, in_place);
+	static const struct ke_reader_verdict told[] = {
+		{ .bit = KE_BIT_SELF }, { .bit = KE_BIT_ALL }, { .bit = 0, .from = 1 },
+		{ .bit = KE_BIT_SELF, .from = 2 },
+	};
+	struct ke_event_info info = { .judged = true };
+	void *data;
+	u64 cookie;
+	u32 i;
+
+	must(p, "memory");
+	for (i = 0; i < ARRAY_SIZE(told); i++) {
+		ke_reader_judged(&p->r, told[i].bit, told[i].from, 0);
+		is_eq(ke_log_reserve(&p->f->log, &info, 10, KE_NO_LIMIT, &data, &cookie), 0,
+		      "reserved");
+		is_eq(ke_log_commit(&p->f->log, cookie, 10, 1), 0, "committed as it is");
+		ke_log_publish(&p->f->log);
+		is_eq(next(p), 1, "it comes");
+		ok(!p->item.judged, "with bit %u it is for the sink to judge", told[i].bit);
+	}
+	pair_free(p);
+}
+
 /* What the reader says of an event with bit 0 of generation @generation: 0: it is left out;
  * 1: judged to be ours; 2: it is for the sink to judge. */
 static int says(struct pair *p, u32 generation)
@@ -497,6 +524,6 @@ BOTH(hostile_words)
 	}
 }
 
-TESTS(judged, section, reserved, verdicts, crowded, left_out, silent, in_pieces, with_attributes,
-      passed, not_counted, pass_lapped, pass_row, pass_ring, pass_refused, pass_half, pass_adopted,
-      hostile_words);
+TESTS(judged, section, reserved, never_judged, verdicts, crowded, left_out, silent, in_pieces,
+      with_attributes, passed, not_counted, pass_lapped, pass_row, pass_ring, pass_refused,
+      pass_half, pass_adopted, hostile_words);

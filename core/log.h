@@ -175,7 +175,8 @@ bool ke_log_make_room(struct ke_log *log, u64 size);
  * ke_log_reserve - the same in two steps: the payload is written by the caller
  * between this and ke_log_commit() or ke_log_abort(), which publish. One that names sinks
  * has room for so many; who they are is said later.
- * ke_log_judged - one that was made so is judged, before its commit. -EINVAL: it was not.
+ * ke_log_judged - one that was made so is judged, before its commit; without this it is not, and
+ * says so. -EINVAL: it was not made so.
  * ke_log_expires - the same of one that was made with a deadline: it is another.
  * ke_log_names_room - for so many sinks there is room; -EINVAL: it names none.
  * ke_log_named - it is for those of @info, no more than there is room for; or for all, if that

@@ -146,7 +146,8 @@ bool ke_reader_crowded(const struct ke_reader *r)
 	       r->verdict[r->nverdicts - 1 - KE_VERDICTS_UNREAD_MAX].end > r->pos;
 }
 
-/* What the newest verdict of that generation says of these bits. */
+/* What the newest verdict of that generation says of these bits. In the first one there are no
+ * filters yet: what is of it was to be judged, and then was not. */
 static enum verdict look_up(const struct ke_reader *r, u64 bits, u32 generation)
 {
 	u32 i = r->nverdicts;
@@ -154,7 +155,7 @@ static enum verdict look_up(const struct ke_reader *r, u64 bits, u32 generation)
 
 	while (i && r->verdict[i - 1].from > generation)
 		i--;
-	if (!i || (r->verdict[i - 1].from ^ generation) >> KE_GENERATION_SETS)
+	if (!i || !generation || (r->verdict[i - 1].from ^ generation) >> KE_GENERATION_SETS)
 		return UNJUDGED;
 	bit = r->verdict[i - 1].bit;
 	if (bit < 64)

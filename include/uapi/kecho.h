@@ -84,7 +84,7 @@ struct kecho_record_attrs {
  */
 struct kecho_record_match {
 	__le64 bits;
-	__le32 generation;
+	__le32 generation;	/* 0: it was not judged after all */
 	__le32 pad;
 };
 
