@@ -288,7 +288,7 @@ static bool reserve(struct ssource *s)
 	return true;
 }
 
-/* What has room for it says so, also that it was not judged after all. */
+/* What has room for it says so; else it is not judged after all. */
 static int judge_reserved(struct ssource *s, const struct sreserved *r)
 {
 	const struct truth_event *e = truth_event(s->t, r->seq);
@@ -299,9 +299,7 @@ static int judge_reserved(struct ssource *s, const struct sreserved *r)
 		return 0;
 	/* For whom pieces are that are going in meanwhile stays as it is. */
 	ke_judge_event(s->s.judge, &info, r->seq, r->data, e->len, &sim_filter_ops);
-	if (!info.judged)
-		info.bits = U64_MAX;
-	return ke_log_judged(&s->s.log, r->cookie, info.bits, info.judged ? info.generation : 0);
+	return info.judged ? ke_log_judged(&s->s.log, r->cookie, info.bits, info.generation) : 0;
 }
 
 void ssubmit_settle(struct ssource *s, bool abort)
