@@ -4,10 +4,10 @@
  */
 #include "hostile_test.h"
 
-enum { PIECE = 1000 };
+enum { PIECE = 1000, PAD = 16384 };
 
-/* A record that is for nobody. */
-static u8 pad[16384] = { 0x00, 0x40, 0, 0, KECHO_RECORD_PAD };
+/* A record that is for nobody, and more. */
+static u8 pad[PAD + 8] = { 0x00, 0x40, 0, 0, KECHO_RECORD_PAD };
 
 static u32 fill(struct conn *c, u8 type, u64 pos, const void *body, u32 len)
 {
@@ -53,9 +53,9 @@ TEST(data_is_taken)
 		must(w, "nodes");
 		w->n[0].idle = true;
 		fill(c, KECHO_FRAME_DATA, 0, pad, PIECE);
-		all = fill(c, KECHO_FRAME_DATA, PIECE, pad + PIECE, sizeof(pad) - PIECE);
+		all = fill(c, KECHO_FRAME_DATA, PIECE, pad + PIECE, PAD - PIECE);
 		is_eq(take(c, steps[i]), all, "all is taken");
-		is_eq(mirror(c)->head, sizeof(pad), "and is there");
+		is_eq(mirror(c)->head, PAD, "and is there");
 		world_end(w);
 	}
 }
@@ -94,7 +94,7 @@ TEST(data_is_thrown_away)
 	w = meet(&c, true);
 	must(w, "nodes");
 	sink_close(&w->n[0]);
-	all = fill(c, KECHO_FRAME_DATA, 0, pad, sizeof(pad));
+	all = fill(c, KECHO_FRAME_DATA, 0, pad, PAD);
 	is_eq(take(c, PIECE), all, "taken");
 	ok(!ke_link_rx_due(&c->link), "and nothing is to be done");
 	world_end(w);
@@ -110,16 +110,16 @@ TEST(control_is_left)
 	w = meet(&c, true);
 	must(w, "nodes");
 	w->n[0].idle = true;
-	data = fill(c, KECHO_FRAME_DATA, 0, pad, sizeof(pad) / 2);
+	data = fill(c, KECHO_FRAME_DATA, 0, pad, PAD / 2);
 	fill(c, KECHO_FRAME_UNSUBSCRIBE, 0, NULL, 0);
-	all = fill(c, KECHO_FRAME_DATA, sizeof(pad) / 2, pad + sizeof(pad) / 2, sizeof(pad) / 2);
+	all = fill(c, KECHO_FRAME_DATA, PAD / 2, pad + PAD / 2, PAD / 2);
 	is_eq(take(c, 1 << 20), data + header, "up to a header that is not of data");
 	ok(ke_link_rx_due(&c->link), "that is for a control call");
 	is_eq(ke_link_rx_done(&c->link, 0), 0, "which is made");
 	ok(list_empty(&w->n[0].src.streams), "so it is unsubscribed");
 	ok(!ke_link_rx_due(&c->link), "no more is to be done");
 	is_eq(take(c, 1 << 20), all - data - header, "the data behind it");
-	is_eq(mirror(c)->head, sizeof(pad), "all of it");
+	is_eq(mirror(c)->head, PAD, "all of it");
 	world_end(w);
 }
 
@@ -136,13 +136,13 @@ TEST(taken_in_turns)
 		w->n[0].idle = true;
 		c->in_len = 0;
 		fill(c, KECHO_FRAME_DATA, 0, pad, PIECE);
-		left = fill(c, KECHO_FRAME_DATA, PIECE, pad + PIECE, sizeof(pad) - PIECE) - cut;
+		left = fill(c, KECHO_FRAME_DATA, PIECE, pad + PIECE, PAD - PIECE) - cut;
 		is_eq(conn_rx_data(c, cut), cut, "some of it");
 		w->piece = cut;
 		while (c->in_len && !c->closed)
 			left -= conn_rx(c);
 		is_eq(left, 0, "the rest");
-		is_eq(mirror(c)->head, sizeof(pad), "it is whole");
+		is_eq(mirror(c)->head, PAD, "it is whole");
 		world_end(w);
 	}
 }
@@ -158,9 +158,9 @@ TEST(ack_is_due)
 	must(w, "nodes");
 	w->n[0].idle = true;
 	said = c->link.control_end;
-	fill(c, KECHO_FRAME_DATA, 0, pad, sizeof(pad));
+	fill(c, KECHO_FRAME_DATA, 0, pad, PAD);
 	take(c, PIECE);
-	is_eq(mirror(c)->size / 4, sizeof(pad), "a quarter");
+	is_eq(mirror(c)->size / 4, PAD, "a quarter");
 	ok(ke_link_rx_due(&c->link), "it is due");
 	is_eq(c->link.control_end, said, "nothing is said yet");
 	is_eq(ke_link_rx_done(&c->link, 0), 0, "a control call");
@@ -191,10 +191,10 @@ TEST(lies)
 	static const u8 no_record[8] = { 0xff, 0xff, 0xff, 0xff };
 
 	refused("data elsewhere", KECHO_FRAME_DATA, 64, pad, 8);
-	refused("more than a piece", KECHO_FRAME_DATA, 0, pad, sizeof(pad) + 8);
+	refused("more than a piece", KECHO_FRAME_DATA, 0, pad, PAD + 8);
 	refused("no record", KECHO_FRAME_DATA, 0, no_record, sizeof(no_record));
 	refused("half a number", KECHO_FRAME_PICKED, 0, no_record, 5);
-	refused("a pick of no record", KECHO_FRAME_PICKED, 0, pad, sizeof(pad));
+	refused("a pick of no record", KECHO_FRAME_PICKED, 0, pad, PAD);
 }
 
 /* Whose hello has not come, and whose link ends, has nothing that could be taken. */

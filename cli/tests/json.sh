@@ -16,8 +16,12 @@ sub=$pid
 	printf '\xff\xfe\x00\x01\n'
 	printf '\n'
 } >"$dir/in"
-KECHO_NODE=here "$kecho" pub --wait-sinks 1 --attr zone='l"ab' --attr serial=007 \
-	--event-attr kind=test --event-attr n=-5 "$ch" <"$dir/in"
+# What members do is told by a thread of its own: the source stays until it was.
+{
+	cat "$dir/in"
+	until_true grep -q '"role":"source"' "$dir/got"
+} | KECHO_NODE=here "$kecho" pub --wait-sinks 1 --attr zone='l"ab' --attr serial=007 \
+	--event-attr kind=test --event-attr n=-5 "$ch"
 is $? 0 "pub"
 code_of "$sub"
 is $? 0 "sub"

@@ -128,4 +128,40 @@ static inline bool node_setting(const char *name, const char *value)
 	return f && !fclose(f) && good;
 }
 
+/* -------------------------------------------------------------------- a registry */
+
+struct net_registry {
+	const char *address;
+	bool stands;
+};
+
+static inline int keep_registry(void *arg)
+{
+	struct net_registry *r = arg;
+	struct kecho_options opt = { .registry = r->address };
+	struct kecho *k;
+
+	if (kecho_open(&k, &opt))
+		return 1;
+	WRITE_ONCE(r->stands, true);
+	pause();
+	return 0;
+}
+
+/* In a process of its own, as threads and fork() don't go together; until put_down(). 0: none. */
+static inline pid_t net_registry(const char *address)
+{
+	struct net_registry *r = shared(sizeof(*r));
+	pid_t pid;
+
+	if (!r)
+		return 0;
+	r->address = address;
+	pid = spawn(keep_registry, r);
+	if (ok(comes_true(READ_ONCE(r->stands)), "a registry at %s", address))
+		return pid;
+	put_down(pid);
+	return 0;
+}
+
 #endif

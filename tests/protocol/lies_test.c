@@ -288,18 +288,17 @@ static void judge_all(void)
 
 TEST(good_go_on)
 {
-	struct kecho_options opt = { .registry = REGISTRY };
 	const char *recording = getenv("KECHO_RECORDING");
 	unsigned int i, number[2] = { 0, 1 };
-	struct kecho *keeper = NULL;	/* of the registry */
-	pid_t pid[2] = { 0 };
+	pid_t pid[2] = { 0 }, registry;
 
 	must(own_network(), "a network namespace of its own");
 	kernels = with_kernel();
 	setenv("KECHO", "embedded", 1);
 	hall = shared(sizeof(*hall));
 	must(hall && lies_read(&lies, recording ?: RECORDING), "%s", lies.script->error);
-	if (ok(!kecho_open(&keeper, &opt), "%s", kecho_explain())) {
+	registry = net_registry(REGISTRY);
+	if (registry) {
 		for (i = 0; i < 2; i++)
 			pid[i] = spawn(honest, &number[i]);
 		for (i = 0; i < 2; i++)
@@ -310,7 +309,7 @@ TEST(good_go_on)
 	}
 	put_down(pid[0]);
 	put_down(pid[1]);
-	kecho_close(keeper);
+	put_down(registry);
 	script_free(lies.script);
 }
 
