@@ -48,49 +48,6 @@ void ke_source_init(struct ke_source *s, struct ke_node *n)
 	INIT_LIST_HEAD(&s->streams);
 }
 
-u64 ke_gate_pos(const struct ke_source *s, struct ke_gate *g)
-{
-	u64 pos = smp_load_acquire(g->pos);
-
-	if (pos > g->seen && pos <= s->log.head)
-		g->seen = pos;
-	return g->seen;
-}
-
-static u64 gates_limit(struct ke_source *s)
-{
-	u64 limit = KE_NO_LIMIT;
-	struct ke_gate *g;
-
-	list_for_each_entry(g, &s->gates, list)
-		limit = min(limit, ke_gate_pos(s, g) + s->log.size);
-	return limit;
-}
-
-void ke_source_gate(struct ke_source *s, struct ke_gate *g, const u64 *pos)
-{
-	g->pos = pos;
-	g->seen = max(READ_ONCE(*pos), s->log.tail);
-	if (g->seen > s->log.head)
-		g->seen = s->log.head;
-	g->step = KE_STALL_NONE;
-	list_add_tail(&g->list, &s->gates);
-	s->limit = gates_limit(s);
-}
-
-void ke_source_ungate(struct ke_source *s, struct ke_gate *g)
-{
-	list_del(&g->list);
-	s->limit = gates_limit(s);
-}
-
-u64 ke_source_limit(struct ke_source *s, u64 want)
-{
-	if (want > s->limit)
-		s->limit = gates_limit(s);
-	return s->limit;
-}
-
 u64 ke_source_expired(const struct ke_source *s)
 {
 	const struct ke_tstream *ts;
