@@ -319,10 +319,11 @@ void ke_tstream_begin(struct ke_tstream *ts, u64 pos)
 	ts->looked_sent = KE_NO_LIMIT;
 }
 
-bool ke_tstream_passes(const struct ke_tstream *ts, u64 pos)
+u64 ke_tstream_passes(const struct ke_tstream *ts, u64 pos)
 {
-	return (pos == ts->sent && ts->passed > pos) ||
-	       (pos == ts->free.from && ts->kept > pos && ts->kept == ts->free.to);
+	if (pos == ts->sent && ts->passed > pos)
+		return ts->passed;
+	return pos == ts->free.from && ts->kept > pos && ts->kept == ts->free.to ? ts->kept : 0;
 }
 
 void ke_tstream_resume(struct ke_tstream *ts, u64 pos)

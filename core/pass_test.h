@@ -10,7 +10,7 @@
 
 static __maybe_unused struct ke_tstream *stream_of(const struct world *w)
 {
-	return list_first_entry(&w->n[0].src.streams, struct ke_tstream, source_list);
+	return list_first_entry_or_null(&w->n[0].src.streams, struct ke_tstream, source_list);
 }
 
 static __maybe_unused struct ke_rstream *mirror_of(const struct world *w)

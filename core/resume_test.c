@@ -3,7 +3,7 @@
  * Streams that go on after a break of their link, where the log or the mirror is in an
  * unusual state.
  */
-#include "stream_test.h"
+#include "pass_test.h"
 
 /* Appends behind an open reservation, as much as there is room for. */
 static void fill_behind(struct world *w)
@@ -126,6 +126,14 @@ static struct conn *conn_of(struct world *w, u32 n)
 	return NULL;
 }
 
+/* Its sink blocks from now on, as if it was another one. */
+static void block(struct tnode *tn)
+{
+	tn->ch.gated++;
+	tn->sink.policy = 1;
+	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
+}
+
 /* Steps until there is (@gate) a gate, of whose START little comes to node 1. */
 static void steps_unheard(struct world *w, bool gate)
 {
@@ -156,9 +164,7 @@ TEST(gate_unheard)
 	ok(source_open(&w->n[0], 0), "source");
 	steps_unheard(w, false);
 	is_eq(submit_some(w, 500), 500, "laps");
-	tn->ch.gated++;
-	tn->sink.policy = 1;
-	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
+	block(tn);
 	steps_unheard(w, true);
 	ok(!list_empty(&w->n[0].src.gates), "it stands");
 	ok(!ke_channel_started(&tn->ch), "nobody knows");
@@ -228,9 +234,7 @@ TEST(gate_stands)
 		world_step(w);
 	rs = list_first_entry_or_null(&p->rstreams, struct ke_rstream, list);
 	must(rs, "stream");
-	tn->ch.gated++;
-	tn->sink.policy = 1;
-	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
+	block(tn);
 	w->piece = 8;
 	for (i = 0; i < 1000 && !rs->attached; i++)
 		world_step(w);
@@ -262,9 +266,7 @@ TEST(gate_begins_late)
 	w->n[0].deaf = true;
 	world_cut(w);
 	w->piece = 5000;
-	tn->ch.gated++;
-	tn->sink.policy = 1;
-	is_eq(ke_channel_subscribe(&tn->ch, false), 0, "a gate");
+	block(tn);
 	ok(world_wait(w, KE_NODE_DEAD_MS + 250), "quiet");
 	is_eq(tn->failed, 1, "the source has failed");
 	while (!w->n[0].src.log.tail)
@@ -279,11 +281,6 @@ TEST(gate_begins_late)
 	ok(tn->got && tn->lost, "the rest");
 	all_counted(w);
 	world_end(w);
-}
-
-static struct ke_tstream *stream_of(struct world *w)
-{
-	return list_first_entry_or_null(&w->n[0].src.streams, struct ke_tstream, source_list);
 }
 
 /*
@@ -321,6 +318,89 @@ TEST(another_while_down)
 	w->n[1].idle = false;
 	ok(world_wait(w, 1500), "quiet");
 	is_eq(w->n[1].damaged, 0, "as it was submitted");
+	world_end(w);
+}
+
+/* What is not wanted is passed over, which nobody hears, nor what follows. */
+static void pass_unheard(struct world *w)
+{
+	struct ke_tstream *ts = stream_of(w);
+
+	conn_of(w, 0)->other = NULL;
+	is_eq(submit_bits(w, 50, 2, 100), 50, "some that are not wanted");
+	is_eq(submit_bits(w, 1, 1, 5000), 1, "and one that is");
+	ok(world_pump(w), "quiet");
+	is_eq(ts->sent, w->n[0].src.log.head, "all is said");
+	ok(ts->free.to > mirror_of(w)->mirror.head, "that they are passed over, too");
+}
+
+/* The link breaks, and is back with a gate. From where it goes on nothing may be overwritten. */
+static void break_and_go_on(struct world *w, bool gate_later)
+{
+	struct ke_tstream *ts;
+
+	conn_of(w, 0)->other = conn_of(w, 1);
+	world_cut(w);
+	if (gate_later)
+		block(&w->n[1]);
+	w->now += KE_REDIAL_MAX_MS;
+	ke_node_tick(&w->n[0].node);
+	ke_node_tick(&w->n[1].node);
+	while ((ts = stream_of(w)) && ts->stale && world_step(w))
+		;
+	if (ok(ts && !ts->stale && ts->gated, "it is asked for")) {
+		ke_source_limit(&w->n[0].src, KE_NO_LIMIT - 1);
+		ok(ts->gate.seen <= ts->passed, "kept from %llu on, sent from %llu",
+		   (unsigned long long)ts->gate.seen, (unsigned long long)ts->passed);
+	}
+	ok(world_wait(w, 1500), "quiet");
+	is_eq(submit_bits(w, 10, 1, 100), 10, "some more");
+	ok(world_pump(w), "quiet");
+	is_eq(open_conns(w), 2, "the link stands");
+	is_eq(w->n[1].failed, 0, "nobody has failed");
+	all_counted(w);
+}
+
+/* What it was said to be passed over to, without a gate, the log has lapped since. */
+static void lap_passed(u64 seed, bool gate_later)
+{
+	struct world *w = judged_stream(seed, false);
+
+	must(w, "nodes");
+	is_eq(submit_bits(w, 1, 1, 100), 1, "one that comes");
+	ok(world_pump(w), "quiet");
+	pass_unheard(w);
+	is_eq(submit_bits(w, 1000, 1, 400), 1000, "laps");
+	ok(world_pump(w), "quiet");
+	if (!gate_later)
+		block(&w->n[1]);
+	ok(world_pump(w), "quiet");
+	is_eq(list_empty(&w->n[0].src.gates), gate_later, "a gate");
+	break_and_go_on(w, gate_later);
+	ok(w->n[1].lost > 0, "some are lost");
+	world_end(w);
+}
+
+TEST(passed_and_lapped)
+{
+	lap_passed(32, true);
+	lap_passed(33, false);
+}
+
+/* A gate that begins behind what was passed over does not keep what was sent before that. */
+TEST(sent_and_passed)
+{
+	struct world *w = judged_stream(34, false);
+
+	must(w, "nodes");
+	is_eq(submit_bits(w, 1, 1, 100), 1, "one that comes");
+	ok(world_pump(w), "quiet");
+	conn_of(w, 0)->other = NULL;
+	is_eq(submit_bits(w, 1, 1, 5000), 1, "one that does not");
+	ok(world_pump(w), "quiet");
+	pass_unheard(w);
+	break_and_go_on(w, true);
+	is_eq(w->n[1].lost, 0, "nothing is lost");
 	world_end(w);
 }
 
@@ -383,4 +463,4 @@ TEST(frozen)
 
 TESTS(resume, tail_at_head, closed_while_down, sink_leaves_while_down, node_leaves_while_down,
       gate_unheard, full_mirror_skips, gate_stands, gate_begins_late, another_while_down,
-      start_of_another, frozen);
+      passed_and_lapped, sent_and_passed, start_of_another, frozen);

@@ -171,7 +171,8 @@ void ke_tstream_tell_signs(struct ke_tstream *ts);
  * ke_tstream_free - what was passed over is said now, which may get lost; without a gate nothing
  * else keeps that it was.
  * ke_tstream_move_gate - something was acknowledged, or passed over.
- * ke_tstream_passes - is it known that what follows @pos is not wanted, though it may be gone?
+ * ke_tstream_passes - up to where is it known that what follows @pos is not wanted, though it may
+ * be gone? 0: it is not.
  * ke_tstream_resume - the other end goes on at @pos, as it may have before.
  * ke_tstream_lapped - what is next was overwritten, or will be: on from about halfway.
  * ke_tstream_pass - say what was passed over.
@@ -187,7 +188,7 @@ void ke_tstream_begin(struct ke_tstream *ts, u64 pos);
 u64 ke_tstream_walk(struct ke_link *l, struct ke_tstream *ts, u64 head, u64 end, u32 most);
 void ke_tstream_free(struct ke_tstream *ts);
 void ke_tstream_move_gate(struct ke_tstream *ts);
-bool ke_tstream_passes(const struct ke_tstream *ts, u64 pos);
+u64 ke_tstream_passes(const struct ke_tstream *ts, u64 pos);
 void ke_tstream_resume(struct ke_tstream *ts, u64 pos);
 void ke_tstream_lapped(struct ke_link *l, struct ke_tstream *ts);
 void ke_tstream_pass(struct ke_link *l, struct ke_tstream *ts);

@@ -293,18 +293,21 @@ static u64 start_pos(struct ke_source *s, const struct subscription *sub, bool h
 }
 
 /*
- * Who comes after a break and has nothing yet is not who was there before, or never heard
- * of a START. Unless all that is missing was passed over, what a gate has kept for that one
- * begins too late, so it goes back to where the log begins, without being lifted.
+ * Who comes after a break may want more than a gate has kept, or would keep from now on by what
+ * was passed over: who has nothing yet is not who was there before, or never heard of a START;
+ * and what was sent before there was a gate may not have come. So it goes back to where the log
+ * begins, without being lifted.
  */
-static void begin_anew(struct ke_tstream *ts)
+static void begin_anew(struct ke_tstream *ts, const struct subscription *sub)
 {
 	struct ke_source *s = ts->source;
 
-	ts->lost = 0;
+	if (sub->from != KE_FROM_POS)
+		ts->lost = 0;
+	ts->kept = s->log.tail;
 	if (!ts->gated)
 		return;
-	ts->acked = ts->kept = s->log.tail;
+	ts->acked = ts->kept;
 	ke_source_ungate(s, &ts->gate);
 	ke_source_gate(s, &ts->gate, &ts->kept);
 }
@@ -313,6 +316,24 @@ static void begin_anew(struct ke_tstream *ts)
 static bool has_before(const struct subscription *sub)
 {
 	return sub->from == KE_FROM_POS || (sub->from == KE_FROM_START && !sub->pos);
+}
+
+/*
+ * Is all that it lacks still there, or known not to be wanted? While there is no gate what was
+ * passed over may lead to where the log has lapped since. Then that can be skipped; not with one.
+ */
+static bool is_held(const struct ke_tstream *ts, const struct subscription *sub)
+{
+	u64 to;
+
+	if (ts->local)
+		return false;
+	if (ts->gated && sub->pos >= ts->gate.seen)
+		return true;
+	to = has_before(sub) ? ke_tstream_passes(ts, sub->pos) : 0;
+	if (!to || !sub->gated)
+		return to;
+	return to >= (ts->gated ? ts->gate.seen : ts->source->log.tail);
 }
 
 static int gate_stream(struct ke_link *l, struct ke_tstream *ts, const struct subscription *sub)
@@ -427,10 +448,9 @@ static int set_up(struct ke_link *l, struct ke_tstream *ts, struct subscription 
 	/* What is retained may lie before the gate, where nothing keeps it. */
 	if (ts->gated && l->local && sub->from == KE_FROM_RETAINED)
 		sub->from = KE_FROM_NOW;
-	held = !ts->local && ((ts->gated && sub->pos >= ts->gate.seen) ||
-			      (has_before(sub) && ke_tstream_passes(ts, sub->pos)));
-	if (ts->stale && !held && sub->from != KE_FROM_POS)
-		begin_anew(ts);
+	held = is_held(ts, sub);
+	if (ts->stale && !held && !sub->goes_on)
+		begin_anew(ts, sub);
 	ts->stale = false;
 	err = gate_stream(l, ts, sub);
 	/* Nor where it has moved on for a sink that has gone. */
