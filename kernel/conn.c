@@ -265,10 +265,7 @@ struct kn_conn *kn_conn_new(struct kn *kn, struct socket *sock)
 {
 	struct kn_conn *c = kzalloc(sizeof(*c), GFP_KERNEL);
 
-	if (c)
-		c->out = kvmalloc(OUT_SIZE, GFP_KERNEL);
-	if (!c || !c->out) {
-		kfree(c);
+	if (!c) {
 		sock_release(sock);
 		return NULL;
 	}
@@ -291,6 +288,9 @@ int kn_conn_establish(struct kn_conn *c, bool dialled)
 	int err;
 
 	c->connecting = false;
+	c->out = kvmalloc(OUT_SIZE, GFP_KERNEL);
+	if (!c->out)
+		return -ENOMEM;
 	err = ke_link_init(&c->link, &c->kn->node, c, false, dialled);
 	if (err)
 		return err;

@@ -12,6 +12,8 @@
 
 #include "kn.h"
 
+enum { DIALS_MAX = 256 };	/* under way at a time */
+
 static struct ke_peer *peer_of(struct kn_conn *c)
 {
 	return ke_peer_find(&c->kn->node, &c->target);
@@ -49,6 +51,17 @@ static void not_dialled(struct kn *kn, struct ke_peer *p, int err)
 	p->dialling = newest(kn, &p->contact.node);
 }
 
+/* Whoever is believed may name nodes that are nowhere, and many. */
+static bool too_many(const struct kn *kn)
+{
+	const struct kn_conn *c;
+	u32 n = 0;
+
+	list_for_each_entry(c, &kn->conns, list)
+		n += c->connecting && !c->closing;
+	return n >= DIALS_MAX;
+}
+
 void kn_dial(struct kn *kn, struct ke_peer *p)
 {
 	struct sockaddr_storage a;
@@ -56,7 +69,8 @@ void kn_dial(struct kn *kn, struct ke_peer *p)
 	struct kn_conn *c;
 	int err;
 
-	err = kn->stopping ? -ESHUTDOWN : kn_socket(kn, p->contact.address, &a, &sock);
+	err = kn->stopping ? -ESHUTDOWN : too_many(kn) ? -EAGAIN :
+	      kn_socket(kn, p->contact.address, &a, &sock);
 	if (err) {
 		not_dialled(kn, p, err);
 		return;
