@@ -11,7 +11,7 @@
 SIZE(struct kecho_msg, 16);
 SIZE(struct kecho_attach, 96);
 SIZE(struct kecho_gate_slot, KECHO_SLOT_SIZE);
-SIZE(struct kecho_limit_slot, KECHO_SLOT_SIZE);
+SIZE(struct kecho_limit_slot, KECHO_LIMIT_SIZE);
 SIZE(struct kecho_ctl_channel_open, 160);
 SIZE(struct kecho_ctl_channel, 8);
 SIZE(struct kecho_ctl_channel_wait, 8);

@@ -109,6 +109,7 @@ struct kd_slots {
 	int fd;			/* the process's */
 	int rw;			/* where more memory is had; -1: it has all */
 	void *map;
+	u32 size;		/* of a slot */
 	u8 *state;		/* enum kd_slot_state */
 	u32 backed;		/* slots with memory behind them */
 	char file[24];		/* of the limits, in the run directory */

@@ -67,6 +67,36 @@ static void show(struct kecho_slot_wants *to, const struct ke_wants *w)
 	WRITE_ONCE(to->all, cpu_to_le32(w->all));
 }
 
+/* By what the process of @sink sleeps; it may have none just now. */
+static u32 number_of(const struct ke_channel *ch, u64 sink)
+{
+	const struct ke_member *m = ke_channel_own(ch, sink);
+	const struct kd_sink *k = m ? m->owner : NULL;
+
+	return k && k->o ? KECHO_WAIT_NUMBER(k->o->s->number) : U32_MAX;
+}
+
+/* Which processes want it of whom s->own says what. */
+static void show_who(struct kecho_limit_slot *slot, const struct ke_source *s)
+{
+	u32 who[KECHO_SLOT_WHO] = { 0 }, i, number;
+	const struct ke_seat *seat;
+
+	if (!s->judge)
+		return;
+	list_for_each_entry(seat, &s->seats.seats, list) {
+		if (!seat->own)
+			continue;
+		number = number_of(s->member.channel, seat->sink);
+		if (seat->v.bit < KE_BIT_SELF)
+			who[seat->v.bit % KECHO_SLOT_WHO] |= number;
+		if (seat->before < KE_BIT_SELF)
+			who[seat->before % KECHO_SLOT_WHO] |= number;
+	}
+	for (i = 0; i < KECHO_SLOT_WHO; i++)
+		WRITE_ONCE(slot->who[i], cpu_to_le32(who[i]));
+}
+
 /* Before its process judges by what is new. */
 void kd_wakes(struct ke_source *s)
 {
@@ -83,6 +113,9 @@ void kd_wakes(struct ke_source *s)
 		there.all |= ts->wants_all;
 	}
 	slot = kd_limit_slot(src);
+	WRITE_ONCE(slot->here.all, cpu_to_le32(true));
+	smp_wmb();
+	show_who(slot, s);
 	show(&slot->here, &s->own);
 	show(&slot->there, &there);
 	kd_copy_wanted(src);

@@ -53,7 +53,7 @@ void kd_run_file_remove(const struct kd *d, const char *file)
 
 static int slots_map(struct kd_slots *sl, int fd, int prot)
 {
-	sl->map = mmap(NULL, KD_SLOTS * KECHO_SLOT_SIZE, prot, MAP_SHARED, fd, 0);
+	sl->map = mmap(NULL, KD_SLOTS * sl->size, prot, MAP_SHARED, fd, 0);
 	if (sl->map == MAP_FAILED)
 		sl->map = NULL;
 	sl->state = calloc(KD_SLOTS, 1);
@@ -63,6 +63,7 @@ static int slots_map(struct kd_slots *sl, int fd, int prot)
 int kd_slots_make_gates(struct kd_slots *g)
 {
 	g->backed = KD_SLOTS;
+	g->size = KECHO_SLOT_SIZE;
 	g->rw = -1;
 	g->fd = memfd_create("kecho-gates", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	if (g->fd < 0 || ftruncate(g->fd, KD_SLOTS * KECHO_SLOT_SIZE) ||
@@ -73,12 +74,13 @@ int kd_slots_make_gates(struct kd_slots *g)
 
 int kd_slots_make_limits(struct kd_slots *l, const char *run)
 {
-	int err = kd_run_file(run, "limits", l->file, sizeof(l->file), KD_SLOTS * KECHO_SLOT_SIZE,
+	int err = kd_run_file(run, "limits", l->file, sizeof(l->file), KD_SLOTS * KECHO_LIMIT_SIZE,
 			      &l->rw, &l->fd);
 
 	if (err)
 		return err;
-	l->backed = 4096 / KECHO_SLOT_SIZE;
+	l->size = KECHO_LIMIT_SIZE;
+	l->backed = 4096 / KECHO_LIMIT_SIZE;
 	if (posix_fallocate(l->rw, 0, 4096))
 		return -ENOSPC;
 	return slots_map(l, l->rw, PROT_READ | PROT_WRITE);
@@ -88,7 +90,7 @@ void kd_slots_free(const struct kd *d, struct kd_slots *sl)
 {
 	kd_run_file_remove(d, sl->file);
 	if (sl->map)
-		munmap(sl->map, KD_SLOTS * KECHO_SLOT_SIZE);
+		munmap(sl->map, KD_SLOTS * sl->size);
 	if (sl->fd >= 0)
 		close(sl->fd);
 	if (sl->rw >= 0)
@@ -116,7 +118,8 @@ int kd_gate_take(struct kd_session *s, u64 pos, u32 *slot)
 /* A slot that the process had lent is ours again when it says so there. */
 static bool is_free(struct kd_slots *sl, u32 i)
 {
-	const struct kecho_gate_slot *slot = (const struct kecho_gate_slot *)sl->map + i;
+	const void *at = (const u8 *)sl->map + i * sl->size;
+	const struct kecho_gate_slot *slot = at;
 
 	if (sl->state[i] == KD_SLOT_LENT && READ_ONCE(slot->pos) == cpu_to_le64(U64_MAX))
 		sl->state[i] = KD_SLOT_FREE;
@@ -126,7 +129,7 @@ static bool is_free(struct kd_slots *sl, u32 i)
 static int back_more(struct kd_slots *sl)
 {
 	if (sl->rw < 0 || sl->backed == KD_SLOTS ||
-	    posix_fallocate(sl->rw, 0, 2 * sl->backed * KECHO_SLOT_SIZE))
+	    posix_fallocate(sl->rw, 0, 2 * sl->backed * sl->size))
 		return -ENOSPC;
 	sl->backed *= 2;
 	return 0;

@@ -250,7 +250,7 @@ static void end_member(const struct kd *d, const struct kd_kept *k)
 	fd = open(path, O_WRONLY | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
 		return;
-	if (pwrite(fd, &none, sizeof(none), (off_t)k->slot * KECHO_SLOT_SIZE) != sizeof(none))
+	if (pwrite(fd, &none, sizeof(none), (off_t)k->slot * KECHO_LIMIT_SIZE) != sizeof(none))
 		kd_say(LOG_WARNING, "%s: %m", path);
 	close(fd);
 	smp_mb();

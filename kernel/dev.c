@@ -203,9 +203,9 @@ static int dev_open(struct inode *inode, struct file *file)
 
 	if (IS_ERR(s))
 		return PTR_ERR(s);
-	err = kn_slots_make(&s->gates, "kecho-gates");
+	err = kn_slots_make(&s->gates, KECHO_SLOT_SIZE, "kecho-gates");
 	if (!err)
-		err = kn_slots_make(&s->limits, "kecho-limits");
+		err = kn_slots_make(&s->limits, KECHO_LIMIT_SIZE, "kecho-limits");
 	if (!err) {
 		kn_pages_seal(&s->limits.pages);
 		err = kecho_open(&s->k, &opt);

@@ -26,7 +26,7 @@ enum kn_dev_limits {
 	KN_TURN_BYTES = 256 << 10,	/* copied of one log, before others have a turn */
 	KN_ANSWER_MAX = 56 << 10,	/* bytes of a list in one answer */
 	KN_WHY_MAX = 160,		/* bytes of a sentence */
-	KN_SESSION_BYTES = 2 * KN_SLOTS * KECHO_SLOT_SIZE + (4 << 10),
+	KN_SESSION_BYTES = KN_SLOTS * (KECHO_SLOT_SIZE + KECHO_LIMIT_SIZE) + (4 << 10),
 	KN_OPEN_MAX_MS = 30000,		/* that it may keep others from opening a channel */
 	KN_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KN_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
@@ -34,6 +34,7 @@ enum kn_dev_limits {
 
 struct kn_slots {
 	struct kn_pages pages;
+	u32 size;		/* of a slot */
 	DECLARE_BITMAP(taken, KN_SLOTS);
 	DECLARE_BITMAP(lent, KN_SLOTS);	/* until their process says in them that it is through */
 };
@@ -160,7 +161,7 @@ void kn_messages_drop(struct kn_session *s);
 int kn_request_run(struct kn_session *s, void *data, u32 len);	/* dev_request.c */
 
 /* dev_slots.c */
-int kn_slots_make(struct kn_slots *sl, const char *name);
+int kn_slots_make(struct kn_slots *sl, u32 size, const char *name);
 int kn_slot_take(struct kn_slots *sl, u32 *slot);
 void kn_slot_give_back(struct kn_slots *sl, u32 slot);
 void kn_slot_lend(struct kn_slots *sl, u32 slot);

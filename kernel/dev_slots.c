@@ -5,11 +5,12 @@
  */
 #include "dev.h"
 
-int kn_slots_make(struct kn_slots *sl, const char *name)
+int kn_slots_make(struct kn_slots *sl, u32 size, const char *name)
 {
 	BUILD_BUG_ON(sizeof(struct kecho_gate_slot) != KECHO_SLOT_SIZE);
-	BUILD_BUG_ON(sizeof(struct kecho_limit_slot) != KECHO_SLOT_SIZE);
-	return kn_pages_make(&sl->pages, name, KN_SLOTS * KECHO_SLOT_SIZE);
+	BUILD_BUG_ON(sizeof(struct kecho_limit_slot) != KECHO_LIMIT_SIZE);
+	sl->size = size;
+	return kn_pages_make(&sl->pages, name, KN_SLOTS * size);
 }
 
 /* Those of logs that are over, and read by now. */
@@ -37,7 +38,7 @@ int kn_slot_take(struct kn_slots *sl, u32 *slot)
 	if (i == KN_SLOTS)
 		return -ENOSPC;
 	__set_bit(i, sl->taken);
-	memset(sl->pages.map + i * KECHO_SLOT_SIZE, 0, KECHO_SLOT_SIZE);
+	memset(sl->pages.map + i * sl->size, 0, sl->size);
 	*slot = i;
 	return 0;
 }

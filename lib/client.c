@@ -172,12 +172,12 @@ static struct client_pages *map_pages(u32 slots, int gates, int limits)
 }
 
 /* No page of it lies behind the end of what is there. */
-static bool are_pages(u32 slots, int fd)
+static bool are_pages(u32 slots, u32 size, int fd)
 {
 	struct stat st;
 
 	return slots && !fstat(fd, &st) && st.st_size >= 0 &&
-	       (u64)st.st_size == (u64)slots * KECHO_SLOT_SIZE;
+	       (u64)st.st_size == (u64)slots * size;
 }
 
 /* Others may ring while it changes: they find the one or the other there. */
@@ -204,8 +204,9 @@ static int take_attached(struct client *c, const struct kecho_attach *at, struct
 
 	if (le32_to_cpu(at->abi) != KECHO_NODE_ABI)
 		return lib_fail(-EPROTO, "kechod speaks version %u", le32_to_cpu(at->abi));
-	if (call->nfds != n || !are_pages(slots, call->fd[0]) ||
-	    !are_pages(slots, call->fd[1]) || (!c->device && !client_is_bell(call->fd[2])))
+	if (call->nfds != n || !are_pages(slots, sizeof(struct kecho_gate_slot), call->fd[0]) ||
+	    !are_pages(slots, sizeof(struct kecho_limit_slot), call->fd[1]) ||
+	    (!c->device && !client_is_bell(call->fd[2])))
 		return lib_fail(-EPROTO, "the node's pages, of %u slots", slots);
 	for (i = 0; i < n; i++)
 		fd[i] = client_take_fd(call, i);

@@ -59,12 +59,12 @@ static struct client_bells *gather(const struct client_channel *cc, u32 use)
 
 /* ------------------------------------------------------------------ ringing */
 
-static void ring_bell(const struct client_bell *b)
+static void ring_bell(const struct client_bell *b, u32 whom)
 {
 	static const struct itimerspec at_once = { .it_value.tv_nsec = 1 };
 	u64 one = 1;
 
-	if (!b->kernel && !doorbell_wake(b->page, U32_MAX))
+	if (!b->kernel && !doorbell_wake(b->page, whom))
 		return;
 	if (b->timer)
 		timerfd_settime(b->fd, 0, &at_once, NULL);
@@ -79,7 +79,7 @@ static void ring_all(const struct client_bells *set)
 
 	for (i = 0; i < set->n; i++)
 		if (unlikely(__atomic_load_n(&set->bell[i]->page->waiters, __ATOMIC_RELAXED)))
-			ring_bell(set->bell[i]);
+			ring_bell(set->bell[i], U32_MAX);
 }
 
 /*
@@ -99,28 +99,39 @@ static bool leave_to_node(struct kecho_source *s)
 	return true;
 }
 
+/* Who sleeps there and is to be woken for what was noted; @all: whoever does. */
+static u32 sleeping(const struct kecho_source *s, const struct client_bell *b, bool all)
+{
+	u32 waiters = __atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED);
+
+	return likely(!waiters) ? 0 : waiters & (all ? U32_MAX : source_wakes(s, b->node));
+}
+
 /* As ring_all(), but whom it concerns, and in few system calls, however many users sleep. */
 static void ring_some(struct kecho_source *s, const struct client_bells *set)
 {
-	const struct client_bell *other[KECHO_RINGS_MAX];
+	struct {
+		const struct client_bell *b;
+		u32 whom;
+	} other[KECHO_RINGS_MAX];
 	unsigned int i, others = 0;
 	bool all = ke_source_wakes_all(&s->s) || s->s.wakes_own;
 
 	ke_source_woke(&s->s);
 	for (i = 0; i < set->n; i++) {
 		const struct client_bell *b = set->bell[i];
+		u32 whom = sleeping(s, b, all);
 
-		if (likely(!__atomic_load_n(&b->page->waiters, __ATOMIC_RELAXED)) ||
-		    !(all || source_wakes(s, b->node ? &s->slot->there : &s->slot->here)))
+		if (likely(!whom))
 			continue;
 		if (!b->timer)
-			ring_bell(b);
+			ring_bell(b, whom);
 		else if (others++ < KECHO_RINGS_MAX)
-			other[others - 1] = b;
+			other[others - 1] = (typeof(other[0])){ b, whom };
 	}
 	if (others <= KECHO_RINGS_MAX)
-		while (others)
-			ring_bell(other[--others]);
+		while (others--)
+			ring_bell(other[others].b, other[others].whom);
 	else if (!leave_to_node(s))
 		ring_all(set);
 }
@@ -423,7 +434,7 @@ int client_bell_in(struct kecho_channel *ch, const struct kecho_note_doorbell *n
 	/* For what was published until it was ours to ring. */
 	if (!err && (use & ~was & KECHO_RING)) {
 		atomic_thread_fence(memory_order_seq_cst);
-		ring_bell(b);
+		ring_bell(b, U32_MAX);
 	}
 	return err;
 }

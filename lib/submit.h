@@ -19,7 +19,7 @@ void source_wake_all(struct kecho_source *s);
 /* It decides from here on. */
 void source_decides(struct kecho_source *s);
 /* Of one that is attached to a node, behind the fence: is something new that they want? */
-bool source_wakes(const struct kecho_source *s, const struct kecho_slot_wants *there);
+u32 source_wakes(const struct kecho_source *s, bool there);
 /* It has ended: by its owner, or with the channel. */
 int source_over(const struct kecho_source *s);
 /* An event that says for which sinks it is. */

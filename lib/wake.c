@@ -11,17 +11,35 @@
 #include "client.h"
 #include "submit.h"
 
-bool source_wakes(const struct kecho_source *s, const struct kecho_slot_wants *there)
+/* Of those of our own host who want one of @bits. */
+static u32 who(const struct kecho_limit_slot *slot, u64 bits)
 {
+	u32 whom = 0;
+
+	for (; bits; bits &= bits - 1)
+		whom |= le32_to_cpu(
+			READ_ONCE(slot->who[__builtin_ctzll(bits) % KECHO_SLOT_WHO]));
+	return whom;
+}
+
+u32 source_wakes(const struct kecho_source *s, bool there)
+{
+	const struct kecho_slot_wants *slot = there ? &s->slot->there : &s->slot->here;
+	const struct ke_noted *n = &s->noted;
 	struct ke_wants w = {
-		.bits = le64_to_cpu(READ_ONCE(there->bits)),
-		.from = le32_to_cpu(READ_ONCE(there->from)),
+		.bits = le64_to_cpu(READ_ONCE(slot->bits)),
+		.from = le32_to_cpu(READ_ONCE(slot->from)),
 	};
+	u32 whom = there ? U32_MAX : who(s->slot, n->bits & w.bits);
 
 	/* Who narrows them says first that all are, and last that this is over. */
 	smp_rmb();
-	w.all = READ_ONCE(there->all);
-	return ke_wants_noted(&w, &s->noted);
+	w.all = READ_ONCE(slot->all);
+	if (!ke_wants_noted(&w, n))
+		return 0;
+	if (w.all || n->unjudged || n->oldest < w.from)
+		return U32_MAX;
+	return whom | KECHO_WAIT_FUTEX | KECHO_WAIT_POLL;
 }
 
 /* An event was appended; the source's lock is held. */

@@ -53,7 +53,8 @@
 #define KECHO_MSG_MAX		65536	/* bytes of a message, whole */
 #define KECHO_REQUESTS_MAX	64	/* of one process, without an answer yet */
 #define KECHO_NOTES_MAX		4096	/* messages that wait for one process */
-#define KECHO_SLOT_SIZE		64
+#define KECHO_SLOT_SIZE		64	/* of the gates, */
+#define KECHO_LIMIT_SIZE	128	/* and of the limits */
 #define KECHO_RINGS_MAX		2	/* doorbells of other users that a source rings at once */
 
 enum kecho_cmd {
@@ -143,6 +144,8 @@ struct kecho_gate_slot {
  * before @from any, as of what isn't judged. While @all is set all are; it is set while the others
  * change.
  */
+#define KECHO_SLOT_WHO	16
+
 struct kecho_slot_wants {
 	__le64 bits;
 	__le32 from;
@@ -161,6 +164,9 @@ struct kecho_limit_slot {
 	__le64 expired;		/* events that were not sent as they had expired, to each host */
 	struct kecho_slot_wants here;	/* by the sinks of processes of this host */
 	struct kecho_slot_wants there;	/* by those of other hosts */
+	/* Who wants it here: of those whose sinks' bit is @i modulo KECHO_SLOT_WHO their numbers,
+	 * as a doorbell's waiters. As @here says of @all and of generations before @from: all. */
+	__le32 who[KECHO_SLOT_WHO];
 };
 
 struct kecho_ctl_channel_open {

@@ -62,7 +62,7 @@ static inline void look_at(struct raw *r, struct raw_msg *m)
 		const struct kecho_attach *at = (void *)m->body;
 
 		sized(m->fd[0], at->slots * KECHO_SLOT_SIZE, FD_GATES);
-		read_only(m->fd[1], at->slots * KECHO_SLOT_SIZE, FD_LIMITS, r->device);
+		read_only(m->fd[1], at->slots * KECHO_LIMIT_SIZE, FD_LIMITS, r->device);
 	}
 }
 

@@ -138,7 +138,7 @@ static void attached(const struct kecho_msg *m)
 {
 	u32 there = node.lie == PAGES_SMALL ? SLOTS / 2 : SLOTS;
 	struct kecho_attach a = { .abi = KECHO_NODE_ABI, .slots = SLOTS };
-	int fd[] = { memory(SLOTS * KECHO_SLOT_SIZE), memory(there * KECHO_SLOT_SIZE),
+	int fd[] = { memory(SLOTS * KECHO_SLOT_SIZE), memory(there * KECHO_LIMIT_SIZE),
 		     eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) };
 	struct kecho_limit_slot no_limit = { .limit = U64_MAX };
 	u32 i, len = node.lie == ATTACH_SHORT ? 8 : sizeof(a);

@@ -249,15 +249,14 @@ static inline int raw_attach(struct raw *r)
 {
 	struct kecho_attach a = { .abi = KECHO_NODE_ABI };
 	int fd[3] = { -1, -1, -1 }, err;
-	size_t size;
 
 	err = raw_call_fds(r, KECHO_CMD_ATTACH, &a, sizeof(a), NULL, 0, fd, r->device ? 2 : 3);
 	if (err)
 		return err;
 	r->slots = a.slots;
-	size = a.slots * KECHO_SLOT_SIZE;
-	r->gates = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd[0], 0);
-	r->limits = mmap(NULL, size, PROT_READ, MAP_SHARED, fd[1], 0);
+	r->gates = mmap(NULL, a.slots * KECHO_SLOT_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED,
+			fd[0], 0);
+	r->limits = mmap(NULL, a.slots * KECHO_LIMIT_SIZE, PROT_READ, MAP_SHARED, fd[1], 0);
 	r->bell = fd[2];
 	close(fd[0]);
 	close(fd[1]);
@@ -286,7 +285,7 @@ static inline void raw_close(struct raw *r)
 	if (r->gates && r->gates != MAP_FAILED)
 		munmap(r->gates, r->slots * KECHO_SLOT_SIZE);
 	if (r->limits && r->limits != MAP_FAILED)
-		munmap((void *)r->limits, r->slots * KECHO_SLOT_SIZE);
+		munmap((void *)r->limits, r->slots * KECHO_LIMIT_SIZE);
 	memset(r, 0, sizeof(*r));
 	r->fd = r->bell = -1;
 }
