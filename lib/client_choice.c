@@ -435,8 +435,9 @@ u64 client_reply_to(struct kecho_source *s, u64 source)
 	struct ke_value v = { 0 };
 
 	lib_lock(&s->lock);
-	client_choice_look(s);
-	k = find(s->choice, source);
+	if (s->choice)	/* it has none if it had ended before it asked */
+		client_choice_look(s);
+	k = s->choice ? find(s->choice, source) : NULL;
 	if (!k || k->role != KE_SOURCE || ke_attrs_find(k->own.buf, k->own.len, KE_REPLY_ATTR, &v))
 		v.kind = 0;
 	lib_unlock(&s->lock);

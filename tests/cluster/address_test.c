@@ -88,17 +88,20 @@ TEST(gone)
 /* What is said then is not that a sink is missing. */
 TEST(destroyed)
 {
+	struct kecho_source *never;
 	u64 id;
 	struct net n;
 
 	ARENA();
 	if (net_open(&n, "destroyed")) {
+		must(!kecho_source_open(n.ch[0], NULL, &never), "%s", kecho_explain());
 		id = kecho_sink_id(n.snk[1]);
 		is_eq(kecho_submit_to(n.src, "a", 1, id, 0), 0, "%s", kecho_explain());
 		chooses(&n, "any");
 		is_eq(kecho_channel_destroy(n.ch[0], SOON_MS), 0, "destroyed: %s",
 		      kecho_explain());
 		is_eq(kecho_submit_to(n.src, "a", 1, id, 0), -ESHUTDOWN, "to one");
+		is_eq(kecho_submit_to(never, "a", 1, id, 0), -ESHUTDOWN, "who never did before");
 		is_eq(kecho_submit(n.src, "a", 1, 0), -ESHUTDOWN, "to any");
 		is_eq(choose(&n, "all"), -ESHUTDOWN, "another filter");
 	}
