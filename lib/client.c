@@ -314,12 +314,19 @@ static struct client *make_client(struct kecho *k, int sock, bool device)
 	return c;
 }
 
+/* Nobody has loaded the module, or it is not for us: not that it has no more room. */
+static bool no_device(int err)
+{
+	return err == -ENOENT || err == -ENXIO || err == -ENODEV || err == -EACCES ||
+	       err == -EPERM;
+}
+
 /* *@there: somebody listens there. */
 int client_open(struct kecho *k, bool device, bool *there)
 {
 	int sock = client_connect(device), err;
 
-	*there = sock >= 0;
+	*there = device ? !no_device(sock) : sock >= 0;
 	if (sock < 0)
 		return sock;
 	k->client = make_client(k, sock, device);

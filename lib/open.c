@@ -85,16 +85,19 @@ static struct kecho *make_kecho(void)
 	return k;
 }
 
-/* The node of the host if there is one, else one of our own; the environment may choose,
- * and so does who says where a node listens or which registry it has. */
+/* The kernel's node if there is one, else the host's, else one of our own; the environment may
+ * choose, and so does who says where a node listens or which registry it has. */
 static int attach(struct kecho *k, const struct kecho_options *opt)
 {
 	const char *how = getenv("KECHO");
 	bool any = !how || !*how, there = false;
 	int err;
 
-	if (!any && !strcmp(how, "kernel"))
-		return client_open(k, true, &there);
+	if (any ? !embedded_wanted(opt) : !strcmp(how, "kernel")) {
+		err = client_open(k, true, &there);
+		if (!any || !err || there)
+			return err;
+	}
 	if (!any && strcmp(how, "daemon") && strcmp(how, "embedded"))
 		return lib_fail(-EINVAL, "KECHO is '%s', not 'kernel', 'daemon' or 'embedded'",
 				how);

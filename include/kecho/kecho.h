@@ -76,12 +76,13 @@ const char *kecho_explain(void);
 /* ------------------------------------------------------------------ the node */
 
 /*
- * Where this process attaches. If the host has a node, kechod, that is it; else the
- * process is a node itself. KECHO=daemon or KECHO=embedded in the environment allows
- * only the one or the other; KECHO_SOCKET is kechod's socket if it isn't
- * /run/kecho/kechod.sock. `listen` and `registry` are for a process that is a node
- * itself: whoever sets them (or their variables) is one, unless KECHO says daemon; then
- * they mean nothing, nor does `name`.
+ * Where this process attaches: to the kernel's node, /dev/kecho, if its module is loaded;
+ * else to that of the host, kechod, if it runs; else the process is a node itself.
+ * KECHO=kernel, KECHO=daemon or KECHO=embedded in the environment allows only that one;
+ * KECHO_SOCKET is kechod's socket if it isn't /run/kecho/kechod.sock. `listen` and
+ * `registry` are for a process that is a node itself: whoever sets them (or their
+ * variables) is one, unless KECHO says kernel or daemon; then they mean nothing, nor does
+ * `name`.
  *
  * Every field may be zero; then the environment variable named beside it decides, then
  * the default.
@@ -123,8 +124,9 @@ struct kecho_options {
  * -ETIMEDOUT: no registry answers; -EACCES: it belongs to another user, or etcd does not
  * let this one in; -ELIBACC, -ELIBBAD: what is needed for etcd is not installed, or is of
  * another version;
- * -ENOENT, -ECONNREFUSED: KECHO says daemon, and there is none; -ENOTCONN: it went away;
- * -EPROTO: it speaks another version; -ENOMEM, -EMFILE.
+ * -ENOENT, -ECONNREFUSED: KECHO says kernel or daemon, and there is none; -ENOTCONN: it
+ * went away; -ENOSPC: this user has there what it may have; -EPROTO: it speaks another
+ * version; -ENOMEM, -EMFILE.
  */
 int kecho_open(struct kecho **out, const struct kecho_options *opt);
 

@@ -66,6 +66,8 @@ guest kernel-process process -t $guest_limit_s "$dir/process" "$here/kernel-proc
 said "kernel-process: a process hears another" process "process: one"
 said "kernel-process: a process hears the kernel" process "process: hello, world"
 said "kernel-process: the kernel hears a process" process "hello: event 1: to the kernel"
+said "kernel-process: which is the first that a process takes" process \
+	"hello: event 1: by default"
 said "kernel-process: one that was killed has failed" process \
 	"process: kecho sub: source ID failed; its last event was 0"
 
