@@ -50,7 +50,7 @@ struct kn_session {
 	bool root;		/* as far as this node goes */
 	bool over;
 	unsigned long ending;	/* bit 0: it is queued */
-	struct mutex opening;	/* before @closing: a channel is opened, and @k there meanwhile */
+	struct mutex opening;	/* before @closing: the registry is asked, and @k there meanwhile */
 	struct mutex closing;	/* before kn.lock: no channel of it is closed meanwhile */
 	struct kn_slots gates, limits;
 	struct list_head openings;
@@ -254,11 +254,26 @@ void kn_set_request(const struct kn_ask *r);
 void kn_get_request(const struct kn_ask *r);
 int kn_take_attrs(struct ke_attrs *a, const void *live, u32 len);
 
+/* A list, of which an answer has a part. */
+struct kn_entries {
+	const struct kn_ask *r;
+	u8 *buf;
+	u32 size, room, n;	/* bytes of one; entries */
+	u64 from, all;
+};
+
 /* dev_look.c */
+bool kn_entries_begin(struct kn_entries *e, const struct kn_ask *r, u32 size);
+void kn_entries_add(struct kn_entries *e, const void *entry);
+void kn_entries_answer(struct kn_entries *e);
+struct kn_opening *kn_list_opening(const struct kn_ask *r);
 void kn_members_request(const struct kn_ask *r);
-void kn_stats_request(const struct kn_ask *r);
+void kn_ping_request(const struct kn_ask *r);
 void kn_links_request(const struct kn_ask *r);
 void kn_channels_request(const struct kn_ask *r);
 void kn_status_request(const struct kn_ask *r);
+
+/* dev_stats.c */
+void kn_stats_request(const struct kn_ask *r);
 
 #endif

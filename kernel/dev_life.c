@@ -15,11 +15,19 @@
 
 enum { DRAIN_LOOK_MS = 20 };	/* sinks of processes say nothing when they have read */
 
+/* After a wait it may have been closed. */
+static struct kn_opening *again(const struct kn_ask *r)
+{
+	const struct kecho_ctl_channel_wait *in = r->body;
+
+	return r->s->over ? NULL : kn_opening(r->s, le32_to_cpu(in->channel));
+}
+
 /* The opening that may manage its channel; NULL: it was refused. */
 static struct kn_opening *managed(const struct kn_ask *r, const char *what)
 {
 	const struct kecho_ctl_channel_wait *in = r->body;
-	struct kn_opening *o = kn_opening(r->s, le32_to_cpu(in->channel));
+	struct kn_opening *o = again(r);
 
 	if (!o)
 		kn_refuse(r, -EBADF, "no channel %u of this process", le32_to_cpu(in->channel));
@@ -39,14 +47,6 @@ static unsigned long until(const struct kn_ask *r)
 
 	return jiffies + min_t(unsigned long, msecs_to_jiffies(le32_to_cpu(in->timeout_ms)),
 			       MAX_JIFFY_OFFSET / 2);
-}
-
-/* After a wait it may have been closed. */
-static struct kn_opening *again(const struct kn_ask *r)
-{
-	const struct kecho_ctl_channel_wait *in = r->body;
-
-	return kn_opening(r->s, le32_to_cpu(in->channel));
 }
 
 /* A note that is answered by STILL, or (@due is false) need not be any more. */
@@ -262,30 +262,42 @@ u32 kn_processes_ending(const struct kn_channel *c)
 	return n;
 }
 
-void kn_destroy_request(const struct kn_ask *r)
+/* The name first: who opens it from then on is in another channel. */
+static void destroy(const struct kn_ask *r, struct kn_channel *c)
 {
-	struct kn_opening *o = managed(r, "destroy");
 	unsigned long end = until(r);
+	int err = r->s->kn->registry_used ? kn_reg_end(c, end) : 0;
 
-	if (!o)
-		return;
-	if (r->s->kn->registry_used) {
-		kn_refuse(r, -EOPNOTSUPP, "channel '%s': the kernel's node does not take its name "
-			  "from a registry", o->ch->c->ch.name);
+	if (err) {
+		kn_refuse(r, err, "channel '%s': the registry does not let go of its name",
+			  c->ch.name);
 		return;
 	}
-	ke_channel_destroy(&o->ch->c->ch);
-	while (o && (kn_processes_ending(o->ch->c) || ke_channel_undestroyed(&o->ch->c->ch))) {
-		if (!kn_wait(r->s->kn, end)) {
-			kn_refuse(r, -ETIMEDOUT, "channel '%s' is destroyed, but %u nodes and %u "
-				  "processes of this host do not confirm it", o->ch->c->ch.name,
-				  ke_channel_undestroyed(&o->ch->c->ch),
-				  kn_processes_ending(o->ch->c));
-			return;
-		}
-		o = again(r);
+	ke_channel_destroy(&c->ch);
+	while (kn_processes_ending(c) || ke_channel_undestroyed(&c->ch)) {
+		if (kn_wait(r->s->kn, end))
+			continue;
+		kn_refuse(r, -ETIMEDOUT, "channel '%s' is destroyed, but %u nodes and %u "
+			  "processes of this host do not confirm it", c->ch.name,
+			  ke_channel_undestroyed(&c->ch), kn_processes_ending(c));
+		return;
 	}
 	kn_answer(r, r->body);
+}
+
+/* The lock is let go meanwhile, but it is not closed. */
+void kn_destroy_request(const struct kn_ask *r)
+{
+	struct kn_session *s = r->s;
+	struct kn_opening *o;
+
+	mutex_lock(&s->closing);
+	kn_lock(s->kn);
+	o = managed(r, "destroy");
+	if (o)
+		destroy(r, o->ch->c);
+	kn_unlock(s->kn);
+	mutex_unlock(&s->closing);
 }
 
 /* By anybody: the process is told, and its sources there end when it has said STILL. */

@@ -1,39 +1,32 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * What processes ask about: members, counters, links, and the node itself. A list goes out in
- * answers of KN_ANSWER_MAX bytes; `from` and `next` are numbers of entries.
+ * What processes ask about: members, links, and the node itself. A list goes out in answers of
+ * KN_ANSWER_MAX bytes; `from` and `next` are numbers of entries.
  */
 #include <linux/utsname.h>
 
 #include "dev.h"
 
-struct entries {		/* of an answer: a part of all */
-	const struct kn_ask *r;
-	u8 *buf;
-	u32 size, room, n;	/* bytes of one; entries */
-	u64 from, all;
-};
-
-static bool begin(struct entries *e, const struct kn_ask *r, u32 size)
+bool kn_entries_begin(struct kn_entries *e, const struct kn_ask *r, u32 size)
 {
 	const struct kecho_ctl_list *in = r->body;
 
-	*e = (struct entries){ .r = r, .size = size, .room = KN_ANSWER_MAX / size,
-			       .from = le64_to_cpu(in->from) };
+	*e = (struct kn_entries){ .r = r, .size = size, .room = KN_ANSWER_MAX / size,
+				  .from = le64_to_cpu(in->from) };
 	e->buf = kvmalloc(KN_ANSWER_MAX, GFP_KERNEL_ACCOUNT);
 	if (!e->buf)
 		kn_refuse(r, -ENOMEM, "a list");
 	return e->buf;
 }
 
-static void add(struct entries *e, const void *entry)
+void kn_entries_add(struct kn_entries *e, const void *entry)
 {
 	if (e->all++ < e->from || e->n == e->room)
 		return;
 	memcpy(e->buf + (size_t)e->n++ * e->size, entry, e->size);
 }
 
-static void answer(struct entries *e)
+void kn_entries_answer(struct kn_entries *e)
 {
 	struct kecho_ctl_list out = *(const struct kecho_ctl_list *)e->r->body;
 	struct kn_answer a = { .body = &out, .len = sizeof(out), .tail = e->buf,
@@ -48,7 +41,7 @@ static void answer(struct entries *e)
 }
 
 /* NULL: it has been refused. */
-static struct kn_opening *opening_of(const struct kn_ask *r)
+struct kn_opening *kn_list_opening(const struct kn_ask *r)
 {
 	const struct kecho_ctl_list *in = r->body;
 	struct kn_opening *o = kn_opening(r->s, le32_to_cpu(in->channel));
@@ -61,7 +54,7 @@ static struct kn_opening *opening_of(const struct kn_ask *r)
 /* ------------------------------------------------------------------- members */
 
 struct members {
-	struct entries e;
+	struct kn_entries e;
 	const struct kn_opening *o;
 };
 
@@ -70,159 +63,22 @@ static void add_member(void *arg, const struct kecho_member *m)
 	struct members *all = arg;
 	struct kecho_ctl_member entry = kn_describe(all->o, m);
 
-	add(&all->e, &entry);
+	kn_entries_add(&all->e, &entry);
 }
 
 void kn_members_request(const struct kn_ask *r)
 {
-	struct members all = { .o = opening_of(r) };
+	struct members all = { .o = kn_list_opening(r) };
 
-	if (!all.o || !begin(&all.e, r, sizeof(struct kecho_ctl_member)))
+	if (!all.o || !kn_entries_begin(&all.e, r, sizeof(struct kecho_ctl_member)))
 		return;
 	kn_members_each(all.o->ch, add_member, &all);
-	answer(&all.e);
-}
-
-/* ------------------------------------------------------------------ counters */
-
-static struct kecho_source_stats source_stats(struct kecho_source *src)
-{
-	struct kecho_source_stats st = { 0 };
-	const struct kn_psource *ps = src->proc;
-	const struct kecho_gate_slot *g;
-
-	if (!ps) {
-		kecho_source_stats(src, &st);
-		return st;
-	}
-	g = kn_gate(ps->o->s, ps->gate);
-	st.submitted = le64_to_cpu(READ_ONCE(g->events));
-	st.bytes = le64_to_cpu(READ_ONCE(g->bytes));
-	st.expired = ke_source_expired(&src->s);
-	return st;
-}
-
-static u64 lag(const struct kn_psink *k)
-{
-	const struct kecho_log_header *hdr;
-	const struct kn_pfeed *f;
-	u64 sum = 0, head, pos;
-
-	list_for_each_entry(f, &k->feeds, sink_list) {
-		hdr = f->log->pages.map;
-		head = le64_to_cpu(READ_ONCE(hdr->head));
-		pos = le64_to_cpu(READ_ONCE(kn_gate(k->o->s, f->slot)->pos));
-		sum += head > pos ? head - pos : 0;
-	}
-	return sum;
-}
-
-static struct kecho_sink_stats psink_stats(const struct kn_psink *k)
-{
-	const struct kecho_gate_slot *g = kn_gate(k->o->s, k->gate);
-
-	return (struct kecho_sink_stats){
-		.received = le64_to_cpu(READ_ONCE(g->events)),
-		.bytes = le64_to_cpu(READ_ONCE(g->bytes)),
-		.lost = le64_to_cpu(READ_ONCE(g->lost)),
-		.expired = le64_to_cpu(READ_ONCE(g->expired)),
-		.lag_bytes = lag(k),
-	};
-}
-
-/* For other nodes. */
-void kn_process_stats(struct ke_out *o, struct kn_channel *c)
-{
-	struct kecho_source_stats out;
-	struct kecho_sink_stats in;
-	struct kecho_source *src;
-	struct kn_psink *k;
-
-	list_for_each_entry(src, &c->sources, list) {
-		if (!src->proc)
-			continue;
-		out = source_stats(src);
-		kn_put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired,
-			     0);
-	}
-	list_for_each_entry(k, &c->psinks, channel_list) {
-		in = psink_stats(k);
-		kn_put_stats(o, &k->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
-	}
-}
-
-struct counted {
-	struct entries e;
-	const struct kn_opening *o;
-};
-
-static struct kecho_ctl_stats describe(const struct kn_opening *o, const struct ke_member *m)
-{
-	struct kecho_ctl_stats st = {
-		.member = { .id = cpu_to_le64(m->id), .channel = cpu_to_le32(o->handle),
-			    .role = m->role, .policy = m->policy, .state = KECHO_JOINED,
-			    .mine = m->owner == o->ch, .traffic_class = m->traffic_class },
-	};
-	const struct kn *kn = o->s->kn;
-
-	memcpy(&st.member.node, kn->node.self.node.b, sizeof(st.member.node));
-	strscpy(st.node_name, kn->node.name, sizeof(st.node_name));
-	return st;
-}
-
-static void add_source(struct entries *e, const struct kn_opening *o, struct kecho_source *src)
-{
-	struct kecho_ctl_stats st = describe(o, &src->s.member);
-	struct kecho_source_stats out = source_stats(src);
-
-	st.events = cpu_to_le64(out.submitted);
-	st.bytes = cpu_to_le64(out.bytes);
-	st.lost = cpu_to_le64(src->s.lost);
-	st.expired = cpu_to_le64(out.expired);
-	add(e, &st);
-}
-
-static void add_sink(struct entries *e, const struct kn_opening *o, const struct ke_member *m,
-		     const struct kecho_sink_stats *in)
-{
-	struct kecho_ctl_stats st = describe(o, m);
-
-	st.events = cpu_to_le64(in->received);
-	st.bytes = cpu_to_le64(in->bytes);
-	st.lost = cpu_to_le64(in->lost);
-	st.expired = cpu_to_le64(in->expired);
-	st.lag_bytes = cpu_to_le64(in->lag_bytes);
-	add(e, &st);
-}
-
-/* Of the members of this node. */
-void kn_stats_request(const struct kn_ask *r)
-{
-	struct kn_opening *o = opening_of(r);
-	struct kecho_sink_stats in;
-	struct kecho_source *src;
-	struct kecho_sink *sink;
-	struct kn_psink *k;
-	struct entries e;
-
-	if (!o || !begin(&e, r, sizeof(struct kecho_ctl_stats)))
-		return;
-	list_for_each_entry(src, &o->ch->c->sources, list)
-		add_source(&e, o, src);
-	list_for_each_entry(sink, &o->ch->c->sinks, list) {
-		kecho_sink_stats(sink, &in);
-		add_sink(&e, o, &sink->m, &in);
-	}
-	list_for_each_entry(k, &o->ch->c->psinks, channel_list) {
-		in = psink_stats(k);
-		add_sink(&e, o, &k->m, &in);
-	}
-	answer(&e);
+	kn_entries_answer(&all.e);
 }
 
 /* --------------------------------------------------------------- links, the node */
 
-static void add_link(struct entries *e, const struct ke_peer *p)
+static void add_link(struct kn_entries *e, const struct ke_peer *p)
 {
 	const struct ke_link *l = p->link;
 	struct kecho_ctl_link out = {
@@ -239,42 +95,141 @@ static void add_link(struct entries *e, const struct ke_peer *p)
 	strscpy(out.address, p->contact.address, sizeof(out.address));
 	if (l) {
 		out.version = cpu_to_le32(l->version);
+		out.rtt_ns = cpu_to_le64(kn_conn_of(l)->rtt_ns);
 		out.rx_bytes = cpu_to_le64(l->rx_bytes);
 		out.tx_bytes = cpu_to_le64(l->tx_bytes);
 	}
-	add(e, &out);
+	kn_entries_add(e, &out);
 }
 
 void kn_links_request(const struct kn_ask *r)
 {
 	struct ke_peer *p;
-	struct entries e;
+	struct kn_entries e;
 
-	if (!begin(&e, r, sizeof(struct kecho_ctl_link)))
+	if (!kn_entries_begin(&e, r, sizeof(struct kecho_ctl_link)))
 		return;
 	list_for_each_entry(p, &r->s->kn->node.peers, list)
 		add_link(&e, p);
-	answer(&e);
+	kn_entries_answer(&e);
 }
 
-/* Those of this node: a registry is not asked. */
-void kn_channels_request(const struct kn_ask *r)
-{
-	struct kecho_ctl_channel_info info;
-	const struct kn_channel *c;
-	struct entries e;
+/* A question that other nodes answer at once; when it went out tells it from others. */
+struct kn_ping {
+	struct list_head list;
+	u64 sent_ns, rtt_ns;
+};
 
-	if (!begin(&e, r, sizeof(info)))
+void kn_pong(struct ke_link *l, u64 sent_ns)
+{
+	struct kn_conn *conn = kn_conn_of(l);
+	struct kn_ping *p;
+
+	list_for_each_entry(p, &conn->kn->pings, list)
+		if (p->sent_ns == sent_ns)
+			p->rtt_ns = conn->rtt_ns = max_t(u64, ktime_get_ns() - sent_ns, 1);
+	kn_changed(conn->kn);
+}
+
+static struct ke_link *link_of(const struct kn *kn, __le64 node)
+{
+	struct ke_peer *p;
+
+	list_for_each_entry(p, &kn->node.peers, list)
+		if (p->link && !memcmp(&node, p->contact.node.b, sizeof(node)))
+			return p->link;
+	return NULL;
+}
+
+void kn_ping_request(const struct kn_ask *r)
+{
+	struct kecho_ctl_ping out = *(const struct kecho_ctl_ping *)r->body;
+	unsigned long until = jiffies + msecs_to_jiffies(le32_to_cpu(out.timeout_ms));
+	struct kn *kn = r->s->kn;
+	struct ke_link *l = link_of(kn, out.node);
+	struct kn_ping ping = { .sent_ns = max(kn->last_ping_ns + 1, (u64)ktime_get_ns()) };
+
+	if (!l) {
+		kn_refuse(r, -ENOTCONN, "ping: no link to that node");
 		return;
-	list_for_each_entry(c, &r->s->kn->channels, list) {
+	}
+	kn->last_ping_ns = ping.sent_ns;
+	list_add_tail(&ping.list, &kn->pings);
+	ke_link_send(l, KECHO_FRAME_PING, 0, ping.sent_ns, NULL, 0);
+	while (!ping.rtt_ns && kn_wait(kn, until))
+		;
+	list_del(&ping.list);
+	out.rtt_ns = cpu_to_le64(ping.rtt_ns);
+	if (ping.rtt_ns)
+		kn_answer(r, &out);
+	else
+		kn_refuse(r, -ETIMEDOUT, "ping: that node does not answer");
+}
+
+/* ------------------------------------------------------------ names, the node */
+
+static void add_named(void *arg, const struct kn_named *named)
+{
+	struct kecho_ctl_channel_info info = { .contacts = cpu_to_le32(named->contacts),
+					       .other = cpu_to_le32(named->other) };
+
+	memcpy(info.uuid, named->uuid.b, sizeof(info.uuid));
+	strscpy(info.name, named->name, sizeof(info.name));
+	kn_entries_add(arg, &info);
+}
+
+/* Without a registry. */
+static void add_own_names(struct kn_entries *e, const struct kn *kn)
+{
+	struct kn_named named = { .contacts = 1 };
+	const struct kn_channel *c;
+
+	list_for_each_entry(c, &kn->channels, list) {
 		if (c->ch.ended)
 			continue;
-		info = (struct kecho_ctl_channel_info){ .contacts = cpu_to_le32(1) };
-		memcpy(info.uuid, c->ch.uuid.b, sizeof(info.uuid));
-		strscpy(info.name, c->ch.name, sizeof(info.name));
-		add(&e, &info);
+		strscpy(named.name, c->ch.name, sizeof(named.name));
+		named.uuid = c->ch.uuid;
+		add_named(e, &named);
 	}
-	answer(&e);
+}
+
+/* kn.lock is held, and let go while the registry is asked. */
+static int add_names(struct kn_entries *e)
+{
+	const struct kecho_ctl_list *in = e->r->body;
+	u32 timeout_ms = le32_to_cpu(in->timeout_ms) ?: KN_OPEN_MS;
+	unsigned long until = jiffies + msecs_to_jiffies(min_t(u32, timeout_ms, KN_OPEN_MAX_MS));
+	struct kn_session *s = e->r->s;
+
+	if (s->over)
+		return -ENOTCONN;
+	if (s->kn->registry_used)
+		return kn_reg_list(s->kn, add_named, e, until);
+	add_own_names(e, s->kn);
+	return 0;
+}
+
+void kn_channels_request(const struct kn_ask *r)
+{
+	struct kn_session *s = r->s;
+	struct kn_entries e;
+	int err;
+
+	if (!kn_entries_begin(&e, r, sizeof(struct kecho_ctl_channel_info)))
+		return;
+	err = mutex_lock_killable(&s->opening);
+	if (!err) {
+		kn_lock(s->kn);
+		err = add_names(&e);
+		kn_unlock(s->kn);
+		mutex_unlock(&s->opening);
+	}
+	if (!err) {
+		kn_entries_answer(&e);
+		return;
+	}
+	kvfree(e.buf);
+	kn_refuse(r, err, "the registry does not answer");
 }
 
 static void count_members(const struct kn *kn, struct kecho_ctl_status *st)

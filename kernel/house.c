@@ -99,16 +99,6 @@ static void shared(struct ke_link *l, struct ke_channel *ch, struct ke_in *in)
 	in->bad = true;
 }
 
-/* Nobody here has asked. */
-static void stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p,
-		     struct ke_in *in)
-{
-}
-
-static void pong(struct ke_link *l, u64 sent_ns)
-{
-}
-
 static bool judged(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
 		   const struct ke_verdict *v)
 {
@@ -194,6 +184,6 @@ const struct ke_house kn_house = {
 	.changed = changed,
 	.repair = repair,
 	.stats = kn_stats_out,
-	.stats_in = stats_in,
-	.pong = pong,
+	.stats_in = kn_stats_in,
+	.pong = kn_pong,
 };

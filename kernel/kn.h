@@ -120,10 +120,19 @@ struct kn_conn {
 	void (*was_ready)(struct sock *sk);	/* the socket's own callbacks */
 	void (*was_changed)(struct sock *sk);
 	void (*was_writable)(struct sock *sk);
+	u64 rtt_ns;		/* as it was measured last; 0: it wasn't */
 	u64 setup_ms;		/* until then its hello has come */
 	struct work_struct send, receive;
 	u8 *out;		/* taken from core; the work @send's alone, as the next */
 	u32 out_at, out_len;
+};
+
+/* A name that the registry has. */
+struct kn_named {
+	char name[KE_NAME_MAX + 1];
+	struct ke_id uuid;
+	u8 contacts;
+	bool other;		/* another channel says that it is its own */
 };
 
 /* A request to the registry, until it is answered. */
@@ -139,6 +148,11 @@ struct kn_request {
 	bool contact;		/* this node is one, besides */
 	unsigned int n;
 	struct ke_contact contacts[KE_CONTACTS_MAX];
+	/* A list: who takes what is in it, a part at a time. */
+	void (*take)(void *arg, const struct kn_named *named);
+	void *arg;
+	u64 after;
+	bool more;
 };
 
 /* The tie to the registry. */
@@ -184,6 +198,8 @@ struct kn {
 	char block[KN_BLOCK_SIZE];
 	enum kn_block may_block;
 	u32 block_gid;
+	struct list_head pings, counts;	/* what processes ask other nodes */
+	u64 last_ping_ns;
 	wait_queue_head_t changed;
 	u32 changes;		/* of all that somebody may wait for on @changed */
 	struct delayed_work tick;
@@ -369,6 +385,10 @@ void kn_conn_kick(struct kn_conn *c);	/* any context that keeps the link alive *
 void kn_conn_close(struct kn_conn *c);
 void kn_conn_hangup(struct kn_conn *c);
 void kn_conns_reap(struct work_struct *work);
+static inline struct kn_conn *kn_conn_of(const struct ke_link *l)
+{
+	return l->owner;
+}
 
 /* dial.c; kn.lock is held */
 void kn_dial(struct kn *kn, struct ke_peer *p);
@@ -392,6 +412,9 @@ int kn_reg_start(struct kn *kn);
 void kn_reg_stop(struct kn *kn);
 int kn_reg_join(struct kn *kn, struct kn_request *q, unsigned long until);
 int kn_reg_end(struct kn_channel *c, unsigned long until);	/* its name is free */
+/* All names; the node stays meanwhile. */
+int kn_reg_list(struct kn *kn, void (*take)(void *arg, const struct kn_named *named), void *arg,
+		unsigned long until);
 void kn_reg_leave(struct kn_channel *c);
 void kn_reg_repair(struct kn_channel *c, u32 in_ms);
 u32 kn_reg_run(struct kn *kn);	/* in how many milliseconds again; 0: not at all */
@@ -472,6 +495,10 @@ u64 kn_source_last(const struct kecho_source *src);	/* the number of its last ev
 /* Who comes now reads it: else its feeds have been told their end. */
 bool kn_source_goes_on(const struct kecho_source *src);
 void kn_process_stats(struct ke_out *o, struct kn_channel *c);
+
+/* dev_look.c, dev_stats.c: answers to what processes asked; kn.lock is held */
+void kn_pong(struct ke_link *l, u64 sent_ns);
+void kn_stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struct ke_in *in);
 
 /* dev.c */
 int kn_dev_init(void);

@@ -108,6 +108,8 @@ void kn_init(struct kn *kn, struct net *net)
 	init_waitqueue_head(&kn->changed);
 	INIT_LIST_HEAD(&kn->channels);
 	INIT_LIST_HEAD(&kn->conns);
+	INIT_LIST_HEAD(&kn->pings);
+	INIT_LIST_HEAD(&kn->counts);
 	INIT_DELAYED_WORK(&kn->tick, tick);
 	INIT_WORK(&kn->reap, kn_conns_reap);
 	kn_listen_init(kn);

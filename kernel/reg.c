@@ -9,7 +9,7 @@
  * lost it, and when core asks for it; what the registry answers then is who else is there.
  * Requests are answered in any order, by their numbers; what was not answered is asked again
  * over the next connection, behind all that was joined. All of it is under kn.lock, and none
- * of it sleeps for the network but kn_reg_join() and kn_reg_end().
+ * of it sleeps for the network but kn_reg_join(), kn_reg_end() and kn_reg_list().
  */
 #include <linux/net.h>
 #include <net/sock.h>
@@ -117,6 +117,9 @@ static void encode(const struct kn *kn, const struct kn_request *q, struct ke_ou
 	case KECHO_FRAME_REG_END:
 		ke_put_str(o, q->name);
 		ke_put(o, &q->uuid, sizeof(q->uuid));
+		break;
+	case KECHO_FRAME_REG_LIST:
+		ke_put_u64(o, q->after);
 		break;
 	}
 	WARN_ON_ONCE(o->bad);
@@ -238,6 +241,34 @@ static void take_contacts(struct kn *kn, struct kn_request *q, struct ke_in *in)
 	}
 }
 
+static void take_named(struct kn_request *q, struct ke_in *in, bool other)
+{
+	struct kn_named named = { .other = other };
+	u64 after = other ? q->after : ke_get_u64(in);
+
+	ke_get_str(in, named.name, sizeof(named.name));
+	ke_get_copy(in, &named.uuid, sizeof(named.uuid));
+	named.contacts = other ? 0 : ke_get_u8(in);
+	if (after < q->after)
+		in->bad = true;	/* there would be no end of it */
+	if (in->bad)
+		return;
+	q->after = after;
+	q->take(q->arg, &named);
+}
+
+/* Of the entries, then of their rivals, if it says any. */
+static void take_list(struct kn_request *q, struct ke_in *in)
+{
+	u16 n;
+
+	q->more = ke_get_u8(in);
+	for (n = ke_get_u16(in); n && !in->bad; n--)
+		take_named(q, in, false);
+	for (n = in->p < in->end ? ke_get_u16(in) : 0; n && !in->bad; n--)
+		take_named(q, in, true);
+}
+
 /* Another node looks for us: it is to be dialled. */
 static void told(struct kn *kn, struct ke_in *in)
 {
@@ -296,6 +327,8 @@ static int answer(struct kn *kn, const struct kecho_frame *f, const u8 *body, u3
 	q->status = ke_get_u8(&in);
 	if (type == KECHO_FRAME_REG_PUT && q->status == KE_REGISTRY_OK)
 		take_contacts(kn, q, &in);
+	if (type == KECHO_FRAME_REG_LIST && type == q->type && q->status == KE_REGISTRY_OK)
+		take_list(q, &in);
 	if (in.bad || type != q->type)
 		return -EPROTO;
 	q->done = true;
@@ -431,6 +464,20 @@ int kn_reg_end(struct kn_channel *c, unsigned long until)
 	INIT_LIST_HEAD(&q.list);
 	err = ask_once(c->kn, &q, until);
 	return err == -ENOENT ? 0 : err;
+}
+
+int kn_reg_list(struct kn *kn, void (*take)(void *arg, const struct kn_named *named), void *arg,
+		unsigned long until)
+{
+	struct kn_request q = { .type = KECHO_FRAME_REG_LIST, .take = take, .arg = arg };
+	int err;
+
+	INIT_LIST_HEAD(&q.list);
+	do {
+		q.more = false;
+		err = time_after(jiffies, until) ? -ETIMEDOUT : ask_once(kn, &q, until);
+	} while (!err && q.more);
+	return err;
 }
 
 void kn_reg_leave(struct kn_channel *c)

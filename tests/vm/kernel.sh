@@ -45,6 +45,11 @@ guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
 	"$dir/veth.ko" "$kecho" $libraries
 said "kernel-net: a process hears the kernel" net "process: hello, world"
 said "kernel-net: the kernel hears a process" net "hello: event 1: from a process"
+said "kernel-net: a process pings by the kernel" net "ping: 2 sent, 2 answered"
+said "kernel-net: it lists what the registry has" net "ls: a name of another node"
+said "kernel-net: it sees counters of another node" net "stat: a sink of another node"
+said "kernel-net: it destroys a channel" net "destroyed"
+said "kernel-net: whose name the registry forgets" net "its name is free"
 like "kernel-net: a process submits as the module goes" net "hello: event [0-9]+: again"
 said "kernel-net: dials to one that is gone are few" net "dials: a handful"
 said "kernel-net: a link that comes is traced" net "traced: kecho_link_up"
