@@ -142,6 +142,7 @@ struct kecho_ctl_member kn_describe(const struct kn_opening *o, const struct kec
 		.id = cpu_to_le64(m->id), .node = cpu_to_le64(m->node),
 		.channel = cpu_to_le32(o->handle), .role = m->role, .policy = m->policy,
 		.state = m->state, .mine = m->mine, .remote = m->remote,
+		.traffic_class = m->traffic_class,
 	};
 }
 

@@ -203,6 +203,9 @@ enum kecho_member_state {
 	KECHO_FAILED = 3,	/* its process or host died, or can't be reached */
 };
 
+/* Whose events go first on a link; kernel sources are normal. */
+enum kecho_class { KECHO_NORMAL = 0, KECHO_URGENT = 1, KECHO_BULK = 2 };
+
 struct kecho_member {
 	u64 id;			/* opaque; never reused */
 	u64 node;		/* opaque: equal for members of one node */
@@ -211,6 +214,7 @@ struct kecho_member {
 	enum kecho_member_state state;
 	bool mine;		/* it was opened by this attachment */
 	bool remote;		/* it is on another host */
+	enum kecho_class traffic_class;	/* of a source */
 };
 
 /* Called on each change, in a thread that may sleep, one call at a time for one channel. */

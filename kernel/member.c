@@ -30,6 +30,7 @@ static void describe_own(const struct kecho_channel *to, const struct ke_member 
 		.id = m->id, .node = node_number(&to->c->kn->node.self),
 		.role = m->role, .policy = m->policy, .state = state,
 		.mine = opened_by(m)->k == to->k,
+		.traffic_class = (enum kecho_class)m->traffic_class,
 	};
 }
 
@@ -38,6 +39,7 @@ static void describe_remote(const struct ke_remote *m, struct kecho_member *out)
 	*out = (struct kecho_member){
 		.id = m->id, .node = node_number(&m->presence->peer->contact), .role = m->role,
 		.policy = m->policy, .state = (enum kecho_member_state)m->state, .remote = true,
+		.traffic_class = (enum kecho_class)m->traffic_class,
 	};
 }
 
