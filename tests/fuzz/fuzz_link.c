@@ -526,6 +526,7 @@ static void act(u8 op)
 static void setup(u8 how)
 {
 	house_init();
+	show_nothing();
 	f.w = world_new(1, 1);
 	check(f.w);
 	f.tn = &f.w->n[0];
@@ -533,6 +534,7 @@ static void setup(u8 how)
 	f.w->piece = how & 1 ? 16 : 5000;
 	f.tn->alive_ms = how & 8 ? KE_PROMISE_MS_MIN : 0;
 	channel_open(f.tn);
+	show_channel(&f.tn->ch);
 	check(!sink_open(f.tn, how & 2, false));
 	check(source_open(f.tn, 0));
 	f.tn->src.stall_ms = 1000;

@@ -9,6 +9,7 @@
 
 #include "input.h"
 #include "node_test.h"
+#include "shown.h"
 
 enum {
 	PEERS = 3,
@@ -122,6 +123,41 @@ static void f_judges(struct ke_source *s)
 	}
 }
 
+/* The table of our channel that processes would read: of a few slots, which are soon taken. */
+enum { SHOWN_SLOTS = 8 };
+
+static struct {
+	struct ke_shown table;
+	u8 map[KECHO_LIVE_SIZE] __attribute__((aligned(8)));
+} shown;
+
+static bool show_more(struct ke_shown *t)
+{
+	t->backed += t->backed < SHOWN_SLOTS;
+	return t->backed < SHOWN_SLOTS;
+}
+
+static void show_nothing(void)
+{
+	memset(shown.map, 0, KECHO_LIVE_SLOTS_AT +
+			     SHOWN_SLOTS * sizeof(struct kecho_live_slot));
+	memset(&shown.table, 0, sizeof(shown.table));
+	shown.table.map = shown.map;
+	shown.table.back = show_more;
+}
+
+static void show_channel(const struct ke_channel *ch)
+{
+	ke_shown_init(&shown.table, ch);
+	ke_shown_whole(&shown.table, true);
+}
+
+static void f_member(struct ke_remote *m)
+{
+	h_member(m);
+	ke_shown_remote(&shown.table, m);
+}
+
 static void check_attrs(const struct ke_attrs *a)
 {
 	check(ke_attrs_check(a->buf, a->len) && ke_attrs_count(a->buf, a->len) == a->n);
@@ -132,11 +168,19 @@ static void f_live(struct ke_channel *ch, const struct ke_member *own,
 {
 	check(!own || !remote);
 	check_attrs(own ? &own->attrs : remote ? &remote->attrs : &ch->attrs);
+	if (remote)
+		ke_shown_remote(&shown.table, remote);
+	else if (own)
+		ke_shown_own(&shown.table, own, true);
+	else
+		ke_shown_channel(&shown.table, ch);
 }
 
 static void f_live_node(struct ke_node *n, const struct ke_peer *p)
 {
 	check_attrs(p ? &p->attrs : &n->attrs);
+	if (f.tn->open)
+		ke_shown_node(&shown.table, &f.tn->ch, p);
 }
 
 static u32 f_gate_slot(struct ke_rstream *rs)
@@ -187,6 +231,7 @@ static void house_init(void)
 	fuzz_house.stats_in = f_stats_in;
 	fuzz_house.judged = f_judged;
 	fuzz_house.judges = f_judges;
+	fuzz_house.member = f_member;
 	fuzz_house.live = f_live;
 	fuzz_house.live_node = f_live_node;
 }
