@@ -69,8 +69,8 @@ void kn_dial(struct kn *kn, struct ke_peer *p)
 	struct kn_conn *c;
 	int err;
 
-	err = kn->stopping ? -ESHUTDOWN : too_many(kn) ? -EAGAIN :
-	      kn_socket(kn, p->contact.address, &a, &sock);
+	err = kn->stopping ? -ESHUTDOWN : too_many(kn) ? -EAGAIN : 0;
+	err = err ?: kn_socket(kn, p->contact.address, &a, &sock);
 	if (err) {
 		not_dialled(kn, p, err);
 		return;
