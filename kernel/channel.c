@@ -71,6 +71,7 @@ static void drop(struct kn_channel *c)
 	if (!list_empty(&c->users))
 		return;
 	kn_reg_leave(c);
+	kn_live_free(c);
 	ke_channel_close(&c->ch);
 	list_del(&c->list);
 	kn_bell_put(c->bell);

@@ -246,6 +246,9 @@ void kn_type_request(const struct kn_ask *r);
 void kn_psource_forget_types(struct kn_psource *ps);
 void kn_pfeed_types(struct kn_pfeed *f, const struct ke_types *types);
 
+/* dev_live.c */
+void kn_live_request(const struct kn_ask *r);
+
 /* dev_bell.c */
 int kn_bell_tell(struct kn_opening *o);
 

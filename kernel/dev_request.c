@@ -59,6 +59,7 @@ static const struct {
 	[KECHO_CMD_STILL] = { kn_still_request, OF(kecho_ctl_still) },
 	[KECHO_CMD_ANNOUNCE] = { kn_announce_request, TYPE(kecho_ctl_announce) },
 	[KECHO_CMD_TYPE] = { kn_type_request, OF(kecho_ctl_type) },
+	[KECHO_CMD_LIVE] = { kn_live_request, OF(kecho_ctl_channel) },
 	[KECHO_CMD_ADDRESS] = { kn_address_request, OF(kecho_ctl_source) },
 };
 

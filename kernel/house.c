@@ -113,14 +113,22 @@ static void announced(struct ke_remote *m, u32 index)
 static void live(struct ke_channel *ch, const struct ke_member *own, const struct ke_remote *remote)
 {
 	kn_filters_look(ch->owner);
+	if (remote)
+		kn_live_remote(remote);
+	else if (own)
+		kn_live_own(ch->owner, own, true);
+	else
+		kn_live_channel(ch->owner);
 }
 
 static void live_node(struct ke_node *n, const struct ke_peer *p)
 {
 	struct ke_channel *ch;
 
-	list_for_each_entry(ch, &n->channels, list)
+	list_for_each_entry(ch, &n->channels, list) {
 		kn_filters_look(ch->owner);
+		kn_live_node(ch->owner, p);
+	}
 }
 
 static void repair(struct ke_channel *ch)

@@ -37,6 +37,7 @@
 #include "registry.h"
 
 struct file;
+struct kn_live;
 struct kn_opening;
 struct kn_psource;
 struct net;
@@ -224,6 +225,7 @@ struct kn_channel {
 	struct list_head users;	/* struct kecho_channel */
 	struct list_head sources, sinks;
 	struct list_head psinks;	/* of processes */
+	struct kn_live *live;	/* what processes are shown; NULL: none has asked */
 	struct kn_request repair;
 	u64 repair_ms;		/* when it is to be made; 0: it isn't */
 };
@@ -495,6 +497,13 @@ u64 kn_source_last(const struct kecho_source *src);	/* the number of its last ev
 /* Who comes now reads it: else its feeds have been told their end. */
 bool kn_source_goes_on(const struct kecho_source *src);
 void kn_process_stats(struct ke_out *o, struct kn_channel *c);
+
+/* dev_live.c: what processes are shown of it has changed; kn.lock is held */
+void kn_live_own(const struct kn_channel *c, const struct ke_member *m, bool there);
+void kn_live_remote(const struct ke_remote *m);
+void kn_live_channel(const struct kn_channel *c);
+void kn_live_node(const struct kn_channel *c, const struct ke_peer *p);	/* NULL: ours */
+void kn_live_free(struct kn_channel *c);
 
 /* dev_look.c, dev_stats.c: answers to what processes asked; kn.lock is held */
 void kn_pong(struct ke_link *l, u64 sent_ns);

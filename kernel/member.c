@@ -88,6 +88,7 @@ void kn_member_remote(struct ke_remote *m)
 	struct kecho_channel *to;
 	struct kecho_member out;
 
+	kn_live_remote(m);
 	describe_remote(m, &out);
 	list_for_each_entry(to, &c->users, users)
 		notice(to, &out);
@@ -206,6 +207,8 @@ int kn_join(struct ke_member *m, struct kecho_channel *ch)
 {
 	int err = ke_member_join(m, &ch->c->ch);
 
+	if (!err)
+		kn_live_own(ch->c, m, true);
 	if (!err && !ch->c->ch.ended)
 		tell_all(ch->c, m, KECHO_JOINED);
 	return err;
@@ -216,6 +219,7 @@ void kn_leave(struct ke_member *m, struct kecho_channel *ch)
 {
 	if (!list_empty(&m->list) && !ch->c->ch.ended)
 		tell_all(ch->c, m, KECHO_LEFT);
+	kn_live_own(ch->c, m, false);
 	ke_member_leave(m);
 }
 
