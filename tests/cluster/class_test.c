@@ -196,8 +196,8 @@ static void all_came(struct us *u)
 	struct us u = { 0 }; \
 	if (geteuid()) \
 		skip("needs root"); \
-	if (with_daemon()) \
-		skip("a host's kechod is in one namespace"); \
+	if (with_node()) \
+		skip("a host's node is in one namespace"); \
 	ARENA(); \
 	if (!begin(&u)) \
 	goto out

@@ -232,8 +232,8 @@ TEST(far)
 	u64 before, now;
 	int i;
 
-	if (with_daemon())
-		skip("kechod is one host");
+	if (with_node())
+		skip("its node is one host");
 	ARENA();
 	if (!far_stream(&p, "far", KECHO_BLOCK))
 		goto end;
@@ -297,8 +297,8 @@ end:
 
 TEST(sums)
 {
-	if (with_daemon())
-		skip("kechod is one host");
+	if (with_node())
+		skip("its node is one host");
 	ARENA();
 	mixed("sums-block", KECHO_BLOCK, NULL);
 	mixed("sums-latest", KECHO_LATEST, NULL);

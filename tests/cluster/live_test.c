@@ -22,7 +22,7 @@ enum {
 	LATE_MS = 250,
 #endif
 	SETS = 100000,
-	DAEMON_SETS = 2000,	/* each asks kechod */
+	NODE_SETS = 2000,	/* each asks the node */
 	READS = 20000,
 	LETTERS = 200,
 	DELAY_MS = 10,
@@ -117,7 +117,7 @@ static u64 bytes_sent(struct kecho *k)
 
 TEST(set_often)
 {
-	int i, n = with_daemon() ? DAEMON_SETS : SETS;
+	int i, n = with_node() ? NODE_SETS : SETS;
 	u64 begun, sent, took_ms, most;
 	struct pair p = {};
 
@@ -325,7 +325,7 @@ TEST(hosts)
 
 	if (geteuid())
 		skip("needs root");
-	if (with_daemon())
+	if (with_node())
 		skip("hosts of embedded nodes");
 	ARENA();
 	hall = shared(sizeof(*hall));

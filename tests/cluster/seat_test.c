@@ -47,7 +47,7 @@ static void few_wanted(enum kecho_policy policy)
 TEST(wire)
 {
 	ARENA();
-	if (with_daemon())
+	if (with_node())
 		skip("two hosts");
 	few_wanted(KECHO_BLOCK);
 	few_wanted(KECHO_LATEST);
@@ -60,7 +60,7 @@ TEST(late_source)
 	u64 before;
 
 	ARENA();
-	if (with_daemon())
+	if (with_node())
 		skip("two hosts");
 	if (far_open(&p, "late-source", 0) &&
 	    ok(!kecho_sink_open(p.ch[1], NULL, &p.snk), "sink: %s", kecho_explain()) &&
@@ -297,7 +297,7 @@ TEST(many_far)
 	struct pair p = {};
 
 	ARENA();
-	if (with_daemon())
+	if (with_node())
 		skip("two hosts");
 	if (far_open(&p, "many-far", 0) && open_source(&p))
 		many(&p);
@@ -361,7 +361,7 @@ TEST(killed)
 	pid_t pid;
 
 	ARENA();
-	if (with_daemon())
+	if (with_node())
 		skip("two hosts");
 	must(go, "memory");
 	pid = spawn(all_sinks, go);	/* while there is no thread */

@@ -200,7 +200,7 @@ static bool hosts_stream(struct pair *p, const char *name)
 static void two_hosts(void)
 {
 	ARENA();
-	if (with_daemon())
+	if (with_node())
 		skip("a process that listens is a node itself");
 }
 
