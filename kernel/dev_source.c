@@ -467,6 +467,11 @@ bool kn_source_goes_on(const struct kecho_source *src)
 	return !src->s.closed && (!src->proc || src->proc->state == KN_JOINED);
 }
 
+struct kn_user *kn_source_user(const struct kecho_source *src)
+{
+	return src->proc ? kn_user_get(src->proc->o->s->user->uid) : NULL;
+}
+
 u64 kn_source_last(const struct kecho_source *src)
 {
 	return src->proc ? src->proc->copy.seq : src->s.log.seq;

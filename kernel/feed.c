@@ -11,6 +11,7 @@
  */
 #include "kn.h"
 #include "trace.h"
+#include "user.h"
 
 enum {
 	SAY_PARTS = 8,		/* of a mirror: its node hears when so much was read */
@@ -44,6 +45,32 @@ static void start_feed(struct kn_feed *f, struct ke_view v, u64 pos, u64 seq)
 	ke_reader_for(&f->reader, f->sink->m.id);
 }
 
+/* Memory for an event in pieces, whose size its source has said: a process's user pays for that.
+ * NULL: there is none, or he has no more. */
+static void *make_big(const struct kn_feed *f, u32 size, struct kn_user **payer)
+{
+	struct kn_user *u = f->source ? kn_source_user(f->source) : NULL;
+	bool pays = !u || !kn_charge(u, KN_MEMORY, size);
+	void *big = pays ? kvmalloc(size, GFP_KERNEL | __GFP_NOWARN) : NULL;
+
+	*payer = big ? u : NULL;
+	if (big || !u)
+		return big;
+	if (pays)
+		kn_uncharge(u, KN_MEMORY, size);
+	kn_user_put(u);
+	return NULL;
+}
+
+static void free_big(void *big, u32 size, struct kn_user *payer)
+{
+	kvfree(big);
+	if (!payer)
+		return;
+	kn_uncharge(payer, KN_MEMORY, size);
+	kn_user_put(payer);
+}
+
 static void free_feed(struct kn_feed *f)
 {
 	struct kecho_source *src = f->source;
@@ -64,7 +91,7 @@ static void free_feed(struct kn_feed *f)
 	kn_filter_end(f);
 	kn_typed_end(f);
 	kn_log_put(f->log);
-	kvfree(f->reader.big);
+	free_big(f->reader.big, f->reader.big_size, f->payer);
 	kfree(f);
 	kn_gone(KN_FEED);
 }
@@ -245,8 +272,10 @@ static struct kn_feed *hungry(struct kecho_sink *s)
 /* With kn.lock no feed goes meanwhile, and who reads leaves a hungry one alone. */
 static void feed_memory(struct kecho_sink *s)
 {
+	struct kn_user *payer;
 	struct kn_feed *f;
 	void *big, *old;
+	u32 old_size;
 
 	for (;;) {
 		spin_lock_bh(&s->lock);
@@ -254,13 +283,15 @@ static void feed_memory(struct kecho_sink *s)
 		spin_unlock_bh(&s->lock);
 		if (!f)
 			return;
-		big = kvmalloc(f->reader.big_total, GFP_KERNEL | __GFP_NOWARN);
+		big = make_big(f, f->reader.big_total, &payer);
 		spin_lock_bh(&s->lock);
 		old = f->reader.big;
+		old_size = f->reader.big_size;
 		ke_reader_give(&f->reader, big, big ? f->reader.big_total : 0);
+		swap(payer, f->payer);
 		f->hungry = false;
 		spin_unlock_bh(&s->lock);
-		kvfree(old);
+		free_big(old, old_size, payer);
 	}
 }
 

@@ -40,6 +40,7 @@ struct file;
 struct kn_live;
 struct kn_opening;
 struct kn_psource;
+struct kn_user;
 struct net;
 struct page;
 struct sock;
@@ -275,7 +276,8 @@ struct kn_feed {
 	u64 said;		/* that, as the other node was told last */
 	u64 last_seq;
 	bool ended, failed, told;
-	bool hungry;		/* it needs memory for an event in pieces */
+	bool hungry;		/* it needs memory for an event in pieces, */
+	struct kn_user *payer;	/* for which, if it has some, this user pays; NULL: none does */
 	bool cut;		/* its sink has stalled: what it lacks is lost */
 	bool due;		/* see kn_feeds_each() */
 	struct ke_judge *judge;	/* of what its source has not judged; NULL: there is no filter */
@@ -496,6 +498,7 @@ void kn_copy_moved(struct kecho_source *src);	/* a gate of it has; any context *
 u64 kn_source_last(const struct kecho_source *src);	/* the number of its last event */
 /* Who comes now reads it: else its feeds have been told their end. */
 bool kn_source_goes_on(const struct kecho_source *src);
+struct kn_user *kn_source_user(const struct kecho_source *src);	/* to be put; NULL: none */
 void kn_process_stats(struct ke_out *o, struct kn_channel *c);
 
 /* dev_live.c: what processes are shown of it has changed; kn.lock is held */

@@ -174,4 +174,39 @@ TEST(no_place)
 	raw_close(&r);
 }
 
-TESTS(session, child_stays, child_opens, joins_late, bad_log, no_place);
+/* The beginning of a large event. */
+static int publish_part(struct raw_source *s, u32 total)
+{
+	struct ke_event_info info = { .frag_total = total };
+	static const u8 data[1000];
+	u64 seq = 0;
+	int err = ke_log_append(&s->log, &info, data, sizeof(data), KE_NO_LIMIT, &seq);
+
+	ke_log_publish(&s->log);
+	return err;
+}
+
+/* Who says that it is large pays for the memory in which the kernel puts it together. */
+TEST(in_pieces)
+{
+	enum { TOTAL = 8 << 20 };
+	struct raw_source s;
+	struct raw_bell b;
+	struct raw r;
+	u64 before;
+
+	IN_GUEST();
+	must(service(true) && raw_open(&r, NULL) && !raw_attach(&r) &&
+	     !raw_source(&r, raw_channel(&r, "mixed"), &s) && raw_bell(&r, &b), "a source");
+	before = memory_of(&r);
+	is_eq(publish_part(&s, TOTAL), 0, "a part of an event");
+	raw_ring(&b);
+	ok(comes_true(memory_of(&r) >= before + TOTAL), "it is paid for");
+	is_eq(raw_source_close(&r, &s, 0), 0, "the source goes");
+	ok(comes_true(memory_of(&r) < before), "which is given back");
+	raw_bell_free(&b);
+	raw_close(&r);
+	ok(service(false), "the kernel service goes");
+}
+
+TESTS(session, child_stays, child_opens, joins_late, bad_log, no_place, in_pieces);
