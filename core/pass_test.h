@@ -8,7 +8,7 @@
 
 #include "hostile_test.h"
 
-static __maybe_unused struct ke_tstream *stream_of(const struct world *w)
+static __maybe_unused struct ke_tstream *stream_of(struct world *w)
 {
 	return list_first_entry_or_null(&w->n[0].src.streams, struct ke_tstream, source_list);
 }

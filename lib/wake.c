@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * Whom a source that decides wakes: see core/wake.c. Nodes of a host share doorbells, and sleep
- * there with a bit of their own. Of those that are attached to a node whoever sleeps is woken for
- * what anybody of the host wants.
+ * Whom a source that decides wakes: see core/wake.c. Nodes of a host, and processes that are
+ * attached to one, share doorbells, and sleep there each by a bit of its own.
  *
  * Of a source that is attached to a node that says what is wanted, of its host and by others, in
  * the source's limits, and changes it at any time, for who then begins to sleep. So here it is
