@@ -234,6 +234,7 @@ static void steadily(struct two *t)
 	pr_info("# of %llu events: %d works\n", n, atomic_read(&works));
 	ok(n >= STEADY && atomic_read(&works) < n / 4, "few works");
 	traffic_ends(&tr);
+	kecho_sink_close(s);
 }
 
 TEST(few_works)
