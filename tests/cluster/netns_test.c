@@ -18,6 +18,7 @@ enum {
 	LIFE_US_MAX = 100000,	/* from when it has joined */
 	PACE_US = 1000,
 	EVENT_LEN = 256,
+	GIVE_UP_TIMES = 15,	/* of comes_true() */
 	ADDRESSES = 250,
 };
 
@@ -168,7 +169,10 @@ static void come_and_go(unsigned int visitors)
 	for (i = 0; i < AT_ONCE; i++)
 		goes(&hall->place[i]);
 	begin = now_ns();
-	ok(comes_true(only_switch()), "no namespace stays");
+	/* One whose handshake was under way is kept until TCP gives that up. */
+	for (i = 0; i < GIVE_UP_TIMES && !comes_true(only_switch()); i++)
+		;
+	ok(only_switch(), "no namespace stays");
 	pr_info("# %u namespaces; the last had gone after %.2f s\n", visitors,
 		(now_ns() - begin) / 1e9);
 	WRITE_ONCE(hall->stop, true);
