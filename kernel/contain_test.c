@@ -3,6 +3,7 @@
  * What users of the API do wrong: callbacks that take too long, or close what they are called
  * for. A module that leaves without closing is tests/vm/leaves.c.
  */
+#include <linux/sched/clock.h>
 #include <linux/uio.h>
 
 #include "kernel_test.h"
@@ -25,14 +26,17 @@ struct slow {
 /* Each call, or each so many calls, lasts. */
 static void be_slow(void *arg, const struct kecho_event *ev)
 {
+	u64 until = local_clock();
 	struct slow *s = arg;
 
 	if (s->calls++ % s->every)
 		return;
-	if (s->softirq)
-		mdelay(DIV_ROUND_UP(s->us, USEC_PER_MSEC));
-	else
+	until += s->us * (u64)NSEC_PER_USEC;
+	if (!s->softirq)
 		usleep_range(s->us, 2 * s->us);
+	/* By the clock: an emulated CPU may have a wrong idea of how long a loop of mdelay() is. */
+	while (local_clock() < until)
+		cpu_relax();
 }
 
 static void ended(void *arg, int err)
