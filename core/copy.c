@@ -103,14 +103,15 @@ static s64 lapped(struct ke_copy *c, u64 head)
 static int next_piece(struct ke_copy *c, u64 *head, u64 *len)
 {
 	struct ke_log *copy = &c->s->log;
-	u64 limit, to_end = copy->size - (copy->end & (copy->size - 1));
+	struct ke_view v = ke_log_view(copy);
 	int err = ke_copy_head(c, head);
+	u64 limit;
 
 	if (err)
 		return err;
 	limit = ke_source_limit(c->s, *head) & ~7ULL;
 	*len = min3(*head, limit, copy->end + KE_PIECE_MAX);
-	*len = *len > copy->end ? min(*len - copy->end, to_end) : 0;
+	*len = *len > copy->end ? min(*len - copy->end, ke_view_piece(&v, copy->end)) : 0;
 	return 0;
 }
 

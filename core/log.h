@@ -18,6 +18,12 @@ struct ke_view {
 	u64 size;
 };
 
+/* A word of a log, which its writer may be writing. */
+static inline u64 ke_log_word(const void *p)
+{
+	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
+}
+
 static inline const u8 *ke_view_at(const struct ke_view *v, u64 pos)
 {
 	return v->ring + (pos & (v->size - 1));
@@ -241,10 +247,16 @@ u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq);
 int ke_view_now(const struct ke_view *v, u64 *head, u64 *seq);
 u64 ke_view_boundary(const struct ke_view *v, u64 pos, u64 head);
 u64 ke_view_retained(const struct ke_view *v, u64 from, u64 head, u64 last, u64 n, u64 *seq);
+/* ke_view_unread - the events up to @head, whose last is @last, behind @given, which who has read
+ * up to @pos says that he was given; 0 if he has given the log up, or it has passed him. */
+u64 ke_view_unread(const struct ke_view *v, u64 pos, u64 given, u64 head, u64 last);
 
 /* ke_record_check - is this a record that fits in @room bytes? @word is its first 8
  * bytes, loaded once. */
 bool ke_record_check(u64 word, u64 room, u32 record_max);
+
+/* ke_view_record - is what lies at @pos one, before @head? @word: its first 8 bytes. */
+bool ke_view_record(const struct ke_view *v, u64 pos, u64 head, u64 *word);
 
 /* Ids of sinks, ascending, as records name them. */
 struct ke_names {
@@ -319,7 +331,7 @@ static inline u64 ke_record_deadline(const u8 *rec, u64 word)
 {
 	const u8 *life = rec + ke_record_word_life(word);
 
-	return ke_record_word_lives(word) ? le64_to_cpu(READ_ONCE(*(const __le64 *)life)) : 0;
+	return ke_record_word_lives(word) ? ke_log_word(life) : 0;
 }
 
 /* How many sinks the record @rec, which is good as one, names. */
@@ -327,7 +339,7 @@ static inline u32 ke_record_nto(const u8 *rec, u64 word)
 {
 	const u8 *to = rec + ke_record_word_to(word);
 
-	return ke_record_word_names(word) ? (u16)le64_to_cpu(READ_ONCE(*(const __le64 *)to)) : 0;
+	return ke_record_word_names(word) ? (u16)ke_log_word(to) : 0;
 }
 
 #endif

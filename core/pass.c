@@ -31,11 +31,6 @@
  */
 #include "link.h"
 
-static u64 load(const void *p)
-{
-	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
-}
-
 static u64 stream_head(const struct ke_tstream *ts)
 {
 	return le64_to_cpu(smp_load_acquire(&ts->view.hdr->head));
@@ -45,7 +40,7 @@ static u64 stream_head(const struct ke_tstream *ts)
 static bool goes_on(const u8 *rec, u64 word)
 {
 	return ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT &&
-	       (u32)load(rec + sizeof(struct kecho_record));
+	       (u32)ke_log_word(rec + sizeof(struct kecho_record));
 }
 
 /* Is what is in this record for a sink there, whatever the filters say? */
@@ -74,7 +69,7 @@ static bool wants(const struct ke_tstream *ts, const u8 *rec, u64 word)
 	if (ts->wants_all || !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
 		return true;
 	match = rec + ke_record_word_match(word);
-	return load(match) & ts->wants || (u32)load(match + 8) < ts->wants_from;
+	return ke_log_word(match) & ts->wants || (u32)ke_log_word(match + 8) < ts->wants_from;
 }
 
 /* What time it is, once for a walk. */
@@ -103,7 +98,7 @@ static enum fate fate_of(struct ke_link *l, struct ke_tstream *ts, const u8 *rec
 
 static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next, bool expired)
 {
-	u64 seq = load(rec + 8);
+	u64 seq = ke_log_word(rec + 8);
 
 	if (ts->passed == ts->sent) {
 		ts->pass_before = goes_on(rec, word) ? seq : seq - 1;
@@ -119,15 +114,13 @@ static void pass_over(struct ke_tstream *ts, const u8 *rec, u64 word, u64 next, 
 /* The record at ts->judged. False: it is the first that is not sent. */
 static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head)
 {
-	const struct ke_view *v = &ts->view;
-	const u8 *rec = ke_view_at(v, ts->judged);
-	u64 room = min(head - ts->judged, ke_view_piece(v, ts->judged));
-	u64 word = load(rec), next;
+	const u8 *rec = ke_view_at(&ts->view, ts->judged);
+	u64 word, next;
 	bool passing = ts->judged == ts->passed;
 	enum fate fate;
 
 	/* Who has asked for the middle of a record gets what is there. */
-	if (!ke_record_check(word, room, ke_record_max(v->size))) {
+	if (!ke_view_record(&ts->view, ts->judged, head, &word)) {
 		ts->judged = head;
 		return true;
 	}

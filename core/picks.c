@@ -23,11 +23,6 @@
 /* A number takes no more bytes. */
 #define NUMBER_BYTES_MAX	10
 
-static u64 load(const void *p)
-{
-	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
-}
-
 static void put_number(struct ke_out *o, u64 v)
 {
 	for (; v >> 7; v >>= 7)
@@ -100,16 +95,13 @@ static bool may_go(u64 word)
 /* The run's records from @pos on. False: one is none that can be picked. */
 static bool put_run(struct ke_picks *p, const struct ke_tstream *ts, u64 pos)
 {
-	const struct ke_view *v = &ts->view;
 	const u8 *rec;
 	u64 word;
 
 	while (pos < ts->judged && !p->out.bad) {
-		rec = ke_view_at(v, pos);
-		word = load(rec);
-		if (!ke_record_check(word, min(ts->judged - pos, ke_view_piece(v, pos)),
-				     ke_record_max(v->size)) ||
-		    !may_go(word) || load(rec + 8) != p->seq + 1)
+		rec = ke_view_at(&ts->view, pos);
+		if (!ke_view_record(&ts->view, pos, ts->judged, &word) ||
+		    !may_go(word) || ke_log_word(rec + 8) != p->seq + 1)
 			return false;
 		if (pos > ts->passed)
 			put_number(&p->out, 0);
@@ -158,7 +150,7 @@ bool ke_tstream_pick(struct ke_link *l, struct ke_tstream *ts, struct ke_picks *
 	/* A pad before the ring's end may be all that there is. */
 	if (ke_view_piece(&ts->view, ts->passed) < sizeof(struct kecho_record))
 		return false;
-	before = gap ? ts->pass_before : load(ke_view_at(&ts->view, ts->sent) + 8) - 1;
+	before = gap ? ts->pass_before : ke_log_word(ke_view_at(&ts->view, ts->sent) + 8) - 1;
 	if (!begin(p, l, ts, before))
 		return false;
 	was = *p;
@@ -206,7 +198,7 @@ static u32 get_head(struct ke_in *in, struct ke_picks *p, const struct ke_log *m
 	u32 i, words;
 
 	get_word(in, p->head);
-	word = load(p->head);
+	word = ke_log_word(p->head);
 	if (in->bad || !ke_record_check(word, to_end, mirror->record_max) ||
 	    ke_record_word_kind(word) != KECHO_RECORD_EVENT)
 		return 0;

@@ -15,11 +15,6 @@
  */
 #include "reader.h"
 
-static u64 load(const void *p)
-{
-	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
-}
-
 static u64 view_tail(const struct ke_view *v)
 {
 	return le64_to_cpu(READ_ONCE(v->hdr->tail));
@@ -99,7 +94,7 @@ static int fetch(struct ke_reader *r, u64 head, const u8 **rec, u64 *word)
 	u64 room = min(head - r->pos, to_end);
 	bool good;
 
-	*word = load(ke_view_at(v, r->pos));
+	*word = ke_log_word(ke_view_at(v, r->pos));
 	good = ke_record_check(*word, room, ke_record_max(v->size));
 	if (r->in_place) {
 		*rec = ke_view_at(v, r->pos);
@@ -174,7 +169,7 @@ static enum verdict judged(const struct ke_reader *r, const u8 *rec, u64 word, u
 		return NOT_OURS;
 	if (!r->nverdicts || !(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
 		return UNJUDGED;
-	return look_up(r, load(match), (u32)load(match + 8));
+	return look_up(r, ke_log_word(match), (u32)ke_log_word(match + 8));
 }
 
 /* ---------------------------------------------------------------------- records */
@@ -198,7 +193,7 @@ static int parse_attrs(const u8 *rec, u64 word, const u8 *p, struct ke_item *ite
 		return 0;
 	if (!(ke_record_word_flags(word) & KECHO_RECORD_F_MATCH))
 		end += sizeof(struct kecho_record_match);
-	len = (u16)load(p);
+	len = (u16)ke_log_word(p);
 	p += sizeof(struct kecho_record_attrs);
 	if (len > KE_EVENT_ATTRS_MAX || p + len > end)
 		return -EPROTO;
@@ -241,7 +236,7 @@ static void whole_big(struct ke_reader *r, struct ke_item *item)
 /* A piece of an event: 1: it was the last, @item is the event; 0: go on. */
 static int take_piece(struct ke_reader *r, u64 word, const u8 *p, struct ke_item *item)
 {
-	u64 where = load(p);
+	u64 where = ke_log_word(p);
 	u32 offset = (u32)where, total = where >> 32;
 	int err = 0;
 
@@ -275,7 +270,7 @@ static int take_piece(struct ke_reader *r, u64 word, const u8 *p, struct ke_item
 static int parse_old(struct ke_reader *r, const u8 *rec, u64 word, u64 seq)
 {
 	if (seq != r->seq || !(ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) ||
-	    !(u32)load(rec + sizeof(struct kecho_record)))
+	    !(u32)ke_log_word(rec + sizeof(struct kecho_record)))
 		return -EPROTO;
 	advance(r, word);
 	return 0;
@@ -284,7 +279,8 @@ static int parse_old(struct ke_reader *r, const u8 *rec, u64 word, u64 seq)
 /* Events that nobody on this host wants, or that had expired; those before them may be lost. */
 static int parse_filtered(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *item)
 {
-	u64 seq = load(rec + 8), before = load(rec + 16), all = load(rec + 24), expired;
+	u64 seq = ke_log_word(rec + 8), before = ke_log_word(rec + 16);
+	u64 all = ke_log_word(rec + 24), expired;
 
 	if (seq < r->seq || before > seq || all > seq - before)
 		return -EPROTO;
@@ -331,7 +327,7 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 	}
 	if (ke_record_word_kind(word) == KECHO_RECORD_FILTERED)
 		return parse_filtered(r, rec, word, item);
-	seq = load(rec + 8);
+	seq = ke_log_word(rec + 8);
 	if (!seq)
 		return -EPROTO;
 	if (seq <= r->seq)
@@ -352,7 +348,7 @@ static int parse(struct ke_reader *r, const u8 *rec, u64 word, struct ke_item *i
 	if (v == NOT_OURS && r->big_seq != seq)
 		return leave_out(r, word, seq);
 	*item = (struct ke_item){
-		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
+		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = ke_log_word(rec + 16),
 		.deadline_ns = ke_record_deadline(rec, word),
 		.type = ke_record_word_type(word), .judged = v == OURS,
 		.data = rec + data, .len = len - data,
@@ -436,9 +432,9 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 
 	if (room < sizeof(struct kecho_record))
 		return false;
-	word = load(rec);
+	word = ke_log_word(rec);
 	len = ke_record_word_len(word);
-	seq = load(rec + 8);
+	seq = ke_log_word(rec + 8);
 	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT ||
 	    ke_record_word_flags(word) & ~(KECHO_RECORD_F_MATCH | KECHO_RECORD_F_LIFE) ||
 	    !ke_record_check(word, room, ke_record_max(r->view.size)) || !seq ||
@@ -448,7 +444,7 @@ bool ke_reader_plain(struct ke_reader *r, u64 end, struct ke_item *item)
 	if (v == NOT_OURS)
 		return false;
 	*item = (struct ke_item){
-		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = load(rec + 16),
+		.kind = KE_ITEM_EVENT, .seq = seq, .time_ns = ke_log_word(rec + 16),
 		.deadline_ns = ke_record_deadline(rec, word),
 		.type = ke_record_word_type(word), .judged = v == OURS,
 		.data = rec + ke_record_word_data(word), .len = len - ke_record_word_data(word),
@@ -471,7 +467,7 @@ static bool skim_one(struct ke_reader *r)
 		advance(r, word);
 		return true;
 	}
-	seq = load(rec + 8);
+	seq = ke_log_word(rec + 8);
 	n = ke_record_nto(rec, word);
 	if (ke_record_word_kind(word) != KECHO_RECORD_EVENT || !seq ||
 	    ke_record_word_data(word) + n * sizeof(__le64) > ke_record_word_len(word))
@@ -505,7 +501,7 @@ bool ke_reader_kept(const struct ke_reader *r)
 	if (!r->self)
 		return true;
 	smp_rmb();	/* what was read lies before this look */
-	n = load(&hdr->taken);
+	n = ke_log_word(&hdr->taken);
 	if (likely(n == r->taken))
 		return true;
 	/* So many at once, or a count that goes back: it can't be known any more. */
@@ -513,7 +509,7 @@ bool ke_reader_kept(const struct ke_reader *r)
 		return false;
 	smp_rmb();
 	for (i = r->taken; i != n; i++)
-		if (load(&hdr->taken_of[i % KECHO_LOG_TAKEN]) == r->self)
+		if (ke_log_word(&hdr->taken_of[i % KECHO_LOG_TAKEN]) == r->self)
 			return false;
 	return true;
 }

@@ -40,11 +40,6 @@ bool ke_record_check(u64 word, u64 room, u32 record_max)
 	return false;
 }
 
-static u64 view_word(const void *p)
-{
-	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
-}
-
 bool ke_names_have(const __le64 *names, u32 n, u64 id)
 {
 	u32 from = 0, to = n, middle;
@@ -52,7 +47,7 @@ bool ke_names_have(const __le64 *names, u32 n, u64 id)
 
 	while (from < to) {
 		middle = from + (to - from) / 2;
-		name = view_word(&names[middle]);
+		name = ke_log_word(&names[middle]);
 		if (name == id)
 			return true;
 		if (name < id)
@@ -70,7 +65,7 @@ bool ke_names_meet(const struct ke_names *there, const __le64 *names, u32 n)
 
 	if (n < there->n) {
 		for (i = 0; i < n; i++)
-			if (ke_names_have(there->id, there->n, view_word(&names[i])))
+			if (ke_names_have(there->id, there->n, ke_log_word(&names[i])))
 				return true;
 		return false;
 	}
@@ -80,12 +75,11 @@ bool ke_names_meet(const struct ke_names *there, const __le64 *names, u32 n)
 	return false;
 }
 
-/* The record at @pos, if what is there is one. */
-static bool record_at(const struct ke_view *v, u64 pos, u64 head, u64 *word)
+bool ke_view_record(const struct ke_view *v, u64 pos, u64 head, u64 *word)
 {
 	u64 room = min(head - pos, ke_view_piece(v, pos));
 
-	*word = view_word(ke_view_at(v, pos));
+	*word = ke_log_word(ke_view_at(v, pos));
 	return ke_record_check(*word, room, ke_record_max(v->size));
 }
 
@@ -94,7 +88,7 @@ static u64 event_at(const struct ke_view *v, u64 pos, u64 word)
 {
 	if (ke_record_word_kind(word) == KECHO_RECORD_PAD)
 		return 0;
-	return view_word(ke_view_at(v, pos) + 8);
+	return ke_log_word(ke_view_at(v, pos) + 8);
 }
 
 /* The same, only if it begins there. */
@@ -103,7 +97,7 @@ static u64 event_begins(const struct ke_view *v, u64 pos, u64 word)
 	if (ke_record_word_kind(word) == KECHO_RECORD_PAD) /* its flags mean nothing */
 		return 0;
 	if ((ke_record_word_flags(word) & KECHO_RECORD_F_FRAGMENT) &&
-	    (u32)view_word(ke_view_at(v, pos) + sizeof(struct kecho_record)))
+	    (u32)ke_log_word(ke_view_at(v, pos) + sizeof(struct kecho_record)))
 		return 0;
 	return event_at(v, pos, word);
 }
@@ -115,7 +109,7 @@ static bool walk(const struct ke_view *v, u64 from, u64 to, u64 *seq)
 	u64 pos, word;
 
 	for (pos = from; pos < to; pos += ke_record_align(ke_record_word_len(word))) {
-		if (!record_at(v, pos, to, &word))
+		if (!ke_view_record(v, pos, to, &word))
 			return false;
 		*seq = event_at(v, pos, word) ?: *seq;
 	}
@@ -129,7 +123,7 @@ static u64 last_mark(const struct ke_view *v, u64 tail, u64 head)
 	u32 i;
 
 	for (i = 0; i < KECHO_LOG_MARKS; i++) {
-		mark = view_word(&v->hdr->mark[i]);
+		mark = ke_log_word(&v->hdr->mark[i]);
 		if (mark > last && mark < head && IS_ALIGNED(mark, KECHO_RECORD_ALIGN))
 			last = mark;
 	}
@@ -143,7 +137,7 @@ static u64 last_mark(const struct ke_view *v, u64 tail, u64 head)
  */
 static int walk_to(const struct ke_view *v, u64 head, u64 *seq)
 {
-	u64 tail = view_word(&v->hdr->tail), from, s = 0;
+	u64 tail = ke_log_word(&v->hdr->tail), from, s = 0;
 
 	if (tail > head || head - tail > v->size ||
 	    !IS_ALIGNED(tail | head, KECHO_RECORD_ALIGN))
@@ -157,7 +151,7 @@ static int walk_to(const struct ke_view *v, u64 head, u64 *seq)
 		from = tail;
 	}
 	smp_rmb();
-	if (view_word(&v->hdr->tail) > from || (!s && view_word(&v->hdr->head_seq) != *seq))
+	if (ke_log_word(&v->hdr->tail) > from || (!s && ke_log_word(&v->hdr->head_seq) != *seq))
 		return -EAGAIN;
 	*seq = s ?: *seq;
 	return 0;
@@ -176,7 +170,7 @@ int ke_view_now(const struct ke_view *v, u64 *head, u64 *seq)
 	for (i = 0; i < KE_NOW_TRIES_MAX; i++) {
 		first = le64_to_cpu(smp_load_acquire(&v->hdr->head_seq));
 		h = le64_to_cpu(smp_load_acquire(&v->hdr->head));
-		if (view_word(&v->hdr->seq) == first)
+		if (ke_log_word(&v->hdr->seq) == first)
 			break;
 	}
 	if (!IS_ALIGNED(h, KECHO_RECORD_ALIGN))
@@ -190,13 +184,13 @@ int ke_view_now(const struct ke_view *v, u64 *head, u64 *seq)
 
 u64 ke_view_boundary(const struct ke_view *v, u64 pos, u64 head)
 {
-	u64 tail = view_word(&v->hdr->tail), best = head, mark;
+	u64 tail = ke_log_word(&v->hdr->tail), best = head, mark;
 	u32 i;
 
 	if (pos <= tail)
 		return IS_ALIGNED(tail, KECHO_RECORD_ALIGN) ? min(tail, head) : head;
 	for (i = 0; i < KECHO_LOG_MARKS; i++) {
-		mark = view_word(&v->hdr->mark[i]);
+		mark = ke_log_word(&v->hdr->mark[i]);
 		if (mark >= pos && mark < best && IS_ALIGNED(mark, KECHO_RECORD_ALIGN))
 			best = mark;
 	}
@@ -208,7 +202,7 @@ u64 ke_view_retained(const struct ke_view *v, u64 from, u64 head, u64 last, u64 
 	u64 pos, word, s, end = head - from > v->size ? from : head;
 
 	for (pos = from; pos < end; pos += ke_record_align(ke_record_word_len(word))) {
-		if (!record_at(v, pos, head, &word))
+		if (!ke_view_record(v, pos, head, &word))
 			break;
 		s = event_begins(v, pos, word);
 		if (s && s <= last && last - s < n) {
@@ -218,6 +212,19 @@ u64 ke_view_retained(const struct ke_view *v, u64 from, u64 head, u64 last, u64 
 	}
 	*seq = last;
 	return head;
+}
+
+u64 ke_view_unread(const struct ke_view *v, u64 pos, u64 given, u64 head, u64 last)
+{
+	u64 before;
+
+	if (pos > head || head - pos > v->size)
+		return 0;
+	given = clamp_t(u64, given, pos, head);
+	if (!IS_ALIGNED(given, KECHO_RECORD_ALIGN))
+		return 0;
+	ke_view_retained(v, given, head, last, U64_MAX, &before);
+	return last - before;
 }
 
 u64 ke_log_retained(const struct ke_log *log, u64 n, u64 *seq)

@@ -177,4 +177,27 @@ TEST(head_far_away)
 	fix_free(f);
 }
 
-TESTS(view, now, stopped, stopped_at_the_first, boundaries, lies, head_far_away);
+/* What somebody says that he was given counts as far as it can be. */
+TEST(unread)
+{
+	struct log_fix *f = fix_new(KE_LOG_SIZE_MIN, 4096, 0);
+	struct ke_view v;
+	u64 head, at;
+
+	must(f, "memory");
+	fill(f, 10);
+	at = f->log.head;
+	fill(f, 5);
+	head = f->log.head;
+	v = ke_log_view(&f->log);
+	is_eq(ke_view_unread(&v, 4096, 4096, head, 15), 15, "all");
+	is_eq(ke_view_unread(&v, 4096, at, head, 15), 5, "behind those");
+	is_eq(ke_view_unread(&v, at, 4096, head, 15), 5, "he has read more than that");
+	is_eq(ke_view_unread(&v, 4096, head + 64, head, 15), 0, "no more than there is");
+	is_eq(ke_view_unread(&v, 4096, at + 4, head, 15), 0, "where no record begins");
+	is_eq(ke_view_unread(&v, head + 8, at, head, 15), 0, "beyond its end");
+	is_eq(ke_view_unread(&v, head - f->log.size - 8, at, head, 15), 0, "he was lapped");
+	fix_free(f);
+}
+
+TESTS(view, now, stopped, stopped_at_the_first, boundaries, lies, head_far_away, unread);

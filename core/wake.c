@@ -40,18 +40,13 @@ bool ke_wants_noted(const struct ke_wants *w, const struct ke_noted *n)
 	return n->any && (w->all || n->unjudged || n->bits & w->bits || n->oldest < w->from);
 }
 
-static u64 load(const u8 *p)
-{
-	return le64_to_cpu(READ_ONCE(*(const __le64 *)p));
-}
-
 static struct ke_event_info match_of(const u8 *rec, u64 word)
 {
 	struct ke_event_info info = { .judged = ke_record_word_flags(word) & KECHO_RECORD_F_MATCH };
 
 	if (info.judged) {
-		info.bits = load(rec + ke_record_word_match(word));
-		info.generation = (u32)load(rec + ke_record_word_match(word) + 8);
+		info.bits = ke_log_word(rec + ke_record_word_match(word));
+		info.generation = (u32)ke_log_word(rec + ke_record_word_match(word) + 8);
 	}
 	return info;
 }
@@ -59,20 +54,16 @@ static struct ke_event_info match_of(const u8 *rec, u64 word)
 void ke_note_view(struct ke_noted *n, const struct ke_view *v, u64 pos, u64 head)
 {
 	struct ke_event_info info = { 0 };
-	const u8 *rec;
 	u64 word;
 
 	for (; pos < head && !n->unjudged; pos += ke_record_align(ke_record_word_len(word))) {
-		rec = ke_view_at(v, pos);
-		word = load(rec);
-		if (!ke_record_check(word, min(head - pos, ke_view_piece(v, pos)),
-				     ke_record_max(v->size))) {
+		if (!ke_view_record(v, pos, head, &word)) {
 			ke_note(n, &info);
 			return;
 		}
 		if (ke_record_word_kind(word) != KECHO_RECORD_EVENT)
 			continue;
-		info = match_of(rec, word);
+		info = match_of(ke_view_at(v, pos), word);
 		ke_note(n, &info);
 	}
 }

@@ -42,8 +42,8 @@ static u64 cut(struct kd_feed *f)
 {
 	u64 given = le64_to_cpu(READ_ONCE(kd_gate(f->sink->o->s, f->slot)->given));
 	struct kd_source *src = f->source;
-	u64 head, last, before;
 	struct ke_view v;
+	u64 head, last;
 
 	if (!src) {
 		v = f->mirror->rs->view;
@@ -56,14 +56,7 @@ static u64 cut(struct kd_feed *f)
 		if (src->state == KD_JOINED && kd_source_now(src, &head, &last))
 			return 0;
 	}
-	/* It has given the log up, or the source has passed its limit. */
-	if (f->pos > head || head - f->pos > v.size)
-		return 0;
-	given = clamp_t(u64, given, f->pos, head);
-	if (!IS_ALIGNED(given, KECHO_RECORD_ALIGN))
-		return 0;
-	ke_view_retained(&v, given, head, last, U64_MAX, &before);
-	return last - before;
+	return ke_view_unread(&v, f->pos, given, head, last);
 }
 
 /* What its process says that it lost, which is at most all of @all; and what it will. */

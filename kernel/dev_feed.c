@@ -243,19 +243,12 @@ static int log_end(const struct kn_pfeed *f, struct ke_view *v, u64 *head, u64 *
 /* Its sink is ended for what it has not read: that is lost, behind what it was given. */
 static u64 cut(const struct kn_pfeed *f)
 {
-	u64 given = le64_to_cpu(READ_ONCE(slot_of(f)->given)), head, last, before;
+	u64 given = le64_to_cpu(READ_ONCE(slot_of(f)->given)), head, last;
 	struct ke_view v;
 
 	if (log_end(f, &v, &head, &last))
 		return 0;
-	/* It has given the log up, or the source has passed its limit. */
-	if (f->pos > head || head - f->pos > v.size)
-		return 0;
-	given = clamp_t(u64, given, f->pos, head);
-	if (!IS_ALIGNED(given, KECHO_RECORD_ALIGN))
-		return 0;
-	ke_view_retained(&v, given, head, last, U64_MAX, &before);
-	return last - before;
+	return ke_view_unread(&v, f->pos, given, head, last);
 }
 
 /* What its process says that it lost, which is at most all that there was; and what it will. */
