@@ -492,6 +492,12 @@ int doorbell_make(struct kecho_channel *ch);
 void doorbells_close(struct kecho_channel *ch);
 void doorbell_ring(struct kecho_channel *ch);
 void doorbell_ring_fenced(struct kecho_channel *ch);
+/* By what a node sleeps on a doorbell. */
+static inline u32 doorbell_bit(const struct ke_id *node)
+{
+	return KECHO_WAIT_NUMBER(node->b[0]);
+}
+
 void doorbell_ring_some(struct kecho_channel *ch, u32 nodes);
 bool doorbell_wake(struct kecho_doorbell *d, u32 whom);
 void *shared_map(int fd, size_t size, int prot);

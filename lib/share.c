@@ -419,7 +419,7 @@ void doorbell_ring(struct kecho_channel *ch)
 	doorbell_ring_fenced(ch);
 }
 
-/* Those of @nodes, bits of KECHO_WAIT_NUMBER(). */
+/* Those of @nodes, by their bits. */
 void doorbell_ring_some(struct kecho_channel *ch, u32 nodes)
 {
 	atomic_thread_fence(memory_order_seq_cst);

@@ -41,7 +41,7 @@ static void nudge(int fd)
 /* In the doorbells of a channel, where we are not attached to a node but are one. */
 static u32 our_bit(const struct kecho_channel *ch)
 {
-	return KECHO_WAIT_NUMBER(ch->k->node.self.node.b[0]);
+	return doorbell_bit(&ch->k->node.self.node);
 }
 
 /* Who rings the channel's doorbell will wake those that wait by @how. */

@@ -64,12 +64,12 @@ static void wake_some(struct kecho_source *s)
 	u32 nodes = 0;
 
 	if (s->s.wakes_own)
-		nodes |= KECHO_WAIT_NUMBER(s->ch->k->node.self.node.b[0]);
+		nodes |= doorbell_bit(&s->ch->k->node.self.node);
 	list_for_each_entry(ts, &s->s.streams, source_list) {
 		if (!ts->wakes)
 			continue;
 		if (ts->local)
-			nodes |= KECHO_WAIT_NUMBER(ts->peer->contact.node.b[0]);
+			nodes |= doorbell_bit(&ts->peer->contact.node);
 		else if (ts->link)
 			conn_kick(ts->link->owner);
 	}
