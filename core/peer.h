@@ -171,6 +171,7 @@ void ke_peer_refuse(struct ke_peer *p, enum ke_refusal why);
 
 /* All of our sinks have read to @pos: credit and acknowledgement. */
 void ke_rstream_release(struct ke_rstream *rs, u64 pos);
+bool ke_rstream_ack_due(const struct ke_rstream *rs);
 
 /* For link.c. An error: hang up. */
 struct ke_peer *ke_peer_hello(struct ke_link *l, const struct ke_contact *c,

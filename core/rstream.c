@@ -197,14 +197,14 @@ static u64 ack_step(const struct ke_rstream *rs)
 	return rs->mirror.size / 4;
 }
 
-static bool ack_due(const struct ke_rstream *rs)
+bool ke_rstream_ack_due(const struct ke_rstream *rs)
 {
 	return rs->mirror.head - rs->acked >= ack_step(rs);
 }
 
 void ke_rstream_came(struct ke_link *l, struct ke_rstream *rs)
 {
-	rs->ack_due = ack_due(rs);
+	rs->ack_due = ke_rstream_ack_due(rs);
 	l->acks_due |= rs->ack_due;
 }
 
@@ -219,7 +219,7 @@ void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 	/* Gated or not: what START has fixed. */
 	credit = rs->credit == KE_NO_LIMIT ? KE_NO_LIMIT : rs->released + rs->mirror.size;
 	credit = max(credit, rs->credit);
-	if (credit - rs->credit >= ack_step(rs) || ack_due(rs)) {
+	if (credit - rs->credit >= ack_step(rs) || ke_rstream_ack_due(rs)) {
 		rs->credit = credit;
 		say_ack(rs);
 	}

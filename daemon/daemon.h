@@ -168,8 +168,7 @@ struct kd_channel {
 	u32 refs;		/* openings, and sources that are left of them */
 	u32 nmirrors;
 	struct list_head ring_list;
-	bool to_ring;
-	u32 whom;		/* bits of a doorbell: who is to be rung then */
+	u32 whom;		/* bits of a doorbell; 0: nobody is to be rung, nor is it listed */
 	bool taken_over;	/* a reference is held for who comes back */
 	bool kept;		/* as of @kept_version of its attributes */
 	u64 kept_version;

@@ -75,7 +75,6 @@ static void ring_all(struct kd *d)
 	while (!list_empty(&d->rings)) {
 		c = list_first_entry(&d->rings, struct kd_channel, ring_list);
 		list_del_init(&c->ring_list);
-		c->to_ring = false;
 		kd_bells_ring(c, c->whom | KECHO_WAIT_FUTEX | KECHO_WAIT_POLL);
 		c->whom = 0;
 	}

@@ -250,15 +250,15 @@ static u32 whom(struct kd_mirror *m, const struct ke_rstream *rs)
 void kd_mirror_published(struct ke_rstream *rs)
 {
 	struct kd_mirror *m = rs->owner;
+	u32 news;
 
 	/* Sinks tell seldom by themselves how far they are: who is awake looks. */
-	if (rs->mirror.head - rs->acked >= rs->mirror.size / 4)
+	if (ke_rstream_ack_due(rs))
 		kd_mirror_released(m);
-	m->c->whom |= whom(m, rs);
-	if (m->c->to_ring || !m->c->whom)
-		return;
-	m->c->to_ring = true;
-	list_add_tail(&m->c->ring_list, &m->c->d->rings);
+	news = whom(m, rs);
+	if (news && !m->c->whom)
+		list_add_tail(&m->c->ring_list, &m->c->d->rings);
+	m->c->whom |= news;
 }
 
 void kd_mirror_ended(struct ke_rstream *rs)
