@@ -27,6 +27,24 @@ static int set(struct kecho_sink *s, struct parts *p)
 	return kecho_sink_filter(s, p->wire, p->wire_len, NULL);
 }
 
+/* @refer: to what else it refers; may be NULL. */
+static int set_insns(struct kecho_sink *s, const struct bpf_insn *insns, u32 n,
+		     void (*refer)(struct parts *p))
+{
+	struct parts *p = kmalloc(sizeof(*p), GFP_KERNEL);
+	int err;
+
+	if (!p)
+		return -ENOMEM;
+	parts_begin(p, KECHO_FILTER_EVENT);
+	parts_insns(p, insns, n);
+	if (refer)
+		refer(p);
+	err = set(s, p);
+	kfree(p);
+	return err;
+}
+
 /* Events whose first byte is @c. */
 static int first_is(struct kecho_sink *s, char c)
 {
@@ -38,16 +56,13 @@ static int first_is(struct kecho_sink *s, char c)
 		MOV(BPF_REG_0, 1),
 		EXIT,
 	};
-	struct parts *p = kmalloc(sizeof(*p), GFP_KERNEL);
-	int err;
 
-	if (!p)
-		return -ENOMEM;
-	parts_begin(p, KECHO_FILTER_EVENT);
-	parts_insns(p, insns, ARRAY_SIZE(insns));
-	err = set(s, p);
-	kfree(p);
-	return err;
+	return set_insns(s, insns, ARRAY_SIZE(insns), NULL);
+}
+
+static void refer_to_min(struct parts *p)
+{
+	parts_slot(p, KECHO_SCOPE_SINK, 0, KE_VALUE_I64, "min");
 }
 
 /* Those whose first byte is not under the sink's attribute "min". */
@@ -63,17 +78,13 @@ static int at_least_min(struct kecho_sink *s)
 		MOV(BPF_REG_0, 1),
 		EXIT,
 	};
-	struct parts *p = kmalloc(sizeof(*p), GFP_KERNEL);
-	int err;
 
-	if (!p)
-		return -ENOMEM;
-	parts_begin(p, KECHO_FILTER_EVENT);
-	parts_insns(p, insns, ARRAY_SIZE(insns));
-	parts_slot(p, KECHO_SCOPE_SINK, 0, KE_VALUE_I64, "min");
-	err = set(s, p);
-	kfree(p);
-	return err;
+	return set_insns(s, insns, ARRAY_SIZE(insns), refer_to_min);
+}
+
+static void refer_to_cpu(struct parts *p)
+{
+	parts_ref(p, 1, KECHO_REF_FIELD, 0, "cpu");
 }
 
 /* Those whose field "cpu" is 7. */
@@ -87,17 +98,8 @@ static int cpu_is_7(struct kecho_sink *s)
 		MOV(BPF_REG_0, 1),
 		EXIT,
 	};
-	struct parts *p = kmalloc(sizeof(*p), GFP_KERNEL);
-	int err;
 
-	if (!p)
-		return -ENOMEM;
-	parts_begin(p, KECHO_FILTER_EVENT);
-	parts_insns(p, insns, ARRAY_SIZE(insns));
-	parts_ref(p, 1, KECHO_REF_FIELD, 0, "cpu");
-	err = set(s, p);
-	kfree(p);
-	return err;
+	return set_insns(s, insns, ARRAY_SIZE(insns), refer_to_cpu);
 }
 
 static int submit_text(struct kecho_source *src, const char *text)
