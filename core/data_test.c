@@ -147,7 +147,7 @@ TEST(taken_in_turns)
 	}
 }
 
-/* A quarter of the mirror is to be acknowledged, and that is a control call. */
+/* What fills half of the mirror is to be acknowledged, and that is a control call. */
 TEST(ack_is_due)
 {
 	struct world *w;
@@ -161,6 +161,9 @@ TEST(ack_is_due)
 	fill(c, KECHO_FRAME_DATA, 0, pad, PAD);
 	take(c, PIECE);
 	is_eq(mirror(c)->size / 4, PAD, "a quarter");
+	ok(!ke_link_rx_due(&c->link), "more may follow");
+	fill(c, KECHO_FRAME_DATA, PAD, pad, PAD);
+	take(c, PIECE);
 	ok(ke_link_rx_due(&c->link), "it is due");
 	is_eq(c->link.control_end, said, "nothing is said yet");
 	is_eq(ke_link_rx_done(&c->link, 0), 0, "a control call");

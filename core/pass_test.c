@@ -534,17 +534,17 @@ TEST(along_with_nothing)
 	is_eq(submit_bits(w, 128, 1, 472), 128, "a lap");
 	ok(world_pump(w), "quiet");
 	is_eq(w->n[0].src.log.head, TEST_LOG, "of whole records");
-	is_eq(submit_bits(w, 31, 1, 472), 31, "some");
+	is_eq(submit_bits(w, 63, 1, 472), 63, "some");
 	is_eq(submit_bits(w, 1, 1, 448), 1, "and almost as much as there will be credit for");
 	is_eq(submit_bits(w, 1, 2, 24), 1, "one that nobody wants");
 	w->n[0].deadline_ns = h_realtime_ns(&w->n[0]) + 1000000000;
 	is_eq(submit_bits(w, 1, 1, 100), 1, "one with a deadline");
 	f = w->n[1].feeds;
-	for (i = 0; i < 33; i++)
+	for (i = 0; i < 65; i++)
 		is_eq(ke_reader_next(&f->r, &item), 1, "one is read");
 	ke_rstream_release(f->rs, f->r.released);
 	ok(world_pump(w), "quiet");
-	is_eq(stream_of(w)->credit, TEST_LOG + TEST_LOG / 4, "credit for some");
+	is_eq(stream_of(w)->credit, TEST_LOG + TEST_LOG / 2, "credit for some");
 	ok(world_wait(w, 2000), "quiet");
 	w->n[1].idle = false;
 	ok(world_pump(w), "quiet");

@@ -192,14 +192,28 @@ static void skip_now(struct ke_rstream *rs)
 		house(rs->peer)->published(rs);
 }
 
-static u64 ack_step(const struct ke_rstream *rs)
+/* Gated or not: what START has fixed. */
+static u64 credit_now(const struct ke_rstream *rs)
 {
-	return rs->mirror.size / 4;
+	if (rs->credit == KE_NO_LIMIT)
+		return KE_NO_LIMIT;
+	return max(rs->released + rs->mirror.size, rs->credit);
 }
 
+/*
+ * What is here and what room there is are best said together: one alone only if the source may
+ * need it before the other follows. A source that has used its credit up is told of a quarter, as
+ * those whose sinks tell in steps of half a log hear of so much for sure.
+ */
 bool ke_rstream_ack_due(const struct ke_rstream *rs)
 {
-	return rs->mirror.head - rs->acked >= ack_step(rs);
+	u64 size = rs->mirror.size, head = rs->mirror.head;
+	u64 here = max(head, rs->acked) - rs->acked, room = credit_now(rs) - rs->credit;
+	u64 limit = rs->credit == KE_NO_LIMIT ? rs->acked + size : rs->credit;
+
+	if (min(here, room) >= size / 4)
+		return true;
+	return max(here, room) >= size / 4 && limit <= head + size / 2;
 }
 
 void ke_rstream_came(struct ke_link *l, struct ke_rstream *rs)
@@ -210,17 +224,12 @@ void ke_rstream_came(struct ke_link *l, struct ke_rstream *rs)
 
 void ke_rstream_release(struct ke_rstream *rs, u64 pos)
 {
-	u64 credit;
-
 	if (rs->local || !rs->attached)
 		return;
 	rs->released = max(rs->released, pos);
 	skip_now(rs);
-	/* Gated or not: what START has fixed. */
-	credit = rs->credit == KE_NO_LIMIT ? KE_NO_LIMIT : rs->released + rs->mirror.size;
-	credit = max(credit, rs->credit);
-	if (credit - rs->credit >= ack_step(rs) || ke_rstream_ack_due(rs)) {
-		rs->credit = credit;
+	if (ke_rstream_ack_due(rs)) {
+		rs->credit = credit_now(rs);
 		say_ack(rs);
 	}
 }

@@ -124,9 +124,9 @@ TEST(death)
 }
 
 /* All that the limit lets, and asks for more. */
-static u64 publish_more(struct raw_source *s, struct raw_bell *bell)
+static u64 publish_more(struct raw_source *s, struct raw_bell *bell, u32 len)
 {
-	u64 one = 1, n = publish(s, bell, 1000, 100);
+	u64 one = 1, n = publish(s, bell, 1000, len);
 
 	return write(a.bell, &one, sizeof(one)) == sizeof(one) ? n : 0;
 }
@@ -145,16 +145,63 @@ TEST(blocks)
 	f = raw_feed(&b);
 	must(f && f->n.gated, "a gated feed");
 	must(raw_bell(&a, &ring), "a doorbell");
-	ok(comes_true((published += publish_more(&s, &ring)) > RAW_LOG / 136 * 3 / 2),
+	ok(comes_true((published += publish_more(&s, &ring, 100)) > RAW_LOG / 136 * 3 / 2),
 	   "more than the log holds: %llu", (unsigned long long)published);
 	for (until = now_ns() + 300000000; now_ns() < until; sleep_us(1000))
-		published += publish_more(&s, &ring);
+		published += publish_more(&s, &ring, 100);
 	ok(published < 2 * RAW_LOG / 136, "as many as fit: %llu", (unsigned long long)published);
-	ok(comes_true((read_and_say(f), published += publish_more(&s, &ring)) > 8 * RAW_LOG / 136),
-	   "it goes on: %llu", (unsigned long long)published);
+	ok(comes_true((read_and_say(f), published += publish_more(&s, &ring, 100)) >
+		      8 * RAW_LOG / 136), "it goes on: %llu", (unsigned long long)published);
 	ok(comes_true(read_and_say(f) == published), "%llu of %llu come",
 	   (unsigned long long)f->got, (unsigned long long)published);
 	is_eq(f->bad + f->lost, 0, "none is lost");
+	raw_bell_free(&ring);
+	raw_feed_free(f);
+	raw_source_free(&s);
+	end();
+}
+
+/* All that is there; the node hears of it each half log, as from any sink. */
+static void read_in_steps(struct raw_feed *f, u64 *rung)
+{
+	struct kecho_ctl_link link;
+	struct ke_item item;
+	u64 one = 1;
+	bool more;
+
+	do {
+		more = ke_reader_next(&f->reader, &item) == 1;
+		f->got += more;
+		smp_store_release(&b.gates[f->n.slot].pos, f->reader.released);
+		if (f->reader.released - *rung < RAW_LOG / 2)
+			continue;
+		*rung = f->reader.released;
+		is_eq(write(b.bell, &one, sizeof(one)), sizeof(one), "the node is rung");
+		/* By the second answer it has looked. */
+		ok(raw_link(&b, &link) && raw_link(&b, &link), "and looks");
+	} while (more);
+}
+
+/* The node looks itself how far a sink is, an event behind where that has told it: the room that
+ * the next step makes is less than half a log then, and there is none for another step. */
+TEST(steps)
+{
+	u64 published = 0, rung = 0, until;
+	struct raw_bell ring;
+	struct raw_source s;
+	struct raw_feed *f;
+
+	must(begin(), "two hosts");
+	ok(raw_sink(&b, cb, KECHO_BLOCK, KECHO_FROM_NOW) > 0, "a sink that blocks");
+	must(!raw_source(&a, ca, &s), "a source");
+	f = raw_feed(&b);
+	must(f && raw_bell(&a, &ring), "a feed and a doorbell");
+	is_eq(published = publish(&s, &ring, 1, 768), 1, "published");
+	ok(comes_true((read_in_steps(f, &rung), f->got == 1)), "it comes");
+	for (until = now_ns() + 300000000; now_ns() < until; sleep_us(1000))
+		published += publish_more(&s, &ring, 1000);
+	ok(comes_true((read_in_steps(f, &rung), published += publish_more(&s, &ring, 1000)) >
+		      8 * RAW_LOG / 1032), "it goes on: %llu", (unsigned long long)published);
 	raw_bell_free(&ring);
 	raw_feed_free(f);
 	raw_source_free(&s);
@@ -390,5 +437,5 @@ TEST(stops)
 	is_eq(daemon_stop(&node[0]), 0, "the first stops");
 }
 
-TESTS(remote, events, classes, death, blocks, lapped, retained, nonsense, names, leap, charged,
-      stops);
+TESTS(remote, events, classes, death, blocks, steps, lapped, retained, nonsense, names, leap,
+      charged, stops);
