@@ -264,11 +264,11 @@ TEST(behind_the_credit)
 	ke_rstream_release(f->rs, f->r.released);
 	ok(world_pump(w), "quiet");
 	is_eq(ts->sent, ts->credit, "others are sent");
-	ok(submit_for(w, 10, 1000, 900) == 10, "and more have room");
 	left = (w->n[0].src.log.head - ts->sent) / ke_record_align(ke_record_size(&lives, 900));
 	ok(left > 10, "not all");
 	ok(world_wait(w, 2000), "quiet");
 	w->n[1].idle = false;
+	ke_source_due(&w->n[0].src, w->n[0].src.log.head);
 	ok(world_pump(w), "quiet");
 	is_eq(ke_source_expired(&w->n[0].src), left, "all of those are over");
 	world_end(w);

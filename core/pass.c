@@ -142,14 +142,19 @@ static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head)
 	return passing;
 }
 
-/* Is the other end to know now what was passed over, though nothing follows? */
+/*
+ * Is the other end to know now what was passed over, though nothing follows? The gate moves with
+ * what it acknowledges: not at all once that is all that was sent, and else it does so when it has
+ * half of a log, which may be what was passed over.
+ */
 static bool pass_is_due(const struct ke_tstream *ts)
 {
-	u64 step = ts->view.size / 4;
+	u64 size = ts->view.size, acked = READ_ONCE(ts->acked);
 
 	if (ts->due > ts->sent)
 		return true;
-	return ts->gated && READ_ONCE(ts->acked) < ts->sent && ts->passed - ts->sent >= step;
+	return ts->gated && acked < ts->sent && ts->passed - ts->sent >= size / 4 &&
+	       ts->passed - acked >= size / 2;
 }
 
 /* As it is to be said. */
