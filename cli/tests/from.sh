@@ -72,15 +72,15 @@ if unshare --net true 2>/dev/null && command -v ip >/dev/null; then
 		"$1" sub --policy block --until-end --timeout 10s net >"$2/got" 2>"$2/err" &
 		"$1" pub --wait-sinks 1 --from netlink,uevent net 2>"$2/pub.err" &
 		pub=$!
-		# The node is reached by loopback if at all: it is up before the first event. The
-		# publisher may come in the middle of a round: until it has seen the beginning of one.
+		# The node is reached by loopback if at all: it is up before the first event.
+		# The publisher may come amid a round: until it has seen the beginning of one.
 		for i in $(seq 200); do
 			ip link add name kv0 type veth peer name kv1 &&
 				ip address add 192.0.2.1/24 dev kv0 &&
 				ip link set kv0 up && ip link set kv1 up &&
 				ip neighbour add 192.0.2.2 lladdr 02:00:00:00:00:01 dev kv0 &&
 				ip route add 198.51.100.0/24 via 192.0.2.2 && ip link del kv0
-			grep -q dellink "$2/got" && grep -q '"add".*/net/kv0"' "$2/got" && break
+			grep -q '"add".*/net/kv0"' "$2/got" && grep -q dellink "$2/got" && break
 			sleep .05
 		done
 		# A publisher that stands still while more happens than its socket holds.
