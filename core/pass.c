@@ -142,11 +142,9 @@ static bool judge(struct ke_link *l, struct ke_tstream *ts, u64 head)
 	return passing;
 }
 
-/*
- * Is the other end to know now what was passed over, though nothing follows? The gate moves with
- * what it acknowledges: not at all once that is all that was sent, and else it does so when it has
- * half of a log, which may be what was passed over.
- */
+/* Is the other end to know now what was passed over, though nothing follows? Until it has
+ * acknowledged all that was sent the gate stays with what it has: it does when it knows of half a
+ * log more. */
 static bool pass_is_due(const struct ke_tstream *ts)
 {
 	u64 size = ts->view.size, acked = READ_ONCE(ts->acked);
