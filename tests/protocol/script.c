@@ -284,7 +284,8 @@ size_t step_bytes(const struct step *s, struct values *v, uint8_t *out)
 bool step_may_grow(const struct step *s)
 {
 	static const char *const to_the_end[] = { "NODES", "STATS", "SHARE", "MEET", "DRAIN",
-						  "DRAINED", "DATA", "PICKED", "TYPE" };
+						  "DRAINED", "DATA", "PICKED", "TYPE",
+						  "FILTER" };
 	unsigned int i;
 
 	for (i = 0; i < sizeof(to_the_end) / sizeof(*to_the_end); i++)

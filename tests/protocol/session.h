@@ -31,6 +31,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "filter_test.h"
 #include "node_test.h"
 #include "script.h"
 
@@ -198,6 +199,23 @@ static bool judge(struct tnode *tn, const char *what, u64 bits)
 		h_tx_unlock(ts->link);
 	}
 	return !strcmp(what, "wanted");
+}
+
+/* Its sink wants events of more than @n bytes; 0: all. */
+static bool set_filter(struct tnode *tn, u32 n)
+{
+	static struct parts parts;
+	const struct bpf_insn insns[] = {
+		LDX(BPF_DW, 2, 1, CTX(len)), MOV(0, 1), JMP(BPF_JGT, 2, n, 1), MOV(0, 0), EXIT,
+	};
+	char why[KE_TYPE_WHY_MAX];
+
+	if (!n)
+		return !ke_member_filter(&tn->sink, NULL, 0, NULL, 0, why);
+	parts_begin(&parts, KECHO_FILTER_EVENT);
+	parts_insns(&parts, insns, ARRAY_SIZE(insns));
+	parts_join(&parts);
+	return !ke_member_filter(&tn->sink, parts.wire, parts.wire_len, NULL, 0, why);
 }
 
 /* Each answer comes between two actions, so the steps of the limit are some of these. */
@@ -369,6 +387,8 @@ static bool session_act(struct session_nodes *s, const char *text)
 	}
 	if (sscanf(text, "%*s promise %u", &s->w->n[i].alive_ms) == 1)
 		return true;
+	if (sscanf(text, "%*s filter %u", &count) == 1)
+		return set_filter(&s->w->n[i], count);
 	if (sscanf(text, "%*s wait %u", &count) == 1)
 		return wait_for_room(&s->w->n[i], count);
 	if (sscanf(text, "%*s piece %u %u", &count, &bytes) == 2)
