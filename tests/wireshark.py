@@ -122,10 +122,6 @@ def other_frames():
              pos_name="type_index"),
         make("FILTER", 28, [("member", u64(9)), ("filter_length", struct.pack("<I", 2)),
                             ("filter", b"kf" + b"kt")], pos_name="filter_version"),
-        make("JUDGED", 29, [("member", u64(9)), ("filter_number", struct.pack("<I", 2)),
-                            ("bit", b"\x03"), ("since", struct.pack("<I", 1))], "log",
-             "judged_from"),
-        make("JUDGED_ACK", 30, [("member", u64(9))], "log", "filter_version"),
         make("optional", 200, [("unknown", b"whatever")], "id"),
         make("DATA", 36, head, "log"), second,
         make("REG_PUT", 49, [("how", b"\x03"), ("name", b"\x01\x00x"), ("uuid", bytes(16))] +

@@ -57,6 +57,7 @@ struct row {
 #define MEMBER(whose)		{ "member", CHOSEN, 8, whose }
 #define COOKIE(whose)		{ "cookie", CHOSEN, 8, whose }
 #define REQUEST(whose)		{ "request", CHOSEN, 4, whose }
+#define UUID			{ "uuid", CHOSEN, 16, NOBODY }
 #define NO_ID			U32("id")
 #define POS			U64("pos")
 
@@ -74,8 +75,7 @@ static const struct def defs[] = {
 	    { "known", ANY, 4, NOBODY } } },
 	{ KECHO_FRAME_PING, "PING", NO_ID, COOKIE(SENDER), { { 0 } } },
 	{ KECHO_FRAME_PONG, "PONG", NO_ID, COOKIE(RECEIVER), { { "clock", ANY, 8, NOBODY } } },
-	{ KECHO_FRAME_CHANNEL, "CHANNEL", CHANNEL(SENDER), POS,
-	  { { "uuid", CHOSEN, 16, NOBODY }, BYTES("name") } },
+	{ KECHO_FRAME_CHANNEL, "CHANNEL", CHANNEL(SENDER), POS, { UUID, BYTES("name") } },
 	{ KECHO_FRAME_CHANNEL_GONE, "CHANNEL_GONE", CHANNEL(SENDER), CHANNEL(RECEIVER), { { 0 } } },
 	{ KECHO_FRAME_NODES, "NODES", CHANNEL(SENDER), POS,
 	  { { "", REPEAT, 0, NOBODY }, { "node", CONTACT, 0, NOBODY } } },
@@ -88,11 +88,11 @@ static const struct def defs[] = {
 	{ KECHO_FRAME_MEMBER_ACK, "MEMBER_ACK", CHANNEL(RECEIVER), POS, { MEMBER(RECEIVER) } },
 	{ KECHO_FRAME_TYPE, "TYPE", CHANNEL(SENDER), U64("type_index"),
 	  { MEMBER(SENDER), { "type_of_events", REST, 0, NOBODY } } },
-	{ KECHO_FRAME_FILTER, "FILTER", CHANNEL(SENDER), U64("version"),
-	  { MEMBER(SENDER), U32("length"), { "filter", REST, 0, NOBODY } } },
-	{ KECHO_FRAME_JUDGED, "JUDGED", LOG(SENDER), U64("generation"),
-	  { MEMBER(RECEIVER), U32("version"), U8("bit"), U32("since") } },
-	{ KECHO_FRAME_JUDGED_ACK, "JUDGED_ACK", LOG(RECEIVER), U64("version"),
+	{ KECHO_FRAME_FILTER, "FILTER", CHANNEL(SENDER), U64("filter_version"),
+	  { MEMBER(SENDER), U32("filter_length"), { "filter", REST, 0, NOBODY } } },
+	{ KECHO_FRAME_JUDGED, "JUDGED", LOG(SENDER), U64("judged_from"),
+	  { MEMBER(RECEIVER), U32("filter_number"), U8("bit"), U32("since") } },
+	{ KECHO_FRAME_JUDGED_ACK, "JUDGED_ACK", LOG(RECEIVER), U64("filter_version"),
 	  { MEMBER(SENDER) } },
 	{ KECHO_FRAME_ALIVE, "ALIVE", LOG(SENDER), U64("sign"), { { 0 } } },
 	{ KECHO_FRAME_ATTR, "ATTR", CHANNEL(SENDER), POS,
@@ -125,14 +125,12 @@ static const struct def defs[] = {
 							    { "", PICKS, 0, NOBODY } } },
 	{ KECHO_FRAME_REG_GET, "REG_GET", REQUEST(SENDER), POS, { BYTES("name") } },
 	{ KECHO_FRAME_REG_PUT, "REG_PUT", REQUEST(SENDER), POS,
-	  { U8("how"), BYTES("name"), { "uuid", CHOSEN, 16, NOBODY },
-	    { "self", SELF, 0, SENDER } } },
+	  { U8("how"), BYTES("name"), UUID, { "self", SELF, 0, SENDER } } },
 	{ KECHO_FRAME_REG_DROP, "REG_DROP", REQUEST(SENDER), POS,
 	  { BYTES("name"), { "node", NODE, 16, SENDER } } },
 	{ KECHO_FRAME_REG_RENEW, "REG_RENEW", REQUEST(SENDER), POS, { { 0 } } },
 	{ KECHO_FRAME_REG_LIST, "REG_LIST", REQUEST(SENDER), POS, { U64("after") } },
-	{ KECHO_FRAME_REG_END, "REG_END", REQUEST(SENDER), POS,
-	  { BYTES("name"), { "uuid", CHOSEN, 16, NOBODY } } },
+	{ KECHO_FRAME_REG_END, "REG_END", REQUEST(SENDER), POS, { BYTES("name"), UUID } },
 	{ KECHO_FRAME_REG_ENTRY, "REG_ENTRY", REQUEST(RECEIVER), POS,
 	  { { "", ENTRY, 0, NOBODY } } },
 };
