@@ -21,6 +21,7 @@
 #define KECHO_DAEMON_H
 
 #include "internal.h"
+#include "told.h"
 #include "uapi/kecho_node.h"
 
 enum kd_limits {
@@ -39,7 +40,6 @@ enum kd_limits {
 	KD_MEMBER_BYTES = 8 << 10,	/* what a member costs beside its log, about */
 	KD_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KD_SESSION_BYTES = 256 << 10,	/* what a process costs before it does anything */
-	KD_JUDGE_MS = 500,		/* for a source to judge by what it was told */
 	KD_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
 	KD_TAKE_OVER_MS = 1000,		/* for processes to come back after a restart */
 	KD_TAKE_OVER_LOOK_MS = 10,
@@ -82,7 +82,7 @@ struct kd {
 	struct list_head users, sessions, channels, ready, rings, dead_bells;
 	struct list_head waits, over;	/* answers that are due; that are due now */
 	struct list_head joins;	/* that wait for a thread */
-	struct list_head judges, judging;	/* sources: to be told; that have yet to do it */
+	struct ke_tells judges;
 	unsigned int njoins, nsessions;
 	u32 last_session;	/* number */
 	u64 last_bell, last_ping_ns, memory;
@@ -203,16 +203,6 @@ struct kd_log {
 	void *map;
 };
 
-/* What the process of a source was told to judge by. */
-struct kd_judge {
-	struct list_head list;		/* of d->judges, or d->judging */
-	u32 number, generation;		/* of the last note JUDGE; 0: none */
-	bool open, late, stale;		/* the process has yet to go by it; something is new */
-	u64 late_ms;			/* nobody waits for that after this */
-	/* By bit: of the filter that it has; of what that was told to find. */
-	u32 from[KE_JUDGE_FILTERS_MAX], stamp[KE_JUDGE_FILTERS_MAX];
-};
-
 enum kd_source_state { KD_MADE, KD_JOINED, KD_CLOSING, KD_OVER };
 
 struct kd_source {
@@ -243,7 +233,7 @@ struct kd_source {
 	u32 types_bytes;		/* that its user was charged for */
 	u64 linger_ms;
 	bool copied, queued, said_end, frozen;
-	struct kd_judge judge;
+	struct ke_told judge;
 	u32 stall_ms;
 	u64 stall_since_ms, stall_at;	/* so long it waits, for this limit; 0: it does not */
 	const char *why;	/* its log makes no sense: nothing more is read there */
@@ -480,8 +470,6 @@ void kd_judge_again(struct kd_source *src);
 void kd_judges(struct ke_source *s);
 void kd_wakes(struct ke_source *s);
 void kd_judge_took(struct kd_source *src);
-void kd_judges_tell(struct kd *d);
-void kd_judges_late(struct kd *d);
 
 /* feed.c */
 u64 kd_feed_member(const struct kd_feed *f);

@@ -13,15 +13,7 @@
 
 static void tell(struct kd_feed *f, const struct ke_verdict *v)
 {
-	struct kecho_note_judged note = {
-		.sink = cpu_to_le32(f->sink->handle),
-		.feed = cpu_to_le32(f->id),
-		.version = cpu_to_le32(v->version),
-		.number = cpu_to_le32(++f->judged),
-		.from = cpu_to_le32(v->from),
-		.since = cpu_to_le32(v->since),
-		.bit = v->bit,
-	};
+	struct kecho_note_judged note = ke_judged_note(f->sink->handle, f->id, ++f->judged, v);
 
 	f->version = v->version;
 	kd_note(f->sink->o->s, KECHO_NOTE_JUDGED, &note, sizeof(note), NULL, 0);
@@ -75,24 +67,18 @@ void kd_feed_took(struct kd_feed *f)
 /* In place of the one before; what both cost is charged meanwhile. */
 static int set_filter(struct kd_sink *k, const struct kecho_ctl_sink_filter *in, char *why)
 {
-	u32 len = le32_to_cpu(in->len), type_len = le32_to_cpu(in->type_len);
+	u32 len = le32_to_cpu(in->len);
 	u64 bytes = len ? KD_FILTER_BYTES + 2ULL * len : 0;
-	const u8 *wire = (const u8 *)(in + 1), *type = wire + len - type_len;
-	u32 was = k->m.filter_version;
-	int err = kd_user_charge(k->o->s->user, bytes);
+	struct kd_user *user = k->o->s->user;
+	int err = kd_user_charge(user, bytes);
 
 	if (err)
 		return err;
-	k->m.filter_version = le32_to_cpu(in->version) - 1;
-	err = ke_member_filter(&k->m, wire, len - type_len, type, type_len, why);
-	if (err) {
-		k->m.filter_version = was;
-		kd_user_uncharge(k->o->s->user, bytes);
-		return err;
-	}
-	kd_user_uncharge(k->o->s->user, k->filter_bytes);
-	k->filter_bytes = bytes;
-	return 0;
+	err = ke_told_filter(&k->m, in, why);
+	kd_user_uncharge(user, err ? bytes : k->filter_bytes);
+	if (!err)
+		k->filter_bytes = bytes;
+	return err;
 }
 
 static bool judged_by_all(struct kd_wait *w)

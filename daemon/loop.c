@@ -59,7 +59,7 @@ static int timeout_ms(struct kd *d, u64 watchdog_ms)
 		return 0;
 	t = sooner(t, kd_take_over_timeout(d));
 	t = sooner(t, kd_waits_timeout(d));
-	if (d->nclosing || d->nending || d->stop || !list_empty(&d->judging))
+	if (d->nclosing || d->nending || d->stop || !list_empty(&d->judges.open))
 		t = sooner(t, LINGER_LOOK_MS);
 	if (d->accept_later)
 		t = sooner(t, ACCEPT_AGAIN_MS);
@@ -87,7 +87,7 @@ static void settle(struct kd *d)
 	ring_all(d);
 	while (d->changed || d->cuts) {
 		d->changed = false;
-		kd_judges_tell(d);
+		ke_tells_run(&d->judges, lib_deadline(0));
 		kd_sinks_failing(d);
 		kd_sources_closing(d);
 		kd_waits_look(d);
@@ -109,7 +109,7 @@ static void tick(struct kd *d, u64 *ticked)
 	ke_node_tick(&d->k.node);
 	dials_run(&d->k);
 	kd_ends_look(d);
-	kd_judges_late(d);
+	ke_tells_run(&d->judges, lib_deadline(0));
 	kd_waits_look(d);
 	kd_sources_closing(d);
 }
