@@ -66,9 +66,9 @@ static void end_members(struct kn_session *s)
 	list_for_each_entry(o, &s->openings, list) {
 		kn_thaw(o);
 		kn_drain_end(o);
-		o->ch->process = NULL;
 		while (!list_empty(&o->sinks))
 			kn_psink_close(list_first_entry(&o->sinks, struct kn_psink, list), true);
+		o->ch->process = NULL;
 		list_for_each_entry_safe(ps, next, &o->sources, list)
 			kn_psource_close(ps, true);
 	}
@@ -90,6 +90,7 @@ static void end_session(struct work_struct *work)
 	kn_unlock(s->kn);
 	cancel_work_sync(&s->chores);
 	cancel_delayed_work_sync(&s->late);
+	cancel_delayed_work_sync(&s->judging);
 	kn_psources_bury(s);
 	mutex_lock(&s->opening);
 	mutex_lock(&s->closing);
@@ -190,6 +191,7 @@ static struct kn_session *make_session(struct file *file, struct net *net)
 	INIT_WORK(&s->end, end_session);
 	INIT_WORK(&s->chores, do_chores);
 	INIT_DELAYED_WORK(&s->late, look_late);
+	kn_judging_init(s);
 	kn_made(KN_SESSION);
 	return s;
 }

@@ -17,6 +17,7 @@
 
 #include "copy.h"
 #include "kn.h"
+#include "told.h"
 #include "uapi/kecho_node.h"
 #include "user.h"
 
@@ -29,6 +30,7 @@ enum kn_dev_limits {
 	KN_SESSION_BYTES = KN_SLOTS * (KECHO_SLOT_SIZE + KECHO_LIMIT_SIZE) + (4 << 10),
 	KN_OPEN_MAX_MS = 30000,		/* that it may keep others from opening a channel */
 	KN_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
+	KN_FILTER_BYTES = 32 << 10,	/* what a sink's filter costs beside itself, about */
 	KN_STALL_MIN_MS = 100,		/* that a source must leave others to read on */
 };
 
@@ -63,6 +65,8 @@ struct kn_session {
 	wait_queue_head_t readable, room;
 	struct work_struct end;
 	struct delayed_work late;	/* sources that are to stand still have had their time */
+	struct ke_tells judges;
+	struct delayed_work judging;	/* sources are to be told by what */
 	struct work_struct chores;	/* what has failed is over when nobody looks at it */
 };
 
@@ -101,6 +105,7 @@ struct kn_psource {
 	u64 stall_since_ms, stall_at;	/* so long it waits, for this limit; 0: it does not */
 	bool said_end;
 	u32 types_bytes;
+	struct ke_told judge;
 	const char *why;		/* nothing more is read there, for its log makes no sense */
 	int err;			/* or there is no place for a copy */
 };
@@ -112,6 +117,8 @@ struct kn_psink {
 	struct ke_member m;
 	u32 handle, gate, slot, last_feed;
 	bool retained;
+	bool filtering;			/* who has set its filter waits */
+	unsigned long filter_bytes;	/* that this costs */
 	int err;			/* it is to end with this */
 	struct list_head feeds;
 };
@@ -131,6 +138,8 @@ struct kn_pfeed {
 	u64 pos;			/* what it has read, as far as it blocks */
 	u64 said;			/* that, as the other node was told last */
 	u64 lost;
+	u32 judged, version;		/* notes JUDGED that it got; of the filter in the last */
+	bool open;			/* its process has yet to go by that */
 };
 
 /* A request. */
@@ -228,6 +237,16 @@ void kn_pfeed_free(struct kn_pfeed *f);
 bool kn_pfeed_look(struct kn_pfeed *f, u64 head);
 u64 kn_pfeed_lost(struct kn_pfeed *f);
 void kn_session_rang(struct kn_session *s);
+
+/* dev_filter.c */
+void kn_sink_filter_request(const struct kn_ask *r);
+void kn_pfeed_verdict(struct kn_pfeed *f);
+void kn_pfeed_took(struct kn_pfeed *f);
+
+/* dev_judge.c */
+void kn_judging_init(struct kn_session *s);
+void kn_judge_init(struct kn_psource *ps);
+void kn_judge_took(struct kn_psource *ps);
 
 /* dev_life.c */
 void kn_freeze_request(const struct kn_ask *r);

@@ -105,6 +105,7 @@ static void begin(struct kn_pfeed *f, u64 pos, u64 seq, u64 expired, u32 alive_m
 	f->pos = f->said = pos;
 	WRITE_ONCE(slot_of(f)->pos, cpu_to_le64(pos));
 	tell(f, pos, seq, expired, alive_ms, false);
+	kn_pfeed_verdict(f);
 }
 
 /* ------------------------------------------------------------ where it begins */
@@ -339,6 +340,9 @@ static void look_at(struct kn_pfeed *f)
 {
 	u64 head;
 
+	kn_pfeed_took(f);
+	if (!blocks(f))
+		return;
 	if (f->rs) {
 		kn_pfeed_look(f, f->rs->mirror.head);
 		if (f->pos - f->said >= f->rs->mirror.size / SAY_PARTS ||
@@ -356,7 +360,18 @@ static void look_at(struct kn_pfeed *f)
 	}
 }
 
-/* A process has rung: what it has read, or written, has passed where somebody waits. */
+/* Whoever waits for room has written what nobody wants, perhaps, and so did not wake who copies
+ * it. */
+static void look_at_source(struct kn_psource *ps)
+{
+	if (ps->readers && READ_ONCE(ps->copy.from.hdr->want))
+		kn_copy_kick(ps);
+	kn_psource_room(ps);
+	kn_judge_took(ps);
+}
+
+/* A process has rung: what it has read, or written, has passed where somebody waits; or it goes
+ * by what it was told. */
 void kn_session_rang(struct kn_session *s)
 {
 	struct kn_pfeed *f, *next;
@@ -366,11 +381,10 @@ void kn_session_rang(struct kn_session *s)
 
 	list_for_each_entry(o, &s->openings, list) {
 		list_for_each_entry(ps, &o->sources, list)
-			kn_psource_room(ps);
+			look_at_source(ps);
 		list_for_each_entry(k, &o->sinks, list)
 			list_for_each_entry_safe(f, next, &k->feeds, sink_list)
-				if (blocks(f))
-					look_at(f);
+				look_at(f);
 	}
 }
 

@@ -60,6 +60,8 @@ static const struct {
 	[KECHO_CMD_ANNOUNCE] = { kn_announce_request, TYPE(kecho_ctl_announce) },
 	[KECHO_CMD_TYPE] = { kn_type_request, OF(kecho_ctl_type) },
 	[KECHO_CMD_LIVE] = { kn_live_request, OF(kecho_ctl_channel) },
+	[KECHO_CMD_SINK_FILTER] = { kn_sink_filter_request, sizeof(struct kecho_ctl_sink_filter),
+				    offsetof(struct kecho_ctl_sink_filter, len) },
 	[KECHO_CMD_ADDRESS] = { kn_address_request, OF(kecho_ctl_source) },
 };
 

@@ -184,6 +184,7 @@ void kn_psink_close(struct kn_psink *k, bool failed)
 	if (!k->err)	/* of one that was ended it says so as long as its process looks */
 		kn_slot_give_back(&s->limits, k->slot);
 	kn_slot_give_back(&s->gates, k->gate);
+	kn_uncharge(s->user, KN_MEMORY, k->filter_bytes);
 	kn_uncharge_member(s->user, 0);
 	kfree(k);
 }

@@ -82,6 +82,7 @@ static void init(struct kn_psource *ps, struct kn_opening *o,
 	src->s.retain = le32_to_cpu(in->retain);
 	src->s.stall_ms = stall_ms == U32_MAX ? 0 : max_t(u32, stall_ms, KN_STALL_MIN_MS);
 	ps->handle = ++o->s->last_handle;
+	kn_judge_init(ps);
 	list_add_tail(&ps->list, &o->sources);
 }
 
@@ -259,6 +260,7 @@ static int join(struct kn_psource *ps)
 	s->log.size = ps->copy.from.size;
 	s->log.hdr = ps->shared->pages.map;
 	ke_source_init(s, &src->ch->c->kn->node);
+	s->judged_later = true;
 	ps->state = KN_JOINED;
 	list_add_tail(&src->list, &src->ch->c->sources);
 	/* On an error it leaves in kn_psource_gone(). */
@@ -360,6 +362,7 @@ void kn_psource_close(struct kn_psource *ps, bool failed)
 	ps->src.s.member.failed |= failed;
 	find_end(ps);
 	ps->state = KN_CLOSING;
+	ke_told_end(&ps->judge);
 	ps->src.s.in_pieces = false;	/* what there is of it is all */
 	end_pfeeds(ps);
 	kn_copy_kick(ps);

@@ -154,7 +154,6 @@ bool kn_filter_wants(struct kn_feed *f, const struct ke_item *item)
 	return false;
 }
 
-/* A process's sinks hear of it otherwise. */
 bool kn_filter_judged(struct ke_member *sink, u64 source, const struct ke_verdict *v)
 {
 	const struct kecho_channel *ch = sink->owner;
@@ -162,7 +161,7 @@ bool kn_filter_judged(struct ke_member *sink, u64 source, const struct ke_verdic
 	struct kn_feed *f;
 
 	if (ch->process)
-		return true;
+		return kn_pfilter_judged(sink, source, v);
 	s = container_of(sink, struct kecho_sink, m);
 	spin_lock_bh(&s->lock);
 	list_for_each_entry(f, &s->feeds, list)

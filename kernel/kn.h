@@ -501,6 +501,11 @@ bool kn_source_goes_on(const struct kecho_source *src);
 struct kn_user *kn_source_user(const struct kecho_source *src);	/* to be put; NULL: none */
 void kn_process_stats(struct ke_out *o, struct kn_channel *c);
 
+/* dev_filter.c, dev_judge.c: processes' filters; kn.lock is held */
+bool kn_pfilter_judged(struct ke_member *sink, u64 source, const struct ke_verdict *v);
+void kn_judges(struct ke_source *s);
+void kn_wakes(struct ke_source *s);
+
 /* dev_live.c: what processes are shown of it has changed; kn.lock is held */
 void kn_live_own(const struct kn_channel *c, const struct ke_member *m, bool there);
 void kn_live_remote(const struct ke_remote *m);
