@@ -126,15 +126,4 @@ static inline void quiet(struct net *n)
 		      "no more for %d", i);
 }
 
-static inline u64 sent(struct kecho *k)
-{
-	struct kecho_link_info l[4];
-	ssize_t i, links = kecho_links(k, l, 4);
-	u64 bytes = 0;
-
-	for (i = 0; i < links && i < 4; i++)
-		bytes += l[i].tx_bytes;
-	return bytes;
-}
-
 #endif

@@ -31,6 +31,7 @@ enum {
 	QUIET_MS = 50,		/* so long nothing may come */
 	STEP_US = 500,		/* between two looks at what another process does */
 	DIRS_MAX = 16,		/* of kechods of one test program */
+	LINKS_MAX = 8,		/* of a node that are looked at */
 };
 
 #define REGISTRY	"127.0.0.1:7390"
@@ -371,6 +372,18 @@ static inline int maps_of(pid_t pid, const char *name)
 		n += !!strstr(line, name);
 	fclose(f);
 	return n;
+}
+
+/* What went out to other hosts. */
+static inline u64 sent(struct kecho *k)
+{
+	struct kecho_link_info l[LINKS_MAX];
+	ssize_t i, n = kecho_links(k, l, LINKS_MAX);
+	u64 bytes = 0;
+
+	for (i = 0; i < n && i < LINKS_MAX; i++)
+		bytes += l[i].tx_bytes;
+	return bytes;
 }
 
 static inline bool long_run(void)

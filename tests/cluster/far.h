@@ -67,18 +67,6 @@ static bool set(struct kecho_sink *s, const char *text)
 	return ok(!try_set(s, KECHO_FOR_EVENT, text), "%s: %s", text, kecho_explain());
 }
 
-/* What went out to other hosts. */
-static inline u64 sent(struct kecho *k)
-{
-	struct kecho_link_info l[4];
-	ssize_t i, n = kecho_links(k, l, 4);
-	u64 bytes = 0;
-
-	for (i = 0; i < n && i < 4; i++)
-		bytes += l[i].tx_bytes;
-	return bytes;
-}
-
 static bool submit(struct kecho_source *s, size_t len)
 {
 	static const char event[EVENT_LEN];

@@ -7,7 +7,8 @@
  *	us 10.96.0.254 [switch]---hN.a---veth---hN.b 10.96.0.N host
  *
  * Each is a source of a struct, of which there are two versions, and has a sink that gets all
- * and one with a filter by a type and its fields.
+ * and one with a filter by a type and its fields. Then nobody wants anything, and nothing
+ * crosses the wires.
  */
 #include <kecho/filter.h>
 #include <kecho/type.h>
@@ -20,6 +21,10 @@ enum {
 	EVENTS = 300,
 	THIRD = 3,
 	PACE_US = 2000,
+	UNWANTED = 2000,		/* events of each */
+	UNWANTED_AT_ONCE = 20,
+	SETTLED_US = 200000,		/* what is on its way is there */
+	UNWANTED_BYTES_MAX = 16 << 10,	/* that all else takes, to all other hosts */
 	SETTLE_MS = 60000,
 	ADDRESS_MAX = 32,
 };
@@ -40,12 +45,13 @@ struct got {
 	u64 came, wrong, last;
 };
 
-/* Each has one writer but for the first three, which are the test's. */
+/* Each has one writer but for the first, which are the test's. */
 static struct host {
-	bool apart, wired, go, stop;
-	bool ready, done;
+	bool apart, wired, go, deaf, unwanted, stop;
+	bool ready, is_deaf;
+	u32 submitted;
 	struct got all[HOSTS_MAX], some[HOSTS_MAX];
-	u64 lost, failed, filtered;
+	u64 lost, failed, filtered, sent;
 	char why[256];
 } *host;
 
@@ -65,7 +71,8 @@ struct self {
 	struct kecho_sink *all, *some;
 	struct kecho_type *even, *odd;
 	int type;
-	u32 submitted;
+	u32 most;
+	u64 sent;		/* before what nobody wants */
 };
 
 static int run_kechod(void *arg)
@@ -101,13 +108,11 @@ static bool node_begins(struct self *s)
 	return spawn(run_kechod, s) > 0 && comes_true(listens(path));
 }
 
-static bool set_filter(struct self *s)
+static bool set_filter(struct self *s, const char *text)
 {
 	struct kecho_filter *f;
-	char text[128];
 	int err;
 
-	snprintf(text, sizeof(text), "number %% %d == 0 && host != %u", THIRD, s->i);
 	err = kecho_filter_compile(&f, KECHO_FOR_EVENT, text, NULL);
 	if (err)
 		return false;
@@ -121,11 +126,13 @@ static bool sinks_join(struct self *s)
 	struct kecho_options opt = { .listen = s->address, .registry = MIXED_REGISTRY };
 	struct kecho_sink_options block = { .policy = KECHO_BLOCK };
 	bool alone = !strcmp(kind[s->i % kinds], "embedded");
+	char text[128];
 
+	snprintf(text, sizeof(text), "number %% %d == 0 && host != %u", THIRD, s->i);
 	return !kecho_open(&s->k, alone ? &opt : NULL) &&
 	       !kecho_channel_open(s->k, "mixed", NULL, &s->ch) &&
 	       !kecho_sink_open(s->ch, &block, &s->all) &&
-	       !kecho_sink_open(s->ch, &block, &s->some) && set_filter(s);
+	       !kecho_sink_open(s->ch, &block, &s->some) && set_filter(s, text);
 }
 
 static bool source_joins(struct self *s)
@@ -146,17 +153,17 @@ static bool source_joins(struct self *s)
 /* Whether nothing went wrong but that the log is full. */
 static bool submit_one(struct self *s)
 {
-	struct even even = { s->submitted + 1, s->i };
-	struct odd odd = { "", s->i, s->submitted + 1 };
+	struct even even = { s->h->submitted + 1, s->i };
+	struct odd odd = { "", s->i, s->h->submitted + 1 };
 	int err;
 
-	if (s->submitted == EVENTS)
+	if (s->h->submitted == s->most)
 		return true;
 	err = s->i % 2 ? kecho_submit(s->src, &odd, sizeof(odd),
 				      KECHO_DONTWAIT | KECHO_TYPED(s->type)) :
 			 kecho_submit(s->src, &even, sizeof(even),
 				      KECHO_DONTWAIT | KECHO_TYPED(s->type));
-	s->submitted += !err;
+	s->h->submitted += !err;
 	return !err || err == -EAGAIN;
 }
 
@@ -202,15 +209,52 @@ static int fails(struct self *s, const char *what)
 
 static void look(struct self *s)
 {
-	take(s, s->all, s->h->all);
+	if (s->all)
+		take(s, s->all, s->h->all);
 	take(s, s->some, s->h->some);
 	s->h->filtered = kecho_sink_filtered(s->some);
 	sleep_us(PACE_US);
 }
 
+static bool turn_deaf(struct self *s)
+{
+	kecho_sink_close(s->all);
+	s->all = NULL;
+	if (!set_filter(s, "number == 0"))
+		return false;
+	WRITE_ONCE(s->h->is_deaf, true);
+	return true;
+}
+
+/* In the end: what nobody wants, and what went out meanwhile. */
+static bool submit_unwanted(struct self *s)
+{
+	unsigned int i;
+
+	if (s->most == EVENTS) {
+		s->most += UNWANTED;
+		s->sent = sent(s->k);
+	}
+	for (i = 0; i < UNWANTED_AT_ONCE; i++)
+		if (!submit_one(s))
+			return false;
+	s->h->sent = sent(s->k) - s->sent;
+	return true;
+}
+
+static bool go_on(struct self *s)
+{
+	if (READ_ONCE(s->h->deaf) && s->all && !turn_deaf(s))
+		return false;
+	if (!(READ_ONCE(s->h->unwanted) ? submit_unwanted(s) : submit_one(s)))
+		return false;
+	look(s);
+	return true;
+}
+
 static int host_main(void *arg)
 {
-	struct self s = { .i = *(unsigned int *)arg };
+	struct self s = { .i = *(unsigned int *)arg, .most = EVENTS };
 
 	s.h = &host[s.i];
 	snprintf(s.address, sizeof(s.address), "10.96.0.%u", s.i + 1);
@@ -224,12 +268,9 @@ static int host_main(void *arg)
 		look(&s);
 	if (!source_joins(&s))
 		return fails(&s, "source");
-	while (!READ_ONCE(s.h->stop)) {
-		if (!submit_one(&s))
-			return fails(&s, "submit");
-		look(&s);
-		WRITE_ONCE(s.h->done, s.submitted == EVENTS);
-	}
+	while (!READ_ONCE(s.h->stop))
+		if (!go_on(&s))
+			return fails(&s, "go on");
 	kecho_close(s.k);
 	kecho_type_free(s.even);
 	kecho_type_free(s.odd);
@@ -291,11 +332,11 @@ static void cluster_end(struct cluster *c)
 	ok(net_gone(c->fds), "nothing is left");
 }
 
-static bool all_done(void)
+static bool all_submitted(u32 n)
 {
 	unsigned int i;
 
-	for (i = 0; i < hosts && READ_ONCE(host[i].done); i++)
+	for (i = 0; i < hosts && READ_ONCE(host[i].submitted) == n; i++)
 		;
 	return i == hosts;
 }
@@ -317,7 +358,7 @@ static void settle(void)
 {
 	u64 until = now_ns() + SETTLE_MS * 1000000ull;
 
-	while (!(all_done() && all_got_all()) && now_ns() < until)
+	while (!(all_submitted(EVENTS) && all_got_all()) && now_ns() < until)
 		sleep_us(PACE_US);
 }
 
@@ -353,6 +394,24 @@ static void all_talk(void)
 	}
 }
 
+static void nobody_wants_any(void)
+{
+	unsigned int i;
+
+	for (i = 0; i < hosts; i++)
+		WRITE_ONCE(host[i].deaf, true);
+	for (i = 0; i < hosts; i++)
+		ok(comes_true(READ_ONCE(host[i].is_deaf)), "%s %u wants nothing", kind[i % kinds],
+		   i);
+	for (i = 0; i < hosts; i++)
+		WRITE_ONCE(host[i].unwanted, true);
+	ok(comes_true(all_submitted(EVENTS + UNWANTED)), "all have submitted");
+	sleep_us(SETTLED_US);
+	for (i = 0; i < hosts; i++)
+		ok(host[i].sent < UNWANTED_BYTES_MAX, "%s %u: %llu bytes went out",
+		   kind[i % kinds], i, (unsigned long long)host[i].sent);
+}
+
 TEST(all_pairs)
 {
 	struct cluster c = { 0 };
@@ -361,8 +420,10 @@ TEST(all_pairs)
 		skip("needs root");
 	find_kinds();
 	must(own_network(), "a network namespace of its own");
-	if (cluster_begin(&c))
+	if (cluster_begin(&c)) {
 		all_talk();
+		nobody_wants_any();
+	}
 	cluster_end(&c);
 }
 

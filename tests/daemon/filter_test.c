@@ -295,13 +295,6 @@ TEST(silent_source)
 
 /* ------------------------------------------------------------------- two hosts */
 
-static u64 sent(struct kecho *k)
-{
-	struct kecho_link_info l = { 0 };
-
-	return kecho_links(k, &l, 1) == 1 ? l.tx_bytes : 0;
-}
-
 /* As many as a log has room for, the last of which is wanted. */
 static bool submit_some(struct kecho_source *src)
 {
