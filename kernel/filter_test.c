@@ -469,7 +469,8 @@ TEST(bad_readers)
 		{ .name = "f", .kind = KECHO_FIELD_UNSIGNED, .offset = 2, .size = 4 },
 	};
 	const struct kecho_type bad = { "struct t", 4, outside, 1 };
-	struct kecho_sink_options opt = { .type = &bad };
+	const struct kecho_attr where = { "where", kecho_string("here") };
+	struct kecho_sink_options opt = { .type = &bad, .attrs = &where, .nattrs = 1 };
 	struct test_channel t;
 	struct kecho_sink *s;
 

@@ -92,6 +92,19 @@ static void check_told(struct over *o)
 	is_eq(o->n, 1, "behind its last event");
 }
 
+/* What they had is gone with them. */
+static void check_nobody_joins(struct kecho_channel *ch)
+{
+	const struct kecho_attr where = { "where", kecho_string("here") };
+	struct kecho_source_options publishes = { .attrs = &where, .nattrs = 1 };
+	struct kecho_sink_options subscribes = { .attrs = &where, .nattrs = 1 };
+	struct kecho_source *src;
+	struct kecho_sink *s;
+
+	is_eq(kecho_source_open(ch, &publishes, &src), -ESHUTDOWN, "no source joins");
+	is_eq(kecho_sink_open(ch, &subscribes, &s), -ESHUTDOWN, "nor a sink");
+}
+
 TEST(destroyed)
 {
 	struct over soft = { 0 }, thread = { 0 };
@@ -123,6 +136,7 @@ TEST(destroyed)
 	is_eq(kecho_members(t.ch, NULL, 0), 0, "nobody is there");
 	is_eq(kecho_channel_destroy(t.ch, SOON_MS), -ESHUTDOWN, "it was destroyed");
 	is_eq(kecho_channel_freeze(t.ch, SOON_MS), -ESHUTDOWN, "there is nothing to hold");
+	check_nobody_joins(t.ch);
 	must(!kecho_channel_open(t.k, "test", NULL, &again), "its name is free");
 	kecho_channel_uuid(t.ch, uuid[0]);
 	kecho_channel_uuid(again, uuid[1]);

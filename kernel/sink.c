@@ -47,6 +47,7 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 
 static void free_sink(struct kecho_sink *s)
 {
+	ke_attrs_free(&s->m.attrs);
 	ke_type_free(s->type);
 	kvfree(s->copy);
 	kfree(s);

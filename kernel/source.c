@@ -131,6 +131,7 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	return 0;
 
 put_log:
+	ke_attrs_free(&s->s.member.attrs);
 	kn_log_put(s->log);
 free_source:
 	kfree(s);
