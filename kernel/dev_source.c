@@ -76,6 +76,8 @@ static void init(struct kn_psource *ps, struct kn_opening *o,
 	src->s.member.owner = o->ch;
 	src->s.member.role = KE_SOURCE;
 	src->s.member.source = &src->s;
+	src->s.member.channel = &o->ch->c->ch;
+	INIT_LIST_HEAD(&src->s.member.list);
 	src->s.member.id = get_random_u64() ?: 1;
 	src->s.member.traffic_class = le32_to_cpu(in->traffic_class);
 	src->s.member.alive_ms = le32_to_cpu(in->alive_ms);
