@@ -135,7 +135,8 @@ static int start(struct kn *kn)
 	get_random_bytes(&self.host, sizeof(self.host));
 	kn_lock(kn);
 	kn->stopping = false;
-	err = kn_settings_take(kn) ?: kn_reg_start(kn);
+	/* The tie first, whose end undoes it whatever fails then. */
+	err = kn_reg_start(kn) ?: kn_settings_take(kn);
 	if (!err && kn->listen[0])
 		err = kn_listen(kn, kn->listen, self.address, sizeof(self.address));
 	if (!err)
