@@ -146,14 +146,23 @@ static void send(struct kn *kn, struct kn_request *q)
 		hang_up(kn);
 }
 
+static struct kn_request *unsent(struct kn_reg *r)
+{
+	struct kn_request *q;
+
+	list_for_each_entry(q, &r->requests, list)
+		if (!q->sent)
+			return q;
+	return NULL;
+}
+
+/* Where one can't be sent the tie is down, and the list is another. */
 static void send_all(struct kn *kn)
 {
-	struct kn_reg *r = &kn->reg;
-	struct kn_request *q, *next;
+	struct kn_request *q;
 
-	list_for_each_entry_safe(q, next, &r->requests, list)
-		if (r->up && !q->sent)
-			send(kn, q);
+	while (kn->reg.up && (q = unsent(&kn->reg)))
+		send(kn, q);
 }
 
 static void ask(struct kn *kn, struct kn_request *q)
