@@ -129,8 +129,10 @@ static struct kn_channel *join(struct kecho_channel *ch, const char *name, unsig
 	if (err)
 		return ERR_PTR(err);
 	c = c ?: make(kn, name, &q.uuid);
-	if (IS_ERR(c))
+	if (IS_ERR(c)) {
+		kn_reg_drop(kn, name);
 		return c;
+	}
 	ch->c = c;
 	list_add_tail(&ch->list, &ch->k->channels);
 	list_add_tail(&ch->users, &c->users);

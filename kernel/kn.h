@@ -419,6 +419,7 @@ int kn_reg_end(struct kn_channel *c, unsigned long until);	/* its name is free *
 /* All names; the node stays meanwhile. */
 int kn_reg_list(struct kn *kn, void (*take)(void *arg, const struct kn_named *named), void *arg,
 		unsigned long until);
+void kn_reg_drop(struct kn *kn, const char *name);	/* this node is not there */
 void kn_reg_leave(struct kn_channel *c);
 void kn_reg_repair(struct kn_channel *c, u32 in_ms);
 u32 kn_reg_run(struct kn *kn);	/* in how many milliseconds again; 0: not at all */

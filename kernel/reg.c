@@ -489,14 +489,20 @@ int kn_reg_list(struct kn *kn, void (*take)(void *arg, const struct kn_named *na
 	return err;
 }
 
+/* Its answer is nobody's. */
+void kn_reg_drop(struct kn *kn, const char *name)
+{
+	struct kn_request q = { .type = KECHO_FRAME_REG_DROP, .name = name };
+
+	if (kn->reg.up)
+		send(kn, &q);
+}
+
 void kn_reg_leave(struct kn_channel *c)
 {
-	struct kn_request q = { .type = KECHO_FRAME_REG_DROP, .name = c->ch.name };
-
 	list_del_init(&c->repair.list);
-	/* Its answer is nobody's. */
-	if (c->kn->reg.up && !c->ch.ended)
-		send(c->kn, &q);
+	if (!c->ch.ended)
+		kn_reg_drop(c->kn, c->ch.name);
 }
 
 void kn_reg_repair(struct kn_channel *c, u32 in_ms)
