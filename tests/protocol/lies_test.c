@@ -78,7 +78,7 @@ static int join_good(struct self *s)
 	return err ?: kecho_source_open(s->good, NULL, &s->src);
 }
 
-/* Again and again, as it may be destroyed. */
+/* Again and again, as it may be destroyed, also while we do: -ESHUTDOWN. */
 static int join_test(struct self *s)
 {
 	int err = kecho_channel_open(s->k, "test", NULL, &s->test);
@@ -134,9 +134,13 @@ static bool use_test(struct self *s)
 	WRITE_ONCE(hall->members, kecho_members(s->test, NULL, 0));
 	if (err != -ESHUTDOWN)
 		return !err || err == -EAGAIN;
-	kecho_channel_close(s->test);
-	hall->destroyed++;
-	return !join_test(s);
+	do {
+		kecho_channel_close(s->test);
+		s->test = NULL;
+		hall->destroyed++;
+		err = join_test(s);
+	} while (err == -ESHUTDOWN && s->test);
+	return !err;
 }
 
 static int fails(struct self *s, const char *what)
