@@ -19,7 +19,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-kernel check check-long core-kernel style bench bench-filter bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo demo-kernel check check-long check-vm core-kernel style bench bench-filter bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -42,6 +42,10 @@ check:
 check-long:
 	@$(deps) check
 	@KECHO_LONG=1 $(tools)/run-tests.sh $(TREES)
+
+check-vm:
+	@$(deps) check-vm
+	@$(tools)/run-tests.sh -s vm build
 
 core-kernel:
 	@$(deps) check
@@ -108,6 +112,7 @@ help:
 	@echo "make demo-kernel  two guests' kernels tell what happens in them, one is killed"
 	@echo "make check        all tests, plain and under the sanitizers, and in a kernel"
 	@echo "make check-long   the same with full counts in the plain tree; two hours"
+	@echo "make check-vm     those of the kernel module and of core in guests; 15 minutes"
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
