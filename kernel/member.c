@@ -218,7 +218,7 @@ int kn_join(struct ke_member *m, struct kecho_channel *ch)
 void kn_leave(struct ke_member *m, struct kecho_channel *ch)
 {
 	if (!list_empty(&m->list) && !ch->c->ch.ended)
-		tell_all(ch->c, m, KECHO_LEFT);
+		tell_all(ch->c, m, m->failed ? KECHO_FAILED : KECHO_LEFT);
 	kn_live_own(ch->c, m, false);
 	ke_member_leave(m);
 }

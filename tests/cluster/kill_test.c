@@ -168,7 +168,9 @@ static void judge_times(u64 *ns, unsigned int n, unsigned int kills)
 	pr_info("# %u kills, %u of members; until failed: p50 %.2f, p%.1f %.2f, max %.2f ms\n",
 		kills, n, p50 / 1e6, permille / 10., most / 1e6, ns[n - 1] / 1e6);
 #ifndef SANITIZED
-	ok(most <= FAILED_BAR_MS * 1000000ull, "p%.1f is %.2f ms", permille / 10., most / 1e6);
+	if (!emulated())
+		ok(most <= FAILED_BAR_MS * 1000000ull, "p%.1f is %.2f ms", permille / 10.,
+		   most / 1e6);
 #endif
 }
 
