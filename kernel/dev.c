@@ -34,8 +34,8 @@ static void free_session(struct kref *refs)
 	struct net *net = s->kn->net;
 
 	kn_messages_drop(s);
-	kn_pages_free(&s->gates.pages);
-	kn_pages_free(&s->limits.pages);
+	kn_slots_free(&s->gates);
+	kn_slots_free(&s->limits);
 	uncharge_user(s->user);
 	mem_cgroup_put(s->memcg);
 	put_cred(s->cred);
@@ -205,11 +205,11 @@ static int dev_open(struct inode *inode, struct file *file)
 
 	if (IS_ERR(s))
 		return PTR_ERR(s);
-	err = kn_slots_make(&s->gates, KECHO_SLOT_SIZE, "kecho-gates");
+	err = kn_slots_make(&s->gates, s, KECHO_SLOT_SIZE, "kecho-gates");
 	if (!err)
-		err = kn_slots_make(&s->limits, KECHO_LIMIT_SIZE, "kecho-limits");
+		err = kn_slots_make(&s->limits, s, KECHO_LIMIT_SIZE, "kecho-limits");
 	if (!err) {
-		kn_pages_seal(&s->limits.pages);
+		kn_pages_seal(&s->limits.part[0]);
 		err = kecho_open(&s->k, &opt);
 	}
 	if (err) {
@@ -293,7 +293,7 @@ static long wait_for_room(struct kn_session *s, const void __user *arg)
 
 	if (copy_from_user(&r, arg, sizeof(r)))
 		return -EFAULT;
-	if (r.slot >= KN_SLOTS)
+	if (!kn_slot_there(&s->limits, r.slot))
 		return -EINVAL;
 	left = r.timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(r.timeout_ms);
 	add_wait_queue(&s->room, &wait);

@@ -22,12 +22,13 @@
 #include "user.h"
 
 enum kn_dev_limits {
-	KN_SLOTS = 1024,		/* of a process's gates, and of its limits */
+	KN_SLOTS = 4096,		/* of a process's gates, and of its limits; */
+	KN_SLOTS_PART = 256,		/* so many come at a time */
 	KN_FROM_TRIES_MAX = 4,		/* to begin where a log is not overwritten yet */
 	KN_TURN_BYTES = 256 << 10,	/* copied of one log, before others have a turn */
 	KN_ANSWER_MAX = 56 << 10,	/* bytes of a list in one answer */
 	KN_WHY_MAX = 160,		/* bytes of a sentence */
-	KN_SESSION_BYTES = KN_SLOTS * (KECHO_SLOT_SIZE + KECHO_LIMIT_SIZE) + (4 << 10),
+	KN_SESSION_BYTES = 4 << 10,	/* beside its slots */
 	KN_OPEN_MAX_MS = 30000,		/* that it may keep others from opening a channel */
 	KN_END_MS = 2000,		/* to finish what was begun in a channel that has ended */
 	KN_FILTER_BYTES = 32 << 10,	/* what a sink's filter costs beside itself, about */
@@ -35,7 +36,9 @@ enum kn_dev_limits {
 };
 
 struct kn_slots {
-	struct kn_pages pages;
+	struct kn_session *session;
+	struct kn_pages part[KN_SLOTS / KN_SLOTS_PART];	/* of one file */
+	unsigned int nparts;	/* that are there */
 	u32 size;		/* of a slot */
 	DECLARE_BITMAP(taken, KN_SLOTS);
 	DECLARE_BITMAP(lent, KN_SLOTS);	/* until their process says in them that it is through */
@@ -170,18 +173,18 @@ void kn_messages_drop(struct kn_session *s);
 int kn_request_run(struct kn_session *s, void *data, u32 len);	/* dev_request.c */
 
 /* dev_slots.c */
-int kn_slots_make(struct kn_slots *sl, u32 size, const char *name);
+int kn_slots_make(struct kn_slots *sl, struct kn_session *s, u32 size, const char *name);
+void kn_slots_free(struct kn_slots *sl);
 int kn_slot_take(struct kn_slots *sl, u32 *slot);
 void kn_slot_give_back(struct kn_slots *sl, u32 slot);
 void kn_slot_lend(struct kn_slots *sl, u32 slot);
-static inline struct kecho_gate_slot *kn_gate(const struct kn_session *s, u32 slot)
+static inline bool kn_slot_there(const struct kn_slots *sl, u32 slot)
 {
-	return (struct kecho_gate_slot *)s->gates.pages.map + slot;
+	return slot / KN_SLOTS_PART < smp_load_acquire(&sl->nparts);
 }
-static inline struct kecho_limit_slot *kn_limit(const struct kn_session *s, u32 slot)
-{
-	return (struct kecho_limit_slot *)s->limits.pages.map + slot;
-}
+/* Of a slot that is there. */
+struct kecho_gate_slot *kn_gate(const struct kn_session *s, u32 slot);
+struct kecho_limit_slot *kn_limit(const struct kn_session *s, u32 slot);
 
 /* dev_channel.c */
 struct kn_opening *kn_opening(const struct kn_session *s, u32 handle);

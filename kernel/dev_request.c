@@ -11,7 +11,8 @@ static void attach_request(const struct kn_ask *r)
 	struct kecho_attach out = *(const struct kecho_attach *)r->body;
 	struct kn_session *s = r->s;
 	struct kn_answer a = { .body = &out, .len = sizeof(out), .nfiles = 2,
-			       .file = { s->gates.pages.file, s->limits.pages.file } };
+			       .file = { s->gates.part[0].file,
+					 s->limits.part[0].file } };
 
 	if (!out.abi) {
 		kn_refuse(r, -EPROTONOSUPPORT, "no version of the interface that kecho.ko knows");

@@ -328,6 +328,9 @@ void kn_balance(void);
 
 /* pages.c */
 int kn_pages_make(struct kn_pages *p, const char *name, size_t size);
+/* The same in two steps: a file, to be put, and as much of it as is wanted, from a page on. */
+struct file *kn_pages_file(const char *name, size_t size);
+int kn_pages_part(struct kn_pages *p, struct file *file, size_t from, size_t size);
 void kn_pages_seal(struct kn_pages *p);	/* nobody else maps it for writing from here on */
 void kn_pages_free(struct kn_pages *p);
 

@@ -17,9 +17,9 @@
 
 #include "kn.h"
 
-static void add_seals(struct kn_pages *p, unsigned int seals)
+static void add_seals(struct file *file, unsigned int seals)
 {
-	struct inode *inode = file_inode(p->file);
+	struct inode *inode = file_inode(file);
 
 	inode_lock(inode);
 	SHMEM_I(inode)->seals |= seals;
@@ -34,7 +34,7 @@ static void put_pages_of(struct kn_pages *p)
 	fput(p->file);
 }
 
-static int get_pages_of(struct kn_pages *p, unsigned int n)
+static int get_pages_of(struct kn_pages *p, unsigned int first, unsigned int n)
 {
 	struct address_space *mapping = p->file->f_mapping;
 	struct page *page;
@@ -43,7 +43,8 @@ static int get_pages_of(struct kn_pages *p, unsigned int n)
 	if (!p->page)
 		return -ENOMEM;
 	while (p->n < n) {
-		page = shmem_read_mapping_page_gfp(mapping, p->n, mapping_gfp_mask(mapping));
+		page = shmem_read_mapping_page_gfp(mapping, first + p->n,
+						   mapping_gfp_mask(mapping));
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		p->page[p->n++] = page;
@@ -51,18 +52,25 @@ static int get_pages_of(struct kn_pages *p, unsigned int n)
 	return 0;
 }
 
-int kn_pages_make(struct kn_pages *p, const char *name, size_t size)
+struct file *kn_pages_file(const char *name, size_t size)
+{
+	struct file *file = shmem_file_setup(name, size, VM_NORESERVE);
+
+	if (IS_ERR(file))
+		return file;
+	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
+	mapping_set_unevictable(file->f_mapping);
+	add_seals(file, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
+	return file;
+}
+
+int kn_pages_part(struct kn_pages *p, struct file *file, size_t from, size_t size)
 {
 	unsigned int n = DIV_ROUND_UP(size, PAGE_SIZE);
 	int err;
 
-	*p = (struct kn_pages){ .file = shmem_file_setup(name, size, VM_NORESERVE) };
-	if (IS_ERR(p->file))
-		return PTR_ERR(p->file);
-	p->file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
-	mapping_set_unevictable(p->file->f_mapping);
-	add_seals(p, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
-	err = get_pages_of(p, n);
+	*p = (struct kn_pages){ .file = get_file(file) };
+	err = get_pages_of(p, from / PAGE_SIZE, n);
 	if (!err) {
 		p->map = vmap(p->page, n, VM_MAP, PAGE_KERNEL);
 		err = p->map ? 0 : -ENOMEM;
@@ -72,9 +80,21 @@ int kn_pages_make(struct kn_pages *p, const char *name, size_t size)
 	return err;
 }
 
+int kn_pages_make(struct kn_pages *p, const char *name, size_t size)
+{
+	struct file *file = kn_pages_file(name, size);
+	int err;
+
+	if (IS_ERR(file))
+		return PTR_ERR(file);
+	err = kn_pages_part(p, file, 0, size);
+	fput(file);
+	return err;
+}
+
 void kn_pages_seal(struct kn_pages *p)
 {
-	add_seals(p, F_SEAL_FUTURE_WRITE);
+	add_seals(p->file, F_SEAL_FUTURE_WRITE);
 }
 
 void kn_pages_free(struct kn_pages *p)
