@@ -19,7 +19,7 @@ static struct ke_types *own_table(struct ke_types **t)
 {
 	if (*t)
 		return *t;
-	*t = kzalloc(sizeof(**t), GFP_KERNEL);
+	*t = kzalloc(sizeof(**t), GFP_KERNEL_ACCOUNT);
 	if (*t)
 		(*t)->refs = 1;
 	return *t;

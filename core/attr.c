@@ -164,7 +164,7 @@ static int room_for_one(struct ke_attrs *a)
 {
 	struct ke_attr_since *since;
 
-	since = krealloc(a->since, (a->n + 1) * sizeof(*since), GFP_KERNEL);
+	since = krealloc(a->since, (a->n + 1) * sizeof(*since), GFP_KERNEL_ACCOUNT);
 	if (!since)
 		return -ENOMEM;
 	a->since = since;
@@ -186,7 +186,7 @@ static int rebuild(struct ke_attrs *a, const struct entry *old, const struct ent
 		return -E2BIG;
 	if (!old && room_for_one(a))
 		return -ENOMEM;
-	buf = kmalloc(len, GFP_KERNEL);
+	buf = kmalloc(len, GFP_KERNEL_ACCOUNT);
 	if (!buf)
 		return -ENOMEM;
 	if (before)
@@ -246,7 +246,7 @@ static int take(struct ke_attrs *a, u8 *buf, u32 len, const u8 *ages, u64 now_ms
 	struct ke_attr_since *since = NULL;
 
 	if (n) {
-		since = kcalloc(n, sizeof(*since), GFP_KERNEL);
+		since = kcalloc(n, sizeof(*since), GFP_KERNEL_ACCOUNT);
 		if (!since)
 			return -ENOMEM;
 	}
@@ -267,7 +267,7 @@ static int load(struct ke_attrs *a, const void *buf, u32 len, const u8 *ages, u6
 	if (len > KE_ATTRS_MAX)
 		return -E2BIG;
 	if (len) {
-		copy = kmemdup(buf, len, GFP_KERNEL);
+		copy = kmemdup(buf, len, GFP_KERNEL_ACCOUNT);
 		if (!copy)
 			return -ENOMEM;
 	}

@@ -29,7 +29,7 @@ struct ke_presence *ke_presence_make(struct ke_peer *p, struct ke_channel *ch)
 
 	if (pr)
 		return pr;
-	pr = kzalloc(sizeof(*pr), GFP_KERNEL);
+	pr = kzalloc(sizeof(*pr), GFP_KERNEL_ACCOUNT);
 	if (!pr)
 		return NULL;
 	pr->peer = p;

@@ -11,7 +11,7 @@ static struct ke_roster *make_roster(u32 n)
 	struct ke_roster *r;
 	u64 each = sizeof(*r->sink) + sizeof(*r->draw) + sizeof(*r->names) + sizeof(*r->heap);
 
-	r = kvzalloc(sizeof(*r) + n * each, GFP_KERNEL);
+	r = kvzalloc(sizeof(*r) + n * each, GFP_KERNEL_ACCOUNT);
 	if (!r)
 		return NULL;
 	r->refs = 1;
@@ -98,7 +98,7 @@ static void forget_sinks(struct ke_roster *r)
 struct ke_choice *ke_choice_make(const struct ke_judge_ops *ops, const struct ke_seats_ops *attrs,
 				 void *owner, u64 seed, u32 names_max)
 {
-	struct ke_choice *c = kzalloc(sizeof(*c), GFP_KERNEL);
+	struct ke_choice *c = kzalloc(sizeof(*c), GFP_KERNEL_ACCOUNT);
 
 	if (!c)
 		return NULL;

@@ -53,7 +53,7 @@ void ke_names_settle(struct ke_names *names)
 
 static struct ke_names *make_names(u32 n)
 {
-	return kvzalloc(sizeof(struct ke_names) + n * sizeof(__le64), GFP_KERNEL);
+	return kvzalloc(sizeof(struct ke_names) + n * sizeof(__le64), GFP_KERNEL_ACCOUNT);
 }
 
 struct ke_names *ke_presence_names(const struct ke_presence *pr)

@@ -99,11 +99,11 @@ int ke_drain_begin(struct ke_channel *ch)
 
 	if (ch->drain)
 		return -EBUSY;
-	d = kzalloc(sizeof(*d), GFP_KERNEL);
+	d = kzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 	if (!d)
 		return -ENOMEM;
 	d->marks.size = KE_DRAIN_SOURCES_MAX * MARK_BYTES;
-	d->marks.buf = kvmalloc(d->marks.size, GFP_KERNEL);
+	d->marks.buf = kvmalloc(d->marks.size, GFP_KERNEL_ACCOUNT);
 	if (!d->marks.buf) {
 		kfree(d);
 		return -ENOMEM;
@@ -176,7 +176,7 @@ int ke_drain_in(struct ke_presence *pr, u64 pos, struct ke_in *in)
 
 	if ((in->end - in->p) % MARK_BYTES)
 		return -EPROTO;
-	o.buf = kvmalloc(o.size, GFP_KERNEL);
+	o.buf = kvmalloc(o.size, GFP_KERNEL_ACCOUNT);
 	if (!o.buf)
 		return -ENOMEM;
 	ke_put_u32(&o, marks ? 0 : house(ch)->lagging(ch, in));

@@ -229,7 +229,7 @@ int ke_filter_load(struct ke_filter **out, const void *buf, u32 len, char *why)
 	f = kvmalloc(sizeof(*f) + counts.ninsns * sizeof(*f->insns) +
 			     counts.nrefs * sizeof(*f->refs) + counts.nslots * sizeof(*f->slots) +
 			     counts.consts_len,
-		     GFP_KERNEL);
+		     GFP_KERNEL_ACCOUNT);
 	if (!f)
 		return ke_filter_refuse(-ENOMEM, why, "no memory");
 	*f = counts;

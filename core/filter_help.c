@@ -42,7 +42,7 @@ static u64 mix(u64 v)
 
 struct ke_filter_state *ke_filter_state_make(u64 seed)
 {
-	struct ke_filter_state *s = kvzalloc(sizeof(*s), GFP_KERNEL);
+	struct ke_filter_state *s = kvzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 
 	/* xorshift stands still at 0 */
 	if (s)

@@ -297,7 +297,7 @@ static int finish(struct ke_program **out, const struct writer *w,
 	struct ke_program *p;
 	char *consts;
 
-	p = kvmalloc(struct_size(p, insns, w->n) + f->consts_len, GFP_KERNEL);
+	p = kvmalloc(struct_size(p, insns, w->n) + f->consts_len, GFP_KERNEL_ACCOUNT);
 	if (!p)
 		return ke_filter_refuse(-ENOMEM, w->why, "no memory");
 	consts = (char *)&p->insns[w->n];
@@ -325,7 +325,7 @@ int ke_program_make(struct ke_program **p, const struct ke_filter *f, const stru
 
 	w.out = kvmalloc(most * (sizeof(*w.out) + sizeof(*w.origin)) +
 				 (f->ninsns + 1) * sizeof(*w.at),
-			 GFP_KERNEL);
+			 GFP_KERNEL_ACCOUNT);
 	if (!w.out)
 		return ke_filter_refuse(-ENOMEM, why, "no memory");
 	w.origin = (u16 *)(w.out + most);

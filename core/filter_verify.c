@@ -351,7 +351,7 @@ int ke_filter_verify(struct ke_filter_proof *proof, const struct bpf_insn *insns
 	*proof = (struct ke_filter_proof){};
 	if (!n || n > KE_PROGRAM_INSNS_MAX)
 		return refuse(&v, "%u instructions, not 1 to %u", n, KE_PROGRAM_INSNS_MAX);
-	v.before = kvcalloc(n, sizeof(*v.before), GFP_KERNEL);
+	v.before = kvcalloc(n, sizeof(*v.before), GFP_KERNEL_ACCOUNT);
 	if (!v.before)
 		return ke_filter_refuse(-ENOMEM, why, "no memory");
 	v.before[0].reached = true;

@@ -204,7 +204,7 @@ static struct ke_remote *source_of(const struct ke_peer *p, u32 log)
 
 static struct heard *make_heard(struct ke_remote *m, u64 sink)
 {
-	struct heard *h = kzalloc(sizeof(*h), GFP_KERNEL);
+	struct heard *h = kzalloc(sizeof(*h), GFP_KERNEL_ACCOUNT);
 
 	if (!h)
 		return NULL;

@@ -6,7 +6,7 @@
 
 struct ke_judge *ke_judge_make(const struct ke_judge_ops *ops, void *owner, u64 seed)
 {
-	struct ke_judge *j = kvzalloc(sizeof(*j), GFP_KERNEL);
+	struct ke_judge *j = kvzalloc(sizeof(*j), GFP_KERNEL_ACCOUNT);
 
 	if (!j)
 		return NULL;

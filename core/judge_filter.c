@@ -61,7 +61,7 @@ int ke_judge_filter_slots(struct ke_slots *slots, const struct ke_judge_filter *
 	for (i = 0; i < n; i++)
 		bytes += str_len(&v[i]);
 	s.value = kvzalloc(n * (sizeof(*s.value) + sizeof(*s.str) + sizeof(*s.set_ms)) + bytes,
-			   GFP_KERNEL);
+			   GFP_KERNEL_ACCOUNT);
 	if (!s.value)
 		return -ENOMEM;
 	s.str = (struct ke_filter_str *)(s.value + n);
@@ -148,7 +148,7 @@ static int make_slots(struct ke_judge_filter *f, const struct ke_value *v)
 
 	if (!from->nslots)
 		return 0;
-	f->names = kvzalloc(from->nslots * (KE_NAME_MAX + 1), GFP_KERNEL);
+	f->names = kvzalloc(from->nslots * (KE_NAME_MAX + 1), GFP_KERNEL_ACCOUNT);
 	if (!f->names || ke_judge_filter_slots(&f->slots, f, v))
 		return -ENOMEM;
 	for (i = 0; i < from->nslots; i++)
@@ -160,7 +160,7 @@ static int make_slots(struct ke_judge_filter *f, const struct ke_value *v)
 int ke_judge_filter_make(struct ke_judge_filter **out, struct ke_judge *j, struct ke_sieve *s,
 			 const struct ke_types *types, const struct ke_value *slots)
 {
-	struct ke_judge_filter *f = kvzalloc(sizeof(*f), GFP_KERNEL);
+	struct ke_judge_filter *f = kvzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!f)

@@ -34,6 +34,7 @@ static int control_room(struct ke_link *l, u32 len)
 		return -ENOBUFS;
 	if (size == l->control_size)
 		return 0;
+	/* The link is its node's: no process's limit breaks it. */
 	buf = krealloc(l->control, size, GFP_KERNEL);
 	if (!buf)
 		return -ENOMEM;

@@ -153,7 +153,7 @@ static struct ke_match *match_alloc(u32 nfields)
 	struct ke_match *m;
 
 	m = kvzalloc(sizeof(*m) + words * sizeof(u64) + 2 * nfields * sizeof(struct step),
-		     GFP_KERNEL);
+		     GFP_KERNEL_ACCOUNT);
 	if (!m)
 		return NULL;
 	m->words = words;

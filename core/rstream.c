@@ -34,7 +34,7 @@ void ke_rstream_add(struct ke_rstream *rs, struct ke_remote *m)
 
 static struct ke_rstream *make_rstream(struct ke_remote *m, u8 from)
 {
-	struct ke_rstream *rs = kzalloc(sizeof(*rs), GFP_KERNEL);
+	struct ke_rstream *rs = kzalloc(sizeof(*rs), GFP_KERNEL_ACCOUNT);
 
 	if (!rs)
 		return NULL;

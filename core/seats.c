@@ -48,7 +48,7 @@ static bool find_value(const struct ke_seats_ops *ops, void *owner, const struct
 struct ke_value *ke_seats_values(const struct ke_seats_ops *ops, void *owner,
 				 const struct ke_sieve *s, u64 sink)
 {
-	struct ke_value *v = kvzalloc((s->f->nslots + 1) * sizeof(*v), GFP_KERNEL);
+	struct ke_value *v = kvzalloc((s->f->nslots + 1) * sizeof(*v), GFP_KERNEL_ACCOUNT);
 	u32 i;
 
 	for (i = 0; v && i < s->f->nslots; i++)
@@ -133,7 +133,7 @@ void ke_wants_add(struct ke_wants *w, const struct ke_seat *seat)
 
 static struct ke_seat *make_seat(struct ke_seats *t, u64 sink)
 {
-	struct ke_seat *seat = kzalloc(sizeof(*seat), GFP_KERNEL);
+	struct ke_seat *seat = kzalloc(sizeof(*seat), GFP_KERNEL_ACCOUNT);
 
 	if (!seat)
 		return NULL;

@@ -43,7 +43,7 @@ static int make(struct ke_sieve **out, enum kecho_filter_kind kind, const void *
 		return -EPROTO;
 	}
 	strscpy(why, "no memory", KE_TYPE_WHY_MAX);
-	s = kvmalloc(sizeof(*s) + len + type_len, GFP_KERNEL);
+	s = kvmalloc(sizeof(*s) + len + type_len, GFP_KERNEL_ACCOUNT);
 	if (!s)
 		return -ENOMEM;
 	*s = (struct ke_sieve){ .refs = 1, .len = len, .type_len = type_len };

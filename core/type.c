@@ -224,14 +224,14 @@ int ke_type_load(struct ke_type **out, const void *buf, u32 len, char *why)
 	BUILD_BUG_ON(KE_TYPE_NAMES_MAX + KE_NAME_MAX > U16_MAX);
 	if (len < HEADER || len > KE_TYPE_ENCODED_MAX)
 		return refuse(why, "%u bytes are no type", len);
-	copy = kmemdup(buf, len, GFP_KERNEL);
+	copy = kmemdup(buf, len, GFP_KERNEL_ACCOUNT);
 	if (!copy)
 		return -ENOMEM;
 	head.encoded = copy;
 	err = load_header(&head, copy, why);
 	if (err)
 		goto free_copy;
-	t = kmalloc(sizeof(*t) + head.nfields * sizeof(*t->fields), GFP_KERNEL);
+	t = kmalloc(sizeof(*t) + head.nfields * sizeof(*t->fields), GFP_KERNEL_ACCOUNT);
 	err = t ? 0 : -ENOMEM;
 	if (err)
 		goto free_copy;

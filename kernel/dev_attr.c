@@ -112,7 +112,7 @@ static int put_only(struct ke_out *o, const struct ke_attrs *a, const char *name
 	if (err)
 		return err;
 	o->size = ke_attrs_live_len(&one);
-	o->buf = kvmalloc(o->size, GFP_KERNEL);
+	o->buf = kvmalloc(o->size, GFP_KERNEL_ACCOUNT);
 	if (o->buf)
 		ke_attrs_put(o, &one, now);
 	ke_attrs_free(&one);

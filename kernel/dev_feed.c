@@ -7,6 +7,8 @@
  * A gate is set before its place in a process's log is chosen: the limit that follows from it
  * is stored, then a full barrier, and only then the log's head is read.
  */
+#include <linux/sched/mm.h>
+
 #include "dev.h"
 
 enum { SAY_PARTS = 8 };	/* of a mirror: its node hears when so much was read */
@@ -23,9 +25,11 @@ static struct kecho_gate_slot *slot_of(const struct kn_pfeed *f)
 
 static struct kn_pfeed *make(struct kn_psink *k, struct kn_log *log, u64 member)
 {
+	struct mem_cgroup *was = set_active_memcg(k->o->s->memcg);
 	struct kn_pfeed *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 	int err = f ? kn_slot_take(&k->o->s->gates, &f->slot) : -ENOMEM;
 
+	set_active_memcg(was);
 	if (err) {
 		kfree(f);
 		return ERR_PTR(err);
@@ -303,7 +307,7 @@ void kn_pfeed_end(struct kn_pfeed *f, u64 last_seq, bool failed, const struct ke
 	f->ended = true;
 	if (attrs) {
 		o.size = ke_attrs_live_len(attrs) + ke_attrs_live_len(node_attrs);
-		o.buf = kvmalloc(o.size, GFP_KERNEL);
+		o.buf = kvmalloc(o.size, GFP_KERNEL_ACCOUNT);
 	}
 	if (o.buf) {
 		ke_attrs_put(&o, attrs, kn_now_ms());

@@ -6,6 +6,7 @@
  */
 #include <linux/file.h>
 #include <linux/poll.h>
+#include <linux/sched/mm.h>
 #include <linux/stdarg.h>
 #include <linux/uaccess.h>
 
@@ -33,11 +34,14 @@ static struct message *make(struct kn_session *s, u32 cmd, u32 serial, int resul
 			    const struct kn_answer *a)
 {
 	u32 len = sizeof(struct kecho_msg) + a->len + a->tail_len;
+	struct mem_cgroup *was;
 	struct message *m;
 
 	if (kn_charge(s->user, KN_MEMORY, sizeof(*m) + len))
 		return NULL;
+	was = set_active_memcg(s->memcg);
 	m = kvmalloc(sizeof(*m) + a->len + a->tail_len, GFP_KERNEL_ACCOUNT);
+	set_active_memcg(was);
 	if (!m) {
 		kn_uncharge(s->user, KN_MEMORY, sizeof(*m) + len);
 		return NULL;

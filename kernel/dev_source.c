@@ -472,6 +472,11 @@ bool kn_source_goes_on(const struct kecho_source *src)
 	return !src->s.closed && (!src->proc || src->proc->state == KN_JOINED);
 }
 
+struct mem_cgroup *kn_source_memcg(const struct kecho_source *src)
+{
+	return src->proc->o->s->memcg;
+}
+
 struct kn_user *kn_source_user(const struct kecho_source *src)
 {
 	return src->proc ? kn_user_get(src->proc->o->s->user->uid) : NULL;

@@ -9,6 +9,8 @@
  * freeing what has ended, is a chore of the sink, see dispatch.c; so is telling another node
  * what was read, in steps.
  */
+#include <linux/sched/mm.h>
+
 #include "kn.h"
 #include "trace.h"
 #include "user.h"
@@ -26,7 +28,7 @@ static bool gated(const struct kecho_sink *s)
 /* Nobody sees it until show_feed(). */
 static struct kn_feed *make_feed(struct kecho_sink *s, struct kn_log *log, u64 member)
 {
-	struct kn_feed *f = kzalloc(sizeof(*f), GFP_KERNEL);
+	struct kn_feed *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
 
 	if (!f)
 		return NULL;
@@ -45,14 +47,16 @@ static void start_feed(struct kn_feed *f, struct ke_view v, u64 pos, u64 seq)
 	ke_reader_for(&f->reader, f->sink->m.id);
 }
 
-/* Memory for an event in pieces, whose size its source has said: a process's user pays for that.
- * NULL: there is none, or he has no more. */
+/* Memory for an event in pieces, whose size its source has said: a process's user pays for that,
+ * and its control group. NULL: there is none, or they have no more. */
 static void *make_big(const struct kn_feed *f, u32 size, struct kn_user **payer)
 {
 	struct kn_user *u = f->source ? kn_source_user(f->source) : NULL;
+	struct mem_cgroup *was = set_active_memcg(u ? kn_source_memcg(f->source) : NULL);
 	bool pays = !u || !kn_charge(u, KN_MEMORY, size);
-	void *big = pays ? kvmalloc(size, GFP_KERNEL | __GFP_NOWARN) : NULL;
+	void *big = pays ? kvmalloc(size, KN_GFP_LARGE) : NULL;
 
+	set_active_memcg(was);
 	*payer = big ? u : NULL;
 	if (big || !u)
 		return big;

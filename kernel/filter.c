@@ -285,7 +285,7 @@ int kecho_sink_filter(struct kecho_sink *s, const void *wire, size_t len,
 		      const struct kecho_type *type)
 {
 	struct kn *kn = s->ch->c->kn;
-	struct filter *new = kvzalloc(sizeof(*new), GFP_KERNEL);
+	struct filter *new = kvzalloc(sizeof(*new), GFP_KERNEL_ACCOUNT);
 	int err = -ENOMEM;
 
 	if (!new)

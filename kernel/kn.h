@@ -34,15 +34,15 @@
 #include "compat.h"
 #include "kecho.h"
 #include "link.h"
+#include "memory.h"
 #include "registry.h"
 
-struct file;
 struct kn_live;
 struct kn_opening;
 struct kn_psource;
 struct kn_user;
+struct mem_cgroup;
 struct net;
-struct page;
 struct sock;
 struct sockaddr_storage;
 struct socket;
@@ -74,22 +74,6 @@ enum kn_block { KN_BLOCK_ALL, KN_BLOCK_GROUP, KN_BLOCK_OWNER };
 /* What is counted as it comes and goes: when the module goes all must have gone. */
 enum kn_kind { KN_ATTACHMENT, KN_LOG, KN_CHANNEL, KN_SOURCE, KN_SINK, KN_FEED, KN_NOTICE,
 	       KN_CONN, KN_BELL, KN_SESSION, KN_USER, KN_KINDS };
-
-/* Memory that processes can map. */
-struct kn_pages {
-	struct file *file;
-	unsigned int n;
-	struct page **page;
-	void *map;		/* NULL: there is none */
-};
-
-/* A log in memory: the header's page, then the ring. Counted references. */
-struct kn_log {
-	refcount_t refs;
-	size_t ring;		/* bytes */
-	struct kn_pages pages;
-	wait_queue_head_t room;	/* who waits until a gate moves */
-};
 
 /* Who sleeps on a bell is on its list once, and is taken off when it is woken. */
 struct kn_waiter {
@@ -326,28 +310,6 @@ void kn_made(enum kn_kind kind);
 void kn_gone(enum kn_kind kind);
 void kn_balance(void);
 
-/* pages.c */
-int kn_pages_make(struct kn_pages *p, const char *name, size_t size);
-/* The same in two steps: a file, to be put, and as much of it as is wanted, from a page on. */
-struct file *kn_pages_file(const char *name, size_t size);
-int kn_pages_part(struct kn_pages *p, struct file *file, size_t from, size_t size);
-void kn_pages_seal(struct kn_pages *p);	/* nobody else maps it for writing from here on */
-void kn_pages_free(struct kn_pages *p);
-
-/* log.c */
-struct kn_log *kn_log_make(size_t ring);
-struct kn_log *kn_log_make_open(size_t ring);	/* a process writes it, and then it is sealed */
-void kn_log_put(struct kn_log *log);
-static inline struct kn_log *kn_log_get(struct kn_log *log)
-{
-	refcount_inc(&log->refs);
-	return log;
-}
-static inline void *kn_log_ring(const struct kn_log *log)
-{
-	return log->pages.map + KECHO_LOG_HEADER_SIZE;
-}
-
 /* bell.c */
 struct kn_bell *kn_bell_make(void);
 void kn_bell_put(struct kn_bell *b);
@@ -503,6 +465,7 @@ u64 kn_source_last(const struct kecho_source *src);	/* the number of its last ev
 /* Who comes now reads it: else its feeds have been told their end. */
 bool kn_source_goes_on(const struct kecho_source *src);
 struct kn_user *kn_source_user(const struct kecho_source *src);	/* to be put; NULL: none */
+struct mem_cgroup *kn_source_memcg(const struct kecho_source *src);	/* of a process's */
 void kn_process_stats(struct ke_out *o, struct kn_channel *c);
 
 /* dev_filter.c, dev_judge.c: processes' filters; kn.lock is held */

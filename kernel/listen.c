@@ -4,6 +4,7 @@
  * where.
  */
 #include <linux/inet.h>
+#include <linux/memcontrol.h>
 #include <linux/net.h>
 #include <net/sock.h>
 #include <net/tcp_states.h>
@@ -28,6 +29,16 @@ int kn_address_parse(struct net *net, const char *s, struct sockaddr_storage *a)
 	return inet_pton_with_scope(net, AF_INET6, addr + 1, colon + 1, a);
 }
 
+/* It is the node's, whichever process it is made for: what goes over it is no matter of that one's
+ * control group. */
+static void charge_to_none(struct sock *sk)
+{
+#ifdef CONFIG_MEMCG
+	mem_cgroup_put(sk->sk_memcg);
+	sk->sk_memcg = NULL;
+#endif
+}
+
 /*
  * Not a kernel socket, which would not keep its namespace: what was said last is still on its
  * way when the node has gone, and then its namespace may go. Those that it accepts are the
@@ -37,7 +48,10 @@ int kn_socket(struct kn *kn, const char *s, struct sockaddr_storage *a, struct s
 {
 	int err = kn_address_parse(kn->net, s, a);
 
-	return err ?: __sock_create(kn->net, a->ss_family, SOCK_STREAM, IPPROTO_TCP, sock, 0);
+	err = err ?: __sock_create(kn->net, a->ss_family, SOCK_STREAM, IPPROTO_TCP, sock, 0);
+	if (!err)
+		charge_to_none((*sock)->sk);
+	return err;
 }
 
 /* kn.lock is held. */

@@ -55,7 +55,7 @@ static void notice(struct kecho_channel *to, const struct kecho_member *m)
 		to->watch(to->watch_arg, m);
 		return;
 	}
-	n = to->watch ? kmalloc(sizeof(*n), GFP_KERNEL) : NULL;
+	n = to->watch ? kmalloc(sizeof(*n), GFP_KERNEL_ACCOUNT) : NULL;
 	if (!n)
 		return;
 	n->m = *m;

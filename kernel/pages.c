@@ -37,14 +37,14 @@ static void put_pages_of(struct kn_pages *p)
 static int get_pages_of(struct kn_pages *p, unsigned int first, unsigned int n)
 {
 	struct address_space *mapping = p->file->f_mapping;
+	gfp_t gfp = mapping_gfp_mask(mapping) | __GFP_RETRY_MAYFAIL | __GFP_NOWARN;
 	struct page *page;
 
-	p->page = kvmalloc_array(n, sizeof(*p->page), GFP_KERNEL_ACCOUNT);
+	p->page = kvmalloc_array(n, sizeof(*p->page), KN_GFP_LARGE);
 	if (!p->page)
 		return -ENOMEM;
 	while (p->n < n) {
-		page = shmem_read_mapping_page_gfp(mapping, first + p->n,
-						   mapping_gfp_mask(mapping));
+		page = shmem_read_mapping_page_gfp(mapping, first + p->n, gfp);
 		if (IS_ERR(page))
 			return PTR_ERR(page);
 		p->page[p->n++] = page;

@@ -14,7 +14,7 @@ static bool options_good(const struct kecho_sink_options *opt)
 
 static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink_options *opt)
 {
-	struct kecho_sink *s = kzalloc(sizeof(*s), GFP_KERNEL);
+	struct kecho_sink *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
 
 	if (!s)
 		return NULL;
@@ -38,7 +38,7 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 	kn_dispatch_init(s);
 	if (s->m.policy == KECHO_BLOCK)
 		return s;
-	s->copy = kvmalloc(KE_RECORD_MAX, GFP_KERNEL);
+	s->copy = kvmalloc(KE_RECORD_MAX, GFP_KERNEL_ACCOUNT);
 	if (s->copy)
 		return s;
 	kfree(s);

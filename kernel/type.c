@@ -110,11 +110,11 @@ static int announce(struct kecho_source *s, const struct draft *d, u32 len)
 
 int kn_type_encode(const struct kecho_type *type, void **wire)
 {
-	struct draft *d = kvzalloc(sizeof(*d), GFP_KERNEL);
+	struct draft *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 	int len = d ? encode(d, type) : -ENOMEM;
 
 	if (len > 0) {
-		*wire = kvmalloc(len, GFP_KERNEL);
+		*wire = kvmalloc(len, GFP_KERNEL_ACCOUNT);
 		if (*wire)
 			memcpy(*wire, d->wire, len);
 		else
@@ -126,7 +126,7 @@ int kn_type_encode(const struct kecho_type *type, void **wire)
 
 int kecho_source_announce(struct kecho_source *s, const struct kecho_type *type)
 {
-	struct draft *d = kvzalloc(sizeof(*d), GFP_KERNEL);
+	struct draft *d = kvzalloc(sizeof(*d), GFP_KERNEL_ACCOUNT);
 	int len;
 
 	if (!d)

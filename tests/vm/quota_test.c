@@ -9,6 +9,7 @@ enum {
 	USER = 61240, OTHER,
 	TRIES = 200,
 	GROUP_MIB = 16, BIG_LOG = 4 << 20,
+	NOTES = 3000,
 };
 
 #define GROUP "/tmp/cgroup/small"
@@ -169,9 +170,24 @@ static u64 group_bytes(void)
 	return n;
 }
 
+/* Bytes of the kernel's own that it is charged for: small ones, which stay. */
+static u64 group_slab(void)
+{
+	FILE *f = fopen(GROUP "/memory.stat", "re");
+	unsigned long long n, slab = 0;
+	char name[64];
+
+	while (f && fscanf(f, "%63s %llu", name, &n) == 2)
+		if (!strcmp(name, "slab_unreclaimable"))
+			slab = n;
+	if (f)
+		fclose(f);
+	return slab;
+}
+
 struct grouped {
 	u64 before, with_log;
-	int n;
+	int n, err;
 };
 
 static int big_source(struct raw *r, int channel)
@@ -184,7 +200,7 @@ static int big_source(struct raw *r, int channel)
 	return err;
 }
 
-/* Refused, or killed: it has no more than its group. */
+/* Refused, and not killed: it has no more than its group. */
 static int take_group(void *arg)
 {
 	struct grouped *g = arg;
@@ -195,11 +211,27 @@ static int take_group(void *arg)
 		return 10;
 	channel = raw_channel(&r, "grouped");
 	g->before = group_bytes();
-	while (!big_source(&r, channel) && g->n < TRIES) {
+	while (!(g->err = big_source(&r, channel)) && g->n < TRIES) {
 		g->n++;
 		g->with_log = g->with_log ?: group_bytes();
 	}
 	return 0;
+}
+
+/* It hears who comes and goes, and does not listen. */
+static int hears_nothing(void *arg)
+{
+	struct kecho_ctl_channel c = { .on = true };
+	u32 *step = arg;
+	struct raw r;
+
+	if (!write_file(GROUP "/cgroup.procs", "0") || !raw_open(&r, NULL) || raw_attach(&r))
+		return 10;
+	c.channel = raw_channel(&r, "watched");
+	if (raw_call(&r, KECHO_CMD_WATCH, &c, sizeof(c)))
+		return 11;
+	smp_store_release(step, 1);
+	return comes_true(smp_load_acquire(step) == 2) ? 0 : 12;
 }
 
 static bool make_group(void)
@@ -209,24 +241,52 @@ static bool make_group(void)
 	       !system("echo 16M >" GROUP "/memory.max");
 }
 
+static bool remove_group(void)
+{
+	return comes_true(!rmdir(GROUP)) && !system("umount /tmp/cgroup");
+}
+
 TEST(control_group)
 {
 	struct grouped *g = shared(sizeof(*g));
-	pid_t pid;
 
 	OWN_NODE();
 	must(g && make_group(), "a control group");
-	/* The kernel tells of it with a trace, which is no complaint here. */
-	ok(write_file("/proc/sys/kernel/printk", "1"), "a quiet console");
-	pid = spawn(take_group, g);
-	ok(comes_true(waitpid(pid, NULL, WNOHANG)), "it ends");
+	is_eq(ends(spawn(take_group, g)), 0, "it lives");
+	is_eq(g->err, -ENOMEM, "and was refused");
 	ok(g->n > 0 && g->n <= GROUP_MIB * 1024 / (BIG_LOG / 1024), "it got %d logs", g->n);
 	ok(g->with_log >= g->before + BIG_LOG, "the first is charged: %llu bytes, before %llu",
 	   (unsigned long long)g->with_log, (unsigned long long)g->before);
 	is_eq(ends(spawn(needs_some, NULL)), 0, "who is in another group");
-	ok(write_file("/proc/sys/kernel/printk", "7"), "and one that is not");
 	ok(comes_true(group_bytes() < BIG_LOG), "it is given back");
-	ok(!system("umount /tmp/cgroup"), "the group goes");
+	ok(remove_group(), "the group goes");
 }
 
-TESTS(quota, each_kind, control_group);
+/* What others say to it is its own, too. */
+TEST(control_group_of_messages)
+{
+	u32 *step = shared(sizeof(*step));
+	struct raw r;
+	u64 before;
+	int channel, i, err = 0;
+	pid_t pid;
+
+	OWN_NODE();
+	must(step && make_group() && raw_open(&r, NULL) && !raw_attach(&r), "a node, a group");
+	channel = raw_channel(&r, "watched");
+	pid = spawn(hears_nothing, step);
+	must(comes_true(smp_load_acquire(step)), "one watches");
+	before = group_slab();
+	for (i = 0; i < NOTES / 2 && !err; i++)
+		err = raw_sink_close(&r, raw_sink(&r, channel, KECHO_LATEST, 0));
+	is_eq(err, 0, "members come and go");
+	ok(group_slab() >= before + NOTES * sizeof(struct kecho_ctl_member),
+	   "it is charged for hearing that: %llu bytes, before %llu",
+	   (unsigned long long)group_slab(), (unsigned long long)before);
+	smp_store_release(step, 2);
+	is_eq(ends(pid), 0, "it goes");
+	raw_close(&r);
+	ok(remove_group(), "the group goes");
+}
+
+TESTS(quota, each_kind, control_group, control_group_of_messages);
