@@ -2,6 +2,8 @@
 /*
  * Sinks of processes.
  */
+#include <linux/sched/mm.h>
+
 #include "dev.h"
 
 struct kn_psink *kn_psink(const struct kn_session *s, u32 handle)
@@ -115,6 +117,12 @@ static const char *refused(const struct kn_session *s, const struct kn_opening *
 	return NULL;
 }
 
+static const char *why_ended(const struct kn_psink *k)
+{
+	return k->err == -EPIPE ? "it has held a source up for too long" :
+				  "there is no place for one more log";
+}
+
 static void wait_started(const struct kn_ask *r, struct kn_psink *k)
 {
 	unsigned long until = jiffies + msecs_to_jiffies(KN_JOIN_MS);
@@ -123,7 +131,8 @@ static void wait_started(const struct kn_ask *r, struct kn_psink *k)
 
 	for (;;) {
 		if (!k || k->err) {
-			kn_refuse(r, k ? k->err : -EPIPE, "the sink has ended");
+			kn_refuse(r, k ? k->err : -EPIPE, "%s",
+				  k ? why_ended(k) : "the sink has ended");
 			return;
 		}
 		if ((ke_channel_acked(&k->o->ch->c->ch) &&
@@ -203,8 +212,7 @@ void kn_psink_fail(struct kn_psink *k, int err)
 
 void kn_psink_fails(struct kn_psink *k)
 {
-	const char *why = k->err == -EPIPE ? "it has held a source up for too long" :
-					     "there is no place for one more log";
+	const char *why = why_ended(k);
 	struct kecho_note_end note = { .handle = cpu_to_le32(k->handle),
 				       .error = cpu_to_le32((u32)k->err) };
 	struct kn_answer a = { .body = &note, .len = sizeof(note), .tail = why,
@@ -226,6 +234,33 @@ void kn_psinks_feed(struct kecho_source *src)
 		if (err)
 			kn_psink_fail(k, err);
 	}
+}
+
+struct kn_log *kn_psinks_mirror(struct kn_channel *c, size_t ring)
+{
+	struct mem_cgroup *was;
+	struct kn_psink *k;
+	struct kn_log *log;
+
+	list_for_each_entry(k, &c->psinks, channel_list) {
+		if (k->err)
+			continue;
+		was = set_active_memcg(k->o->s->memcg);
+		log = kn_log_make_mirror(c->kn, ring);
+		set_active_memcg(was);
+		if (log)
+			return log;
+		kn_psink_fail(k, -ENOMEM);
+	}
+	return NULL;
+}
+
+void kn_psinks_refuse(struct kn_channel *c, int err)
+{
+	struct kn_psink *k;
+
+	list_for_each_entry(k, &c->psinks, channel_list)
+		kn_psink_fail(k, err);
 }
 
 static bool lags(struct kn_psink *k, struct ke_in marks)

@@ -35,7 +35,8 @@ static void wake(struct kn_waiter *w)
 bool kn_dispatch_arm(struct kecho_sink *s)
 {
 	kn_bell_arm(bell_of(s), &s->waiter);
-	if (!READ_ONCE(s->disconnected) && !kn_feeds_ready(s) && !kn_feeds_shut(s))
+	if (!READ_ONCE(s->disconnected) && !READ_ONCE(s->refused) && !kn_feeds_ready(s) &&
+	    !kn_feeds_shut(s))
 		return true;
 	kn_bell_disarm(bell_of(s), &s->waiter, false);
 	return false;

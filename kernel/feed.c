@@ -336,6 +336,8 @@ void kn_feeds_chores(struct kecho_sink *s)
 	feed_memory(s);
 	if (READ_ONCE(s->overran))
 		kn_budget_detach(s);
+	if (s->refused)
+		kn_stall_end(s);
 	say_released(s);
 	kn_feeds_drop_told(s);
 	kn_unlock(kn);

@@ -401,8 +401,8 @@ struct kecho_sink_options {
 /*
  * kecho_sink_open - become a sink of every source that is in the channel or comes. Waits until
  * those that are send to it (5 s at most). -EINVAL: the policy, the context, the type, or an
- * attribute; -E2BIG: an attribute, or the type; -ENOSPC: the node has 4096 sources and sinks;
- * -ESHUTDOWN: the channel was destroyed; -ENOMEM.
+ * attribute; -E2BIG: an attribute, or the type; -ENOSPC: the node has 4096 sources and sinks, or
+ * no place for a log of another's; -ESHUTDOWN: the channel was destroyed; -ENOMEM.
  */
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);
@@ -413,7 +413,8 @@ u64 kecho_sink_id(const struct kecho_sink *s);
 /*
  * kecho_sink_error - why no more events come. 0: they do; -EPIPE: it was too slow, see
  * kecho_read(); -ETIME: its callback was, see kecho_sink_options.budget_ns; -ESHUTDOWN: the
- * channel was destroyed, and all was read. Any context but interrupts.
+ * channel was destroyed, and all was read; -ENOSPC or -ENOMEM: another node's source has come
+ * whose log has no place here. Any context but interrupts.
  */
 int kecho_sink_error(struct kecho_sink *s);
 

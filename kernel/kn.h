@@ -48,7 +48,7 @@ struct sockaddr_storage;
 struct socket;
 
 enum kn_limits {
-	KN_SETTINGS = 3,
+	KN_SETTINGS = 4,
 	KN_BLOCK_SIZE = 24,	/* of the setting `block` */
 	KN_BACKLOG = 128,	/* connections that were not accepted yet */
 	KN_STRANGERS_MAX = 128,	/* that were, and whose hello has not come */
@@ -184,6 +184,8 @@ struct kn {
 	char block[KN_BLOCK_SIZE];
 	enum kn_block may_block;
 	u32 block_gid;
+	unsigned long mirrors_max_bytes;
+	u64 mirrors_bytes, mirrors_refused;	/* what they have; how often that was too much */
 	struct list_head pings, counts;	/* what processes ask other nodes */
 	u64 last_ping_ns;
 	wait_queue_head_t changed;
@@ -279,6 +281,7 @@ struct kecho_sink {
 	struct kn_feed *held;	/* it gave the last events out; NULL: they are given back */
 	bool retained;
 	bool disconnected;	/* it has ended; read without the lock */
+	int refused;		/* -errno: there is no place for a log that it is to read */
 	bool overran;		/* as its callback takes too long */
 	bool stalled;		/* it held up a source, or overran, and reads no logs any more */
 	bool chores_due;
@@ -451,6 +454,9 @@ void kn_pfeeds_stalled(struct ke_rstream *rs, u64 pos);
 bool kn_pfeed_stalled_own(struct kecho_source *src, const struct ke_gate *gate);
 void kn_pfeeds_end_source(struct kecho_source *src);
 void kn_psinks_feed(struct kecho_source *src);
+/* A mirror that one of them pays for; those who can't end. NULL: none can. */
+struct kn_log *kn_psinks_mirror(struct kn_channel *c, size_t ring);
+void kn_psinks_refuse(struct kn_channel *c, int err);
 u32 kn_psinks_lagging(struct kn_channel *c, const struct ke_in *marks);
 
 /* dev_source.c, dev_copy.c, dev_look.c: sources of processes; kn.lock is held */
@@ -558,6 +564,7 @@ bool kn_dispatch_arm(struct kecho_sink *s);
 
 /* stall.c */
 void kn_stall_end(struct kecho_sink *s);
+void kn_sink_refuse(struct kecho_sink *s, int err);	/* who reads it ends it */
 void kn_stall_own(struct ke_source *s, struct ke_gate *gate);
 
 #endif

@@ -36,10 +36,23 @@ struct kn_log *kn_log_make_open(size_t ring)
 	return make(ring);
 }
 
+struct kn_log *kn_log_make_mirror(struct kn *kn, size_t ring)
+{
+	struct kn_log *log = kn_log_make(ring);
+
+	if (log) {
+		log->mirrored = kn;
+		kn->mirrors_bytes += ring;
+	}
+	return log;
+}
+
 void kn_log_put(struct kn_log *log)
 {
 	if (!refcount_dec_and_test(&log->refs))
 		return;
+	if (log->mirrored)
+		log->mirrored->mirrors_bytes -= log->ring;
 	kn_pages_free(&log->pages);
 	kfree(log);
 	kn_gone(KN_LOG);

@@ -12,6 +12,7 @@
 #include "log.h"
 
 struct file;
+struct kn;
 struct page;
 
 /*
@@ -35,6 +36,7 @@ struct kn_log {
 	size_t ring;		/* bytes */
 	struct kn_pages pages;
 	wait_queue_head_t room;	/* who waits until a gate moves */
+	struct kn *mirrored;	/* it is a mirror, which this node counts; NULL: it is none */
 };
 
 /* pages.c */
@@ -48,6 +50,8 @@ void kn_pages_free(struct kn_pages *p);
 /* log.c */
 struct kn_log *kn_log_make(size_t ring);
 struct kn_log *kn_log_make_open(size_t ring);	/* a process writes it, and then it is sealed */
+/* A mirror; kn.lock is held, here and when it goes. */
+struct kn_log *kn_log_make_mirror(struct kn *kn, size_t ring);
 void kn_log_put(struct kn_log *log);
 static inline struct kn_log *kn_log_get(struct kn_log *log)
 {

@@ -25,9 +25,11 @@ static void show_node(struct seq_file *m, const struct kn *kn)
 
 	seq_printf(m, "node %*phN", (int)sizeof(self->node), self->node.b);
 	show_name(m, kn->node.name);
-	seq_printf(m, " attached %u listen %s registry %s\n", kn->attached,
+	seq_printf(m, " attached %u listen %s registry %s", kn->attached,
 		   self->address[0] ? self->address : "-",
 		   !kn->registry_used ? "-" : kn->reg.up ? "up" : "down");
+	seq_printf(m, " mirrors_bytes %llu mirrors_refused %llu\n", kn->mirrors_bytes,
+		   kn->mirrors_refused);
 }
 
 static void show_link(struct seq_file *m, const struct ke_peer *p)

@@ -100,6 +100,7 @@ static int join(struct kecho_sink *s)
 	err = err ?: kn_join(&s->m, s->ch);
 	while (!err && !is_started(&c->ch) && kn_wait(c->kn, until))
 		;
+	err = err ?: s->refused;
 	if (err)
 		leave(s);
 	kn_unlock(c->kn);
@@ -161,7 +162,7 @@ int kecho_sink_error(struct kecho_sink *s)
 	if (READ_ONCE(s->overran))
 		return -ETIME;
 	if (READ_ONCE(s->disconnected))
-		return -EPIPE;
+		return READ_ONCE(s->refused) ?: -EPIPE;
 	return kn_feeds_shut(s) ? -ESHUTDOWN : 0;
 }
 EXPORT_SYMBOL_GPL(kecho_sink_error);

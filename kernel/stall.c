@@ -3,8 +3,8 @@
  * `block` sinks that have held a source up for longer than its limit: core/stall.c says
  * which. Such a sink gives up all of its logs, so that nobody waits for it any more. It stays
  * a member until it is closed; read, it tells what it lost of each source, and that it has
- * ended. A sink whose callback takes too long, see budget.c, gives them up, too, and is told
- * nothing any more.
+ * ended. So does one for which there is no place for a log that it is to read. A sink whose
+ * callback takes too long, see budget.c, gives them up, too, and is told nothing any more.
  */
 #include "kn.h"
 #include "trace.h"
@@ -116,6 +116,14 @@ void kn_stall_end(struct kecho_sink *s)
 		kn_stream_released(rs);
 	ke_channel_unsubscribe(&c->ch);
 	kn_bell_ring(c->bell);
+}
+
+void kn_sink_refuse(struct kecho_sink *s, int err)
+{
+	if (s->stalled)
+		return;
+	WRITE_ONCE(s->refused, err);
+	WRITE_ONCE(s->chores_due, true);
 }
 
 void kn_stall_own(struct ke_source *s, struct ke_gate *gate)

@@ -26,16 +26,49 @@ static void feeds_of(struct ke_rstream *rs, void (*fn)(struct kn_feed *f, void *
 
 /* ------------------------------------------------------------------- mirrors */
 
+/* Deaf to one source no sink is what its owner believes: those that are to read it end. Others
+ * of the link are none the worse. */
+static int refuse(struct ke_rstream *rs, int err)
+{
+	struct kn_channel *c = channel_of(rs);
+	struct kecho_sink *s;
+
+	c->kn->mirrors_refused++;
+	pr_warn_ratelimited("kecho: channel '%s': no place for a log of node %*pE, %llu bytes\n",
+			    c->ch.name, (int)strlen(rs->peer->name), rs->peer->name,
+			    rs->remote->log_size);
+	list_for_each_entry(s, &c->sinks, list)
+		kn_sink_refuse(s, err);
+	kn_psinks_refuse(c, err);
+	kn_bell_ring(c->bell);
+	return -ECANCELED;
+}
+
+/* A process pays for it, if some are to read it; else nobody does. NULL: they can't, or there is
+ * no memory. */
+static struct kn_log *make_mirror(struct kn_channel *c, size_t ring)
+{
+	struct kn_log *log = kn_psinks_mirror(c, ring);
+
+	if (log || list_empty(&c->sinks))
+		return log;
+	return kn_log_make_mirror(c->kn, ring);
+}
+
 /* Nobody shares memory with us: who says so lies. */
 int kn_stream_attach(struct ke_rstream *rs, struct kecho_log_header **hdr, void **ring)
 {
+	struct kn *kn = channel_of(rs)->kn;
+	u64 size = rs->remote->log_size;
 	struct kn_log *log;
 
-	if (rs->local || !ke_log_size_fits(rs->remote->log_size))
+	if (rs->local || !ke_log_size_fits(size))
 		return -EPROTO;
-	log = kn_log_make(rs->remote->log_size);
+	if (kn->mirrors_bytes + size > READ_ONCE(kn->mirrors_max_bytes))
+		return refuse(rs, -ENOSPC);
+	log = make_mirror(channel_of(rs), size);
 	if (!log)
-		return -ENOMEM;
+		return refuse(rs, -ENOMEM);
 	rs->owner = log;
 	*hdr = log->pages.map;
 	*ring = kn_log_ring(log);

@@ -55,6 +55,16 @@ said "kernel-net: it lists what the registry has" net "ls: a name of another nod
 said "kernel-net: it sees counters of another node" net "stat: a sink of another node"
 said "kernel-net: it destroys a channel" net "destroyed"
 said "kernel-net: whose name the registry forgets" net "its name is free"
+like "kernel-net: a mirror beyond the setting is refused" net \
+	'beyond the setting: .* there is no place for one more log.*'
+said "kernel-net: and one within it is not" net "within it: fits"
+like "kernel-net: one beyond a control group is refused" net \
+	'beyond the group: .* there is no place for one more log.*'
+said "kernel-net: where nobody is killed" net "killed there: 0"
+said "kernel-net: another group has it" net "in no group: fits"
+said "kernel-net: a kernel's sink is told, too" net "no place: error -28"
+said "kernel-net: all that is counted" net "no place: mirrors_refused 3"
+like "kernel-net: and logged" net "kecho: channel 'hello': no place for a log of node .*"
 like "kernel-net: a process submits as the module goes" net "hello: event [0-9]+: again"
 said "kernel-net: dials to one that is gone are few" net "dials: a handful"
 said "kernel-net: a link that comes is traced" net "traced: kecho_link_up"
