@@ -114,7 +114,7 @@ static void do_chores(struct work_struct *work)
 	kn_lock(s->kn);
 	list_for_each_entry(o, &s->openings, list) {
 		list_for_each_entry_safe(k, more, &o->sinks, list)
-			if (k->err)
+			if (k->err && !k->opens)
 				kn_psink_fails(k);
 		list_for_each_entry_safe(ps, next, &o->sources, list)
 			if (ps->why && ps->state == KN_JOINED)

@@ -122,6 +122,7 @@ struct kn_psink {
 	bool retained;
 	bool filtering;			/* who has set its filter waits */
 	unsigned long filter_bytes;	/* that this costs */
+	bool opens;			/* its process waits for it: who does ends it, too */
 	int err;			/* it is to end with this */
 	struct list_head feeds;
 };

@@ -66,6 +66,7 @@ static struct kn_psink *make(struct kn_opening *o, const struct kn_ask *r)
 	INIT_LIST_HEAD(&k->m.list);
 	k->retained = le32_to_cpu(in->retained) == KECHO_FROM_RETAINED;
 	k->handle = ++o->s->last_handle;
+	k->opens = true;
 	INIT_LIST_HEAD(&k->feeds);
 	list_add_tail(&k->list, &o->sinks);
 	list_add_tail(&k->channel_list, &o->ch->c->psinks);
@@ -123,6 +124,14 @@ static const char *why_ended(const struct kn_psink *k)
 				  "there is no place for one more log";
 }
 
+/* Its process knows nothing of it: it has the slots back at once. */
+static void refuse_ended(const struct kn_ask *r, struct kn_psink *k)
+{
+	kn_refuse(r, k->err, "sink of '%s': %s", k->o->ch->c->ch.name, why_ended(k));
+	k->err = 0;
+	kn_psink_close(k, true);
+}
+
 static void wait_started(const struct kn_ask *r, struct kn_psink *k)
 {
 	unsigned long until = jiffies + msecs_to_jiffies(KN_JOIN_MS);
@@ -130,9 +139,12 @@ static void wait_started(const struct kn_ask *r, struct kn_psink *k)
 	u32 handle = k->handle;
 
 	for (;;) {
-		if (!k || k->err) {
-			kn_refuse(r, k ? k->err : -EPIPE, "%s",
-				  k ? why_ended(k) : "the sink has ended");
+		if (!k) {
+			kn_refuse(r, -EPIPE, "the sink has ended");
+			return;
+		}
+		if (k->err) {
+			refuse_ended(r, k);
 			return;
 		}
 		if ((ke_channel_acked(&k->o->ch->c->ch) &&
@@ -140,6 +152,7 @@ static void wait_started(const struct kn_ask *r, struct kn_psink *k)
 			break;
 		k = kn_psink(r->s, handle);
 	}
+	k->opens = false;
 	out.sink = cpu_to_le32(k->handle);
 	out.gate = cpu_to_le32(k->gate);
 	out.slot = cpu_to_le32(k->slot);
@@ -207,7 +220,10 @@ void kn_psink_fail(struct kn_psink *k, int err)
 	k->err = err;
 	WRITE_ONCE(kn_limit(k->o->s, k->slot)->limit, 0);
 	smp_mb();
-	queue_work(kn_wq, &k->o->s->chores);
+	if (k->opens)
+		kn_changed(k->o->s->kn);
+	else
+		queue_work(kn_wq, &k->o->s->chores);
 }
 
 void kn_psink_fails(struct kn_psink *k)
