@@ -17,15 +17,19 @@
 #include <sys/mount.h>
 #include <unistd.h>
 
-#define HOSTS_MAX	2
+#define HOSTS_MAX	9
 #define LOOPBACK_FIRST	2	/* sink i is on 127.0.0.(i + 2) */
 /* Of two ends with one index the kernel may let a wire that comes up wait for a second. */
 #define ETH0_INDEX	10
+#define PORT_INDEX	100
 
-static const char *const addresses[HOSTS_MAX] = { "10.98.0.1", "10.98.0.2" };
+static const char *const addresses[HOSTS_MAX] = {
+	"10.98.0.1", "10.98.0.2", "10.98.0.3", "10.98.0.4", "10.98.0.5",
+	"10.98.0.6", "10.98.0.7", "10.98.0.8", "10.98.0.9",
+};
 
 static unsigned int made;
-static int ns[HOSTS_MAX] = { -1, -1 };
+static int ns[HOSTS_MAX] = { -1, -1, -1, -1, -1, -1, -1, -1, -1 };
 
 static int explain(const char *what, int err)
 {
@@ -85,21 +89,46 @@ static int plug(unsigned int host, int rtnl)
 	return err ? err : allow_multicast("eth0");
 }
 
-static int make_pair(void)
+/* Several are plugged into the publisher's eth0, which is a switch. */
+static int add_switch(int rtnl, unsigned int n)
 {
-	int rtnl[HOSTS_MAX] = { -1, -1 }, err;
+	char port[16];
 	unsigned int i;
+	int err = rtnl_add_bridge(rtnl, "eth0", ETH0_INDEX);
 
-	err = new_host(&ns[HOST_PUBLISHER], &rtnl[0]);
+	for (i = HOST_SINKS; i < n && !err; i++) {
+		snprintf(port, sizeof(port), "port%u", i);
+		err = rtnl_add_veth(rtnl, port, PORT_INDEX + (int)i, ETH0_INDEX, "eth0",
+				    ETH0_INDEX + (int)i, ns[i]);
+		if (!err)
+			err = rtnl_set_up(rtnl, port, true);
+	}
+	return err;
+}
+
+static int add_wires(int rtnl, unsigned int n)
+{
+	if (n > 2)
+		return add_switch(rtnl, n);
+	return rtnl_add_veth(rtnl, "eth0", ETH0_INDEX, 0, "eth0", ETH0_INDEX + 1, ns[HOST_SINKS]);
+}
+
+static int make_several(unsigned int n)
+{
+	int rtnl[HOSTS_MAX], err = 0;
+	unsigned int i, opened;
+
+	for (i = 0; i < n && !err; i++) {
+		rtnl[i] = -1;
+		err = new_host(&ns[i], &rtnl[i]);
+	}
+	opened = i;
 	if (!err)
-		err = new_host(&ns[HOST_SINKS], &rtnl[1]);
-	if (!err)
-		err = rtnl_add_veth(rtnl[0], "eth0", ETH0_INDEX, 0, "eth0", ETH0_INDEX + 1,
-				    ns[HOST_SINKS]);
-	made = HOSTS_MAX;
-	for (i = HOSTS_MAX; i-- && !err;)
+		err = add_wires(rtnl[HOST_PUBLISHER], n);
+	made = n;
+	for (i = n; i-- && !err;)
 		err = plug(i, rtnl[i]);
-	for (i = 0; i < HOSTS_MAX; i++)
+	for (i = 0; i < opened; i++)
 		if (rtnl[i] >= 0)
 			close(rtnl[i]);
 	return err;
@@ -168,13 +197,13 @@ int hosts_make(unsigned int n)
 	err = own_mounts();
 	if (err)
 		return err;
-	err = n == 1 ? make_single() : make_pair();
+	err = n == 1 ? make_single() : make_several(n);
 	return err ? explain("network namespaces", err) : 0;
 }
 
 int hosts_enter(unsigned int host)
 {
-	if (made < HOSTS_MAX)
+	if (made < 2)
 		return 0;
 	return setns(ns[host], CLONE_NEWNET) ? -errno : 0;
 }
@@ -222,13 +251,18 @@ int hosts_wire(uint64_t *bytes)
 
 const char *hosts_address(unsigned int host)
 {
-	return made < HOSTS_MAX ? "127.0.0.1" : addresses[host];
+	return made < 2 ? "127.0.0.1" : addresses[host];
+}
+
+unsigned int hosts_of_sink(unsigned int i)
+{
+	return made > 2 ? HOST_SINKS + i % (made - 1) : HOST_SINKS;
 }
 
 void hosts_sink_address(unsigned int i, char *address, size_t size)
 {
-	if (made < HOSTS_MAX)
+	if (made < 2)
 		snprintf(address, size, "127.0.0.%u", (i + LOOPBACK_FIRST) & 0xff);
 	else
-		snprintf(address, size, "%s", addresses[HOST_SINKS]);
+		snprintf(address, size, "%s", addresses[hosts_of_sink(i)]);
 }

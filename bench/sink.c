@@ -114,7 +114,7 @@ int sink_main(struct sink *s)
 	if (err)
 		goto fail;
 	step = "go to its host";
-	err = hosts_enter(HOST_SINKS);
+	err = hosts_enter(hosts_of_sink(s->index));
 	if (err)
 		goto fail;
 	step = "attach";
