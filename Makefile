@@ -19,7 +19,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-kernel check check-long check-vm core-kernel style bench bench-filter bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo demo-kernel check check-long check-vm core-kernel style bench bench-filter bench-kernel bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -64,6 +64,11 @@ bench-filter:
 	@$(deps) bench
 	@$(tools)/build.sh build
 	@bench/filter.py build/bench $(if $(FILTER),build/bench $(FILTER),docs)
+
+bench-kernel:
+	@$(deps) bench-kernel
+	@$(tools)/build.sh build
+	@bench/kernel/kernel.py build docs
 
 bench-peers:
 	@$(deps) bench-peers
@@ -117,6 +122,7 @@ help:
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
 	@echo "make bench-filter what filters save and cost: docs/filtering.md; 30 minutes"
+	@echo "make bench-kernel what the kernel's node takes, in instructions: docs/kernel-performance.md; 10 minutes"
 	@echo "make bench-peers  kecho beside ZeroMQ, DDS, NATS and others: docs/peers.md; 10 minutes"
 	@echo "make bench-selective sinks that want 1 event in 100, and peers: docs/selective.md; 6 minutes"
 	@echo "make scale        simulate 10 to 1,000 nodes, and write docs/scale.md's figures"

@@ -56,7 +56,8 @@ compile()
 	[ $status = 0 ] || finish
 }
 
-# kecho_modules: kecho.ko, its tests and the examples of kernel code, below $modules.
+# kecho_modules: kecho.ko, its tests, the examples of kernel code and what measures it, below
+# $modules.
 kecho_modules()
 {
 	modules=$dir/module
@@ -76,6 +77,8 @@ kecho_modules()
 	done
 	link module/steady "$here/steady.c"
 	ln -s "$here/kernel-steady.Kbuild" "$modules/steady/Kbuild"
+	link module/bench "$root/bench/kernel/thread.c"
+	ln -s "$here/kernel-bench.Kbuild" "$modules/bench/Kbuild"
 	compile "kernel: the module compiles for Linux $version"
 }
 

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * kernel_bench: measures for bench/kernel/kernel.py, in a guest that counts its clock in
+ * instructions. It prints a line, `figure ` and an object of JSON. Hosts are network namespaces,
+ * which end with the process.
+ *
+ *	submit WHO HOSTS SINKS BYTES EACH	see cell.h
+ */
+#include "cell.h"
+#include "../hosts.h"
+#include "../rig.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static unsigned int number(const char *text, unsigned int max)
+{
+	char *end;
+	unsigned long v = strtoul(text, &end, 10);
+
+	return *text && !*end && v <= max ? (unsigned int)v : 0;
+}
+
+static int submit(char **word)
+{
+	struct cell c = {
+		.hosts = number(word[1], CELL_HOSTS_MAX),
+		.sinks = number(word[2], TRANSPORT_SINKS_MAX),
+		.len = number(word[3], OPTIONS_SIZE_MAX),
+		.each = number(word[4], RIG_BURST),
+	};
+	struct cost cost;
+	int err;
+
+	if (!c.hosts || !c.sinks || !c.len || !c.each)
+		return -EINVAL;
+	err = hosts_make(1 + c.hosts);
+	if (!err)
+		err = cell_measure(word[0], &c, &cost);
+	if (err)
+		return err;
+	printf("figure {\"what\": \"submit\", \"who\": \"%s\", \"hosts\": %u, \"sinks\": %u, "
+	       "\"bytes\": %zu, \"each\": %u, \"all\": %.0f, \"own\": %.0f}\n",
+	       word[0], c.hosts, c.sinks, c.len, c.each, cost.all, cost.own);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	int words;
+	int (*run)(char **word);
+} what[] = {
+	{ "submit", 5, submit },
+};
+
+int main(int argc, char **argv)
+{
+	size_t i;
+	int err = -EINVAL;
+
+	for (i = 0; i < sizeof(what) / sizeof(what[0]) && argc > 1; i++)
+		if (!strcmp(argv[1], what[i].name) && argc == 2 + what[i].words)
+			err = what[i].run(argv + 2);
+	if (err)
+		fprintf(stderr, "%s: %s\n", argv[0], strerror(-err));
+	return err ? 2 : 0;
+}
