@@ -141,6 +141,10 @@ void kd_sink_open_request(const struct kd_request *r)
 			  le32_to_cpu(in->channel), policy, le32_to_cpu(in->retained));
 		return;
 	}
+	if (in->boost_us) {
+		kd_refuse(r, -EOPNOTSUPP, "only a kernel's node boosts");
+		return;
+	}
 	if (o->c->ch.ended) {
 		kd_refuse(r, -ESHUTDOWN, "channel '%s' was destroyed", o->c->ch.name);
 		return;

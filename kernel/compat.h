@@ -6,6 +6,7 @@
 #ifndef KECHO_COMPAT_H
 #define KECHO_COMPAT_H
 
+#include <linux/sched.h>
 #include <linux/version.h>
 #include <net/net_namespace.h>
 
@@ -19,6 +20,16 @@
 #else
 #define kn_assign_str(to, from) __assign_str(to)
 #endif
+
+/* What a thread has asked for as its slice; 0: nothing. */
+static inline u64 kn_slice_ns(const struct task_struct *task)
+{
+#if LINUX_VERSION_CODE < KERNEL_VERSION(6, 12, 0)
+	return 0;
+#else
+	return task->se.custom_slice ? task->se.slice : 0;
+#endif
+}
 
 /* Behind the @n entries of @table lies an empty one. */
 static inline struct ctl_table_header *kn_register_sysctl(struct net *net, const char *path,

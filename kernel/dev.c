@@ -350,7 +350,14 @@ static struct miscdevice dev = {
 
 int kn_dev_init(void)
 {
-	return misc_register(&dev);
+	int err = kn_boost_init();
+
+	if (err)
+		return err;
+	err = misc_register(&dev);
+	if (err)
+		kn_boost_exit();
+	return err;
 }
 
 /* Nobody has it open; sessions may be ending still. */
@@ -358,4 +365,5 @@ void kn_dev_exit(void)
 {
 	misc_deregister(&dev);
 	flush_workqueue(kn_callback_wq);
+	kn_boost_exit();
 }

@@ -272,6 +272,25 @@ void kn_pfeed_types(struct kn_pfeed *f, const struct ke_types *types);
 /* dev_live.c */
 void kn_live_request(const struct kn_ask *r);
 
+/* Threads that are boosted as they sleep on a channel's bell. */
+struct kn_boosts {
+	struct mutex lock;
+	struct list_head list;
+};
+
+/* dev_boost.c */
+struct kn_boost;
+bool kn_may_boost(void);	/* the calling thread */
+void kn_boosts_init(struct kn_boosts *all);
+void kn_boosts_end(struct kn_boosts *all);	/* nobody sleeps there */
+/* The calling thread is about to sleep, and to run next when it is woken, for @us at most; 0: it
+ * isn't, and @out is NULL. -EPERM; -ENOMEM, or too many do. */
+int kn_boost_sleep(struct kn_boosts *all, u32 us, struct kn_boost **out);
+/* It is awake. */
+void kn_boost_wakes(struct kn_boost *b, u32 us, bool rung);
+int kn_boost_init(void);
+void kn_boost_exit(void);
+
 /* dev_bell.c */
 int kn_bell_tell(struct kn_opening *o);
 

@@ -11,50 +11,76 @@
 
 #include "dev.h"
 
+/* Of one process's part in the channel. */
+struct bell_file {
+	struct kn_bell *bell;
+	struct kn_boosts boosts;
+};
+
 static ssize_t bell_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
-	kn_bell_ring(file->private_data);
+	struct bell_file *f = file->private_data;
+
+	kn_bell_ring(f->bell);
 	return len;
 }
 
 static __poll_t bell_poll(struct file *file, poll_table *table)
 {
-	struct kn_bell *b = file->private_data;
+	struct bell_file *f = file->private_data;
 
-	poll_wait(file, &b->asleep, table);
+	poll_wait(file, &f->bell->asleep, table);
 	return EPOLLIN | EPOLLRDNORM;
 }
 
-static long bell_sleep(struct kn_bell *b, const void __user *arg)
+static bool rung(const struct kn_bell *b, u32 since)
+{
+	return READ_ONCE(b->shown->futex) != since;
+}
+
+static long bell_sleep(struct bell_file *f, const void __user *arg)
 {
 	struct kecho_bell_wait w;
+	struct kn_boost *boost;
 	long left;
+	int err;
 
 	if (copy_from_user(&w, arg, sizeof(w)))
 		return -EFAULT;
+	if (w.pad)
+		return -EINVAL;
+	if (rung(f->bell, w.futex))
+		return 0;
+	err = kn_boost_sleep(&f->boosts, w.boost_us, &boost);
+	if (err)
+		return err;
 	left = w.timeout_ms < 0 ? MAX_SCHEDULE_TIMEOUT : msecs_to_jiffies(w.timeout_ms);
-	left = wait_event_interruptible_timeout(b->asleep, READ_ONCE(b->shown->futex) != w.futex,
-						left);
+	left = wait_event_interruptible_timeout(f->bell->asleep, rung(f->bell, w.futex), left);
+	kn_boost_wakes(boost, w.boost_us, left > 0);
 	return left > 0 ? 0 : left ? -EINTR : -ETIMEDOUT;
 }
 
 static long bell_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 {
-	struct kn_bell *b = file->private_data;
+	struct bell_file *f = file->private_data;
 
 	switch (cmd) {
 	case KECHO_BELL_ARM:
-		kn_bell_arm(b, &b->processes);
+		kn_bell_arm(f->bell, &f->bell->processes);
 		return 0;
 	case KECHO_BELL_WAIT:
-		return bell_sleep(b, (void __user *)arg);
+		return bell_sleep(f, (void __user *)arg);
 	}
 	return -ENOTTY;
 }
 
 static int bell_release(struct inode *inode, struct file *file)
 {
-	kn_bell_put(file->private_data);
+	struct bell_file *f = file->private_data;
+
+	kn_boosts_end(&f->boosts);
+	kn_bell_put(f->bell);
+	kfree(f);
 	return 0;
 }
 
@@ -67,6 +93,23 @@ static const struct file_operations bell_ops = {
 	.release = bell_release,
 	.llseek = noop_llseek,
 };
+
+static struct file *open_bell(struct kn_bell *b)
+{
+	struct bell_file *f = kzalloc(sizeof(*f), GFP_KERNEL_ACCOUNT);
+	struct file *file;
+
+	if (!f)
+		return ERR_PTR(-ENOMEM);
+	f->bell = b;
+	kn_boosts_init(&f->boosts);
+	file = anon_inode_getfile("[kecho-bell]", &bell_ops, f, O_RDWR);
+	if (IS_ERR(file))
+		kfree(f);
+	else
+		kn_bell_get(b);
+	return file;
+}
 
 /* Once, before the first feed or answer that needs it. */
 int kn_bell_tell(struct kn_opening *o)
@@ -82,11 +125,9 @@ int kn_bell_tell(struct kn_opening *o)
 	if (err || o->belled)
 		return err;
 	a.file[0] = b->pages.file;
-	a.file[1] = anon_inode_getfile("[kecho-bell]", &bell_ops, kn_bell_get(b), O_RDWR);
-	if (IS_ERR(a.file[1])) {
-		kn_bell_put(b);
+	a.file[1] = open_bell(b);
+	if (IS_ERR(a.file[1]))
 		return PTR_ERR(a.file[1]);
-	}
 	o->belled = true;
 	kn_send(o->s, KECHO_NOTE_DOORBELL, 0, 0, &a);
 	fput(a.file[1]);

@@ -115,6 +115,8 @@ static const char *refused(const struct kn_session *s, const struct kn_opening *
 	*err = -EPERM;
 	if (le32_to_cpu(in->policy) == KECHO_BLOCK && !kn_may_block(s, o->ch->c))
 		return "this user has no right to block";
+	if (in->boost_us && !kn_may_boost())
+		return "this process has no right to be boosted";
 	return NULL;
 }
 

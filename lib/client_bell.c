@@ -195,10 +195,14 @@ bool client_futexes(struct kecho_channel *ch)
 	return few;
 }
 
-static void wait_bell(const struct client_bell *b, u32 seen, int left_ms)
+static void wait_bell(const struct client_bell *b, u32 seen, int left_ms, u32 boost_us)
 {
-	struct kecho_bell_wait w = { seen, left_ms };
+	struct kecho_bell_wait w = { .futex = seen, .timeout_ms = left_ms, .boost_us = boost_us };
 
+	if (!ioctl(b->fd, KECHO_BELL_WAIT, &w) || !boost_us ||
+	    (errno != EPERM && errno != ENOMEM))
+		return;
+	w.boost_us = 0;		/* this thread has no right to it any more */
 	ioctl(b->fd, KECHO_BELL_WAIT, &w);
 }
 
@@ -240,11 +244,11 @@ static void wait_several(const struct client_bells *set, const u32 *seen, int le
 }
 
 /* Sleeps unless ready(@arg), until somebody rings, or for @left_ms. */
-void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, int left_ms)
+void client_sleep(struct kecho_sink *s, bool (*ready)(void *), void *arg, int left_ms)
 {
-	struct client_channel *cc = ch->client;
+	struct client_channel *cc = s->ch->client;
 	struct client_bells *set = get_sleep(cc);
-	u32 whom = set->n == 1 ? READ_ONCE(ch->k->client->bit) : KECHO_WAIT_FUTEX;
+	u32 whom = set->n == 1 ? READ_ONCE(s->ch->k->client->bit) : KECHO_WAIT_FUTEX;
 	u32 seen[FUTEXES_MAX], own = __atomic_load_n(&cc->own.futex, __ATOMIC_ACQUIRE);
 	unsigned int i;
 
@@ -256,7 +260,7 @@ void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, in
 	else if (!set->n)
 		wait_one(&cc->own, own, U32_MAX, left_ms);
 	else if (set->bell[0]->kernel)
-		wait_bell(set->bell[0], seen[0], left_ms);
+		wait_bell(set->bell[0], seen[0], left_ms, s->boost_us);
 	else if (set->n == 1)
 		wait_one(set->bell[0]->page, seen[0], whom, left_ms);
 	else

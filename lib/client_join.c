@@ -349,6 +349,7 @@ static int ask_sink(struct kecho_sink *s, u32 retained, bool first)
 	struct kecho_ctl_sink_open open = {
 		.policy = cpu_to_le32(s->m.policy), .retained = cpu_to_le32(retained),
 		.member = cpu_to_le64(first ? 0 : s->m.id),
+		.boost_us = cpu_to_le32(s->boost_us),
 	};
 	struct client_call call = { .cmd = KECHO_CMD_SINK_OPEN,
 				    .handle = &s->ch->client->handle };

@@ -183,6 +183,7 @@ struct kecho_sink {
 	bool stalled;		/* it held up a source, and reads no logs any more */
 	bool taken;		/* a source did not wait for it: it is to be ended */
 	bool says;		/* somebody hears what it has read */
+	unsigned int boost_us;	/* of who waits for it; 0: not at all */
 	kecho_event_fn fn;
 	void *arg;
 	void *copy;		/* a record that is not read in place */
@@ -404,7 +405,7 @@ void client_refused(struct kecho_source *s, u64 size);
 void client_wake(struct kecho_channel *ch);
 void client_sleep_on(struct kecho_channel *ch, u32 how);
 bool client_futexes(struct kecho_channel *ch);
-void client_sleep(struct kecho_channel *ch, bool (*ready)(void *), void *arg, int left_ms);
+void client_sleep(struct kecho_sink *s, bool (*ready)(void *), void *arg, int left_ms);
 
 /* joins.c */
 int embedded_channel_join(struct kecho_channel *ch, const char *name, unsigned int flags);
@@ -512,7 +513,7 @@ void direct_interrupt(struct conn *c);
 /* wait.c */
 u64 wait_deadline(int timeout_ms);
 bool wait_over(u64 deadline);
-int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
+int wait_once(struct kecho *k, struct kecho_sink *s, bool (*ready)(void *), void *arg,
 	      u64 deadline);
 void sleep_on(struct kecho_channel *ch, u32 how);
 void wait_wake(struct kecho *k);

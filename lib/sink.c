@@ -18,6 +18,7 @@ static struct kecho_sink *make_sink(struct kecho_channel *ch, const struct kecho
 	s->m.policy = opt ? opt->policy : KECHO_LATEST;
 	s->says = s->m.policy == KECHO_BLOCK;
 	s->retained = opt && opt->retained;
+	s->boost_us = opt ? opt->boost_us : 0;
 	s->fn = opt ? opt->fn : NULL;
 	s->arg = opt ? opt->arg : NULL;
 	s->pollfd = s->pending = -1;
@@ -59,6 +60,9 @@ int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *o
 				ch->ch.name);
 	if (opt && (unsigned int)opt->policy > KECHO_DISCONNECT)
 		return lib_fail(-EINVAL, "sink of '%s': no policy %d", ch->ch.name, opt->policy);
+	if (opt && opt->boost_us && !k->client)
+		return lib_fail(-EOPNOTSUPP, "sink of '%s': only a kernel's node boosts",
+				ch->ch.name);
 	s = make_sink(ch, opt);
 	if (!s)
 		return lib_fail(-ENOMEM, "sink of '%s'", ch->ch.name);
@@ -213,7 +217,7 @@ static ssize_t read_wait(struct kecho_sink *s, struct kecho_event *ev, unsigned 
 				return -EAGAIN;
 			continue;
 		}
-		err = wait_once(k, s->ch, feeds_ready, s, deadline);
+		err = wait_once(k, s, feeds_ready, s, deadline);
 		if (err)
 			return err;
 		late = READ_ONCE(s->picky) && wait_over(deadline);

@@ -302,14 +302,15 @@ static bool only_doorbells(struct kecho *k, struct kecho_channel *ch)
 	return ch && !atomic_load(&k->ntcp) && (!ch->client || client_futexes(ch));
 }
 
-static void sleep_futex(struct kecho_channel *ch, bool (*ready)(void *), void *arg, u64 deadline)
+static void sleep_futex(struct kecho_sink *s, bool (*ready)(void *), void *arg, u64 deadline)
 {
 	struct timespec t = { deadline / 1000, deadline % 1000 * 1000000 };
+	struct kecho_channel *ch = s->ch;
 	struct kecho_doorbell *d;
 	u32 seen;
 
 	if (ch->client) {
-		client_sleep(ch, ready, arg, left_ms(deadline));
+		client_sleep(s, ready, arg, left_ms(deadline));
 		return;
 	}
 	d = ch->bells[0].page;
@@ -332,11 +333,13 @@ bool wait_over(u64 deadline)
 
 /*
  * Sleeps, unless ready(@arg), until something may have changed or the deadline.
- * @ch: the only channel of interest; NULL: all. -ETIMEDOUT.
+ * @s: the only sink of interest; NULL: all. -ETIMEDOUT.
  */
-int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), void *arg,
+int wait_once(struct kecho *k, struct kecho_sink *s, bool (*ready)(void *), void *arg,
 	      u64 deadline)
 {
+	struct kecho_channel *ch = s ? s->ch : NULL;
+
 	if (wait_over(deadline))
 		return ready(arg) ? 0 : -ETIMEDOUT;
 	if (!only_doorbells(k, ch)) {
@@ -344,7 +347,7 @@ int wait_once(struct kecho *k, struct kecho_channel *ch, bool (*ready)(void *), 
 		return 0;
 	}
 	atomic_fetch_add(&k->nfutexes, 1);
-	sleep_futex(ch, ready, arg, deadline);
+	sleep_futex(s, ready, arg, deadline);
 	atomic_fetch_sub(&k->nfutexes, 1);
 	return 0;
 }

@@ -513,6 +513,11 @@ struct kecho_sink_options {
 	void *arg;
 	const struct kecho_attr *attrs;
 	size_t nattrs;
+	/* A thread that sleeps in kecho_read() for this sink runs next when something comes,
+	 * before all that are not real-time, and for so many microseconds at most; 0: as any
+	 * other. Only with a kernel's node, and by CAP_SYS_NICE or RLIMIT_RTPRIO; how long, and
+	 * how much of a CPU, the module limits: docs/kernel.md. */
+	unsigned int boost_us;
 };
 
 /*
@@ -520,8 +525,8 @@ struct kecho_sink_options {
  * channel now sends to it (5 s at most): what they submit later is seen. -EINVAL: the
  * policy, or an attribute; -E2BIG: an attribute; -ENOSPC: this process has 4096 sources and
  * sinks; -EPROTONOSUPPORT: a node of the channel shares logs of a layout that is unknown
- * here; -EPERM: kechod allows this user no `block`; -ESHUTDOWN: the channel was destroyed;
- * -ENOMEM.
+ * here; -EPERM: kechod allows this user no `block`, or the kernel no boost; -EOPNOTSUPP: a boost,
+ * and the node is not a kernel's; -ESHUTDOWN: the channel was destroyed; -ENOMEM.
  */
 int kecho_sink_open(struct kecho_channel *ch, const struct kecho_sink_options *opt,
 		    struct kecho_sink **out);

@@ -39,7 +39,7 @@
  *      classes of sources
  *      signs of life that are promised
  *      ADDRESS, names of a source that comes again; the head of LIVE, roles in its slots
- *      /dev/kecho; doorbells of the kernel's
+ *      /dev/kecho; doorbells of the kernel's; boost_us of a sink, and of who waits there
  */
 #ifndef _UAPI_KECHO_NODE_H
 #define _UAPI_KECHO_NODE_H
@@ -279,7 +279,7 @@ struct kecho_ctl_sink_open {
 	__le32 attrs_len;	/* as a source's */
 	__le32 gate;		/* out: its slot of the gates, for its counters */
 	__le32 slot;		/* out: of the limits: 0 there before a log goes on without it */
-	__le32 pad;
+	__le32 boost_us;	/* in: of who waits for it at /dev/kecho; others have 0 */
 };
 
 struct kecho_ctl_sink {
@@ -564,7 +564,8 @@ struct kecho_ctl_status {
  * A channel has one doorbell, KERNEL, of all its users, whose memory only the kernel writes;
  * `waiters` says that somebody sleeps. Of its second descriptor, which can be polled for edges:
  * write() rings for all who sleep; ARM says that one does, or polls; who has looked once more
- * then sleeps by WAIT as long as `futex` is @futex.
+ * then sleeps by WAIT as long as `futex` is @futex. When it is rung the thread that has slept runs
+ * before all that are not real-time, for @boost_us at most.
  */
 #define KECHO_DEV		"/dev/kecho"
 #define KECHO_DEV_FDS_MAX	4
@@ -585,6 +586,8 @@ struct kecho_dev_room {
 struct kecho_bell_wait {
 	__u32 futex;
 	__s32 timeout_ms;	/* -1: for ever */
+	__u32 boost_us;		/* -EPERM: it has no right to that */
+	__u32 pad;		/* 0 */
 };
 
 #define KECHO_DEV_RECEIVE	_IOWR(0xec, 1, struct kecho_dev_receive)

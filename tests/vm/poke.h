@@ -124,7 +124,8 @@ static inline void poke_by_thread(struct attacker *a)
 static inline void poke_bell(struct attacker *a)
 {
 	struct raw_bell *b = a->nbells ? &a->bell[pick(a, a->nbells)] : NULL;
-	struct kecho_bell_wait w = { .timeout_ms = pick(a, WAIT_MS_MAX) };
+	struct kecho_bell_wait w = { .timeout_ms = pick(a, WAIT_MS_MAX),
+				     .boost_us = pick(a, 2) * next_random(&a->rng) };
 
 	if (!b)
 		return;
