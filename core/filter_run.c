@@ -97,7 +97,7 @@ static u64 call(struct kecho_filter_ctx *ctx, const u64 *reg, s32 number)
 		STORE(type, DST, insn->off, (s64)IMM);				\
 		break;
 
-static u64 interpret(const struct bpf_insn *insn, struct kecho_filter_ctx *ctx)
+static u32 interpret(const struct bpf_insn *insn, struct kecho_filter_ctx *ctx)
 {
 	u64 stack[KECHO_FILTER_STACK_SIZE / sizeof(u64)];
 	u64 reg[MAX_BPF_REG];

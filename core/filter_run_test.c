@@ -308,10 +308,11 @@ TEST(context)
 	ke_filter_state_free(s);
 }
 
-/* Yes is any number but 0, of all 64 bits. */
+/* Yes is any number but 0 in the lower half: a function in C returns an int there, and leaves in
+ * the upper one what was there. */
 TEST(verdict)
 {
-	static const u64 results[] = { 0, 1, HIGH, TOP, ~0ULL };
+	static const u64 results[] = { 0, 1, TOP32, HIGH, TOP, HIGH | 2, ~0ULL };
 	struct ke_judged j = {};
 	struct ke_filter_state *s = ke_filter_state_make(1);
 	struct ke_program *p;
@@ -324,7 +325,8 @@ TEST(verdict)
 		parts_insns(&parts, insns, ARRAY_SIZE(insns));
 		p = parts_make(&parts, NULL);
 		must(p && s, "%s", parts.why);
-		is_eq(ke_program_run(p, s, &j, &test_ops, NULL), !!results[i], "case %u", i);
+		is_eq(ke_program_run(p, s, &j, &test_ops, NULL), !!(u32)results[i], "case %u",
+		      i);
 		ke_program_free(p);
 	}
 	ke_filter_state_free(s);

@@ -100,7 +100,7 @@ struct kecho_filter_slot {
 
 /*
  * What a filter's program sees. r1 points to this when it begins; r10 to the end of its
- * stack. What it returns in r0 is yes, unless it is 0.
+ * stack. What it returns in the lower half of r0, as an int, is yes, unless it is 0.
  */
 struct kecho_filter_value {
 	__u64 present;		/* 1, or 0: the attribute is not set, or of another kind */

@@ -498,7 +498,7 @@ static inline bool checked_run(const struct ke_program *p, struct ke_filter_stat
 	}
 	check(c.cost <= p->cost && p->cost <= KE_FILTER_COST_MAX);
 	*score = c.score;
-	return number(&c, 0);
+	return (u32)number(&c, 0);
 }
 
 #endif
