@@ -64,6 +64,8 @@ struct ke_member {
 	struct ke_types *types;	/* NULL: none */
 	struct ke_source *source;
 	struct ke_sieve *sieve;	/* a sink's filter; NULL: none */
+	u64 whose;		/* its filters are: a number of the house's, for what it grants
+				 * them; 0: another node's */
 	u32 filter_version;	/* 0: it never had one */
 };
 

@@ -195,6 +195,8 @@ int ke_source_choose(struct ke_source *s, const void *wire, u32 len, char *why)
 		err = ke_sieve_make_out(&sieve, wire, len, why);
 	else
 		err = 0;
+	if (sieve)
+		sieve->whose = s->member.whose;
 	err = err ?: ke_source_address(s);
 	err = err ?: ke_choice_filter(s->choice, sieve);
 	ke_source_look_again(s);

@@ -107,6 +107,18 @@ u32 ke_program_cost(const struct ke_program *p);
 /* What runs: for a JIT, or to be shown. */
 const struct bpf_insn *ke_program_insns(const struct ke_program *p, u32 *n);
 
+/* A program as code of the machine: what Linux's JIT makes is called like this. It does what the
+ * interpreter does, with the same context; free() gives it back. */
+struct ke_native {
+	unsigned int (*run)(const void *ctx, const struct bpf_insn *insns);
+	void (*free)(struct ke_native *n);
+};
+
+/* ke_program_native - it is run by @n from here on, which it has now; NULL: it is interpreted, as
+ * before. Nobody runs it meanwhile; it has none yet. */
+void ke_program_native(struct ke_program *p, struct ke_native *n);
+bool ke_program_is_native(const struct ke_program *p);
+
 /* What a program may touch. */
 struct ke_filter_bounds {
 	u32 payload;		/* bytes; at most KE_FILTER_PAYLOAD_MAX are of use */

@@ -12,6 +12,7 @@ struct ke_program {
 	u32 need, cost, n;
 	u16 nslots, consts_len;
 	const char *consts;
+	struct ke_native *native;	/* NULL: it is interpreted */
 	struct bpf_insn insns[];
 };
 

@@ -337,7 +337,20 @@ int ke_program_make(struct ke_program **p, const struct ke_filter *f, const stru
 
 void ke_program_free(struct ke_program *p)
 {
+	if (p && p->native)
+		p->native->free(p->native);
 	kvfree(p);
+}
+
+void ke_program_native(struct ke_program *p, struct ke_native *n)
+{
+	WARN_ON_ONCE(p->native);
+	p->native = n;
+}
+
+bool ke_program_is_native(const struct ke_program *p)
+{
+	return p->native;
 }
 
 u32 ke_program_need(const struct ke_program *p)

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0 OR MIT
 /*
- * Running a program that was verified, instruction by instruction. There is nothing here
- * that a JIT wouldn't do: the context, the stack and the helpers are the same, and all that
- * must be checked was. What 32 bits leave of a register is 0; shifts take as many bits of
- * their width as it has.
+ * Running a program that was verified: as the code of the machine that was made of it, or
+ * instruction by instruction. There is nothing here that a JIT wouldn't do: the context, the stack
+ * and the helpers are the same, and all that must be checked was. What 32 bits leave of a register
+ * is 0; shifts take as many bits of their width as it has.
  */
 #include "filter_program.h"
 
@@ -196,7 +196,7 @@ bool ke_program_run(const struct ke_program *p, struct ke_filter_state *s,
 		return false;
 	}
 	ke_filter_run_init(&run, p, s, j, ops);
-	yes = interpret(p->insns, &run.ctx);
+	yes = p->native ? p->native->run(&run.ctx, p->insns) : interpret(p->insns, &run.ctx);
 	if (score)
 		*score = run.ctx.score;
 	return yes;

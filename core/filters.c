@@ -122,6 +122,8 @@ int ke_member_filter(struct ke_member *sink, const void *wire, u32 len, const vo
 
 	if (err)
 		return err;
+	if (s)
+		s->whose = sink->whose;
 	if (ke_sieve_replace(&sink->sieve, s, n ? &n->filters_bytes : &alone)) {
 		strscpy(why, "its node's filters have more bytes than a node may say",
 			KE_TYPE_WHY_MAX);

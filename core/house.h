@@ -12,8 +12,10 @@ struct ke_channel;
 struct ke_gate;
 struct ke_link;
 struct ke_member;
+struct ke_native;
 struct ke_node;
 struct ke_peer;
+struct ke_program;
 struct ke_remote;
 struct ke_rstream;
 struct ke_source;
@@ -75,6 +77,9 @@ struct ke_house {
 	 */
 	bool (*judged)(struct ke_remote *remote, struct ke_source *own, struct ke_member *sink,
 		       const struct ke_verdict *v);
+	/* Native code of a program of a filter of @whose, see ke_member.whose; NULL: it is
+	 * interpreted. May be NULL. */
+	struct ke_native *(*compile)(void *house, u64 whose, const struct ke_program *p);
 	/* What our source judges by, or what its filters read, has changed. May be NULL. */
 	void (*judges)(struct ke_source *s);
 	/* Whom its events are to wake has changed, in its `own` or its streams to other hosts. May

@@ -56,6 +56,25 @@ int ke_judge_put(struct ke_judge *j, u32 bit, u32 generation, struct ke_sieve *s
 	return 0;
 }
 
+void ke_judge_share(struct ke_judge *j, u32 bit, u64 whose)
+{
+	struct ke_judge_filter *f = j->filter[bit];
+	struct ke_native *n;
+	u32 i;
+
+	for (i = 0; i <= KE_TYPES_MAX && j->ops->compile; i++) {
+		if (!f->program[i] || ke_program_is_native(f->program[i]))
+			continue;
+		n = j->ops->compile(j->owner, whose, f->program[i]);
+		if (!n)
+			return;
+		f->whose = whose;
+		j->ops->lock(j->owner);
+		ke_program_native(f->program[i], n);
+		j->ops->unlock(j->owner);
+	}
+}
+
 u32 ke_judge_renew(struct ke_judge *j)
 {
 	if (j->generation == U32_MAX)

@@ -25,6 +25,7 @@
 struct ke_sieve {
 	u32 refs;
 	u32 len, type_len;	/* in @wire: of the filter, and of the type behind it */
+	u64 whose;		/* see ke_member.whose */
 	bool of_sink;		/* it asks of the sink or its node */
 	u32 scopes;		/* that it asks of, a bit 1 << scope each */
 	struct ke_filter *f;
@@ -59,6 +60,7 @@ struct ke_slots {
 /* One filter of a judge: see judge_filter.c. */
 struct ke_judge_filter {
 	struct ke_sieve *sieve;
+	u64 whose;		/* for what is made of it: the sieve's, or of who shares it */
 	u16 lacks;		/* types that it can't be made for, a bit each */
 	u32 cost, bytes;
 	char *names;		/* of its slots, KE_NAME_MAX + 1 bytes each */
@@ -73,6 +75,8 @@ struct ke_judge_ops {
 	void (*lock)(void *owner);
 	void (*unlock)(void *owner);
 	u64 (*now_ms)(void *owner);	/* by the clock that attributes are set by */
+	/* Native code of a program of @whose; NULL: it is interpreted. May be NULL. */
+	struct ke_native *(*compile)(void *owner, u64 whose, const struct ke_program *p);
 };
 
 struct ke_judge {
@@ -100,6 +104,9 @@ void ke_judge_free(struct ke_judge *j);
 int ke_judge_put(struct ke_judge *j, u32 bit, u32 generation, struct ke_sieve *s,
 		 const struct ke_types *types, const struct ke_value *slots);
 void ke_judge_drop(struct ke_judge *j, u32 bit);
+/* ke_judge_share - bit @bit judges for @whose, too: what is interpreted may become native code by
+ * his rights. */
+void ke_judge_share(struct ke_judge *j, u32 bit, u64 whose);
 /* ke_judge_renew - the same filters in a new generation, which it gives. */
 u32 ke_judge_renew(struct ke_judge *j);
 /* ke_judge_slots - the attributes that a filter reads, one for each slot; of kind 0: absent;

@@ -125,6 +125,8 @@ int ke_judge_program(struct ke_program **out, struct ke_judge *j, struct ke_judg
 	f->bytes += bytes;
 	j->cost += more;
 	f->cost += more;
+	if (j->ops->compile)
+		ke_program_native(p, j->ops->compile(j->owner, f->whose, p));
 	*out = p;
 	return 0;
 }
@@ -166,6 +168,7 @@ int ke_judge_filter_make(struct ke_judge_filter **out, struct ke_judge *j, struc
 	if (!f)
 		return -ENOMEM;
 	f->sieve = ke_sieve_get(s);
+	f->whose = s->whose;
 	f->state = ke_filter_state_make(j->seed + j->changes);
 	err = f->state ? make_slots(f, slots) : -ENOMEM;
 	err = err ?: make_programs(j, f, types);

@@ -41,8 +41,16 @@ static u64 judge_now_ms(void *owner)
 	return n->house->now_ms(n->owner);
 }
 
+static struct ke_native *judge_compile(void *owner, u64 whose, const struct ke_program *p)
+{
+	const struct ke_node *n = channel(owner)->node;
+
+	return n->house->compile ? n->house->compile(n->owner, whose, p) : NULL;
+}
+
 const struct ke_judge_ops ke_source_judge_ops = {
 	.lock = judge_lock, .unlock = judge_unlock, .now_ms = judge_now_ms,
+	.compile = judge_compile,
 };
 
 static const struct ke_attrs *sinks_attrs(const struct ke_channel *ch, u8 scope, u64 sink)

@@ -95,7 +95,10 @@ static u8 get_bit(struct ke_seats *t, struct ke_sieve *s, u64 sink)
 {
 	u8 bit = find_bit(t, s, sink);
 
-	bit = bit == NONE ? put_bit(t, s, sink) : bit;
+	if (bit == NONE)
+		bit = put_bit(t, s, sink);
+	else
+		ke_judge_share(t->judge, bit, s->whose);
 	if (bit != NONE)
 		t->refs[bit]++;
 	return bit;

@@ -35,7 +35,9 @@ static u64 now_ms(void *owner)
 	return lib_deadline(0);
 }
 
-const struct ke_judge_ops client_judge_ops = { no_lock, no_lock, now_ms };
+const struct ke_judge_ops client_judge_ops = {
+	.lock = no_lock, .unlock = no_lock, .now_ms = now_ms,
+};
 
 static struct client_judge *make(struct kecho_source *s)
 {
