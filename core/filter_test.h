@@ -154,6 +154,9 @@ static __maybe_unused struct ke_filter *parts_load(struct parts *p)
 	return ke_filter_load(&f, p->wire, p->wire_len, p->why) ? NULL : f;
 }
 
+/* Where there is a JIT: programs of tests are its code. */
+void test_compile(struct ke_program *p) __attribute__((weak));
+
 /* Loaded, written for @t and verified; NULL: refused, and why. */
 static __maybe_unused struct ke_program *parts_make(struct parts *p, const struct ke_type *t)
 {
@@ -162,6 +165,8 @@ static __maybe_unused struct ke_program *parts_make(struct parts *p, const struc
 
 	if (f && ke_program_make(&made, f, t, p->why))
 		made = NULL;
+	if (made && test_compile)
+		test_compile(made);
 	ke_filter_free(f);
 	return made;
 }

@@ -167,21 +167,13 @@ static void count(bool accepted)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 {
-	static u8 written[sizeof(f.insns) + sizeof(f.refs) + sizeof(f.slots) + 256];
-	u8 how, fails, *buf;
+	static u8 written[WRITTEN_MAX];
+	struct plan plan = begin_program(data, size);
 	struct ke_program *p;
-	u64 seed;
 	u32 len;
+	u8 *buf;
 
-	memset(&f, 0, sizeof(f));
-	f.in = (struct input){ data, size };
-	how = take_u8(&f.in);
-	fails = how & 16 ? take_u8(&f.in) % 8 : 0;
-	seed = take_u16(&f.in) + 1;
-	f.now = seed << 32;
-	f.honest = how % 4 != 3;
-	decide_type(take_u8(&f.in));
-	if (how & 128) {
+	if (plan.raw) {
 		len = f.in.len;
 		buf = malloc(len ?: 1);
 		check(buf);
@@ -192,9 +184,9 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		check(buf);
 		memcpy(buf, written, len);
 	}
-	if (make(&p, buf, len, fails))
-		judge_some(p, seed);
-	if (!(how & 128) && !fails)
+	if (make(&p, buf, len, plan.fails))
+		judge_some(p, plan.seed);
+	if (!plan.raw && !plan.fails)
 		count(p);
 	ke_program_free(p);
 	free(buf);

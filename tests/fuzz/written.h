@@ -8,7 +8,7 @@
 #ifndef FUZZ_WRITTEN_H
 #define FUZZ_WRITTEN_H
 
-#include "input.h"
+#include "decisions.h"
 #include "filter.h"
 #include "type_test.h"
 
@@ -462,11 +462,39 @@ static void spoil(u32 which, u8 how, u8 value)
 		*byte = value;
 }
 
+/* What an input decides before there is a program: the type, and these. */
+struct plan {
+	u8 fails;		/* the allocation that does; 0: none */
+	bool raw;		/* the rest is a filter as it travels */
+	u64 seed;
+};
+
+static struct plan begin_program(const u8 *data, size_t size)
+{
+	struct plan p = { 0 };
+	u8 how;
+
+	memset(&f, 0, sizeof(f));
+	f.in = (struct input){ data, size };
+	how = take_u8(&f.in);
+	p.fails = how & 16 ? take_u8(&f.in) % 8 : 0;
+	p.raw = how & 128;
+	p.seed = take_u16(&f.in) + 1;
+	f.now = p.seed << 32;
+	f.honest = how % 4 != 3;
+	decide_type(take_u8(&f.in));
+	return p;
+}
+
 static u8 *append(u8 *to, const void *from, u32 len)
 {
 	memcpy(to, from, len);
 	return to + len;
 }
+
+enum {
+	WRITTEN_MAX = sizeof(f.insns) + sizeof(f.refs) + sizeof(f.slots) + 256,
+};
 
 static u32 write_program(u8 *to, u8 how)
 {
