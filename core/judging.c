@@ -41,11 +41,14 @@ static u64 judge_now_ms(void *owner)
 	return n->house->now_ms(n->owner);
 }
 
+/* Programs that another process runs need no code here. */
 static struct ke_native *judge_compile(void *owner, u64 whose, const struct ke_program *p)
 {
 	const struct ke_node *n = channel(owner)->node;
 
-	return n->house->compile ? n->house->compile(n->owner, whose, p) : NULL;
+	if (!n->house->compile || ((const struct ke_source *)owner)->judged_later)
+		return NULL;
+	return n->house->compile(n->owner, whose, p);
 }
 
 const struct ke_judge_ops ke_source_judge_ops = {

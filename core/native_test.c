@@ -194,4 +194,17 @@ TEST(shared_by_none)
 	end(w);
 }
 
-TESTS(native, granted, refused, of_another_node, shared, shared_by_none);
+TEST(judged_elsewhere)
+{
+	struct world *w = begin();
+
+	must(w, "nodes");
+	w->n[0].src.judged_later = true;
+	w->n[0].sink.whose = GRANTED;
+	set_longer(&w->n[0].sink, 10);
+	is_eq(seen.asked, 0, "what another process runs is not compiled");
+	end(w);
+}
+
+TESTS(native, granted, refused, of_another_node, shared, shared_by_none,
+      judged_elsewhere);

@@ -9,6 +9,7 @@ static const char *const names[KN_KINDS] = {
 	[KN_SOURCE] = "sources", [KN_SINK] = "sinks", [KN_FEED] = "feeds",
 	[KN_NOTICE] = "notices", [KN_CONN] = "connections",
 	[KN_BELL] = "bells", [KN_SESSION] = "processes", [KN_USER] = "users",
+	[KN_NATIVE] = "filters' codes",
 };
 
 static atomic_long_t live[KN_KINDS];

@@ -180,6 +180,7 @@ static struct kn_session *make_session(struct file *file, struct net *net)
 	s->cred = get_cred(file->f_cred);
 	s->owner = current->files;
 	s->root = file_ns_capable(file, net->user_ns, CAP_NET_ADMIN);
+	s->whose = kn_whose(file->f_cred, file_ns_capable(file, &init_user_ns, CAP_BPF));
 	mutex_init(&s->opening);
 	mutex_init(&s->closing);
 	INIT_LIST_HEAD(&s->openings);

@@ -53,6 +53,7 @@ struct kn_session {
 	struct mem_cgroup *memcg;	/* what is made for it by others is charged there */
 	fl_owner_t owner;	/* the descriptors of who has opened it */
 	bool root;		/* as far as this node goes */
+	u64 whose;		/* as ke_member.whose: its filters are */
 	bool over;
 	unsigned long ending;	/* bit 0: it is queued */
 	struct mutex opening;	/* before @closing: the registry is asked, and @k there meanwhile */

@@ -61,6 +61,7 @@ static struct kn_psink *make(struct kn_opening *o, const struct kn_ask *r)
 	k->o = o;
 	k->m.owner = o->ch;
 	k->m.role = KE_SINK;
+	k->m.whose = o->s->whose;
 	k->m.policy = le32_to_cpu(in->policy);
 	k->m.channel = &o->ch->c->ch;
 	INIT_LIST_HEAD(&k->m.list);

@@ -32,7 +32,14 @@ static u64 now_ms(void *owner)
 	return kn_now_ms();
 }
 
-static const struct ke_judge_ops judge_ops = { .lock = lock, .unlock = unlock, .now_ms = now_ms };
+static struct ke_native *compile(void *owner, u64 whose, const struct ke_program *p)
+{
+	return kn_compile(((struct kn_feed *)owner)->sink->ch->c->kn, whose, p);
+}
+
+static const struct ke_judge_ops judge_ops = {
+	.lock = lock, .unlock = unlock, .now_ms = now_ms, .compile = compile,
+};
 
 static const struct ke_attrs *attrs_of(void *owner, u8 scope, u64 sink)
 {
@@ -210,8 +217,10 @@ static void drop_next(struct kn_feed *f, void *arg)
 /* The new judges are there before anything has changed; then nothing fails. */
 static int replace(struct kecho_sink *s, struct filter *new)
 {
-	if (new->sieve)
+	if (new->sieve) {
+		new->sieve->whose = s->m.whose;
 		kn_feeds_each(s, make_next, new);
+	}
 	if (!new->err)
 		new->err = ke_member_filter(&s->m, new->wire, new->len, new->type, new->type_len,
 					    new->why);

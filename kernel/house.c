@@ -105,6 +105,11 @@ static bool judged(struct ke_remote *remote, struct ke_source *own, struct ke_me
 	return kn_filter_judged(sink, remote ? remote->id : own->member.id, v);
 }
 
+static struct ke_native *compile(void *house, u64 whose, const struct ke_program *p)
+{
+	return kn_compile(house, whose, p);
+}
+
 static void announced(struct ke_remote *m, u32 index)
 {
 	kn_feeds_learn(m->presence->channel->owner, m->id);
@@ -182,6 +187,7 @@ const struct ke_house kn_house = {
 	.judged = judged,
 	.judges = kn_judges,
 	.wakes = kn_wakes,
+	.compile = compile,
 	.started = kn_stream_started,
 	.published = kn_stream_published,
 	.ended = kn_stream_ended,

@@ -9,7 +9,7 @@
 #include <linux/ktime.h>
 #include <linux/random.h>
 
-#include "filter_test.h"
+#include "four_test.h"
 #include "jit.h"
 #include "tap.h"
 #include "written.h"
@@ -32,7 +32,6 @@ struct code {
 static struct {
 	u32 made, none;		/* of core's tests */
 	struct parts parts;
-	struct draft type;
 	u8 wire[WRITTEN_MAX], chance[CHANCE_MAX];
 	u8 payload[PAYLOAD_MAX], strings[STRINGS_MAX];
 	struct kecho_filter_value values[KE_FILTER_SLOTS_MAX];
@@ -243,48 +242,6 @@ TEST(blinded)
 
 /* ------------------------------------------------------------------------------ cost */
 
-struct sample {
-	u32 cpu;
-	s32 temp;
-	u16 port;
-	u8 level;
-};
-
-static void put_compare(const char *name, u8 not, s32 with, u32 left)
-{
-	u32 load = parts_insn(&t.parts, LDX(BPF_DW, 2, 6, 0));
-
-	parts_ref(&t.parts, load, KECHO_REF_FIELD, 0, name);
-	parts_insn(&t.parts, JMP(not, 2, with, left));
-}
-
-/* cpu < 80 && temp > -10 && port == 7390 && level != 3, as expressions become. */
-static void put_four(void)
-{
-	struct draft *d = &t.type;
-
-	draft_begin(d, "sample", sizeof(struct sample), cpu_to_le16(1) != 1);
-	draft_number(d, "cpu", KE_FIELD_UNSIGNED, offsetof(struct sample, cpu), 4);
-	draft_number(d, "temp", KE_FIELD_SIGNED, offsetof(struct sample, temp), 4);
-	draft_number(d, "port", KE_FIELD_UNSIGNED, offsetof(struct sample, port), 2);
-	draft_number(d, "level", KE_FIELD_UNSIGNED, offsetof(struct sample, level), 1);
-	parts_begin(&t.parts, KECHO_FILTER_EVENT);
-	parts_insn(&t.parts, LDX(BPF_DW, 6, 1, CTX(payload)));
-	put_compare("cpu", BPF_JGE, 80, 8);
-	put_compare("temp", BPF_JSLE, -10, 6);
-	put_compare("port", BPF_JNE, 7390, 4);
-	put_compare("level", BPF_JEQ, 3, 2);
-	parts_insn(&t.parts, MOV(0, 1));
-	parts_insn(&t.parts, EXIT);
-	parts_insn(&t.parts, MOV(0, 0));
-	parts_insn(&t.parts, EXIT);
-}
-
-static noinline bool four_in_c(const struct sample *s)
-{
-	return s->cpu < 80 && s->temp > -10 && s->port == 7390 && s->level != 3;
-}
-
 /* Nanoseconds of ROUNDS judgements, all of them yes; NULL: the function in C. */
 static u64 cost_once(const struct ke_program *p, struct ke_filter_state *s)
 {
@@ -320,11 +277,12 @@ TEST(costs)
 	struct ke_filter *filter;
 	u64 in_c, code, steps;
 
-	put_four();
-	native = parts_make(&t.parts, &t.type.type);
+	parts_begin(&t.parts, KECHO_FILTER_EVENT);
+	parts_insns(&t.parts, four, ARRAY_SIZE(four));
+	native = parts_make(&t.parts, NULL);
 	filter = parts_load(&t.parts);
 	must(native && filter, "%s", t.parts.why);
-	is_eq(ke_program_make(&slow, filter, &t.type.type, t.parts.why), 0, "interpreted");
+	is_eq(ke_program_make(&slow, filter, NULL, t.parts.why), 0, "interpreted");
 	ke_filter_free(filter);
 	must(slow, "%s", t.parts.why);
 	in_c = cost(NULL);

@@ -35,6 +35,7 @@
 #include "kecho.h"
 #include "link.h"
 #include "memory.h"
+#include "native.h"
 #include "registry.h"
 
 struct kn_live;
@@ -73,7 +74,7 @@ enum kn_block { KN_BLOCK_ALL, KN_BLOCK_GROUP, KN_BLOCK_OWNER };
 
 /* What is counted as it comes and goes: when the module goes all must have gone. */
 enum kn_kind { KN_ATTACHMENT, KN_LOG, KN_CHANNEL, KN_SOURCE, KN_SINK, KN_FEED, KN_NOTICE,
-	       KN_CONN, KN_BELL, KN_SESSION, KN_USER, KN_KINDS };
+	       KN_CONN, KN_BELL, KN_SESSION, KN_USER, KN_NATIVE, KN_KINDS };
 
 /* Who sleeps on a bell is on its list once, and is taken off when it is woken. */
 struct kn_waiter {
@@ -188,6 +189,7 @@ struct kn {
 	u64 mirrors_bytes, mirrors_refused;	/* what they have; how often that was too much */
 	struct list_head pings, counts;	/* what processes ask other nodes */
 	u64 last_ping_ns;
+	struct kn_natives natives;
 	wait_queue_head_t changed;
 	u32 changes;		/* of all that somebody may wait for on @changed */
 	struct delayed_work tick;

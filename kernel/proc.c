@@ -32,6 +32,14 @@ static void show_node(struct seq_file *m, const struct kn *kn)
 		   kn->mirrors_refused);
 }
 
+static void show_natives(struct seq_file *m, const struct kn_natives *n)
+{
+	seq_printf(m, "filters native %ld bytes %ld refused %ld full %ld failed %ld\n",
+		   atomic_long_read(&n->here), atomic_long_read(&n->bytes),
+		   atomic_long_read(&n->refused), atomic_long_read(&n->full),
+		   atomic_long_read(&n->failed));
+}
+
 static void show_link(struct seq_file *m, const struct ke_peer *p)
 {
 	seq_printf(m, "link %*phN", (int)sizeof(p->contact.node), p->contact.node.b);
@@ -147,6 +155,7 @@ static void show_all(struct seq_file *m, struct kn *kn, u8 *buf)
 	struct ke_peer *p;
 
 	show_node(m, kn);
+	show_natives(m, &kn->natives);
 	list_for_each_entry(p, &kn->node.peers, list)
 		show_link(m, p);
 	list_for_each_entry(c, &kn->channels, list)

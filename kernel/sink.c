@@ -23,6 +23,7 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 	INIT_LIST_HEAD(&s->feeds);
 	s->m.owner = ch;
 	s->m.role = KE_SINK;
+	s->m.whose = KN_OF_KERNEL;
 	s->m.id = get_random_u64() ?: 1;
 	if (opt) {
 		s->m.policy = opt->policy;

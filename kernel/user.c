@@ -18,6 +18,7 @@ static unsigned long limit[KN_QUOTAS] = {
 	[KN_CHANNELS] = KE_CHANNELS_MAX / 2,
 	[KN_MEMBERS] = KE_MEMBERS_MAX / 2,
 	[KN_TYPES] = KE_NODE_TYPES_MAX / 4,
+	[KN_CODE] = 16 << 20,
 };
 
 module_param_named(user_memory, limit[KN_MEMORY], ulong, 0644);
@@ -28,6 +29,8 @@ module_param_named(user_channels, limit[KN_CHANNELS], ulong, 0644);
 MODULE_PARM_DESC(user_channels, "channels that one user's processes have open");
 module_param_named(user_members, limit[KN_MEMBERS], ulong, 0644);
 MODULE_PARM_DESC(user_members, "sources and sinks of one user's processes");
+module_param_named(user_code, limit[KN_CODE], ulong, 0644);
+MODULE_PARM_DESC(user_code, "bytes of code that one user's filters are compiled to");
 
 static LIST_HEAD(users);
 static DEFINE_MUTEX(lock);

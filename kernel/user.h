@@ -9,7 +9,8 @@
 
 #include "kn.h"
 
-enum kn_quota { KN_MEMORY, KN_PROCESSES, KN_CHANNELS, KN_MEMBERS, KN_TYPES, KN_QUOTAS };
+enum kn_quota { KN_MEMORY, KN_PROCESSES, KN_CHANNELS, KN_MEMBERS, KN_TYPES, KN_CODE,
+		KN_QUOTAS };
 
 /* What a member costs beside its log: attributes, and what others know of it. */
 enum { KN_MEMBER_BYTES = 16 << 10 };

@@ -32,7 +32,7 @@ link module/core "$root"/core/*.[ch] "$root"/core/*.list
 link module/include/uapi "$root"/include/uapi/*.h
 link module/tests "$root"/tests/tap.h
 link module "$here/suites.c" "$root/lib/shim/shim_test.c" "$root"/kernel/jit*.[ch] \
-	"$root/tests/fuzz/decisions.h" "$root/tests/fuzz/written.h"
+	"$root/kernel/four_test.h" "$root/tests/fuzz/decisions.h" "$root/tests/fuzz/written.h"
 ln -s "$here/core-kernel.Kbuild" "$dir/module/Kbuild"
 suites module shim_test.c $(cat "$root/core/tests.list") jit_test.c
 inputs "$root/tests/fuzz/corpus/fuzz_filter" >"$dir/module/corpus.h"

@@ -35,6 +35,12 @@ guest kernel alone -t $guest_limit_s "$dir/alone" "$here/kernel-guest" \
 	"$modules/kernel/kecho.ko" "$modules/tests"/kecho_*.ko "$hello"/hello_*.ko
 said "kernel: a module that leaves all open is closed" alone \
 	"kecho: module kecho_leaves goes and has not closed what it opened"
+like "kernel: kernel code's filters are compiled" alone \
+	'default: filters native [1-9][0-9]* bytes [0-9]+ refused 0 full 0 failed 0'
+like "kernel: nobody's are, if it is told so" alone \
+	'nobody: filters native 0 bytes 0 refused [1-9][0-9]* full 0 failed 0'
+like "kernel: without a JIT none is" alone \
+	'without: filters native 0 bytes 0 refused [0-9]+ full 0 failed [1-9][0-9]*'
 like "kernel: /proc/net/kecho shows the node" alone 'shown: node [0-9a-f]{32} name .* attached 2 .*'
 like "kernel: its channel" alone 'shown: channel hello uuid [0-9a-f]{32}'
 like "kernel: its source" alone 'shown:   source [0-9a-f]{16} events [1-9].* module hello_pub .*'

@@ -71,7 +71,8 @@ kecho_modules()
 	link module "$here/kernel.Kbuild"
 	ln -s kernel.Kbuild "$modules/Kbuild"
 	for tests in tests net-tests mesh-tests sources-tests; do
-		link module/$tests "$root/tests/tap.h" "$here/suites.c" "$here/leaves.c"
+		link module/$tests "$root/tests/tap.h" "$here/suites.c" "$here/leaves.c" \
+			"$here/filters.c"
 		ln -s "$here/kernel-$tests.Kbuild" "$modules/$tests/Kbuild"
 		suites module/$tests $(cat "$root/kernel/$tests.list")
 	done
