@@ -399,10 +399,10 @@ static void in_irq_work(struct irq_work *work)
 
 static void submit_from_all(struct from *f)
 {
-	DEFINE_SPINLOCK(lock);
+	static DEFINE_SPINLOCK(lock);
 	unsigned long flags;
 
-	timer_setup(&f->timer, in_timer, 0);
+	timer_setup_on_stack(&f->timer, in_timer, 0);
 	init_irq_work(&f->irq, in_irq_work);
 	mod_timer(&f->timer, jiffies);
 	spin_lock_irqsave(&lock, flags);
@@ -412,6 +412,7 @@ static void submit_from_all(struct from *f)
 	irq_work_sync(&f->irq);
 	msleep(20);
 	del_timer_sync(&f->timer);
+	destroy_timer_on_stack(&f->timer);
 }
 
 static void check_contexts(enum kecho_context context)
