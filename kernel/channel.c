@@ -219,21 +219,27 @@ static bool is_own(const struct kecho_channel *ch)
 	return own;
 }
 
+void kn_channel_hush(struct kecho_channel *ch)
+{
+	struct kecho_sink *sink;
+
+	kecho_channel_watch(ch, NULL, NULL);
+	while ((sink = sink_of(ch)))
+		kecho_sink_close(sink);
+}
+
 int kecho_channel_close(struct kecho_channel *ch)
 {
 	struct kecho_source *source;
-	struct kecho_sink *sink;
 	struct kn *kn;
 
 	if (!ch)
 		return 0;
 	if (!in_task() || is_own(ch))
 		return -EDEADLK;
-	kecho_channel_watch(ch, NULL, NULL);
+	kn_channel_hush(ch);
 	while ((source = source_of(ch)))
 		kecho_source_close(source);
-	while ((sink = sink_of(ch)))
-		kecho_sink_close(sink);
 	kn = ch->c->kn;
 	kn_lock(kn);
 	kn_hold_end(ch);

@@ -380,6 +380,8 @@ void kn_listen_init(struct kn *kn);
 
 /* channel.c; kn.lock is held */
 bool kn_channel_is_own(const struct kecho_channel *ch);	/* are we in a callback of it? */
+/* No callback of it runs any more, on return; not with kn.lock. */
+void kn_channel_hush(struct kecho_channel *ch);
 
 /* reg.c; kn.lock is held, but where the node starts and stops */
 int kn_reg_start(struct kn *kn);

@@ -232,6 +232,7 @@ static bool is_own(const struct kecho *k)
 
 int kecho_close(struct kecho *k)
 {
+	struct kecho_channel *ch;
 	struct net *net;
 
 	if (!k)
@@ -239,6 +240,9 @@ int kecho_close(struct kecho *k)
 	if (!in_task() || is_own(k))
 		return -EDEADLK;
 	kn_owner_del(k);
+	/* Callbacks submit to sources, of any channel. */
+	list_for_each_entry(ch, &k->channels, list)
+		kn_channel_hush(ch);
 	while (!list_empty(&k->channels))
 		kecho_channel_close(list_first_entry(&k->channels, struct kecho_channel, list));
 	net = k->kn->net;
