@@ -131,8 +131,16 @@ void kn_dispatch_init(struct kecho_sink *s)
 	s->waiter.wake = wake;
 	init_waitqueue_head(&s->wait);
 	INIT_WORK(&s->run, s->context == KECHO_SOFTIRQ ? end_in_thread : run_in_thread);
+	/* A callback may close another sink, whose work is not its own to lockdep then. */
+	lockdep_register_key(&s->run_key);
+	lockdep_init_map(&s->run.lockdep_map, "kecho sink", &s->run_key, 0);
 	INIT_WORK(&s->chores, do_chores);
 	tasklet_setup(&s->bh, run_in_softirq);
+}
+
+void kn_dispatch_fini(struct kecho_sink *s)
+{
+	lockdep_unregister_key(&s->run_key);
 }
 
 /* It may have events to read already. */

@@ -302,6 +302,7 @@ struct kecho_sink {
 	struct kn_waiter waiter;
 	wait_queue_head_t wait;
 	struct work_struct run;
+	struct lock_class_key run_key;
 	struct tasklet_struct bh;
 	struct work_struct chores;
 	struct kecho_sink_stats stats;
@@ -560,6 +561,7 @@ void kn_owner_del(struct kecho *k);
 
 /* dispatch.c */
 void kn_dispatch_init(struct kecho_sink *s);
+void kn_dispatch_fini(struct kecho_sink *s);
 void kn_dispatch_start(struct kecho_sink *s);
 void kn_dispatch_stop(struct kecho_sink *s);
 bool kn_dispatch_is_own(const struct kecho_sink *s);	/* are we in its callback? */

@@ -12,6 +12,15 @@ static bool options_good(const struct kecho_sink_options *opt)
 			(unsigned int)opt->context <= KECHO_SOFTIRQ);
 }
 
+static void free_sink(struct kecho_sink *s)
+{
+	kn_dispatch_fini(s);
+	ke_attrs_free(&s->m.attrs);
+	ke_type_free(s->type);
+	kvfree(s->copy);
+	kfree(s);
+}
+
 static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink_options *opt)
 {
 	struct kecho_sink *s = kzalloc(sizeof(*s), GFP_KERNEL_ACCOUNT);
@@ -42,16 +51,8 @@ static struct kecho_sink *make(struct kecho_channel *ch, const struct kecho_sink
 	s->copy = kvmalloc(KE_RECORD_MAX, GFP_KERNEL_ACCOUNT);
 	if (s->copy)
 		return s;
-	kfree(s);
+	free_sink(s);
 	return NULL;
-}
-
-static void free_sink(struct kecho_sink *s)
-{
-	ke_attrs_free(&s->m.attrs);
-	ke_type_free(s->type);
-	kvfree(s->copy);
-	kfree(s);
 }
 
 static void count(struct kecho_sink *s, int n)
