@@ -149,10 +149,10 @@ static void show(struct ke_shown *t, u64 member, u8 role, const struct ke_attrs 
 		changed(t);
 		return;
 	}
-	e = find(t, member, 0);
-	slot = e ? take_slot(t) : 0;
+	slot = find(t, member, 0) ? take_slot(t) : 0;
 	if (!slot)
 		return;
+	e = find(t, member, 0);		/* the table may lie elsewhere by now */
 	write_slot(t, slot, member, role, own, node);
 	e->slot = cpu_to_le32(slot);
 	smp_store_release(&e->member, cpu_to_le64(member));

@@ -16,7 +16,7 @@ struct ke_remote;
 struct ke_shown {
 	u8 *map;		/* KECHO_LIVE_SIZE bytes, zeroed, of which these */
 	u32 backed;		/* slots have memory */
-	/* So has the next one, when this gives true. NULL: all have. */
+	/* So has the next one, when this gives true; @map may be another then. NULL: all have. */
 	bool (*back)(struct ke_shown *t);
 	u64 changes;		/* as its head says */
 	bool used[KECHO_LIVE_SLOTS];

@@ -173,8 +173,16 @@ TEST(full)
 	end(w);
 }
 
+/* It lies elsewhere from here on. */
 static bool back_one(struct ke_shown *t)
 {
+	u8 *map = kvmalloc(KECHO_LIVE_SIZE, GFP_KERNEL);
+
+	if (!map)
+		return false;
+	memcpy(map, t->map, KECHO_LIVE_SIZE);
+	kvfree(t->map);
+	t->map = map;
 	t->backed++;
 	return true;
 }

@@ -10,6 +10,8 @@ enum {
 	TRIES = 200,
 	GROUP_MIB = 16, BIG_LOG = 4 << 20,
 	NOTES = 3000,
+	FIRST_SLOTS = 16,	/* of a table, that have memory from the start */
+	MEMBER_BYTES = 16 << 10,
 };
 
 #define GROUP "/tmp/cgroup/small"
@@ -156,6 +158,67 @@ TEST(each_kind)
 	}
 }
 
+/* ------------------------------------------------------------------ a table that grows */
+
+static const struct kecho_live_head *live_table(struct raw *r, int channel)
+{
+	struct kecho_ctl_channel c = { .channel = channel };
+	int fd;
+	void *map;
+
+	if (raw_call_fds(r, KECHO_CMD_LIVE, &c, sizeof(c), NULL, 0, &fd, 1))
+		return NULL;
+	map = mmap(NULL, KECHO_LIVE_SIZE, PROT_READ, MAP_SHARED, fd, 0);
+	close(fd);
+	return map == MAP_FAILED ? NULL : map;
+}
+
+static bool is_shown(const struct kecho_live_head *h, u64 member)
+{
+	const struct kecho_live_entry *e = (const void *)((const u8 *)h + KECHO_LIVE_INDEX_AT);
+	const struct kecho_live_slot *s = (const void *)((const u8 *)h + KECHO_LIVE_SLOTS_AT);
+	u32 i;
+
+	for (i = 0; i < KECHO_LIVE_PROBES; i++) {
+		if (e[(member + i) % KECHO_LIVE_INDEX].member == member)
+			return s[e[(member + i) % KECHO_LIVE_INDEX].slot].member == member;
+	}
+	return false;
+}
+
+/* As members come, its memory does. */
+TEST(table)
+{
+	struct kecho_ctl_sink_open o[3 * FIRST_SLOTS] = { 0 };
+	const struct kecho_live_head *h;
+	u64 before, small;
+	u32 i, shown = 0;
+	int channel;
+	struct raw r;
+
+	OWN_NODE();
+	must(raw_open(&r, NULL) && !raw_attach(&r), "a process");
+	channel = raw_channel(&r, "shown");
+	before = memory_of(&r);
+	h = live_table(&r, channel);
+	must(h, "a table");
+	small = memory_of(&r) - before;
+	ok(small >= KECHO_LIVE_SLOTS_AT && small < 2 * KECHO_LIVE_SLOTS_AT,
+	   "small: %llu bytes", (unsigned long long)small);
+	before += small;
+	for (i = 0; i < ARRAY_SIZE(o); i++) {
+		o[i].channel = channel;
+		must(!raw_call(&r, KECHO_CMD_SINK_OPEN, &o[i], sizeof(o[i])), "sink %u", i);
+	}
+	is_eq(memory_of(&r) - before, ARRAY_SIZE(o) * MEMBER_BYTES +
+	      3 * FIRST_SLOTS * sizeof(struct kecho_live_slot), "with the members");
+	for (i = 0; i < ARRAY_SIZE(o); i++)
+		shown += is_shown(h, o[i].member);
+	is_eq(shown, ARRAY_SIZE(o), "all are there");
+	munmap((void *)h, KECHO_LIVE_SIZE);
+	raw_close(&r);
+}
+
 /* ------------------------------------------------------------------ control groups */
 
 static u64 group_bytes(void)
@@ -289,4 +352,4 @@ TEST(control_group_of_messages)
 	ok(remove_group(), "the group goes");
 }
 
-TESTS(quota, each_kind, control_group, control_group_of_messages);
+TESTS(quota, each_kind, table, control_group, control_group_of_messages);
