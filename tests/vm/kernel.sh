@@ -55,6 +55,10 @@ guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
 	"$modules/kernel/kecho.ko" "$modules/net-tests/kecho_net_test.ko" "$hello"/hello_*.ko \
 	"$dir/veth.ko" "$kecho" $libraries
 said "kernel-net: a process hears the kernel" net "process: hello, world"
+like "kernel-net: another node's filter is interpreted" net \
+	'default: filters native 0 bytes 0 refused [1-9][0-9]* full 0 failed 0'
+like "kernel-net: or compiled, if that is asked for" net \
+	'all: filters native 1 bytes [1-9][0-9]* refused [0-9]+ full 0 failed 0'
 said "kernel-net: the kernel hears a process" net "hello: event 1: from a process"
 said "kernel-net: a process pings by the kernel" net "ping: 2 sent, 2 answered"
 said "kernel-net: it lists what the registry has" net "ls: a name of another node"
@@ -95,6 +99,12 @@ said "kernel-process: a process hears the kernel" process "process: hello, world
 said "kernel-process: the kernel hears a process" process "hello: event 1: to the kernel"
 said "kernel-process: which is the first that a process takes" process \
 	"hello: event 1: by default"
+like "kernel-process: root's filter is compiled" process \
+	'root: filters native 1 bytes [1-9][0-9]* refused 0 full 0 failed 0'
+like "kernel-process: another user's is not" process \
+	'other: filters native 0 bytes 0 refused [1-9][0-9]* full 0 failed 0'
+like "kernel-process: nor what a user may not have besides" process \
+	'full: filters native 0 bytes 0 refused [0-9]+ full [1-9][0-9]* failed 0'
 said "kernel-process: one that was killed has failed" process \
 	"process: kecho sub: source ID failed; its last event was 0"
 
