@@ -143,6 +143,7 @@ struct kn_pfeed {
 	u64 pos;			/* what it has read, as far as it blocks */
 	u64 said;			/* that, as the other node was told last */
 	u64 lost;
+	u64 asked;			/* for which limit it was asked to move on */
 	u32 judged, version;		/* notes JUDGED that it got; of the filter in the last */
 	bool open;			/* its process has yet to go by that */
 };

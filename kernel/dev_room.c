@@ -37,16 +37,41 @@ static bool waits(const struct kn_psource *ps, u64 limit)
 	       want != U64_MAX && limit >= half && want > limit - half;
 }
 
+/* Whether it stands where the limit comes from, and could go on from there. */
+static bool is_slowest(const struct kn_psource *ps, const struct kn_pfeed *f, u64 limit)
+{
+	return f->sink->m.policy == KECHO_BLOCK && f->pos != U64_MAX &&
+	       f->pos + ps->copy.from.size == limit && f->pos < ps->copy.head;
+}
+
 static void end_slowest(struct kn_psource *ps, u64 limit)
 {
 	struct kn_pfeed *f;
 
 	list_for_each_entry(f, &ps->src.pfeeds, source_list) {
-		if (f->sink->m.policy != KECHO_BLOCK || f->pos == U64_MAX ||
-		    f->pos + ps->copy.from.size != limit || f->pos >= ps->copy.head)
+		if (!is_slowest(ps, f, limit))
 			continue;
 		ps->src.s.stalls++;
 		kn_psink_fail(f->sink, -EPIPE);
+	}
+}
+
+/* Some of what is in the way may not be for them: they are asked once where they stand. */
+static void ask_slowest(struct kn_psource *ps, u64 limit)
+{
+	struct kn_pfeed *f;
+
+	if (!(ps->src.s.judge || ps->src.s.names_sinks) || limit == KE_NO_LIMIT ||
+	    !READ_ONCE(ps->copy.from.hdr->want))
+		return;
+	list_for_each_entry(f, &ps->src.pfeeds, source_list) {
+		struct kecho_note_move_on note = { .sink = cpu_to_le32(f->sink->handle),
+						   .feed = cpu_to_le32(f->id) };
+
+		if (!is_slowest(ps, f, limit) || f->asked == limit)
+			continue;
+		f->asked = limit;
+		kn_note(f->sink->o->s, KECHO_NOTE_MOVE_ON, &note, sizeof(note), NULL);
 	}
 }
 
@@ -100,6 +125,7 @@ void kn_psource_room(struct kn_psource *ps)
 	spin_lock_irq(&ps->src.lock);
 	limit = gates_limit(ps, head);
 	spin_unlock_irq(&ps->src.lock);
+	ask_slowest(ps, limit);
 	look_at_stalls(ps, limit);
 	WRITE_ONCE(slot->stalls, cpu_to_le32(ps->src.s.stalls));
 	if (limit == was)
