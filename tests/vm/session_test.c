@@ -3,6 +3,8 @@
  * Sessions of /dev/kecho that end at odd times, beside a kernel service: nothing that others
  * still look at is gone by then.
  */
+#include <kecho/type.h>
+
 #include "guest.h"
 
 enum {
@@ -209,4 +211,50 @@ TEST(in_pieces)
 	ok(service(false), "the kernel service goes");
 }
 
-TESTS(session, child_stays, child_opens, joins_late, bad_log, no_place, in_pieces);
+/* -------------------------------------------------------------------------- types */
+
+struct sample {
+	u64 time;
+	u16 number;
+};
+
+static bool service_read(u32 number)
+{
+	FILE *f = fopen("/sys/module/kecho_steady/parameters/number_read", "re");
+	u32 is = 0;
+
+	if (!f)
+		return false;
+	if (fscanf(f, "%u", &is) != 1)
+		is = 0;
+	fclose(f);
+	return is == number;
+}
+
+/* A sink of the kernel that reads by a struct of its own knows what is announced at any time. */
+TEST(announced_late)
+{
+	struct sample s = { .number = 17 };
+	struct kecho_channel *ch;
+	struct kecho_source *src;
+	struct kecho_type *t;
+	struct kecho *k;
+
+	IN_GUEST();
+	must(service(true) && !kecho_open(&k, NULL) && !kecho_channel_open(k, "typed", NULL, &ch) &&
+	     !kecho_source_open(ch, NULL, &src), "a source that it reads");
+	must(!kecho_type_from_fields(&t, KECHO_TYPE(struct sample,
+		KECHO_FIELD(struct sample, time), KECHO_FIELD(struct sample, number))), "a type");
+	is_eq(kecho_submit(src, &s, sizeof(s), 0), 0, "bytes");
+	sleep_us(QUIET_MS * 1000);
+	ok(service_read(0), "nothing is known of them");
+	is_eq(kecho_source_announce(src, t), 1, "it is announced: %s", kecho_explain());
+	is_eq(kecho_submit(src, &s, sizeof(s), KECHO_TYPED(1)), 0, "an event of it");
+	ok(comes_true(service_read(17)), "it is read as the service's struct");
+	kecho_type_free(t);
+	kecho_close(k);
+	ok(service(false), "the kernel service goes");
+}
+
+TESTS(session, child_stays, child_opens, joins_late, bad_log, no_place, in_pieces,
+      announced_late);

@@ -7,6 +7,7 @@
  *	mixed	the same, and latest in softirq; a source
  *	held	a source, which others may hold up
  *	slow	block, in a thread that sleeps while the parameter `hold` says so
+ *	typed	latest, in a thread, by a struct of its own: `number_read` is that of the last event
  *
  * Of `own` all has to come, in order, and each event begins with its number.
  */
@@ -15,17 +16,26 @@
 #include <linux/workqueue.h>
 
 #include "kecho.h"
+#include "kecho/field.h"
 
 enum {
-	CHANNELS = 4,
+	CHANNELS = 5,
 	SOURCES = 3,		/* in the first of them */
-	EARS = 6,
+	EARS = 7,
 	COUNTED = 5,		/* the first of them */
 	TALKERS_MAX = 8,
 	PACE_MS = 10, BURST = 4, STALL_MS = 200,
 };
 
-static const char *const names[CHANNELS] = { "own", "mixed", "held", "slow" };
+static const char *const names[CHANNELS] = { "own", "mixed", "held", "slow", "typed" };
+
+struct counted {
+	u32 number;
+};
+
+static const struct kecho_type counted_is = {
+	KECHO_TYPE(struct counted, KECHO_FIELD(struct counted, number))
+};
 
 struct talker {
 	u64 id, last;
@@ -41,6 +51,7 @@ struct ear {
 static void heard_own(void *arg, const struct kecho_event *ev);
 static void heard_mixed(void *arg, const struct kecho_event *ev);
 static void heard_slow(void *arg, const struct kecho_event *ev);
+static void heard_typed(void *arg, const struct kecho_event *ev);
 
 static struct ear ears[EARS] = {
 	{ "own", { .fn = heard_own, .policy = KECHO_BLOCK } },
@@ -49,13 +60,16 @@ static struct ear ears[EARS] = {
 	{ "mixed", { .fn = heard_mixed, .policy = KECHO_BLOCK, .context = KECHO_SOFTIRQ } },
 	{ "mixed", { .fn = heard_mixed, .policy = KECHO_LATEST, .context = KECHO_SOFTIRQ } },
 	{ "slow", { .fn = heard_slow, .policy = KECHO_BLOCK } },
+	{ "typed", { .fn = heard_typed, .type = &counted_is } },
 };
 
 static unsigned long heard[COUNTED], submitted[SOURCES], wrong;
+static unsigned int number_read;
 static bool hold;
 module_param_array(heard, ulong, NULL, 0444);
 module_param_array(submitted, ulong, NULL, 0444);
 module_param(wrong, ulong, 0444);
+module_param(number_read, uint, 0444);
 module_param(hold, bool, 0644);
 
 static struct kecho *kecho;
@@ -117,6 +131,15 @@ static void heard_slow(void *arg, const struct kecho_event *ev)
 {
 	while (READ_ONCE(hold))
 		msleep(PACE_MS);
+}
+
+static void heard_typed(void *arg, const struct kecho_event *ev)
+{
+	const struct ear *e = arg;
+	struct counted c;
+
+	if (ev->kind == KECHO_EVENT && !kecho_event_as(e->sink, ev, &c, NULL))
+		WRITE_ONCE(number_read, c.number);
 }
 
 static void submit_some(unsigned int i)
