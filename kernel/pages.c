@@ -56,8 +56,9 @@ struct file *kn_pages_file(const char *name, size_t size)
 {
 	struct file *file = shmem_file_setup(name, size, VM_NORESERVE);
 
+	/* Without memory for it tmpfs says -ENOSPC, which is a limit's here. */
 	if (IS_ERR(file))
-		return file;
+		return ERR_PTR(-ENOMEM);
 	file->f_mode |= FMODE_LSEEK | FMODE_PREAD | FMODE_PWRITE;
 	mapping_set_unevictable(file->f_mapping);
 	add_seals(file, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
