@@ -19,7 +19,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-kernel check check-long check-vm core-kernel style bench bench-filter bench-kernel bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo demo-kernel check check-long check-vm check-vm-debug core-kernel style bench bench-filter bench-kernel bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -46,6 +46,11 @@ check-long:
 check-vm:
 	@$(deps) check-vm
 	@$(tools)/run-tests.sh -s vm build
+
+check-vm-debug:
+	@$(deps) check-vm-debug
+	@$(tools)/build.sh build
+	@tests/vm/debug.sh build build/vm-debug
 
 core-kernel:
 	@$(deps) check
@@ -118,6 +123,7 @@ help:
 	@echo "make check        all tests, plain and under the sanitizers, and in a kernel"
 	@echo "make check-long   the same with full counts in the plain tree; two hours"
 	@echo "make check-vm     those of the kernel module and of core in guests; 15 minutes"
+	@echo "make check-vm-debug the same guests where KASAN and lockdep watch; an hour"
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"

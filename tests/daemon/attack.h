@@ -329,7 +329,7 @@ static inline int attack(const struct kechod *d, u64 seed, enum role role,
 		if (send_message(&a, &m, 0))
 			count(MSG_UNATTACHED);
 	}
-	a.until_ns = now_ns() + pick(&a, LIFE_US_MAX) * 1000;
+	a.until_ns = now_ns() + pick(&a, LIFE_US_MAX) * 1000 * slow();
 	if (!begin_life(&a))
 		return 0;
 	if (a.s.map && can_map(a.s.fd, RAW_LOG))

@@ -74,6 +74,14 @@ struct tally {
 
 static struct tally *tally;
 
+/* How many times slower than others this machine is, which is emulated and watched, perhaps. */
+static inline u32 slow(void)
+{
+	const char *times = getenv("KECHO_SLOW");
+
+	return times ? strtoul(times, NULL, 10) : 1;
+}
+
 static inline void count(enum kind k)
 {
 	__atomic_fetch_add(&tally->kind[k], 1, __ATOMIC_RELAXED);

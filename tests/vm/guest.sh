@@ -7,12 +7,12 @@
 # folder, runs SCRIPT there and goes when it ends. The console is in DIR/console.
 #
 #	-i	one CPU, whose clock are its instructions: 1 ns each, idle time is skipped
-#	-t	limit for all of it (120)
+#	-t	limit for all of it (120), where $KECHO_SLOW does not say how many times that
 #	-m	memory (512)
 #	-a	further words for the kernel's command line
 #	-q	further words for QEMU: devices
 #	-k	which of the installed kernels; default: the newest 6.1 that has
-#		headers, or $KECHO_KERNEL
+#		headers, or $KECHO_KERNEL; below the folder $KECHO_KERNEL_ROOT
 #
 # Exits as SCRIPT did, or with 124 at the limit, 125 when the guest ended before
 # SCRIPT, 126 when the kernel complained meanwhile, 2 when it could not start.
@@ -40,20 +40,21 @@ while getopts it:m:a:q:k: option; do
 	i) machine="-accel tcg -smp 1 -icount shift=0,sleep=off -rtc clock=vm" ;;
 	t) limit_s=$OPTARG ;;
 	m) memory_mib=$OPTARG ;;
-	a) append=$OPTARG ;;
+	a) append="$append $OPTARG" ;;
 	q) devices=$OPTARG ;;
 	k) version=$OPTARG ;;
 	*) exit 2 ;;
 	esac
 done
 shift $((OPTIND - 1))
+limit_s=$((limit_s * ${KECHO_SLOW:-1}))
 [ $# -ge 2 ] || die "it needs a folder and a script"
 dir=$1
 script=$2
 shift 2
 
 [ -n "$version" ] || version=$("$here/kernel-version.sh")
-kernel=/boot/vmlinuz-$version
+kernel=${KECHO_KERNEL_ROOT:-}/boot/vmlinuz-$version
 [ -r "$kernel" ] || die "cannot read $kernel"
 busybox=$(command -v busybox) || die "there is no busybox: install busybox-static"
 qemu=$(command -v qemu-system-x86_64) || die "there is no qemu-system-x86_64"
@@ -89,7 +90,7 @@ fi
 if [ "$status" != 0 ]; then
 	die "qemu exited with $status: $(cat "$dir/qemu-errors")"
 fi
-trouble='BUG:|WARNING: CPU|Oops|Call Trace|Kernel panic|general protection fault'
+trouble='BUG:|WARNING: |unreferenced object|Oops|Call Trace|Kernel panic|general protection fault'
 trouble="$trouble|unable to handle|rcu.*(stall|detected)|soft lockup|hung_task|blocked for more"
 trouble="$trouble|UBSAN|KASAN|refcount_t:|list_(add|del) corruption|slab.*(corrupt|remaining)"
 first=$(grep -nE "$trouble" "$console" | head -n 1 | cut -d: -f1)

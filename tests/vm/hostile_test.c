@@ -102,7 +102,7 @@ static void spare(void)
 
 static void arrange(void)
 {
-	siege.patience_s = PATIENCE_S;
+	siege.patience_s = PATIENCE_S * slow();
 	siege.more = poke;
 	siege.look = look_at_service;
 	spare();
@@ -155,7 +155,7 @@ TEST(three_users)
 	arrange();
 	must(start_good(), "B and C: %s", tally->why);
 	must(comes_true(all_get()) && status(&was), "all is calm");
-	attack_for(long_run() ? ATTACKS_LONG_S : ATTACKS_S, seed);
+	attack_for(long_run() ? ATTACKS_LONG_S : ATTACKS_S * slow(), seed);
 	ok(!tally->failed, "%s", tally->why);
 	ok(comes_true(same(&was, &is)),
 	   "%u processes, %u channels, %u sources, %u sinks; before: %u, %u, %u, %u",

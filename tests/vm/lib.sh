@@ -48,8 +48,8 @@ suites()
 compile()
 {
 	status=0
-	make -C "/lib/modules/$version/build" M="$dir/module" W=1 KCFLAGS=-Werror modules \
-		>"$dir/build.log" 2>&1 || status=$?
+	make -C "${KECHO_KERNEL_ROOT:-}/lib/modules/$version/build" M="$dir/module" W=1 \
+		KCFLAGS=-Werror modules >"$dir/build.log" 2>&1 || status=$?
 	[ $status = 0 ] || grep -A 3 -E 'error|Error' "$dir/build.log" |
 		head -n $errors_lines | sed 's/^/# /'
 	result $status "$1"
@@ -70,7 +70,7 @@ kecho_modules()
 	link module/examples/kernel "$root"/examples/kernel/*
 	link module "$here/kernel.Kbuild"
 	ln -s kernel.Kbuild "$modules/Kbuild"
-	for tests in tests net-tests mesh-tests sources-tests; do
+	for tests in tests net-tests mesh-tests sources-tests fault-tests; do
 		link module/$tests "$root/tests/tap.h" "$here/suites.c" "$here/leaves.c" \
 			"$here/filters.c"
 		ln -s "$here/kernel-$tests.Kbuild" "$modules/$tests/Kbuild"
@@ -87,7 +87,7 @@ kecho_modules()
 stock()
 {
 	for module; do
-		file=/lib/modules/$version/kernel/$module.ko
+		file=${KECHO_KERNEL_ROOT:-}/lib/modules/$version/kernel/$module.ko
 		if [ -e "$file" ]; then
 			cp "$file" "$dir/"
 		else
