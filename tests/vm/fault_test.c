@@ -175,17 +175,20 @@ static int close_source(struct life *l)
 	return err;
 }
 
-/* What it maps is no request's. */
+/* No request: nothing fails meanwhile. */
 static int map_log(struct life *l)
 {
+	unsigned int left = fails_not();
 	struct raw_source *s = &l->s;
+	int err;
 
-	fails_not();
 	s->map = mmap(NULL, KECHO_LOG_HEADER_SIZE + RAW_LOG, PROT_READ | PROT_WRITE, MAP_SHARED,
 		      s->fd, 0);
 	if (s->map == MAP_FAILED)
 		return -ENOMEM;
-	return ke_log_init(&s->log, s->map, (u8 *)s->map + KECHO_LOG_HEADER_SIZE, RAW_LOG, 0, 0);
+	err = ke_log_init(&s->log, s->map, (u8 *)s->map + KECHO_LOG_HEADER_SIZE, RAW_LOG, 0, 0);
+	fail_nth(left);
+	return err;
 }
 
 static int be_ready(struct life *l)
