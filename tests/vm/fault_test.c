@@ -116,6 +116,11 @@ static int destroy(struct life *l)
 	return ask_channel(l, KECHO_CMD_DESTROY, SAID_MS);
 }
 
+static int channel_again(struct life *l)
+{
+	return close_channel(l) ?: open_channel(l);
+}
+
 static int show_live(struct life *l)
 {
 	struct kecho_ctl_channel c = { .channel = l->channel };
@@ -171,7 +176,8 @@ static int close_source(struct life *l)
 {
 	int err = raw_source_close(&l->r, &l->s, 0);
 
-	raw_source_free(&l->s);
+	if (!err)
+		raw_source_free(&l->s);
 	return err;
 }
 
@@ -199,6 +205,11 @@ static int be_ready(struct life *l)
 static int ready_again(struct life *l)
 {
 	return close_source(l) ?: open_source(l) ?: map_log(l);
+}
+
+static int source_again(struct life *l)
+{
+	return open_source(l) ?: map_log(l) ?: be_ready(l);
 }
 
 static int announce(struct life *l)
@@ -258,8 +269,8 @@ static const struct step step[] = {
 	STEP(open_sink, close_sink),
 	STEP(list_all, NULL),
 	STEP(close_sink, open_sink),
-	STEP(close_source, NULL),
-	STEP(destroy, NULL),
+	STEP(close_source, source_again),
+	STEP(destroy, channel_again),
 };
 
 /* As far as before this step, from nothing. */
