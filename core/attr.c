@@ -184,11 +184,11 @@ static int rebuild(struct ke_attrs *a, const struct entry *old, const struct ent
 
 	if (len > KE_ATTRS_MAX)
 		return -E2BIG;
-	if (!old && room_for_one(a))
-		return -ENOMEM;
 	buf = kmalloc(len, GFP_KERNEL_ACCOUNT);
-	if (!buf)
+	if (!buf || (!old && room_for_one(a))) {
+		kfree(buf);
 		return -ENOMEM;
+	}
 	if (before)
 		memcpy(buf, a->buf, before);
 	end = encode(buf + before, e);
