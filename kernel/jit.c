@@ -16,10 +16,14 @@
 #include "filter_program.h"
 #include "jit.h"
 
+/* Blinding moves all that follows, for each constant: it takes time by the square of this. */
+enum { JIT_INSNS_MAX = 1024 };
+
 /* Helpers take pointers and numbers of 64 bits in the same registers; payloads lie anywhere. */
-static bool is_possible(void)
+static bool is_possible(const struct ke_program *p)
 {
-	return IS_ENABLED(CONFIG_64BIT) && IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS);
+	return p->n <= JIT_INSNS_MAX && IS_ENABLED(CONFIG_64BIT) &&
+	       IS_ENABLED(CONFIG_HAVE_EFFICIENT_UNALIGNED_ACCESS);
 }
 
 /* The JIT adds it to an address of its own: false, the helper is too far from that. */
@@ -48,9 +52,10 @@ struct bpf_prog *kn_jit(const struct ke_program *p)
 	struct bpf_prog *prog;
 	int err = 0;
 
-	if (!is_possible())
+	if (!is_possible(p))
 		return NULL;
-	prog = bpf_prog_alloc(bpf_prog_size(p->n), 0);
+	/* Without memory it is interpreted: nobody need be alarmed. */
+	prog = bpf_prog_alloc(bpf_prog_size(p->n), __GFP_NOWARN);
 	if (!prog)
 		return NULL;
 	prog->type = BPF_PROG_TYPE_SOCKET_FILTER;	/* any, but for that of classic BPF */

@@ -242,6 +242,58 @@ TEST(blinded)
 
 /* ------------------------------------------------------------------------------ cost */
 
+/* As many constants as instructions, but for the last; interpreted. */
+static struct ke_program *make_long(u32 n)
+{
+	struct ke_program *p = NULL;
+	struct ke_filter *filter;
+	u32 i;
+
+	parts_begin(&t.parts, KECHO_FILTER_EVENT);
+	for (i = 0; i + 1 < n; i++)
+		parts_insn(&t.parts, MOV(0, A + i));
+	parts_insn(&t.parts, EXIT);
+	filter = parts_load(&t.parts);
+	if (filter)
+		is_eq(ke_program_make(&p, filter, NULL, t.parts.why), 0, "%s", t.parts.why);
+	ke_filter_free(filter);
+	return p;
+}
+
+/* The longest that travels is compiled, and soon. */
+TEST(longest)
+{
+	struct ke_program *p = make_long(KE_FILTER_INSNS_MAX);
+	u64 begin = ktime_get_ns();
+
+	must(p, "%s", t.parts.why);
+	ok(compile(p), "it is made code");
+	pr_info("# %u instructions are compiled in %llu us\n", p->n,
+		(ktime_get_ns() - begin) / NSEC_PER_USEC);
+	ke_program_free(p);
+}
+
+/* What references and divisions make longer than that is interpreted. */
+TEST(too_long)
+{
+	struct bpf_insn divides = ALUR(BPF_DIV, 0, 2);
+	struct ke_program *p = NULL;
+	struct ke_filter *filter;
+	u32 i;
+
+	parts_begin(&t.parts, KECHO_FILTER_EVENT);
+	parts_insn(&t.parts, LDX(BPF_DW, 2, 1, CTX(seq)));
+	parts_insn(&t.parts, MOV(0, 1));
+	for (i = 0; i < 400; i++)
+		parts_insn(&t.parts, divides);
+	parts_insn(&t.parts, EXIT);
+	filter = parts_load(&t.parts);
+	must(filter && !ke_program_make(&p, filter, NULL, t.parts.why), "%s", t.parts.why);
+	ok(p->n > KE_FILTER_INSNS_MAX && !compile(p), "it is not compiled");
+	ke_program_free(p);
+	ke_filter_free(filter);
+}
+
 /* Nanoseconds of ROUNDS judgements, all of them yes; NULL: the function in C. */
 static u64 cost_once(const struct ke_program *p, struct ke_filter_state *s)
 {
@@ -295,4 +347,4 @@ TEST(costs)
 	ke_program_free(slow);
 }
 
-TESTS(jit, corpus, by_chance, blinded, costs, tests_of_core);
+TESTS(jit, corpus, by_chance, blinded, longest, too_long, costs, tests_of_core);
