@@ -8,6 +8,8 @@ PREFIX ?= /usr/local
 LIBDIR ?= lib
 DESTDIR ?=
 FUZZ_SECONDS ?= 60
+# Installed kernels for the guests of attachments, by their versions; default: a 6.1.
+KERNELS ?=
 # Options of bench/peers: what is measured with any stays out of docs.
 PEERS ?=
 # The same of bench/filter and bench/selective.
@@ -19,7 +21,7 @@ tools = ./tools
 deps = $(tools)/install-deps.sh
 
 .DEFAULT_GOAL := all
-.PHONY: all demo demo-kernel check check-long check-vm check-vm-debug core-kernel style bench bench-filter bench-kernel bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
+.PHONY: all demo demo-kernel check check-long check-vm check-vm-debug core-kernel attachments style bench bench-filter bench-kernel bench-peers bench-selective scale fuzz install uninstall deb newcomer help clean
 
 all:
 	@$(deps) build
@@ -51,6 +53,11 @@ check-vm-debug:
 	@$(deps) check-vm-debug
 	@$(tools)/build.sh build
 	@tests/vm/debug.sh build build/vm-debug
+
+attachments:
+	@$(deps) check-vm
+	@$(tools)/build.sh build
+	@tests/vm/attachments.sh build build/attachments $(KERNELS)
 
 core-kernel:
 	@$(deps) check
@@ -124,6 +131,7 @@ help:
 	@echo "make check-long   the same with full counts in the plain tree; two hours"
 	@echo "make check-vm     those of the kernel module and of core in guests; 15 minutes"
 	@echo "make check-vm-debug the same guests where KASAN and lockdep watch; an hour"
+	@echo "make attachments  one list of tests: embedded, with kechod, in guests of KERNELS; 15 minutes"
 	@echo "make core-kernel  core's tests inside a Linux 6.1 guest"
 	@echo "make style        the rules of the source text"
 	@echo "make bench        the measurements"
