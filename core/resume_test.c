@@ -283,6 +283,22 @@ TEST(gate_begins_late)
 	world_end(w);
 }
 
+/* The link is back, and with it a gate, which was looked at; NULL: it was not asked for. */
+static struct ke_tstream *asked_again(struct world *w)
+{
+	struct ke_tstream *ts;
+
+	w->now += KE_REDIAL_MAX_MS;
+	ke_node_tick(&w->n[0].node);
+	ke_node_tick(&w->n[1].node);
+	while ((ts = stream_of(w)) && ts->stale && world_step(w))
+		;
+	if (!ok(ts && !ts->stale && ts->gated, "it is asked for"))
+		return NULL;
+	ke_source_limit(&w->n[0].src, KE_NO_LIMIT - 1);
+	return ts;
+}
+
 /*
  * The sink goes while the link is down, and another comes that wants what is retained:
  * the source's node knows of neither. What it keeps for the one is too late for the other.
@@ -304,13 +320,8 @@ TEST(another_while_down)
 	sink_open(&w->n[1], true, true);
 	w->n[0].deaf = false;
 	w->n[1].idle = true;
-	w->now += KE_REDIAL_MAX_MS;
-	ke_node_tick(&w->n[0].node);
-	ke_node_tick(&w->n[1].node);
-	while ((ts = stream_of(w)) && ts->stale && world_step(w))
-		;
-	if (ok(ts && !ts->stale && ts->gated, "it is asked for")) {
-		ke_source_limit(&w->n[0].src, KE_NO_LIMIT - 1);
+	ts = asked_again(w);
+	if (ts) {
 		ok(ts->gate.seen <= ts->sent, "kept from %llu on, sent from %llu",
 		   (unsigned long long)ts->gate.seen, (unsigned long long)ts->sent);
 		is_eq(ts->lost, 0, "nothing is lost yet");
@@ -343,13 +354,8 @@ static void break_and_go_on(struct world *w, bool gate_later)
 	world_cut(w);
 	if (gate_later)
 		block(&w->n[1]);
-	w->now += KE_REDIAL_MAX_MS;
-	ke_node_tick(&w->n[0].node);
-	ke_node_tick(&w->n[1].node);
-	while ((ts = stream_of(w)) && ts->stale && world_step(w))
-		;
-	if (ok(ts && !ts->stale && ts->gated, "it is asked for")) {
-		ke_source_limit(&w->n[0].src, KE_NO_LIMIT - 1);
+	ts = asked_again(w);
+	if (ts) {
 		ok(ts->gate.seen <= ts->passed, "kept from %llu on, sent from %llu",
 		   (unsigned long long)ts->gate.seen, (unsigned long long)ts->passed);
 	}
