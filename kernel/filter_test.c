@@ -6,20 +6,8 @@
 #include <linux/uio.h>
 
 #include "filter_test.h"
-#include "kecho/field.h"
 #include "kernel_test.h"
-
-struct sample {
-	u32 cpu;
-	s16 change;
-	char name[8];
-};
-
-#define SAMPLE(member) KECHO_FIELD(struct sample, member)
-
-static const struct kecho_type sample_is = {
-	KECHO_TYPE(struct sample, SAMPLE(cpu), SAMPLE(change), SAMPLE(name))
-};
+#include "sample_test.h"
 
 static int set(struct kecho_sink *s, struct parts *p)
 {

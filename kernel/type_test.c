@@ -4,19 +4,7 @@
  * read: tests/vm/sources-guest has processes do it.
  */
 #include "kernel_test.h"
-#include "kecho/field.h"
-
-struct sample {
-	u32 cpu;
-	s16 change;
-	char name[8];
-};
-
-#define SAMPLE(member) KECHO_FIELD(struct sample, member)
-
-static const struct kecho_type sample_is = {
-	KECHO_TYPE(struct sample, SAMPLE(cpu), SAMPLE(change), SAMPLE(name))
-};
+#include "sample_test.h"
 
 static const struct kecho_type other_is = { KECHO_TYPE(struct sample, SAMPLE(cpu)) };
 
