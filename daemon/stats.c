@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
- * Counters of members. Those of other nodes are asked for by STAT (lib/look.c has the
+ * Counters of members. Those of other nodes are asked for by STAT (core/counters.h has the
  * bodies); processes that ask at the same time share the question. What processes say of
  * themselves is passed on, and nothing is decided by it.
  */
+#include "counters.h"
 #include "daemon.h"
 
 static void source_stats(struct kd_source *src, struct kecho_ctl_stats *st)
@@ -69,40 +70,27 @@ void kd_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie)
 
 	ke_put_u64(&o, cookie);
 	list_for_each_entry(m, &ch->members, list) {
-		if (o.size - o.len < 72)
-			break; /* as many as a frame holds */
 		st = own_stats(m);
-		ke_put_u64(&o, m->id);
-		ke_put_u8(&o, m->role);
-		ke_put_u8(&o, m->policy);
-		ke_put_u64(&o, le64_to_cpu(st.events));
-		ke_put_u64(&o, le64_to_cpu(st.bytes));
-		ke_put_u64(&o, le64_to_cpu(st.lost));
-		ke_put_u64(&o, le64_to_cpu(st.expired));
-		ke_put_u64(&o, le64_to_cpu(st.lag_bytes));
+		ke_counters_put(&o, m, &(struct ke_counters){
+			.events = le64_to_cpu(st.events), .bytes = le64_to_cpu(st.bytes),
+			.lost = le64_to_cpu(st.lost), .expired = le64_to_cpu(st.expired),
+			.lag_bytes = le64_to_cpu(st.lag_bytes),
+		});
 	}
 	ke_link_send(l, KECHO_FRAME_STATS, ch->index, 0, buf, o.len);
 }
 
 void kd_stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struct ke_in *in)
 {
-	struct kecho_ctl_stats st = { .member = { .state = KECHO_JOINED, .remote = 1 } };
 	struct kd_channel *c = ch->owner;
 	bool wanted = ke_get_u64(in) == c->cookie && c->due;
+	struct kecho_ctl_stats st;
+	struct ke_counters said;
 
 	(void)l;
-	memcpy(&st.member.node, p->contact.node.b, sizeof(st.member.node));
-	strscpy(st.node_name, p->name, sizeof(st.node_name));
-	while (!in->bad && in->p < in->end) {
-		st.member.id = cpu_to_le64(ke_get_u64(in));
-		st.member.role = ke_get_u8(in);
-		st.member.policy = ke_get_u8(in);
-		st.events = cpu_to_le64(ke_get_u64(in));
-		st.bytes = cpu_to_le64(ke_get_u64(in));
-		st.lost = cpu_to_le64(ke_get_u64(in));
-		st.expired = cpu_to_le64(ke_get_u64(in));
-		st.lag_bytes = cpu_to_le64(ke_get_u64(in));
-		if (wanted && !in->bad)
+	while (ke_counters_get(in, &said)) {
+		st = ke_counters_shown(&said, p);
+		if (wanted)
 			kd_entries_add(&c->stats, &st);
 	}
 	c->due -= wanted;
@@ -142,18 +130,10 @@ static void stats_over(struct kd_wait *w, bool in_time)
 
 static void ask_nodes(struct kd_channel *c)
 {
-	struct ke_presence *pr;
-
 	kd_entries_free(&c->stats);
 	c->stats.size = sizeof(struct kecho_ctl_stats);
 	c->cookie = lib_house.random(&c->d->k);
-	c->due = 0;
-	list_for_each_entry(pr, &c->ch.presences, channel_list) {
-		if (!pr->here || !pr->peer->link)
-			continue;
-		c->due++;
-		ke_link_send(pr->peer->link, KECHO_FRAME_STAT, c->ch.index, c->cookie, NULL, 0);
-	}
+	c->due = ke_channel_ask_counters(&c->ch, c->cookie);
 }
 
 static bool asked(const struct kd_channel *c)

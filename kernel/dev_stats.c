@@ -6,6 +6,7 @@
  */
 #include <linux/random.h>
 
+#include "counters.h"
 #include "dev.h"
 
 static struct kecho_source_stats source_stats(struct kecho_source *src)
@@ -65,12 +66,11 @@ void kn_process_stats(struct ke_out *o, struct kn_channel *c)
 		if (!src->proc)
 			continue;
 		out = source_stats(src);
-		kn_put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired,
-			     0);
+		kn_put_source_stats(o, &src->s, &out);
 	}
 	list_for_each_entry(k, &c->psinks, channel_list) {
 		in = psink_stats(k);
-		kn_put_stats(o, &k->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
+		kn_put_sink_stats(o, &k->m, &in);
 	}
 }
 
@@ -142,19 +142,6 @@ struct kn_count {
 	struct kn_entries e;
 };
 
-static void ask_nodes(struct kn_count *q, const struct kn_channel *c)
-{
-	struct ke_presence *pr;
-
-	q->cookie = get_random_u64();
-	list_for_each_entry(pr, &c->ch.presences, channel_list) {
-		if (!pr->here || !pr->peer->link)
-			continue;
-		q->due++;
-		ke_link_send(pr->peer->link, KECHO_FRAME_STAT, c->ch.index, q->cookie, NULL, 0);
-	}
-}
-
 static struct kn_count *asked(struct kn *kn, u64 cookie)
 {
 	struct kn_count *q;
@@ -168,22 +155,14 @@ static struct kn_count *asked(struct kn *kn, u64 cookie)
 /* Nobody need have asked. */
 void kn_stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, struct ke_in *in)
 {
-	struct kecho_ctl_stats st = { .member = { .state = KECHO_JOINED, .remote = 1 } };
 	struct kn_channel *c = ch->owner;
 	struct kn_count *q = asked(c->kn, ke_get_u64(in));
+	struct kecho_ctl_stats st;
+	struct ke_counters said;
 
-	memcpy(&st.member.node, p->contact.node.b, sizeof(st.member.node));
-	strscpy(st.node_name, p->name, sizeof(st.node_name));
-	while (!in->bad && in->p < in->end) {
-		st.member.id = cpu_to_le64(ke_get_u64(in));
-		st.member.role = ke_get_u8(in);
-		st.member.policy = ke_get_u8(in);
-		st.events = cpu_to_le64(ke_get_u64(in));
-		st.bytes = cpu_to_le64(ke_get_u64(in));
-		st.lost = cpu_to_le64(ke_get_u64(in));
-		st.expired = cpu_to_le64(ke_get_u64(in));
-		st.lag_bytes = cpu_to_le64(ke_get_u64(in));
-		if (q && !in->bad)
+	while (ke_counters_get(in, &said)) {
+		st = ke_counters_shown(&said, p);
+		if (q)
 			kn_entries_add(&q->e, &st);
 	}
 	if (q)
@@ -203,7 +182,8 @@ void kn_stats_request(const struct kn_ask *r)
 
 	if (!o || !kn_entries_begin(&q.e, r, sizeof(struct kecho_ctl_stats)))
 		return;
-	ask_nodes(&q, o->ch->c);
+	q.cookie = get_random_u64();
+	q.due = ke_channel_ask_counters(&o->ch->c->ch, q.cookie);
 	list_add_tail(&q.list, &kn->counts);
 	while (q.due && kn_wait(kn, until))
 		;

@@ -421,8 +421,10 @@ u32 kn_lagging(struct ke_channel *c, const struct ke_in *marks);
 void kn_destroyed(struct ke_channel *c);
 void kn_stats_out(struct ke_link *l, struct ke_channel *ch, u64 cookie);
 void kn_stats_put(struct ke_out *o, struct kn_channel *c);	/* of all members of this node */
-void kn_put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
-		  u64 expired, u64 lag);
+void kn_put_source_stats(struct ke_out *o, const struct ke_source *s,
+			 const struct kecho_source_stats *st);
+void kn_put_sink_stats(struct ke_out *o, const struct ke_member *m,
+		       const struct kecho_sink_stats *st);
 
 /* hold.c; kn.lock is held */
 void kn_hold_end(struct kecho_channel *ch);

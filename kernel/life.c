@@ -3,6 +3,7 @@
  * What other nodes do to a channel as a whole, and ask of it: whether it is drained, that it
  * has ended, its members' counters.
  */
+#include "counters.h"
 #include "kn.h"
 
 static bool lags(struct kecho_sink *s, struct ke_in marks)
@@ -51,17 +52,22 @@ void kn_destroyed(struct ke_channel *ch)
 	kn_changed(c->kn);
 }
 
-void kn_put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
-		  u64 expired, u64 lag)
+void kn_put_source_stats(struct ke_out *o, const struct ke_source *s,
+			 const struct kecho_source_stats *st)
 {
-	ke_put_u64(o, m->id);
-	ke_put_u8(o, m->role);
-	ke_put_u8(o, m->policy);
-	ke_put_u64(o, events);
-	ke_put_u64(o, bytes);
-	ke_put_u64(o, lost);
-	ke_put_u64(o, expired);
-	ke_put_u64(o, lag);
+	ke_counters_put(o, &s->member, &(struct ke_counters){
+		.events = st->submitted, .bytes = st->bytes, .lost = s->lost,
+		.expired = st->expired,
+	});
+}
+
+void kn_put_sink_stats(struct ke_out *o, const struct ke_member *m,
+		       const struct kecho_sink_stats *st)
+{
+	ke_counters_put(o, m, &(struct ke_counters){
+		.events = st->received, .bytes = st->bytes, .lost = st->lost,
+		.expired = st->expired, .lag_bytes = st->lag_bytes,
+	});
 }
 
 void kn_stats_put(struct ke_out *o, struct kn_channel *c)
@@ -76,13 +82,11 @@ void kn_stats_put(struct ke_out *o, struct kn_channel *c)
 		if (src->proc)
 			continue;
 		kecho_source_stats(src, &out);
-		kn_put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost,
-			     out.expired, 0);
+		kn_put_source_stats(o, &src->s, &out);
 	}
 	list_for_each_entry(s, &c->sinks, list) {
 		kecho_sink_stats(s, &in);
-		kn_put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired,
-			     in.lag_bytes);
+		kn_put_sink_stats(o, &s->m, &in);
 	}
 }
 

@@ -8,6 +8,7 @@
 #include <linux/seq_file_net.h>
 #include <net/net_namespace.h>
 
+#include "counters.h"
 #include "kn.h"
 
 enum { COUNTERS_MAX = 64 * KE_MEMBERS_MAX };	/* bytes, of all members */
@@ -56,24 +57,16 @@ static void show_link(struct seq_file *m, const struct ke_peer *p)
 /* ------------------------------------------------------------------- members */
 
 /* What is counted of all, as other nodes are told it. */
-static u64 show_counters(struct seq_file *m, struct ke_in *in)
+static void show_counters(struct seq_file *m, const struct ke_counters *c)
 {
 	static const char *const policies[] = { "latest", "block", "disconnect" };
-	u64 id = ke_get_u64(in), events, bytes, lost, expired, lag;
-	bool source = ke_get_u8(in) == KE_SOURCE;
-	u8 policy = ke_get_u8(in);
 
-	events = ke_get_u64(in);
-	bytes = ke_get_u64(in);
-	lost = ke_get_u64(in);
-	expired = ke_get_u64(in);
-	lag = ke_get_u64(in);
 	seq_printf(m, "  %s %016llx events %llu bytes %llu lost %llu expired %llu",
-		   source ? "source" : "sink", id, events, bytes, lost, expired);
-	if (!source)
+		   c->role == KE_SOURCE ? "source" : "sink", c->member, c->events, c->bytes,
+		   c->lost, c->expired);
+	if (c->role != KE_SOURCE)
 		seq_printf(m, " policy %s lag_bytes %llu",
-			   policies[min_t(u8, policy, KECHO_DISCONNECT)], lag);
-	return id;
+			   policies[min_t(u8, c->policy, KECHO_DISCONNECT)], c->lag_bytes);
 }
 
 static void show_source(struct seq_file *m, struct kecho_source *s)
@@ -136,14 +129,16 @@ static void show_channel(struct seq_file *m, struct kn_channel *c, u8 *buf)
 {
 	struct ke_out o = { .buf = buf, .size = COUNTERS_MAX };
 	struct ke_in in = { .p = buf };
+	struct ke_counters of;
 
 	seq_printf(m, "channel %s uuid %*phN%s%s\n", c->ch.name, (int)sizeof(c->ch.uuid),
 		   c->ch.uuid.b, ke_channel_frozen(&c->ch) ? " frozen" : "",
 		   c->ch.ended ? " destroyed" : "");
 	kn_stats_put(&o, c);
 	in.end = buf + o.len;
-	while (in.p < in.end && !in.bad) {
-		show_own(m, c, show_counters(m, &in));
+	while (ke_counters_get(&in, &of)) {
+		show_counters(m, &of);
+		show_own(m, c, of.member);
 		seq_putc(m, '\n');
 	}
 	show_remotes(m, c);

@@ -1,26 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * Looking, of an embedded node: counters of members, links, round trips, the registry's channels.
- *
- * STATS answers STAT with the same cookie: u64 cookie, then for each member id u64,
- * role u8, policy u8, events, bytes, lost, expired and lag u64.
  */
+#include "counters.h"
 #include "internal.h"
 
 enum { CHANNELS_FIRST = 256 };	/* that there is room for at first */
-
-static void put_stats(struct ke_out *o, const struct ke_member *m, u64 events, u64 bytes, u64 lost,
-		      u64 expired, u64 lag)
-{
-	ke_put_u64(o, m->id);
-	ke_put_u8(o, m->role);
-	ke_put_u8(o, m->policy);
-	ke_put_u64(o, events);
-	ke_put_u64(o, bytes);
-	ke_put_u64(o, lost);
-	ke_put_u64(o, expired);
-	ke_put_u64(o, lag);
-}
 
 static void put_all(struct ke_out *o, struct kecho_channel *ch)
 {
@@ -31,11 +16,17 @@ static void put_all(struct ke_out *o, struct kecho_channel *ch)
 
 	list_for_each_entry(src, &ch->sources, list) {
 		kecho_source_stats(src, &out);
-		put_stats(o, &src->s.member, out.submitted, out.bytes, src->s.lost, out.expired, 0);
+		ke_counters_put(o, &src->s.member, &(struct ke_counters){
+			.events = out.submitted, .bytes = out.bytes, .lost = src->s.lost,
+			.expired = out.expired,
+		});
 	}
 	list_for_each_entry(s, &ch->sinks, list) {
 		kecho_sink_stats(s, &in);
-		put_stats(o, &s->m, in.received, in.bytes, in.lost, in.expired, in.lag_bytes);
+		ke_counters_put(o, &s->m, &(struct ke_counters){
+			.events = in.received, .bytes = in.bytes, .lost = in.lost,
+			.expired = in.expired, .lag_bytes = in.lag_bytes,
+		});
 	}
 }
 
@@ -58,21 +49,22 @@ static void take_stats(struct stat_query *q, struct ke_in *in, const struct kech
 		       const char *name)
 {
 	struct kecho_member_stats st = { .member = *base };
+	struct ke_counters c;
 
-	st.member.id = ke_get_u64(in);
-	st.member.role = (enum kecho_role)ke_get_u8(in);
-	st.member.policy = (enum kecho_policy)ke_get_u8(in);
-	st.events = ke_get_u64(in);
-	st.bytes = ke_get_u64(in);
-	st.lost = ke_get_u64(in);
-	st.expired = ke_get_u64(in);
-	st.lag_bytes = ke_get_u64(in);
 	strscpy(st.node_name, name, sizeof(st.node_name));
-	if (in->bad)
-		return;
-	if (q->n < q->max)
-		q->st[q->n] = st;
-	q->n++;
+	while (ke_counters_get(in, &c)) {
+		st.member.id = c.member;
+		st.member.role = (enum kecho_role)c.role;
+		st.member.policy = (enum kecho_policy)c.policy;
+		st.events = c.events;
+		st.bytes = c.bytes;
+		st.lost = c.lost;
+		st.expired = c.expired;
+		st.lag_bytes = c.lag_bytes;
+		if (q->n < q->max)
+			q->st[q->n] = st;
+		q->n++;
+	}
 }
 
 void stats_in(struct ke_link *l, struct ke_channel *c, struct ke_peer *p, struct ke_in *in)
@@ -84,8 +76,7 @@ void stats_in(struct ke_link *l, struct ke_channel *c, struct ke_peer *p, struct
 	if (!ch->query || ch->query->cookie != cookie)
 		return;
 	memcpy(&base.node, p->contact.node.b, sizeof(base.node));
-	while (!in->bad && in->p < in->end)
-		take_stats(ch->query, in, &base, p->name);
+	take_stats(ch->query, in, &base, p->name);
 	if (ch->query->due)
 		ch->query->due--;
 	pthread_cond_broadcast(&ch->k->changed);
@@ -103,8 +94,7 @@ static void own_stats(struct kecho_channel *ch, struct stat_query *q)
 	put_all(&o, ch);
 	memcpy(&base.node, ch->k->node.self.node.b, sizeof(base.node));
 	in = (struct ke_in){ .p = buf, .end = buf + o.len };
-	while (!in.bad && in.p < in.end)
-		take_stats(q, &in, &base, ch->k->node.name);
+	take_stats(q, &in, &base, ch->k->node.name);
 	free(buf);
 }
 
@@ -114,7 +104,6 @@ ssize_t embedded_stats(struct kecho_channel *ch, struct kecho_member_stats *st, 
 	struct kecho *k = ch->k;
 	struct stat_query q = { .st = st, .max = max, .cookie = lib_house.random(k) };
 	u64 deadline = lib_deadline(timeout_ms < 0 ? OPEN_MS : timeout_ms);
-	struct ke_presence *pr;
 
 	pthread_mutex_lock(&k->lock);
 	if (ch->query) {
@@ -123,12 +112,7 @@ ssize_t embedded_stats(struct kecho_channel *ch, struct kecho_member_stats *st, 
 				ch->ch.name);
 	}
 	ch->query = &q;
-	list_for_each_entry(pr, &ch->ch.presences, channel_list) {
-		if (!pr->here || !pr->peer->link)
-			continue;
-		q.due++;
-		ke_link_send(pr->peer->link, KECHO_FRAME_STAT, ch->ch.index, q.cookie, NULL, 0);
-	}
+	q.due = ke_channel_ask_counters(&ch->ch, q.cookie);
 	while (q.due && lib_wait(k, deadline))
 		;
 	/* Ours last: before they answer the others say what their sinks lost of our sources. */
