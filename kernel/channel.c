@@ -50,6 +50,10 @@ static struct kn_channel *make(struct kn *kn, const char *name, const struct ke_
 	INIT_LIST_HEAD(&c->sinks);
 	INIT_LIST_HEAD(&c->psinks);
 	INIT_LIST_HEAD(&c->repair.list);
+	INIT_LIST_HEAD(&c->look.list);
+	c->look.type = KECHO_FRAME_REG_GET;
+	c->look.name = c->ch.name;
+	c->look.repairs = c;
 	list_add_tail(&c->list, &kn->channels);
 	kn_made(KN_CHANNEL);
 	return c;

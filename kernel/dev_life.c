@@ -13,6 +13,8 @@
  */
 #include "dev.h"
 
+enum { OTHER_MET = 1, OTHER_NAMED };	/* enum kecho_other of libkecho */
+
 enum { DRAIN_LOOK_MS = 20 };	/* sinks of processes say nothing when they have read */
 
 /* After a wait it may have been closed. */
@@ -330,8 +332,7 @@ void kn_other_request(const struct kn_ask *r)
 	}
 	out.other = cpu_to_le32(0);
 	if (ke_channel_has_other(&o->ch->c->ch)) {
-		/* Whose the name is only a registry would know. */
-		out.other = cpu_to_le32(1);
+		out.other = cpu_to_le32(o->ch->c->unnamed ? OTHER_NAMED : OTHER_MET);
 		memcpy(out.uuid, o->ch->c->ch.other.b, sizeof(out.uuid));
 	}
 	kn_answer(r, &out);

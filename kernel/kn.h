@@ -125,7 +125,7 @@ struct kn_named {
 /* A request to the registry, until it is answered. */
 struct kn_request {
 	struct list_head list;
-	struct kn_channel *repairs;	/* what is published again by it; NULL: nothing */
+	struct kn_channel *repairs;	/* what is published again, or looked for; NULL: nothing */
 	const char *name;
 	struct ke_id uuid;
 	u32 id;
@@ -217,6 +217,8 @@ struct kn_channel {
 	struct kn_live *live;	/* what processes are shown; NULL: none has asked */
 	struct kn_request repair;
 	u64 repair_ms;		/* when it is to be made; 0: it isn't */
+	struct kn_request look;	/* whose the name is, if it was refused */
+	bool unnamed;		/* it is another's */
 };
 
 /* The same as one attachment has it. */

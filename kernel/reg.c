@@ -118,6 +118,9 @@ static void encode(const struct kn *kn, const struct kn_request *q, struct ke_ou
 		ke_put_str(o, q->name);
 		ke_put(o, &q->uuid, sizeof(q->uuid));
 		break;
+	case KECHO_FRAME_REG_GET:
+		ke_put_str(o, q->name);
+		break;
 	case KECHO_FRAME_REG_LIST:
 		ke_put_u64(o, q->after);
 		break;
@@ -210,6 +213,15 @@ static bool linked(const struct kn_channel *c)
 	return false;
 }
 
+/* Whose the name is; it may have become free meanwhile, or ours. */
+static void looked(struct kn_channel *c)
+{
+	if (c->look.status != KE_REGISTRY_OK || !ke_id_cmp(&c->look.uuid, &c->ch.uuid))
+		return;
+	c->unnamed = true;
+	ke_channel_other(&c->ch, &c->look.uuid);
+}
+
 /* A node that is no contact itself must be linked to one that is, else nobody finds it. */
 static void repaired(struct kn_channel *c)
 {
@@ -223,8 +235,11 @@ static void repaired(struct kn_channel *c)
 	}
 	if (q->status != KE_REGISTRY_OK) {
 		kn_reg_repair(c, KE_LEASE_MS);
+		if (q->status == KE_REGISTRY_OTHER)
+			ask(c->kn, &c->look);
 		return;
 	}
+	c->unnamed = false;
 	for (i = 0; i < q->n; i++)
 		err = ke_channel_contact(&c->ch, &q->contacts[i]) ?: err;
 	if (err || !(q->contact || linked(c)))
@@ -334,7 +349,8 @@ static int answer(struct kn *kn, const struct kecho_frame *f, const u8 *body, u3
 		return 0;
 	type = ke_get_u8(&in);
 	q->status = ke_get_u8(&in);
-	if (type == KECHO_FRAME_REG_PUT && q->status == KE_REGISTRY_OK)
+	if ((type == KECHO_FRAME_REG_PUT || type == KECHO_FRAME_REG_GET) &&
+	    q->status == KE_REGISTRY_OK)
 		take_contacts(kn, q, &in);
 	if (type == KECHO_FRAME_REG_LIST && type == q->type && q->status == KE_REGISTRY_OK)
 		take_list(q, &in);
@@ -342,7 +358,9 @@ static int answer(struct kn *kn, const struct kecho_frame *f, const u8 *body, u3
 		return -EPROTO;
 	q->done = true;
 	list_del_init(&q->list);
-	if (q->repairs)
+	if (q->repairs && q == &q->repairs->look)
+		looked(q->repairs);
+	else if (q->repairs)
 		repaired(q->repairs);
 	else if (q == &kn->reg.renew)
 		renewed(kn);
@@ -501,6 +519,7 @@ void kn_reg_drop(struct kn *kn, const char *name)
 void kn_reg_leave(struct kn_channel *c)
 {
 	list_del_init(&c->repair.list);
+	list_del_init(&c->look.list);
 	if (!c->ch.ended)
 		kn_reg_drop(c->kn, c->ch.name);
 }

@@ -65,6 +65,7 @@ said "kernel-net: it lists what the registry has" net "ls: a name of another nod
 said "kernel-net: it sees counters of another node" net "stat: a sink of another node"
 said "kernel-net: it destroys a channel" net "destroyed"
 said "kernel-net: whose name the registry forgets" net "its name is free"
+said "kernel-net: whose a channel's name is" net "its name is another's"
 like "kernel-net: a mirror beyond the setting is refused" net \
 	'beyond the setting: .* there is no place for one more log.*'
 said "kernel-net: and one within it is not" net "within it: fits"
