@@ -131,6 +131,18 @@ int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *v)
 	return 0;
 }
 
+void ke_judge_lend(struct ke_judge *j, u32 bit, struct ke_filter_state *state)
+{
+	struct ke_judge_filter *f = j->filter[bit];
+	struct ke_filter_state *own = f->shares ? NULL : f->state;
+
+	j->ops->lock(j->owner);
+	f->state = state;
+	f->shares = true;
+	j->ops->unlock(j->owner);
+	ke_filter_state_free(own);
+}
+
 struct ke_value ke_judge_slot(const struct ke_judge *j, u32 bit, u32 i)
 {
 	const struct ke_judge_filter *f = j->filter[bit];

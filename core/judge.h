@@ -35,7 +35,9 @@ struct ke_sieve {
 
 int ke_sieve_make(struct ke_sieve **s, const void *wire, u32 len, const void *type, u32 type_len,
 		  char *why);
-/* The same, of a filter of kind OUT. */
+/* The same, of filters of the kinds IN and OUT. */
+int ke_sieve_make_in(struct ke_sieve **s, const void *wire, u32 len, const void *type, u32 type_len,
+		     char *why);
 int ke_sieve_make_out(struct ke_sieve **s, const void *wire, u32 len, char *why);
 /* All take NULL. */
 struct ke_sieve *ke_sieve_get(struct ke_sieve *s);
@@ -66,6 +68,7 @@ struct ke_judge_filter {
 	char *names;		/* of its slots, KE_NAME_MAX + 1 bytes each */
 	/* What an event is judged with; the source's lock's. */
 	struct ke_filter_state *state;
+	bool shares;		/* that with other judges: see ke_judge_lend() */
 	struct ke_slots slots;
 	u32 changed;		/* of the judge's changes: the last of these */
 	struct ke_program *program[KE_TYPES_MAX + 1];	/* by the type's index */
@@ -113,6 +116,9 @@ u32 ke_judge_renew(struct ke_judge *j);
  * of an age: when the attribute was set, in ms. Those of the event are looked up with it. They
  * are copied. -ENOMEM, as if @slots is NULL: nothing is judged until it has them. */
 int ke_judge_slots(struct ke_judge *j, u32 bit, const struct ke_value *slots);
+/* ke_judge_lend - what the filter of @bit remembers is @state, which others may have, too, whose
+ * events are judged under the same lock; it stays its owner's. */
+void ke_judge_lend(struct ke_judge *j, u32 bit, struct ke_filter_state *state);
 /* What a slot was given; of kind 0: nothing. A string's bytes are the judge's. */
 struct ke_value ke_judge_slot(const struct ke_judge *j, u32 bit, u32 slot);
 /* ke_judge_announced - a type is new. The bits whose filters can't be made for it: until they

@@ -187,7 +187,8 @@ void ke_judge_filter_free(struct ke_judge *j, struct ke_judge_filter *f)
 	j->cost -= f->cost;
 	for (i = 0; i <= KE_TYPES_MAX; i++)
 		ke_program_free(f->program[i]);
-	ke_filter_state_free(f->state);
+	if (!f->shares)
+		ke_filter_state_free(f->state);
 	kvfree(f->slots.value);
 	kvfree(f->names);
 	ke_sieve_put(f->sieve);

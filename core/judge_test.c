@@ -355,24 +355,61 @@ TEST(event_attributes)
 	ke_attrs_free(&a);
 }
 
-/* Events that come for the first time. What it remembers stays as long as somebody has it. */
-TEST(state)
+static void every_second(u8 kind)
 {
 	const struct bpf_insn insns[] = {
 		LDX(BPF_DW, 2, 1, CTX(state)), LDX(BPF_DW, 0, 2, 0), ALU(BPF_ADD, 0, 1),
 		STX(BPF_DW, 2, 0, 0), ALU(BPF_AND, 0, 1), EXIT,
 	};
+
+	parts_begin(&parts, kind);
+	parts_insns(&parts, insns, ARRAY_SIZE(insns));
+}
+
+/* What it remembers stays as long as somebody has it. */
+TEST(state)
+{
 	u32 i;
 
 	bench_begin();
-	parts_begin(&parts, KECHO_FILTER_EVENT);
-	parts_insns(&parts, insns, ARRAY_SIZE(insns));
+	every_second(KECHO_FILTER_EVENT);
 	set_taken(1, 1, sieve());
 	is_eq(bits(0), 1, "every second");
 	for (i = 0; i < 4; i++) {
 		set_taken(2, i + 1, longer(100 + i));
 		is_eq(bits(0) & 1, i & 1, "through generations");
 	}
+	bench_end();
+}
+
+static void put_shared(u32 bit, struct ke_sieve *s, struct ke_filter_state *state)
+{
+	const struct ke_value none = { 0 };
+
+	is_eq(ke_judge_put(b.j, bit, 1, s, NULL, &none), 0, "a filter");
+	ke_judge_lend(b.j, bit, state);
+}
+
+/* One that was lent to several goes with none of them. */
+TEST(shared_state)
+{
+	struct ke_filter_state *state = ke_filter_state_make(1);
+	struct ke_sieve *s = NULL;
+
+	bench_begin();
+	must(state, "memory");
+	every_second(KECHO_FILTER_IN);
+	parts_join(&parts);
+	is_eq(ke_sieve_make_in(&s, parts.wire, parts.wire_len, NULL, 0, why), 0, "one for IN");
+	put_shared(0, s, state);
+	put_shared(1, s, state);
+	is_eq(bits(0), 1, "what the first has counted the second sees");
+	is_eq(bits(0), 1, "again");
+	ke_judge_drop(b.j, 0);
+	is_eq(bits(0), 2, "the second goes on");
+	ke_judge_drop(b.j, 1);
+	ke_sieve_put(s);
+	ke_filter_state_free(state);
 	bench_end();
 }
 
@@ -452,4 +489,4 @@ TEST(refused)
 }
 
 TESTS(judge, same_filter, replaced, replaced_by_old, full, attributes, ages,
-      attributes_lost, event_attributes, state, types, refused);
+      attributes_lost, event_attributes, state, shared_state, types, refused);

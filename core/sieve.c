@@ -64,6 +64,12 @@ int ke_sieve_make(struct ke_sieve **s, const void *wire, u32 len, const void *ty
 	return make(s, KECHO_FILTER_EVENT, wire, len, type, type_len, why);
 }
 
+int ke_sieve_make_in(struct ke_sieve **s, const void *wire, u32 len, const void *type, u32 type_len,
+		     char *why)
+{
+	return make(s, KECHO_FILTER_IN, wire, len, type, type_len, why);
+}
+
 int ke_sieve_make_out(struct ke_sieve **s, const void *wire, u32 len, char *why)
 {
 	return make(s, KECHO_FILTER_OUT, wire, len, NULL, 0, why);
