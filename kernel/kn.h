@@ -36,7 +36,7 @@
 #include "link.h"
 #include "memory.h"
 #include "native.h"
-#include "registry.h"
+#include "reg.h"
 
 struct kn_live;
 struct kn_opening;
@@ -112,49 +112,6 @@ struct kn_conn {
 	struct work_struct send, receive;
 	u8 *out;		/* taken from core; the work @send's alone, as the next */
 	u32 out_at, out_len;
-};
-
-/* A name that the registry has. */
-struct kn_named {
-	char name[KE_NAME_MAX + 1];
-	struct ke_id uuid;
-	u8 contacts;
-	bool other;		/* another channel says that it is its own */
-};
-
-/* A request to the registry, until it is answered. */
-struct kn_request {
-	struct list_head list;
-	struct kn_channel *repairs;	/* what is published again, or looked for; NULL: nothing */
-	const char *name;
-	struct ke_id uuid;
-	u32 id;
-	u8 type, how;
-	bool sent, done;
-	u8 status;		/* enum ke_registry_status */
-	bool contact;		/* this node is one, besides */
-	unsigned int n;
-	struct ke_contact contacts[KE_CONTACTS_MAX];
-	/* A list: who takes what is in it, a part at a time. */
-	void (*take)(void *arg, const struct kn_named *named);
-	void *arg;
-	u64 after;
-	bool more;
-};
-
-/* The tie to the registry. */
-struct kn_reg {
-	struct socket *sock;
-	bool up;
-	u64 dial_ms, renew_ms;	/* when it is time for that */
-	u32 last_id;
-	struct list_head requests;
-	struct kn_request renew;
-	void (*was_ready)(struct sock *sk);	/* the socket's own callbacks */
-	void (*was_changed)(struct sock *sk);
-	struct work_struct work;
-	u8 *rx;
-	u32 rx_len;
 };
 
 /* Who takes data does not wait for who is in control: he leaves it to a work. */
@@ -385,19 +342,6 @@ void kn_listen_init(struct kn *kn);
 bool kn_channel_is_own(const struct kecho_channel *ch);	/* are we in a callback of it? */
 /* No callback of it runs any more, on return; not with kn.lock. */
 void kn_channel_hush(struct kecho_channel *ch);
-
-/* reg.c; kn.lock is held, but where the node starts and stops */
-int kn_reg_start(struct kn *kn);
-void kn_reg_stop(struct kn *kn);
-int kn_reg_join(struct kn *kn, struct kn_request *q, unsigned long until);
-int kn_reg_end(struct kn_channel *c, unsigned long until);	/* its name is free */
-/* All names; the node stays meanwhile. */
-int kn_reg_list(struct kn *kn, void (*take)(void *arg, const struct kn_named *named), void *arg,
-		unsigned long until);
-void kn_reg_drop(struct kn *kn, const char *name);	/* this node is not there */
-void kn_reg_leave(struct kn_channel *c);
-void kn_reg_repair(struct kn_channel *c, u32 in_ms);
-u32 kn_reg_run(struct kn *kn);	/* in how many milliseconds again; 0: not at all */
 
 /* setting.c */
 int kn_settings_make(struct kn *kn);
