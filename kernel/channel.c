@@ -247,6 +247,7 @@ int kecho_channel_close(struct kecho_channel *ch)
 	kn = ch->c->kn;
 	kn_lock(kn);
 	kn_hold_end(ch);
+	ke_sieve_put(ch->in);
 	list_del(&ch->list);
 	list_del(&ch->users);
 	drop(ch->c);

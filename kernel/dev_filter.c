@@ -53,6 +53,7 @@ void kn_pfeed_took(struct kn_pfeed *f)
 		return;
 	f->open = false;
 	ke_member_took(&f->sink->m, f->member, f->version);
+	kn_bell_ring(f->sink->o->ch->c->bell);	/* see core/wake.c */
 }
 
 /* -------------------------------------------------------------------- requests */

@@ -302,8 +302,6 @@ u32 kn_psinks_lagging(struct kn_channel *c, const struct ke_in *marks)
 
 	list_for_each_entry(k, &c->psinks, channel_list)
 		n += lags(k, *marks);
-	if (n)	/* they are to say what they have read */
-		kn_bell_ring(c->bell);
 	return n;
 }
 

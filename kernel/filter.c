@@ -80,7 +80,7 @@ static void learn(struct kn_feed *f, struct ke_judge *j)
 			ke_judge_announced(j, types, i);
 }
 
-static int make_judge(struct kn_feed *f, struct ke_sieve *s, struct ke_judge **out)
+int kn_judge_make(struct kn_feed *f, struct ke_sieve *s, struct ke_judge **out)
 {
 	struct ke_judge *j = ke_judge_make(&judge_ops, f, get_random_u64());
 	struct ke_value *v = j ? ke_seats_values(&seats_ops, f, s, f->sink->m.id) : NULL;
@@ -100,36 +100,50 @@ int kn_filter_begin(struct kn_feed *f)
 {
 	struct ke_member *sink = &f->sink->m;
 	struct ke_verdict v;
-	int err = sink->sieve ? make_judge(f, sink->sieve, &f->judge) : 0;
+	int err = sink->sieve ? kn_judge_make(f, sink->sieve, &f->judge) : 0;
 
 	/* What was said before there was this feed. */
 	if (!err && sink->filter_version && ke_member_verdict(sink, f->member, &v))
 		ke_reader_judged(&f->reader, v.bit, v.from, v.since);
-	return err;
+	return err ?: kn_in_begin(f);
 }
 
 void kn_filter_end(struct kn_feed *f)
 {
 	ke_judge_free(f->judge);
+	ke_judge_free(f->in);
 }
 
 void kn_filter_learn(struct kn_feed *f)
 {
 	if (f->judge)
 		learn(f, f->judge);
+	if (f->in)
+		learn(f, f->in);
 }
 
 /* Attributes have changed. Without memory nothing is judged until they do again. Those of a source
  * that has left stay what they were. */
-static void look(struct kn_feed *f, void *arg)
+static void look_by(struct kn_feed *f, struct ke_judge *j)
 {
 	struct ke_value *v;
 
-	if (!f->judge || f->ended)
+	if (!j || f->ended)
 		return;
-	v = ke_seats_values(&seats_ops, f, f->judge->filter[0]->sieve, f->sink->m.id);
-	ke_judge_slots(f->judge, 0, v);
+	v = ke_seats_values(&seats_ops, f, j->filter[0]->sieve, f->sink->m.id);
+	ke_judge_slots(j, 0, v);
 	kvfree(v);
+}
+
+static void look(struct kn_feed *f, void *arg)
+{
+	look_by(f, f->judge);
+	look_by(f, f->in);
+}
+
+static bool asks(const struct ke_sieve *s)
+{
+	return s && s->scopes & ~(1u << KECHO_SCOPE_EVENT);
 }
 
 void kn_filters_look(struct kn_channel *c)
@@ -137,25 +151,33 @@ void kn_filters_look(struct kn_channel *c)
 	struct kecho_sink *s;
 
 	list_for_each_entry(s, &c->sinks, list)
-		if (s->m.sieve && s->m.sieve->scopes & ~(1u << KECHO_SCOPE_EVENT))
+		if (asks(s->m.sieve) || asks(s->ch->in))
 			kn_feeds_each(s, look, NULL);
 }
 
 /* ---------------------------------------------------------------------- judging */
 
-bool kn_filter_wants(struct kn_feed *f, const struct ke_item *item)
+static bool says_yes(struct ke_judge *j, const struct ke_item *item)
 {
 	struct ke_event_info info = { .time_ns = item->time_ns, .type = item->type };
 
-	if (likely(!f->judge) || item->judged)
-		return true;
 	if (item->attrs_len && ke_attrs_check(item->attrs, item->attrs_len)) {
 		info.attrs = item->attrs;
 		info.attrs_len = item->attrs_len;
 	}
-	ke_judge_event(f->judge, &info, item->seq, item->data, item->len, &kn_filter_ops);
+	ke_judge_event(j, &info, item->seq, item->data, item->len, &kn_filter_ops);
 	/* Rather one too many, if there was no memory; none of a type that it can't be for. */
-	if (info.judged ? info.bits : f->judge->stale)
+	return info.judged ? info.bits : j->stale;
+}
+
+/* The channel's is asked of what the sink's own lets through. */
+bool kn_filter_wants(struct kn_feed *f, const struct ke_item *item)
+{
+	struct ke_judge *own = item->judged ? NULL : f->judge;
+
+	if (likely(!own && !f->in))
+		return true;
+	if ((!own || says_yes(own, item)) && (!f->in || says_yes(f->in, item)))
 		return true;
 	f->filtered++;
 	return false;
@@ -175,6 +197,7 @@ bool kn_filter_judged(struct ke_member *sink, u64 source, const struct ke_verdic
 		if (f->member == source)
 			ke_reader_judged(&f->reader, v->bit, v->from, v->since);
 	spin_unlock_bh(&s->lock);
+	kn_bell_ring(ch->c->bell);	/* see core/wake.c */
 	return true;
 }
 
@@ -195,7 +218,7 @@ static void make_next(struct kn_feed *f, void *arg)
 	struct filter *new = arg;
 
 	if (!new->err)
-		new->err = make_judge(f, new->sieve, &f->next_judge);
+		new->err = kn_judge_make(f, new->sieve, &f->next_judge);
 }
 
 static void swap_all(struct kecho_sink *s)
@@ -278,16 +301,21 @@ static int set(struct kecho_sink *s, struct filter *new)
 	return err;
 }
 
-/* Whether it is a filter, and one for events of no type that was announced. */
-static int check(struct filter *new)
+int kn_sieve_check(const struct ke_sieve *s, char *why)
 {
 	struct ke_program *p = NULL;
+	int err = ke_program_make(&p, s->f, s->type, why);
+
+	ke_program_free(p);
+	return err;
+}
+
+static int check(struct filter *new)
+{
 	int err = ke_sieve_make(&new->sieve, new->wire, new->len, new->type, new->type_len,
 				new->why);
 
-	err = err ?: ke_program_make(&p, new->sieve->f, new->sieve->type, new->why);
-	ke_program_free(p);
-	return err;
+	return err ?: kn_sieve_check(new->sieve, new->why);
 }
 
 int kecho_sink_filter(struct kecho_sink *s, const void *wire, size_t len,

@@ -155,6 +155,43 @@ TEST(at_the_source)
 	}
 }
 
+static int once_by_len(struct kecho_sink *s)
+{
+	const struct bpf_insn insns[] = {
+		LDX(BPF_DW, 2, 1, CTX(len)), WIDE(3, 3600 * NSEC_PER_SEC),
+		CALL(KECHO_CALL_ONCE), EXIT,
+	};
+
+	return set_insns(s, insns, ARRAY_SIZE(insns), NULL);
+}
+
+/* What is refused was not seen by any filter. */
+TEST(refused_unseen)
+{
+	struct kecho_source_options small = { .log_size = KECHO_LOG_SIZE_MIN };
+	struct kecho_sink_options block = { .policy = KECHO_BLOCK };
+	struct kecho_source *src;
+	struct test_channel t;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	int err;
+
+	must(!test_open(&t) && !kecho_source_open(t.ch, &small, &src), "source");
+	must(!kecho_sink_open(t.ch, &block, &s), "sink");
+	is_eq(once_by_len(s), 0, "the first of each length");
+	do
+		err = kecho_submit(src, "", 0, 0);
+	while (!err);
+	is_eq(err, -EAGAIN, "the log is full");
+	is_eq(kecho_submit(src, "x", 1, 0), -EAGAIN, "another length");
+	is_eq(kecho_read(s, &ev, 0) ?: (int)ev.len, 0, "the first");
+	is_eq(kecho_read(s, &ev, 0), -EAGAIN, "and only that");
+	is_eq(kecho_submit(src, "x", 1, 0), 0, "now there is room");
+	is_eq(kecho_read(s, &ev, 0), 0, "it comes");
+	is_eq(ev.len, 1, "as the first of its length");
+	test_close(&t);
+}
+
 /* What was submitted before there was a filter the source has not judged. */
 TEST(at_the_sink)
 {
@@ -468,5 +505,5 @@ TEST(bad_readers)
 	test_close(&t);
 }
 
-TESTS(filter, at_the_source, at_the_sink, many_left_out, attributes, fields, refused, replaced,
-      in_c, slow_in_c, as_the_readers, bad_readers);
+TESTS(filter, at_the_source, refused_unseen, at_the_sink, many_left_out, attributes, fields,
+      refused, replaced, in_c, slow_in_c, as_the_readers, bad_readers);

@@ -247,6 +247,7 @@ struct kecho_source_options {
 	/* How long kecho_source_close() waits for sinks of other nodes to have everything, in
 	 * milliseconds; 0: 2000; -1: not at all. */
 	int linger_ms;
+	bool addresses;		/* it is known which sinks there are, for kecho_submit_to() */
 	const struct kecho_attr *attrs;	/* of the member, from its birth */
 	size_t nattrs;
 };
@@ -331,6 +332,41 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
  */
 int kecho_submit_wait(struct kecho_source *s, const void *data, size_t len, unsigned int flags,
 		      int timeout_ms);
+
+/*
+ * kecho_source_filter - from here on the events of the source are for those sinks only that a
+ * program for OUT chooses, @len bytes at @wire as kecho_filter_wire() gives them in user space;
+ * @len 0: for all. It takes the place of the one before, while events flow: each is for whom one of
+ * them chooses, those that are submitted after this has returned by this one. May sleep; not kept.
+ * It is asked in each submission, with interrupts off, for each sink that this node knows of; a
+ * sink that is chosen still has its own filter. An event that is for nobody was submitted, and has
+ * its number: see kecho_source_chosen(). Events of types that it can't be made for are for nobody.
+ * -EPROTO: it is no filter for OUT; -EACCES: it can't be made for a type that the source has
+ * announced; of these the kernel's log says more; -E2BIG: its programs have too many bytes;
+ * -ESHUTDOWN: the channel was destroyed; -ENOMEM. Then it is as it was.
+ * A submission then may say -E2BIG: more sinks are chosen than a record of its log can name, which
+ * are 1024 in the smallest log, 4096 in one of the default size.
+ */
+int kecho_source_filter(struct kecho_source *s, const void *wire, size_t len);
+
+/* Of events that were for some sinks only, by a filter or kecho_submit_to(): how many sinks were
+ * named for them, together, and how many events were for nobody. Any context. */
+struct kecho_chosen {
+	u64 sinks, nobody;
+};
+void kecho_source_chosen(struct kecho_source *s, struct kecho_chosen *c);
+
+/*
+ * kecho_submit_to - kecho_submit() of an event for one sink of the channel only, whoever's, on
+ * whatever host: @to is its id. Its own filter decides as of any event; no filter for OUT is asked.
+ * @to may also be the id of a source, such as an event's, whose owner has said where replies go:
+ * its attribute "reply" is an integer, the id of a sink, which then gets it. Any context.
+ * -ENOENT: there is no such sink, as far as this node has heard; -EINVAL: the source was opened
+ * without kecho_source_options.addresses, and has had no filter for OUT; -EAGAIN: as
+ * kecho_submit(), or where a source has its replies go to is just being changed, perhaps.
+ */
+int kecho_submit_to(struct kecho_source *s, const void *data, size_t len, u64 to,
+		    unsigned int flags);
 
 /* --------------------------------------------------------------------- sinks */
 
@@ -455,6 +491,19 @@ int kecho_sink_filter(struct kecho_sink *s, const void *wire, size_t len,
  * never sleeps. -ENOMSG: nothing is known of the event's type, or the sink has named none.
  */
 int kecho_event_as(struct kecho_sink *s, const struct kecho_event *ev, void *to, u64 *present);
+
+/*
+ * kecho_channel_filter - from here on this attachment's sinks of the channel, those that are open
+ * and those to come, get only those events that a program for IN says yes to, @len bytes at @wire;
+ * @len 0: all. It is asked for each sink, as that reads, of the events that the sink's own program
+ * lets through, so what it asks of the sink decides who gets an event; once() and rate() remember
+ * by the sink. It takes the place of the one before, while events flow. What is left out counts as
+ * filtered. @type is as for kecho_sink_filter(); neither is kept. May sleep, and waits for nobody.
+ * -EPROTO: it is no filter for IN; -EACCES: it can't be made for @type; of these the kernel's log
+ * says more; -EINVAL, -E2BIG: the type; -ENOMEM. Then it is as it was.
+ */
+int kecho_channel_filter(struct kecho_channel *ch, const void *wire, size_t len,
+			 const struct kecho_type *type);
 
 /* kecho_event_get - an event's attribute by name; v->data lives as the event's. Any context.
  * -ENOENT. */

@@ -187,6 +187,7 @@ struct kecho_channel {
 	struct kn_opening *process;	/* it is a process's; NULL: a kernel service's */
 	bool holds;			/* that holds it frozen */
 	unsigned int retain;
+	struct ke_sieve *in;		/* its filter for IN; NULL: there is none */
 	kecho_member_fn watch;
 	void *watch_arg;
 	struct list_head notices;
@@ -204,6 +205,8 @@ struct kecho_source {
 	u64 lifespan_ns;	/* of its events; 0: for ever */
 	u32 ntypes;		/* that it has announced; read without a lock */
 	struct kecho_source_stats stats;
+	struct kecho_chosen chosen;
+	__le64 *names;		/* of an event in pieces that is for some; NULL: none can be */
 	struct work_struct chores;	/* what who submits can't do */
 	struct list_head pfeeds;	/* of processes' sinks */
 	struct kn_psource *proc;	/* it is a process's; NULL: a kernel service's */
@@ -228,7 +231,8 @@ struct kn_feed {
 	bool cut;		/* its sink has stalled: what it lacks is lost */
 	bool due;		/* see kn_feeds_each() */
 	struct ke_judge *judge;	/* of what its source has not judged; NULL: there is no filter */
-	struct ke_judge *next_judge;	/* a new filter's, while that is made */
+	struct ke_judge *in;	/* the channel's filter for IN; NULL: there is none */
+	struct ke_judge *next_judge, *next_in;	/* a new filter's, while that is made */
 	u64 filtered;		/* by that */
 	struct ke_match *match[KE_TYPES_MAX];	/* of its source's types, to the sink's */
 };
@@ -249,6 +253,8 @@ struct kecho_sink {
 	unsigned long reading;	/* bit 0: somebody does */
 	enum kecho_context context;
 	kecho_filter_fn filter;
+	/* What its channel's filter for IN remembers, of all feeds; of a new one. */
+	struct ke_filter_state *in_state, *next_in_state;
 	struct ke_type *type;	/* its reader's struct; NULL: it has said none */
 	kecho_event_fn fn;
 	kecho_ended_fn ended;
@@ -303,6 +309,9 @@ void kn_unlock(struct kn *kn);
 /* Data is taken, in softirq: nobody is in control until it ends. False: somebody is. */
 bool kn_data_begin(struct kn *kn);
 void kn_data_end(struct kn *kn);
+/* The same in any context, for a moment. */
+bool kn_look_begin(struct kn *kn);
+void kn_look_end(struct kn *kn);
 /* On kn->changed; the lock is held, and let go meanwhile. False: it is over, or who waits. */
 bool kn_wait(struct kn *kn, unsigned long until);
 void kn_changed(struct kn *kn);
@@ -447,8 +456,14 @@ void kn_stats_in(struct ke_link *l, struct ke_channel *ch, struct ke_peer *p, st
 int kn_dev_init(void);
 void kn_dev_exit(void);
 
-/* submit.c: the clock that filters see */
+/* submit.c: the clock that filters see; submitting */
 extern const struct ke_filter_ops kn_filter_ops;
+struct ke_event_info kn_event_info(const struct kecho_source *s, unsigned int flags);
+int kn_submit(struct kecho_source *s, struct ke_event_info *info, const void *data, size_t len);
+
+/* choose.c; kn.lock is held */
+int kn_choose_begin(struct kecho_source *s);	/* events for single sinks may come */
+void kn_choose_end(struct kecho_source *s);
 
 /* source.c; kn.lock is held */
 void kn_source_end(struct kecho_source *s);
@@ -478,11 +493,19 @@ u64 kn_deadline_here(const struct kn_feed *f, const struct ke_item *item);
 
 /* filter.c; kn.lock is held, but to judge, where it is the sink's */
 int kn_filter_begin(struct kn_feed *f);
+int kn_judge_make(struct kn_feed *f, struct ke_sieve *s, struct ke_judge **out);
+/* Is it one for events of no type that was announced? */
+int kn_sieve_check(const struct ke_sieve *s, char *why);
 void kn_filter_end(struct kn_feed *f);
 void kn_filter_learn(struct kn_feed *f);
 void kn_filters_look(struct kn_channel *c);	/* attributes have changed */
 bool kn_filter_wants(struct kn_feed *f, const struct ke_item *item);
 bool kn_filter_judged(struct ke_member *sink, u64 source, const struct ke_verdict *v);
+
+/* channel_filter.c; kn.lock is held */
+int kn_in_join(struct kecho_sink *s);	/* before it has feeds */
+void kn_in_leave(struct kecho_sink *s);
+int kn_in_begin(struct kn_feed *f);
 
 /* type.c: as it travels; kvfree() it. Returns its length. */
 int kn_type_encode(const struct kecho_type *type, void **wire);

@@ -28,7 +28,10 @@ u32 kn_lagging(struct ke_channel *ch, const struct ke_in *marks)
 
 	list_for_each_entry(s, &c->sinks, list)
 		n += lags(s, *marks);
-	return n + kn_psinks_lagging(c, marks);
+	n += kn_psinks_lagging(c, marks);
+	if (n)	/* they are to read on, also what is not for them, and processes to say so */
+		kn_bell_ring(c->bell);
+	return n;
 }
 
 void kn_destroyed(struct ke_channel *ch)

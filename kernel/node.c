@@ -56,6 +56,22 @@ void kn_data_end(struct kn *kn)
 	read_unlock_bh(&kn->lock.data);
 }
 
+/* Softirqs and interrupts that come meanwhile may read, too, and wait for nobody. */
+bool kn_look_begin(struct kn *kn)
+{
+	if (READ_ONCE(kn->lock.taken) || !read_trylock(&kn->lock.data))
+		return false;
+	if (!smp_load_acquire(&kn->lock.taken))
+		return true;
+	read_unlock(&kn->lock.data);
+	return false;
+}
+
+void kn_look_end(struct kn *kn)
+{
+	read_unlock(&kn->lock.data);
+}
+
 void kn_changed(struct kn *kn)
 {
 	WRITE_ONCE(kn->changes, kn->changes + 1);

@@ -70,6 +70,7 @@ static void leave(struct kecho_sink *s)
 	if (!s->stalled)
 		count(s, -1);
 	kn_feeds_free(s);
+	kn_in_leave(s);
 	ke_channel_unsubscribe(&s->ch->c->ch);
 }
 
@@ -94,6 +95,7 @@ static int join(struct kecho_sink *s)
 	count(s, 1);
 	list_add_tail(&s->list, &c->sinks);
 	INIT_LIST_HEAD(&s->m.list);
+	err = kn_in_join(s);
 	ke_member_identify(&s->m, &c->kn->node);
 	list_for_each_entry(src, &c->sources, list)
 		if (!err && kn_source_goes_on(src))

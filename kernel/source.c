@@ -35,6 +35,7 @@ static struct kecho_source *make(struct kecho_channel *ch, const struct kecho_so
 	INIT_LIST_HEAD(&s->pfeeds);
 	s->s.member.owner = ch;
 	s->s.member.role = KE_SOURCE;
+	s->s.member.whose = KN_OF_KERNEL;
 	s->s.member.source = &s->s;
 	s->s.retain = ch->retain;
 	s->lifespan_ns = opt ? opt->lifespan_ns : 0;
@@ -79,10 +80,11 @@ static void leave(struct kecho_source *s)
 		;
 	ke_source_fini(&s->s);
 	kn_leave(&s->s.member, s->ch);
+	kn_choose_end(s);
 	list_del(&s->list);
 }
 
-static int join(struct kecho_source *s, size_t size)
+static int join(struct kecho_source *s, size_t size, bool addresses)
 {
 	unsigned long until = jiffies + msecs_to_jiffies(KN_JOIN_MS);
 	struct kn_channel *c = s->ch->c;
@@ -97,6 +99,8 @@ static int join(struct kecho_source *s, size_t size)
 	ke_source_init(&s->s, &c->kn->node);
 	list_add_tail(&s->list, &c->sources);
 	err = kn_join(&s->s.member, s->ch) ?: feed_own_sinks(s);
+	if (!err && addresses)
+		err = kn_choose_begin(s);
 	while (!err && !ke_channel_acked(&c->ch) && kn_wait(c->kn, until))
 		;
 	if (err)
@@ -123,7 +127,7 @@ int kecho_source_open(struct kecho_channel *ch, const struct kecho_source_option
 	err = opt ? kn_attrs_load(&s->s.member.attrs, opt->attrs, opt->nattrs) : 0;
 	if (err)
 		goto put_log;
-	err = join(s, size);
+	err = join(s, size, opt && opt->addresses);
 	if (err)
 		goto put_log;
 	kn_made(KN_SOURCE);

@@ -19,7 +19,7 @@ enum {
 	ROOM_LOOK_MS = 100,	/* who waits for room looks at the gates himself, too */
 };
 
-static struct ke_event_info event_info(const struct kecho_source *s, unsigned int flags)
+struct ke_event_info kn_event_info(const struct kecho_source *s, unsigned int flags)
 {
 	u64 now = flags & KECHO_NOTIME && !s->lifespan_ns ? 0 : ktime_get_real_ns();
 	struct ke_event_info info = {
@@ -62,44 +62,112 @@ static u64 now_ns(void *arg)
 
 const struct ke_filter_ops kn_filter_ops = { .now_ns = now_ns };
 
-/* What the filters of other nodes' sinks say of it goes with it; of one in pieces with all. */
-static void judge(struct kecho_source *s, struct ke_event_info *info, const void *data, u32 len)
+static int make_room(struct kecho_source *s, u64 size)
 {
-	info->judged = s->s.judge;
-	ke_judge_event(s->s.judge, info, s->s.log.seq + 1, data, len, &kn_filter_ops);
+	if (!has_room(s, size))
+		return no_room(s, size);
+	return unlikely(s->s.nremote) && !ke_source_unpinned(&s->s, size) ? -EAGAIN : 0;
 }
 
 static int put_record(struct kecho_source *s, const struct ke_event_info *info, const void *data,
 		      u32 len, u64 *seq)
 {
-	u64 size = ke_record_size(info, len);
+	int err = make_room(s, ke_record_size(info, len));
 
-	if (!has_room(s, size))
-		return no_room(s, size);
-	if (unlikely(s->s.nremote) && !ke_source_unpinned(&s->s, size))
-		return -EAGAIN;
-	return ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+	return err ?: ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
 }
 
-/* Other nodes have it sent by the workers of their links. */
-static void publish(struct kecho_source *s)
+/* Other nodes have it sent by the workers of their links. True: our own sinks are to be woken. */
+static bool publish(struct kecho_source *s)
 {
 	struct ke_tstream *ts;
+	bool all, own;
 
 	ke_log_publish(&s->s.log);
-	if (likely(!s->s.nremote))
-		return;
-	list_for_each_entry(ts, &s->s.streams, source_list)
-		if (ts->link)
-			kn_conn_kick(ts->link->owner);
+	all = ke_source_wakes_all(&s->s);
+	own = all || s->s.wakes_own;
+	if (unlikely(s->s.nremote))
+		list_for_each_entry(ts, &s->s.streams, source_list)
+			if (ts->link && (all || ts->wakes))
+				kn_conn_kick(ts->link->owner);
+	if (unlikely(s->s.decides))
+		ke_source_woke(&s->s);
+	return own;
+}
+
+/* Left without the source's lock. */
+static void publish_all(struct kecho_source *s, unsigned long flags)
+{
+	bool own = publish(s);
+
+	spin_unlock_irqrestore(&s->lock, flags);
+	if (own)
+		kn_bell_ring(s->ch->c->bell);
 }
 
 static void tell(struct kecho_source *s, unsigned long *flags)
 {
-	publish(s);
-	spin_unlock_irqrestore(&s->lock, *flags);
-	kn_bell_ring(s->ch->c->bell);
+	publish_all(s, *flags);
 	spin_lock_irqsave(&s->lock, *flags);
+}
+
+/* ------------------------------------------------------- filters, and chosen sinks */
+
+/* For which sinks it may be, and what it may say of filters: as much as a record then has. */
+static void offer(const struct kecho_source *s, struct ke_event_info *info)
+{
+	info->judged = s->s.judge;
+	info->named = info->to || ke_choice_chooses(s->s.choice);
+	if (info->named && !info->to)
+		info->nto = ke_choice_most(s->s.choice);
+}
+
+/* For which sinks it is, and what the filters of these say of it: found out once, when there is
+ * room. Of one in pieces @data has all. */
+static int decide(struct kecho_source *s, struct ke_event_info *info, const void *data, u32 len)
+{
+	u64 seq = s->s.log.seq + 1;
+	int err = 0;
+
+	if (info->named && !info->to)
+		err = ke_choice_event(s->s.choice, info, seq, data, len, &kn_filter_ops);
+	if (!err)
+		ke_judge_event(s->s.judge, info, seq, data, len, &kn_filter_ops);
+	return err;
+}
+
+static int put_decided(struct kecho_source *s, struct ke_event_info *info, const void *data,
+		       u32 len, u64 *seq)
+{
+	int err = make_room(s, ke_record_size(info, len));
+
+	err = err ?: decide(s, info, data, len);
+	err = err ?: ke_log_append(&s->s.log, info, data, len, s->s.limit, seq);
+	if (!err)
+		ke_source_note(&s->s, info);
+	return err;
+}
+
+/* The lock is let go between the pieces, and the roster may go: they all have a copy. */
+static int decide_pieces(struct kecho_source *s, struct ke_event_info *info, const void *data,
+			 size_t len)
+{
+	bool chooses = info->named && !info->to;
+	int err;
+
+	info->frag_total = len;
+	err = decide(s, info, data, len);
+	if (err || !chooses)
+		return err;
+	memcpy(s->names, info->to, info->nto * sizeof(*info->to));
+	info->to = s->names;
+	return 0;
+}
+
+static void count_named(struct kecho_source *s, const struct ke_event_info *info)
+{
+	s->chosen.sinks += info->nto;
+	s->chosen.nobody += !info->nto;
 }
 
 /* There was room for all of it; if a `block` sink came meanwhile that the rest would lap, it
@@ -133,16 +201,24 @@ static int put_all_pieces(struct kecho_source *s, struct ke_event_info *info, co
 static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
 		      size_t len, unsigned long *flags)
 {
-	u32 piece = ke_payload_max(s->s.log.size) - PIECE_EXTRA - KE_EVENT_ATTRS_MAX;
-	u64 all = len + (len / piece + 1) * PIECE_EXTRA + KE_EVENT_ATTRS_MAX;
+	u32 names = info->named ? ke_record_names_size(info->nto) : 0;
+	u32 piece = ke_payload_max(s->s.log.size) - PIECE_EXTRA - names - KE_EVENT_ATTRS_MAX;
+	u64 all = len + (len / piece + 1) * (PIECE_EXTRA + names) + KE_EVENT_ATTRS_MAX;
 	u64 end = s->s.log.end + all;
 	int err;
 
 	if (ke_source_limit(&s->s, end) < end)
 		return all > s->s.log.size ? -EMSGSIZE : no_room(s, all);
+	if (unlikely(s->s.decides)) {
+		err = decide_pieces(s, info, data, len);
+		if (err)
+			return err;
+	}
 	s->s.in_pieces = true;
 	err = put_all_pieces(s, info, data, len, piece, flags);
 	s->s.in_pieces = false;
+	if (s->s.decides)
+		ke_source_note(&s->s, info);
 	if (s->s.frozen)	/* others wait for that */
 		queue_work(kn_wq, &s->chores);
 	return err;
@@ -159,23 +235,27 @@ static int put_event(struct kecho_source *s, struct ke_event_info *info, const v
 		return -EMSGSIZE;
 	if (unlikely(info->type > READ_ONCE(s->ntypes)))
 		return -EINVAL;
+	if (unlikely(s->s.decides))
+		offer(s, info);
 	if (likely(!err)) {
-		if (unlikely(s->s.decides))
-			judge(s, info, data, len);
-		if (likely(ke_record_size(info, len) <= s->s.log.record_max))
-			err = put_record(s, info, data, len, &seq);
-		else
+		if (unlikely(ke_record_size(info, len) > s->s.log.record_max))
 			err = put_pieces(s, info, data, len, flags);
+		else if (unlikely(s->s.decides))
+			err = put_decided(s, info, data, len, &seq);
+		else
+			err = put_record(s, info, data, len, &seq);
 	}
 	if (likely(!err)) {
 		s->stats.submitted++;
 		s->stats.bytes += len;
+		if (unlikely(info->named))
+			count_named(s, info);
 	}
 	trace_kecho_submit(s->ch->c->ch.name, s->s.member.id, s->s.log.seq, len, err);
 	return err;
 }
 
-static int submit(struct kecho_source *s, struct ke_event_info *info, const void *data, size_t len)
+int kn_submit(struct kecho_source *s, struct ke_event_info *info, const void *data, size_t len)
 {
 	unsigned long flags;
 	int err;
@@ -183,34 +263,32 @@ static int submit(struct kecho_source *s, struct ke_event_info *info, const void
 	spin_lock_irqsave(&s->lock, flags);
 	err = put_event(s, info, data, len, &flags);
 	s->stats.refused += err == -EAGAIN;
-	publish(s);
-	spin_unlock_irqrestore(&s->lock, flags);
-	kn_bell_ring(s->ch->c->bell);
+	publish_all(s, flags);
 	return err;
 }
 
 int kecho_submit(struct kecho_source *s, const void *data, size_t len, unsigned int flags)
 {
-	struct ke_event_info info = event_info(s, flags);
+	struct ke_event_info info = kn_event_info(s, flags);
 
-	return submit(s, &info, data, len);
+	return kn_submit(s, &info, data, len);
 }
 EXPORT_SYMBOL_GPL(kecho_submit);
 
 int kecho_submit_until(struct kecho_source *s, const void *data, size_t len, u64 deadline_ns,
 		       unsigned int flags)
 {
-	struct ke_event_info info = event_info(s, flags);
+	struct ke_event_info info = kn_event_info(s, flags);
 
 	info.deadline_ns = deadline_ns;
-	return submit(s, &info, data, len);
+	return kn_submit(s, &info, data, len);
 }
 EXPORT_SYMBOL_GPL(kecho_submit_until);
 
 ssize_t kecho_submit_vector(struct kecho_source *s, const struct kvec *events, size_t n,
 			    unsigned int flags)
 {
-	struct ke_event_info info, first = event_info(s, flags);
+	struct ke_event_info info, first = kn_event_info(s, flags);
 	unsigned long irq;
 	size_t i;
 	int err = 0;
@@ -223,9 +301,7 @@ ssize_t kecho_submit_vector(struct kecho_source *s, const struct kvec *events, s
 			break;
 	}
 	s->stats.refused += err == -EAGAIN;
-	publish(s);
-	spin_unlock_irqrestore(&s->lock, irq);
-	kn_bell_ring(s->ch->c->bell);
+	publish_all(s, irq);
 	return i ?: err;
 }
 EXPORT_SYMBOL_GPL(kecho_submit_vector);
@@ -233,7 +309,7 @@ EXPORT_SYMBOL_GPL(kecho_submit_vector);
 int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 		       const struct kecho_attr *attrs, size_t nattrs, unsigned int flags)
 {
-	struct ke_event_info info = event_info(s, flags);
+	struct ke_event_info info = kn_event_info(s, flags);
 	struct ke_attrs set = { 0 };
 	int err = kn_attrs_load(&set, attrs, nattrs);
 
@@ -242,7 +318,7 @@ int kecho_submit_attrs(struct kecho_source *s, const void *data, size_t len,
 	info.attrs = set.buf;
 	info.attrs_len = set.len;
 	if (!err)
-		err = submit(s, &info, data, len);
+		err = kn_submit(s, &info, data, len);
 	ke_attrs_free(&set);
 	return err;
 }
@@ -258,6 +334,8 @@ static bool may_submit(struct kecho_source *s, size_t len)
 
 	spin_lock_irqsave(&s->lock, flags);
 	err = may_begin(s);
+	if (s->s.decides)
+		offer(s, &info);
 	may = err ? err != -EAGAIN : has_room(s, ke_record_size(&info, len));
 	spin_unlock_irqrestore(&s->lock, flags);
 	return may;
