@@ -77,7 +77,7 @@ int end_open_source(struct end *e, const struct kecho_options *opt)
 
 int end_open_sink(struct end *e, const struct kecho_options *opt)
 {
-	struct kecho_sink_options sink = { .policy = KECHO_BLOCK };
+	struct kecho_sink_options sink = { .policy = KECHO_BLOCK, .boost_us = e->boost_us };
 	int err = end_join(e, opt);
 
 	if (err)

@@ -19,6 +19,7 @@ struct kecho_options;
 struct end {
 	char channel_name[64];
 	size_t log_size;
+	unsigned int boost_us;	/* of the sink; 0: it isn't boosted */
 	struct kecho *kecho;
 	struct kecho_channel *channel;
 	struct kecho_source *source;

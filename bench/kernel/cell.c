@@ -2,6 +2,7 @@
 /* What an event takes; see cell.h. */
 #include "cell.h"
 #include "busy.h"
+#include "load.h"
 #include "module_transport.h"
 #include "../echo.h"
 #include "../floor.h"
@@ -11,21 +12,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
 #define EVENTS		200		/* of a run, or so */
 #define PACE_NS		1000000		/* for each: all is quiet again by then */
-#define MODULE		"/kecho_bench.ko"
-#define RESULTS		"/sys/module/kecho_bench/parameters/"
+#define MODULE		"kecho_bench"
 
 /* -------------------------------------------------------------------- of processes */
 
@@ -109,48 +107,27 @@ static pid_t settle(unsigned int host, const char *registry)
 	return err ? err : pid;
 }
 
-static int read_result(const char *name, double *value)
-{
-	char path[128];
-	int64_t ns;
-	FILE *f;
-	int n;
-
-	snprintf(path, sizeof(path), RESULTS "%s", name);
-	f = fopen(path, "re");
-	if (!f)
-		return -errno;
-	n = fscanf(f, "%" SCNd64, &ns);
-	fclose(f);
-	*value = (double)ns;
-	return n == 1 ? 0 : -EIO;
-}
-
 /* Loading it is the measuring. */
-static int load(const struct cell *c, const pid_t *pid, struct cost *cost)
+static int measure_loaded(const struct cell *c, const pid_t *pid, struct cost *cost)
 {
 	char words[256];
 	unsigned int i;
-	int err, n, fd = open(MODULE, O_RDONLY | O_CLOEXEC);
+	int err, n, end_err;
 
-	if (fd < 0)
-		return -errno;
 	n = snprintf(words, sizeof(words), "sinks=%u len=%zu rounds=%u each=%u pids=", c->sinks,
 		     c->len, rounds(c), c->each);
 	for (i = 0; i < c->hosts; i++)
 		n += snprintf(words + n, sizeof(words) - (size_t)n, "%s%d", i ? "," : "", pid[i]);
-	err = syscall(SYS_finit_module, fd, words, 0) ? -errno : 0;
-	close(fd);
+	err = load(MODULE, words);
 	if (err)
 		return err;
-	err = read_result("all", &cost->all);
+	err = load_result(MODULE, "all", &cost->all);
 	if (!err)
-		err = read_result("own", &cost->own);
+		err = load_result(MODULE, "own", &cost->own);
 	cost->all /= rounds(c) * c->each;
 	cost->own /= rounds(c) * c->each;
-	if (syscall(SYS_delete_module, "kecho_bench", O_NONBLOCK) && !err)
-		err = -errno;
-	return err;
+	end_err = load_end(MODULE);
+	return err ? err : end_err;
 }
 
 static int measure_thread(const struct cell *c, struct cost *cost)
@@ -169,7 +146,7 @@ static int measure_thread(const struct cell *c, struct cost *cost)
 		err = pid[i] < 0 ? pid[i] : 0;
 	}
 	if (!err)
-		err = load(c, pid, cost);
+		err = measure_loaded(c, pid, cost);
 	for (i = 0; i < c->hosts && pid[i] > 0; i++)
 		kill(pid[i], SIGKILL);
 	kill(keeper, SIGKILL);

@@ -32,6 +32,17 @@ COUNTS = (1, 2, 4, 8)
 BURST = 64
 # (hosts, sinks): who is at most so much of ECho.
 BARS = {(8, 8): {"thread": .7, "process": .8}, (1, 8): {"thread": .5, "process": .55}}
+ARRIVE = {
+    "softirq": "kecho, a callback in softirq",
+    "thread": "kecho, a callback in a kernel thread",
+    "process": "kecho, a process at the module",
+    "boosted": "the same, boosted",
+    "embedded": "kecho, embedded",
+    "echo": "ECho, user level",
+}
+HOGS = 4
+SOFTIRQ_MOST = .5    # of what a process takes
+BOOSTED_MOST_US = 20
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 380, 270, 62, 30, 44
 
 
@@ -43,14 +54,14 @@ def places():
 def cells(quick):
     """What kernel_bench is asked for."""
     if quick:
-        return [f"submit {who} 2 2 100 1" for who in WHO]
+        return [f"submit {who} 2 2 100 1" for who in WHO] + ["arrive softirq 0", "arrive boosted 1"]
     out = []
     for size in SIZES:
         for hosts, sinks in places():
             out += [f"submit {who} {hosts} {sinks} {size} 1" for who in WHO]
         for hosts, sinks in BARS:
             out += [f"submit {who} {hosts} {sinks} {size} {BURST}" for who in WHO]
-    return out
+    return out + [f"arrive {who} {hogs}" for hogs in (0, HOGS) for who in ARRIVE]
 
 
 def thousands(v):
@@ -72,6 +83,10 @@ class Run:
         """{who: item}"""
         key = {"what": "submit", "hosts": hosts, "sinks": sinks, "bytes": size, "each": each}
         return {i["who"]: i for i in self.items if key.items() <= i.items()}
+
+    def arrive(self, who, hogs):
+        key = {"what": "arrive", "who": who, "hogs": hogs}
+        return next((i for i in self.items if key.items() <= i.items()), None)
 
     def judge(self, value, bar):
         self.missed += value > bar
@@ -110,13 +125,41 @@ def bars(run):
     return out + [""] if len(out) > 3 else []
 
 
+def duration(ns):
+    return f"{ns / 1e6:.1f} ms" if ns >= 1e6 else f"{ns / 1e3:.1f} us"
+
+
+def arrivals(run):
+    out = ["### From the socket to the handler: median (longest)\n",
+           f"| | alone | beside {HOGS} hogs |", "|" + " --- |" * 3]
+    for who, title in ARRIVE.items():
+        both = [run.arrive(who, hogs) for hogs in (0, HOGS)]
+        if any(both):
+            out.append(f"| {title} | " + " | ".join(
+                f"{duration(i['median'])} ({duration(i['most'])})" if i else "–"
+                for i in both) + " |")
+    if len(out) == 3:
+        return []
+    softirq, process, boosted = (run.arrive(*which) for which in
+                                 (("softirq", 0), ("process", 0), ("boosted", HOGS)))
+    out.append("")
+    if softirq and process:
+        ratio = softirq["median"] / process["median"]
+        out.append(f"In softirq it is {ratio:.3f} of what it is in a process; at most "
+                   f"{SOFTIRQ_MOST}: {run.judge(ratio, SOFTIRQ_MOST)}.")
+    if boosted:
+        out.append(f"Boosted, beside hogs, {duration(boosted['median'])}; at most "
+                   f"{BOOSTED_MOST_US} us: {run.judge(boosted['median'] / 1e3, BOOSTED_MOST_US)}.")
+    return out + [""]
+
+
 def figures(run, when):
     out = [f"Measured on {when}: {len(run.items)} cells in one guest.", "",
            "![instructions an event](kernel-performance.svg)", ""] + bars(run)
     for size in SIZES:
         for each in (1, BURST):
             out += submissions(run, size, each)
-    return "\n".join(out)
+    return "\n".join(out + arrivals(run))
 
 
 # ------------------------------------------------------------------------------ the plot

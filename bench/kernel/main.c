@@ -5,7 +5,9 @@
  * which end with the process.
  *
  *	submit WHO HOSTS SINKS BYTES EACH	see cell.h
+ *	arrive WHO HOGS				see arrive.h
  */
+#include "arrive.h"
 #include "cell.h"
 #include "../hosts.h"
 #include "../rig.h"
@@ -47,12 +49,28 @@ static int submit(char **word)
 	return 0;
 }
 
+static int arrive(char **word)
+{
+	unsigned int hogs = number(word[1], 100);
+	struct took took;
+	int err = hosts_make(2);
+
+	if (!err)
+		err = arrive_measure(word[0], hogs, &took);
+	if (err)
+		return err;
+	printf("figure {\"what\": \"arrive\", \"who\": \"%s\", \"hogs\": %u, \"median\": %.0f, "
+	       "\"most\": %.0f}\n", word[0], hogs, took.median_ns, took.most_ns);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int words;
 	int (*run)(char **word);
 } what[] = {
 	{ "submit", 5, submit },
+	{ "arrive", 2, arrive },
 };
 
 int main(int argc, char **argv)

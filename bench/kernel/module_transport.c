@@ -18,6 +18,7 @@
 
 #define SETTINGS	"/proc/sys/net/kecho/"
 #define LINK_PORT	7311
+#define BOOST_US	3000
 
 struct node {
 	struct end end;
@@ -118,15 +119,37 @@ static int module_prepare(void **state, unsigned int nsinks, size_t len)
 	return 0;
 }
 
-static int module_attach(void *state, unsigned int sink)
+static int boosted_prepare(void **state, unsigned int nsinks, size_t len)
+{
+	int err = module_prepare(state, nsinks, len);
+
+	if (!err)
+		((struct node *)*state)->end.boost_us = BOOST_US;
+	return err;
+}
+
+int module_settle(void *state, unsigned int sink)
 {
 	struct node *n = state;
 	char host[16];
-	int err;
 
 	n->keeper = 0;
 	hosts_sink_address(sink, host, sizeof(host));
-	err = module_settings(host, n->registry);
+	return module_settings(host, n->registry);
+}
+
+const char *module_channel(const void *state)
+{
+	const struct node *n = state;
+
+	return n->end.channel_name;
+}
+
+static int module_attach(void *state, unsigned int sink)
+{
+	struct node *n = state;
+	int err = module_settle(state, sink);
+
 	return err ? err : end_open_sink(&n->end, NULL);
 }
 
@@ -153,6 +176,16 @@ static void module_release(void *state)
 const struct transport module_transport = {
 	.name = "kecho, through the module",
 	.prepare = module_prepare,
+	.attach = module_attach,
+	.connect = module_connect,
+	.publish = end_publish,
+	.receive = end_receive,
+	.release = module_release,
+};
+
+const struct transport module_boosted_transport = {
+	.name = "kecho, through the module, boosted",
+	.prepare = boosted_prepare,
 	.attach = module_attach,
 	.connect = module_connect,
 	.publish = end_publish,

@@ -9,6 +9,11 @@
 #include <sys/types.h>
 
 extern const struct transport module_transport;
+extern const struct transport module_boosted_transport;	/* its sinks are */
+
+/* Of their state: the host of @sink is ready for somebody in the kernel; the channel. */
+int module_settle(void *state, unsigned int sink);
+const char *module_channel(const void *state);
 
 /* What a host's node is told before somebody attaches: its address, and the registry's, as
  * ADDR:PORT. On that host. -errno, after a message on stderr. */
