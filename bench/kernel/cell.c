@@ -4,6 +4,7 @@
 #include "busy.h"
 #include "load.h"
 #include "module_transport.h"
+#include "syscalls.h"
 #include "../echo.h"
 #include "../floor.h"
 #include "../hosts.h"
@@ -47,6 +48,26 @@ static int run(struct rig *r, const struct cell *c, bool submits, struct busy *b
 	return err ? err : end_err;
 }
 
+/* One for each round is the waiting's. */
+static int count_calls(struct rig *r, const struct cell *c, double *calls)
+{
+	const struct timespec pace = { .tv_nsec = (long)c->each * PACE_NS };
+	struct syscalls counted;
+	unsigned int i;
+	uint64_t n;
+	int err = syscalls_begin(&counted), end_err;
+
+	if (err)
+		return err;
+	for (i = 0; i < rounds(c) && !err; i++) {
+		err = rig_publish(r, EVENT_PLAIN, c->each);
+		nanosleep(&pace, NULL);
+	}
+	end_err = syscalls_end(&counted, &n);
+	*calls = (double)(n - rounds(c)) / (rounds(c) * c->each);
+	return err ? err : end_err;
+}
+
 /* The first run warms up; the one without events is what waiting costs. */
 static int measure_rig(struct rig *r, const struct cell *c, struct cost *cost)
 {
@@ -59,6 +80,9 @@ static int measure_rig(struct rig *r, const struct cell *c, struct cost *cost)
 		err = run(r, c, false, &pace);
 	if (!err)
 		err = run(r, c, true, &b);
+	if (err)
+		return err;
+	err = count_calls(r, c, &cost->calls);
 	if (err)
 		return err;
 	cost->all = (double)(int64_t)(b.all - pace.all) / (rounds(c) * c->each);
@@ -121,6 +145,7 @@ static int measure_loaded(const struct cell *c, const pid_t *pid, struct cost *c
 	err = load(MODULE, words);
 	if (err)
 		return err;
+	cost->calls = 0;
 	err = load_result(MODULE, "all", &cost->all);
 	if (!err)
 		err = load_result(MODULE, "own", &cost->own);

@@ -25,6 +25,7 @@ struct cell {
 
 struct cost {
 	double all;	/* of everybody */
+	double calls;	/* system calls of who submits */
 	double own;	/* of who submits: a process's, with the interrupts that it meets;
 			 * a kernel thread's, in kecho_submit() */
 };

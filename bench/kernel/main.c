@@ -6,8 +6,10 @@
  *
  *	submit WHO HOSTS SINKS BYTES EACH	see cell.h
  *	arrive WHO HOGS				see arrive.h
+ *	calls WHO				see calls.h
  */
 #include "arrive.h"
+#include "calls.h"
 #include "cell.h"
 #include "../hosts.h"
 #include "../rig.h"
@@ -44,8 +46,8 @@ static int submit(char **word)
 	if (err)
 		return err;
 	printf("figure {\"what\": \"submit\", \"who\": \"%s\", \"hosts\": %u, \"sinks\": %u, "
-	       "\"bytes\": %zu, \"each\": %u, \"all\": %.0f, \"own\": %.0f}\n",
-	       word[0], c.hosts, c.sinks, c.len, c.each, cost.all, cost.own);
+	       "\"bytes\": %zu, \"each\": %u, \"all\": %.0f, \"own\": %.0f, \"calls\": %.2f}\n",
+	       word[0], c.hosts, c.sinks, c.len, c.each, cost.all, cost.own, cost.calls);
 	return 0;
 }
 
@@ -64,6 +66,23 @@ static int arrive(char **word)
 	return 0;
 }
 
+static int calls(char **word)
+{
+	struct call_cost c[CALL_KINDS];
+	int err = hosts_make(2);
+
+	if (!err)
+		err = calls_measure(word[0], c);
+	if (err)
+		return err;
+	printf("figure {\"what\": \"calls\", \"who\": \"%s\", "
+	       "\"create\": %.0f, \"create_calls\": %.1f, \"open\": %.0f, \"open_calls\": %.1f, "
+	       "\"poll\": %.0f, \"poll_calls\": %.1f}\n", word[0], c[CALL_CREATE].all,
+	       c[CALL_CREATE].calls, c[CALL_OPEN].all, c[CALL_OPEN].calls, c[CALL_POLL].all,
+	       c[CALL_POLL].calls);
+	return 0;
+}
+
 static const struct {
 	const char *name;
 	int words;
@@ -71,6 +90,7 @@ static const struct {
 } what[] = {
 	{ "submit", 5, submit },
 	{ "arrive", 2, arrive },
+	{ "calls", 1, calls },
 };
 
 int main(int argc, char **argv)
