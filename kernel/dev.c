@@ -187,6 +187,7 @@ static struct kn_session *make_session(struct file *file, struct net *net)
 	INIT_LIST_HEAD(&s->dead);
 	spin_lock_init(&s->out_lock);
 	INIT_LIST_HEAD(&s->out);
+	INIT_LIST_HEAD(&s->calls);
 	init_waitqueue_head(&s->readable);
 	init_waitqueue_head(&s->room);
 	INIT_WORK(&s->end, end_session);
@@ -245,21 +246,56 @@ static int dev_release(struct inode *inode, struct file *file)
 
 /* -------------------------------------------------------------------------- use */
 
+/* To be given back by kvfree(). */
+static void *take_request(struct kn_session *s, const void __user *buf, size_t len)
+{
+	void *data;
+
+	if (len < sizeof(struct kecho_msg) || len > KECHO_MSG_MAX)
+		return ERR_PTR(-EMSGSIZE);
+	if (READ_ONCE(s->cut))
+		return ERR_PTR(-ECONNRESET);
+	data = kvmalloc(len, GFP_KERNEL_ACCOUNT);
+	if (!data)
+		return ERR_PTR(-ENOMEM);
+	if (!copy_from_user(data, buf, len))
+		return data;
+	kvfree(data);
+	return ERR_PTR(-EFAULT);
+}
+
 static ssize_t dev_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {
 	struct kn_session *s = file->private_data;
-	void *data;
+	void *data = take_request(s, buf, len);
 	int err;
 
-	if (len < sizeof(struct kecho_msg) || len > KECHO_MSG_MAX)
-		return -EMSGSIZE;
-	if (READ_ONCE(s->cut))
-		return -ECONNRESET;
-	data = kvmalloc(len, GFP_KERNEL_ACCOUNT);
-	if (!data)
-		return -ENOMEM;
-	err = copy_from_user(data, buf, len) ? -EFAULT : kn_request_run(s, data, len);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	err = kn_request_run(s, data, len);
 	kvfree(data);
+	return err ?: len;
+}
+
+static long dev_call(struct kn_session *s, struct kecho_dev_call __user *arg)
+{
+	struct kecho_dev_call c;
+	struct kn_call call;
+	void *data;
+	long len;
+	int err;
+
+	if (copy_from_user(&c, arg, sizeof(c)))
+		return -EFAULT;
+	data = take_request(s, u64_to_user_ptr(c.request), c.len);
+	if (IS_ERR(data))
+		return PTR_ERR(data);
+	call.serial = le32_to_cpu(((struct kecho_msg *)data)->serial);
+	call.size = c.size;
+	kn_call_begin(s, &call);
+	err = kn_request_run(s, data, c.len);
+	kvfree(data);
+	len = kn_call_end(s, &call, &c.answer, &arg->answer);
 	return err ?: len;
 }
 
@@ -324,6 +360,8 @@ static long dev_ioctl(struct file *file, unsigned int cmd, unsigned long arg)
 		return 0;
 	case KECHO_DEV_ROOM:
 		return wait_for_room(s, p);
+	case KECHO_DEV_CALL:
+		return dev_call(s, p);
 	case KECHO_DEV_KICK:
 		wake_up_all(&s->room);
 		return 0;

@@ -44,6 +44,15 @@ struct kn_slots {
 	DECLARE_BITMAP(lent, KN_SLOTS);	/* until their process says in them that it is through */
 };
 
+struct message;
+
+/* Of one who takes his answer himself. */
+struct kn_call {
+	struct list_head list;
+	u32 serial, size;
+	struct message *answer;		/* NULL: it is not there, or with the others */
+};
+
 struct kn_session {
 	struct kref refs;
 	struct kecho *k;
@@ -65,6 +74,7 @@ struct kn_session {
 	spinlock_t out_lock;
 	struct list_head out;	/* messages; under @out_lock, as the next two */
 	unsigned int nout;
+	struct list_head calls;	/* the same */
 	bool cut;
 	wait_queue_head_t readable, room;
 	struct work_struct end;
@@ -172,6 +182,10 @@ void kn_answer(const struct kn_ask *r, const void *body);
 void kn_refuse(const struct kn_ask *r, int err, const char *fmt, ...) __printf(3, 4);
 void kn_cut(struct kn_session *s);
 long kn_receive(struct kn_session *s, struct kecho_dev_receive __user *arg);
+void kn_call_begin(struct kn_session *s, struct kn_call *call);
+/* The answer's bytes; 0: it is not his to take; or an error. */
+long kn_call_end(struct kn_session *s, struct kn_call *call, struct kecho_dev_receive *to,
+		 struct kecho_dev_receive __user *arg);
 void kn_messages_drop(struct kn_session *s);
 int kn_request_run(struct kn_session *s, void *data, u32 len);	/* dev_request.c */
 

@@ -69,10 +69,27 @@ void kn_cut(struct kn_session *s)
 	wake_up_poll(&s->readable, EPOLLIN | EPOLLHUP);
 }
 
+/* To one who waits for it, unless something was said before. The lock is held. */
+static bool hand_over(struct kn_session *s, struct message *m)
+{
+	struct kn_call *call;
+
+	if (!m->head.serial || !list_empty(&s->out))
+		return false;
+	list_for_each_entry(call, &s->calls, list) {
+		if (call->serial == le32_to_cpu(m->head.serial) && !call->answer &&
+		    m->len <= call->size) {
+			call->answer = m;
+			return true;
+		}
+	}
+	return false;
+}
+
 void kn_send(struct kn_session *s, u32 cmd, u32 serial, int result, const struct kn_answer *a)
 {
 	struct message *m = make(s, cmd, serial, result, a);
-	bool full;
+	bool full, taken = false;
 
 	if (!m) {
 		kn_cut(s);
@@ -81,14 +98,17 @@ void kn_send(struct kn_session *s, u32 cmd, u32 serial, int result, const struct
 	spin_lock(&s->out_lock);
 	full = s->cut || s->nout == KECHO_NOTES_MAX;
 	s->cut |= full;
-	if (!full) {
+	if (!full)
+		taken = hand_over(s, m);
+	if (!full && !taken) {
 		list_add_tail(&m->list, &s->out);
 		s->nout++;
 	}
 	spin_unlock(&s->out_lock);
 	if (full)
 		free_message(s, m);
-	wake_up_poll(&s->readable, EPOLLIN | EPOLLRDNORM);
+	if (!taken)
+		wake_up_poll(&s->readable, EPOLLIN | EPOLLRDNORM);
 }
 
 void kn_note(struct kn_session *s, u32 cmd, const void *body, u32 len, struct file *file)
@@ -175,30 +195,54 @@ static void install(struct kecho_dev_receive *to, struct message *m)
 	m->nfiles = 0;
 }
 
-long kn_receive(struct kn_session *s, struct kecho_dev_receive __user *arg)
+static long give(struct kn_session *s, struct message *m, struct kecho_dev_receive *to,
+		 struct kecho_dev_receive __user *arg)
 {
-	struct kecho_dev_receive to;
-	struct message *m;
 	long len;
 
-	if (copy_from_user(&to, arg, sizeof(to)))
-		return -EFAULT;
-	m = take(s);
-	if (!m)
-		return READ_ONCE(s->cut) ? -ECONNRESET : -EAGAIN;
-	memset(to.fd, -1, sizeof(to.fd));
-	len = reserve(&to, m);
-	if (!len && (copy_to_user(u64_to_user_ptr(to.buf), &m->head, m->len) ||
-		     copy_to_user(arg, &to, sizeof(to)))) {
-		unreserve(&to, m->nfiles);
+	memset(to->fd, -1, sizeof(to->fd));
+	len = reserve(to, m);
+	if (!len && (copy_to_user(u64_to_user_ptr(to->buf), &m->head, m->len) ||
+		     copy_to_user(arg, to, sizeof(*to)))) {
+		unreserve(to, m->nfiles);
 		len = -EFAULT;
 	}
 	if (!len) {
-		install(&to, m);
+		install(to, m);
 		len = m->len;
 	} else {
 		kn_cut(s);	/* what it was told is lost */
 	}
 	free_message(s, m);
 	return len;
+}
+
+long kn_receive(struct kn_session *s, struct kecho_dev_receive __user *arg)
+{
+	struct kecho_dev_receive to;
+	struct message *m;
+
+	if (copy_from_user(&to, arg, sizeof(to)))
+		return -EFAULT;
+	m = take(s);
+	if (!m)
+		return READ_ONCE(s->cut) ? -ECONNRESET : -EAGAIN;
+	return give(s, m, &to, arg);
+}
+
+void kn_call_begin(struct kn_session *s, struct kn_call *call)
+{
+	call->answer = NULL;
+	spin_lock(&s->out_lock);
+	list_add_tail(&call->list, &s->calls);
+	spin_unlock(&s->out_lock);
+}
+
+long kn_call_end(struct kn_session *s, struct kn_call *call, struct kecho_dev_receive *to,
+		 struct kecho_dev_receive __user *arg)
+{
+	spin_lock(&s->out_lock);
+	list_del(&call->list);
+	spin_unlock(&s->out_lock);
+	return call->answer ? give(s, call->answer, to, arg) : 0;
 }

@@ -16,6 +16,8 @@ void client_msg_close(struct client_msg *m)
 		close(m->fd[--m->nfds]);
 }
 
+enum { ANSWER_MAX = 1024 };	/* bytes of one that needs no helper */
+
 /* Whoever asked has its answer, or none to come; the kecho lock is held. */
 static void finish(struct client *c, struct client_call *call, int result)
 {
@@ -77,6 +79,17 @@ static int take_fds(struct msghdr *msg, struct client_msg *m)
 	return msg->msg_flags & (MSG_TRUNC | MSG_CTRUNC) ? -EPROTO : 0;
 }
 
+/* The bytes that are @n of a message, which are followed by a 0: 1, or -EPROTO. */
+static int parse(struct client_msg *m, u8 *bytes, size_t n)
+{
+	m->body = bytes + sizeof(m->head);
+	if (n < sizeof(m->head))
+		return -EPROTO;
+	memcpy(&m->head, bytes, sizeof(m->head));
+	m->head.len = le32_to_cpu(m->head.len);
+	return m->head.len == n - sizeof(m->head) ? 1 : -EPROTO;
+}
+
 /* From the device: its bytes, or as recvmsg() says. */
 static ssize_t receive_from_kernel(struct client *c, struct client_msg *m)
 {
@@ -113,16 +126,12 @@ static int receive_one(struct client *c, struct client_msg *m)
 {
 	ssize_t n;
 
-	*m = (struct client_msg){ .body = c->in + sizeof(m->head) };
+	*m = (struct client_msg){ 0 };
 	n = c->device ? receive_from_kernel(c, m) : receive_from_socket(c, m);
 	if (n < 0)
 		return n == -EAGAIN || n == -EINTR ? 0 : n;
-	if ((size_t)n < sizeof(m->head))
-		return -EPROTO;
-	memcpy(&m->head, c->in, sizeof(m->head));
-	m->head.len = le32_to_cpu(m->head.len);
 	c->in[n] = 0;
-	return m->head.len == n - sizeof(m->head) ? 1 : -EPROTO;
+	return parse(m, c->in, n);
 }
 
 /* All messages that are there; the kecho lock is held. An error: the node is lost. */
@@ -195,12 +204,35 @@ static int send_whole(int sock, const struct msghdr *msg)
 	return 0;
 }
 
+/* What came with the request's end, without the helper. */
+static void take_answer(struct client *c, const struct client_call *call, u8 *bytes, size_t n,
+			const struct kecho_dev_receive *r)
+{
+	struct client_msg m = { .nfds = r->nfds };
+	int err;
+
+	memcpy(m.fd, r->fd, sizeof(m.fd));
+	bytes[n] = 0;
+	pthread_mutex_lock(&c->k->lock);
+	err = call->done ? 0 : parse(&m, bytes, n);	/* the node was lost meanwhile */
+	if (err > 0)
+		err = answer(c, &m);
+	client_msg_close(&m);
+	if (err)
+		client_lost(c);
+	pthread_mutex_unlock(&c->k->lock);
+}
+
 /* Requests to the kernel last until they are done, and those of others go on meanwhile. */
-static int write_whole(struct client *c, const struct client_call *call, const struct msghdr *msg,
+static int call_kernel(struct client *c, const struct client_call *call, const struct msghdr *msg,
 		       size_t len)
 {
-	u8 *buf = malloc(len);
-	int fd = -1, err = buf ? 0 : -ENOMEM;
+	u8 *buf = malloc(len), bytes[ANSWER_MAX + 1];
+	struct kecho_dev_call dc = {
+		.answer.buf = (uintptr_t)bytes, .size = ANSWER_MAX,
+		.request = (uintptr_t)buf, .len = len,
+	};
+	int fd = -1, err = buf ? 0 : -ENOMEM, n = 0;
 	size_t i, at = 0;
 
 	if (err)
@@ -213,11 +245,15 @@ static int write_whole(struct client *c, const struct client_call *call, const s
 	if (c->sock_generation == call->generation)
 		fd = fcntl(c->sock, F_DUPFD_CLOEXEC, 0);
 	lib_unlock(&c->send);
-	if (fd < 0 || write(fd, buf, len) < 0)
+	if (fd >= 0)
+		n = ioctl(fd, KECHO_DEV_CALL, &dc);
+	if (fd < 0 || n < 0)
 		err = fd < 0 ? -ENOTCONN : -errno;
 	if (fd >= 0)
 		close(fd);
 	free(buf);
+	if (n > 0)
+		take_answer(c, call, bytes, n, &dc.answer);
 	return err;
 }
 
@@ -242,7 +278,7 @@ static int send_call(struct client *c, struct client_call *call, struct kvec *re
 	if (call->give)
 		put_fd(&msg, &control, *call->give);
 	if (c->device)
-		return write_whole(c, call, &msg, sizeof(head) + len);
+		return call_kernel(c, call, &msg, sizeof(head) + len);
 	/* Not to the next node, where its handles and its serial mean something else. */
 	lib_lock(&c->send);
 	if (c->sock_generation != call->generation)
