@@ -32,6 +32,8 @@ COUNTS = (1, 2, 4, 8)
 BURST = 64
 # (hosts, sinks): who is at most so much of ECho.
 BARS = {(8, 8): {"thread": .7, "process": .8}, (1, 8): {"thread": .5, "process": .55}}
+CALLERS = ("echo", "embedded", "process", "thread")
+CREATE_CALLS_MOST = 3
 ARRIVE = {
     "softirq": "kecho, a callback in softirq",
     "thread": "kecho, a callback in a kernel thread",
@@ -54,14 +56,16 @@ def places():
 def cells(quick):
     """What kernel_bench is asked for."""
     if quick:
-        return [f"submit {who} 2 2 100 1" for who in WHO] + ["arrive softirq 0", "arrive boosted 1"]
-    out = []
+        return [f"submit {who} 2 2 100 1" for who in WHO] + [
+            "calls process", "filter 1", "arrive softirq 0", "arrive boosted 1"]
+    out = [f"calls {who}" for who in CALLERS] + ["filter 0", "filter 1"]
+    out += [f"arrive {who} {hogs}" for hogs in (0, HOGS) for who in ARRIVE]
     for size in SIZES:
         for hosts, sinks in places():
             out += [f"submit {who} {hosts} {sinks} {size} 1" for who in WHO]
         for hosts, sinks in BARS:
             out += [f"submit {who} {hosts} {sinks} {size} {BURST}" for who in WHO]
-    return out + [f"arrive {who} {hogs}" for hogs in (0, HOGS) for who in ARRIVE]
+    return out
 
 
 def thousands(v):
@@ -87,6 +91,9 @@ class Run:
     def arrive(self, who, hogs):
         key = {"what": "arrive", "who": who, "hogs": hogs}
         return next((i for i in self.items if key.items() <= i.items()), None)
+
+    def calls(self, who):
+        return next((i for i in self.items if i["what"] == "calls" and i["who"] == who), None)
 
     def judge(self, value, bar):
         self.missed += value > bar
@@ -125,6 +132,50 @@ def bars(run):
     return out + [""] if len(out) > 3 else []
 
 
+def with_calls(instructions, n):
+    text = f"{instructions / 1000:.3g}" if instructions < 1e6 else f"{instructions / 1000:.0f}"
+    return f"{text} ({n:.3g})"
+
+
+def channels(run):
+    """The paper's table."""
+    out = ["### What channels take: thousand instructions (system calls)\n",
+           "| | create | open, for a sink | submit, for each of 8 sinks | poll, no event |",
+           "|" + " --- |" * 5]
+    for who in CALLERS:
+        i, submit = run.calls(who), run.submit(8, 8, SIZES[0], 1).get(who)
+        if not i:
+            continue
+        each = with_calls(submit["all"] / 8, submit["calls"] / 8) if submit else "–"
+        out.append(f"| {WHO[who]} | {with_calls(i['create'], i['create_calls'])}"
+                   f" | {with_calls(i['open'], i['open_calls'])} | {each}"
+                   f" | {with_calls(i['poll'], i['poll_calls'])} |")
+    process, echo = run.calls("process"), run.calls("echo")
+    if process:
+        verdict = run.judge(process["create_calls"], CREATE_CALLS_MOST)
+        out.append(f"\nTo create a channel takes a process at the module at most "
+                   f"{CREATE_CALLS_MOST} system calls: {verdict}.")
+    if process and echo:
+        verdict = run.judge(process["poll"] / echo["poll"], 1)
+        out.append(f"It looks for an event in {process['poll'] / echo['poll']:.2f} of what ECho "
+                   f"takes; at most all of it: {verdict}.")
+    return out + [""] if len(out) > 3 else []
+
+
+def filters(run):
+    interpreted, compiled = (next((i for i in run.items if i["what"] == "filter" and
+                                   i["jit"] == jit), None) for jit in (0, 1))
+    if not interpreted or not compiled:
+        return []
+    return ["### What a filter of four comparisons takes: instructions\n",
+            "| | in C | interpreted | machine code |", "|" + " --- |" * 4,
+            "| a submission for nobody, more than one that is for all | – |"
+            f" {interpreted['judged'] - interpreted['plain']} |"
+            f" {compiled['judged'] - compiled['plain']} |",
+            f"| an event that is left out as it is read | {interpreted['read_c']} |"
+            f" {interpreted['read']} | {compiled['read']} |", ""]
+
+
 def duration(ns):
     return f"{ns / 1e6:.1f} ms" if ns >= 1e6 else f"{ns / 1e3:.1f} us"
 
@@ -159,7 +210,7 @@ def figures(run, when):
     for size in SIZES:
         for each in (1, BURST):
             out += submissions(run, size, each)
-    return "\n".join(out + arrivals(run))
+    return "\n".join(out + channels(run) + arrivals(run) + filters(run))
 
 
 # ------------------------------------------------------------------------------ the plot

@@ -27,6 +27,7 @@ cp "$cells" "$dir/cells"
 status=0
 "$here/guest.sh" -i -k "$version" -t $limit_s "$dir/guest" "$root/bench/kernel/guest" \
 	"$dir/llc.ko" "$dir/stp.ko" "$dir/bridge.ko" "$dir/veth.ko" "$modules/kernel/kecho.ko" \
-	"$modules/bench"/kecho_*.ko "$dir/cells" $(needs "$bench") >&2 || status=$?
+	"$modules/bench"/kecho_*.ko "$modules/tests/kecho_filters.ko" "$dir/cells" \
+	$(needs "$bench") >&2 || status=$?
 sed -n 's/^figure //p' "$dir/guest/console"
 exit $status

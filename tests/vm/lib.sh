@@ -78,7 +78,8 @@ kecho_modules()
 	done
 	link module/steady "$here/steady.c"
 	ln -s "$here/kernel-steady.Kbuild" "$modules/steady/Kbuild"
-	link module/bench "$root/bench/kernel/thread.c" "$root/bench/kernel/arrival.c" "$root/bench/kernel/open.c"
+	measures=$root/bench/kernel
+	link module/bench "$measures/thread.c" "$measures/arrival.c" "$measures/open.c"
 	ln -s "$here/kernel-bench.Kbuild" "$modules/bench/Kbuild"
 	compile "kernel: the module compiles for Linux $version"
 }
