@@ -47,6 +47,31 @@ static inline void poke_receive(struct attacker *a)
 	count(DEV_RECEIVE);
 }
 
+/* A request, perhaps, with its answer to some place, perhaps. */
+static inline void poke_call(struct attacker *a)
+{
+	struct {
+		struct kecho_msg head;
+		u64 body[32];
+	} m = { .head.cmd = cpu_to_le32(pick(a, 40)), .head.serial = cpu_to_le32(pick(a, 4)) };
+	u64 answer[64];
+	struct kecho_dev_call c = {
+		.answer.buf = (uintptr_t)odd_pointer(a, answer), .size = pick(a, sizeof(answer)),
+		.request = (uintptr_t)odd_pointer(a, &m),
+	};
+	struct kecho_dev_call *arg = odd_pointer(a, &c);
+	u32 i, words = pick(a, ARRAY_SIZE(m.body));
+
+	c.len = sizeof(m.head) + words * sizeof(m.body[0]);
+	m.head.len = cpu_to_le32(words * sizeof(m.body[0]));
+	for (i = 0; i < words; i++)
+		m.body[i] = pick(a, 2) ? pick(a, 8) : odd_number(a, 0);
+	if (ioctl(a->r.fd, KECHO_DEV_CALL, arg) > 0)
+		for (i = 0; arg == &c && i < c.answer.nfds; i++)
+			close(c.answer.fd[i]);
+	count(DEV_CALL);
+}
+
 static inline void poke_room(struct attacker *a)
 {
 	u32 kick = pick(a, 2), slot = pick(a, 4) ? pick(a, a->r.slots) : odd_number(a, a->r.slots);
@@ -150,7 +175,7 @@ static inline void poke_bell(struct attacker *a)
 
 static inline void poke(struct attacker *a)
 {
-	switch (pick(a, 10)) {
+	switch (pick(a, 11)) {
 	case 0:
 		return poke_bytes(a);
 	case 1:
@@ -168,6 +193,8 @@ static inline void poke(struct attacker *a)
 		ioctl(a->r.fd, KECHO_DEV_RING);
 		return;
 	case 7:
+		return poke_call(a);
+	case 8:
 		count(DEV_KICK);
 		ioctl(a->r.fd, KECHO_DEV_KICK);
 		return;
