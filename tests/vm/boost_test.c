@@ -10,7 +10,8 @@
 enum {
 	NICE = 7,
 	BOOST_US = 1000,
-	BURN_MS = 40,		/* far longer */
+	LONG_BOOST_US = 20000,	/* in which who is awake gets to look, however slow the machine */
+	BURN_MS = 100,		/* far longer */
 	ROUNDS = 20,
 	SHARE_MS = 10,		/* one percent of a second */
 	ASLEEP_MS = 50,		/* who has read all is, by then */
@@ -149,11 +150,12 @@ static bool raised(const struct stage *t)
 
 TEST(raised_for_a_time)
 {
-	struct reader r = { .forks = true };
+	struct reader r = { .forks = true, .boost_us = LONG_BOOST_US };
 	struct stage t;
 	int i;
 
 	IN_GUEST();
+	must(set_limit("boost_max_us", LONG_BOOST_US), "a limit");
 	must(begin(&t, &r), "begin");
 	for (i = 0; i < 3; i++) {
 		ok(comes_true(raised(&t)), "asleep it is raised");
@@ -164,6 +166,7 @@ TEST(raised_for_a_time)
 		is_eq(t.r->nice, NICE, "with the nice value that it had");
 	}
 	end(&t);
+	must(set_limit("boost_max_us", BOOST_US), "as it was");
 }
 
 TEST(closing_undoes)
