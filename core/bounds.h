@@ -122,6 +122,15 @@ enum ke_times {
 	KE_CLOCK_SET_MS = 10,		/* a clock that moves by more was set */
 	KE_LEASE_MS = 2000,		/* of a contact in the registry */
 	KE_RENEW_MS = 1250,		/* between its renewals */
+	/*
+	 * A TCP registry starts with this much grace if it is alone on its host. It cannot
+	 * see whether nodes of other hosts are left that know entries of one before it; but
+	 * these redial at least every half of it, so they are back in time, and a first
+	 * start, which looks the same, isn't held up for a lease.
+	 */
+	KE_REGISTRY_GRACE_MS = 500,
+	KE_REGISTRY_REDIAL_MIN_MS = 1,	/* doubles up to */
+	KE_REGISTRY_REDIAL_MAX_MS = KE_REGISTRY_GRACE_MS / 2,
 	KE_DRAIN_MIN_MS = 5,		/* between two looks at all sinks; doubles up to */
 	KE_DRAIN_MAX_MS = 100,
 	/* A gate is in a source's way for so long: its node is asked where it is now; */

@@ -2,7 +2,7 @@
 /*
  * The tie to the registry: a client over TCP, which core/registry.h answers at the other end.
  *
- *	down -> connecting -> up -> down (dialled again, KE_REDIAL_MAX_MS apart)
+ *	down -> connecting -> up -> down (dialled again, KE_REGISTRY_REDIAL_MAX_MS apart)
  *
  * Without a registry's address the node names its channels by itself, and is alone. With one,
  * a channel that was joined is published again whenever the tie is new, when the registry has
@@ -25,7 +25,7 @@ enum {
 
 /* -------------------------------------------------------------------- the socket */
 
-static void hang_up(struct kn *kn)
+static void disconnect(struct kn *kn)
 {
 	struct kn_reg *r = &kn->reg;
 	struct kn_request *q, *next;
@@ -43,13 +43,27 @@ static void hang_up(struct kn *kn)
 	r->sock = NULL;
 	r->up = false;
 	r->rx_len = 0;
-	r->dial_ms = kn_now_ms() + KE_REDIAL_MAX_MS;
 	list_del_init(&r->renew.list);
 	list_for_each_entry_safe(q, next, &r->requests, list) {
 		q->sent = false;
 		if (q->repairs)		/* they are all made anew */
 			list_del_init(&q->list);
 	}
+}
+
+static void work_in(struct kn *kn, u32 ms)
+{
+	mod_delayed_work(kn_wq, &kn->reg.work, msecs_to_jiffies(ms));
+}
+
+/* It is dialled again: less and less often, if it has not answered meanwhile. */
+static void hang_up(struct kn *kn)
+{
+	struct kn_reg *r = &kn->reg;
+
+	disconnect(kn);
+	work_in(kn, r->pause_ms);
+	r->pause_ms = min_t(u32, 2 * r->pause_ms, KE_REGISTRY_REDIAL_MAX_MS);
 }
 
 static void sock_event(struct sock *sk)
@@ -59,7 +73,7 @@ static void sock_event(struct sock *sk)
 	read_lock_bh(&sk->sk_callback_lock);
 	kn = sk->sk_user_data;
 	if (kn)
-		queue_work(kn_wq, &kn->reg.work);
+		work_in(kn, 0);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -90,11 +104,10 @@ static int dial(struct kn *kn)
 
 static void begin(struct kn *kn)
 {
-	kn->reg.dial_ms = kn_now_ms() + KN_SETUP_MS;
+	kn->reg.setup_ms = kn_now_ms() + KN_SETUP_MS;
+	work_in(kn, KN_SETUP_MS);	/* at once, when the socket says something */
 	if (dial(kn))
 		hang_up(kn);
-	else
-		queue_work(kn_wq, &kn->reg.work);
 }
 
 /* ------------------------------------------------------------------- requests */
@@ -357,6 +370,7 @@ static int answer(struct kn *kn, const struct kecho_frame *f, const u8 *body, u3
 	if (in.bad || type != q->type)
 		return -EPROTO;
 	q->done = true;
+	kn->reg.pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
 	list_del_init(&q->list);
 	if (q->repairs && q == &q->repairs->look)
 		looked(q->repairs);
@@ -412,20 +426,44 @@ static void receive(struct kn *kn)
 		hang_up(kn);
 }
 
-static void sock_work(struct work_struct *work)
+/* What the socket says meanwhile comes first. */
+static void wait_for_it(struct kn *kn)
 {
-	struct kn *kn = container_of(work, struct kn, reg.work);
-	struct kn_reg *r = &kn->reg;
-	int state;
+	u64 now = kn_now_ms();
 
-	kn_lock(kn);
-	state = r->sock ? READ_ONCE(r->sock->sk->sk_state) : TCP_SYN_SENT;
-	if (state == TCP_ESTABLISHED && !r->up)
+	if (now >= kn->reg.setup_ms)
+		hang_up(kn);
+	else
+		queue_delayed_work(kn_wq, &kn->reg.work,
+				   msecs_to_jiffies(kn->reg.setup_ms - now));
+}
+
+static void tend(struct kn *kn)
+{
+	struct kn_reg *r = &kn->reg;
+	int state = READ_ONCE(r->sock->sk->sk_state);
+
+	if (!r->up && (state == TCP_SYN_SENT || state == TCP_SYN_RECV)) {
+		wait_for_it(kn);
+		return;
+	}
+	if (!r->up && state == TCP_ESTABLISHED)
 		went_up(kn);
 	if (r->sock && r->up)
 		receive(kn);
-	else if (state != TCP_SYN_SENT && state != TCP_SYN_RECV)
+	else if (r->sock)
 		hang_up(kn);
+}
+
+static void work(struct work_struct *work)
+{
+	struct kn *kn = container_of(to_delayed_work(work), struct kn, reg.work);
+
+	kn_lock(kn);
+	if (kn->reg.sock)
+		tend(kn);
+	else if (kn->registry_used)
+		begin(kn);
 	kn_unlock(kn);
 }
 
@@ -551,10 +589,6 @@ u32 kn_reg_run(struct kn *kn)
 
 	if (!kn->registry_used)
 		return 0;
-	if (!r->up && now >= r->dial_ms) {
-		hang_up(kn);
-		begin(kn);
-	}
 	if (r->up && now >= r->renew_ms)
 		renew(kn, now);
 	list_for_each_entry(c, &kn->channels, list)
@@ -571,7 +605,8 @@ int kn_reg_start(struct kn *kn)
 	memset(r, 0, sizeof(*r));
 	INIT_LIST_HEAD(&r->requests);
 	INIT_LIST_HEAD(&r->renew.list);
-	INIT_WORK(&r->work, sock_work);
+	INIT_DELAYED_WORK(&r->work, work);
+	r->pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
 	kn->registry_used = kn->registry[0];
 	if (!kn->registry_used)
 		return 0;
@@ -587,9 +622,9 @@ int kn_reg_start(struct kn *kn)
 void kn_reg_stop(struct kn *kn)
 {
 	kn_lock(kn);
-	hang_up(kn);
+	disconnect(kn);
 	kn->registry_used = false;
 	kn_unlock(kn);
-	cancel_work_sync(&kn->reg.work);
+	cancel_delayed_work_sync(&kn->reg.work);
 	kvfree(kn->reg.rx);
 }

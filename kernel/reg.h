@@ -44,13 +44,14 @@ struct kn_request {
 struct kn_reg {
 	struct socket *sock;
 	bool up;
-	u64 dial_ms, renew_ms;	/* when it is time for that */
+	u64 setup_ms, renew_ms;	/* until then it is to be up; when they are due */
+	u32 pause_ms;		/* before the next dial */
 	u32 last_id;
 	struct list_head requests;
 	struct kn_request renew;
 	void (*was_ready)(struct sock *sk);	/* the socket's own callbacks */
 	void (*was_changed)(struct sock *sk);
-	struct work_struct work;
+	struct delayed_work work;	/* what came, or the time for a dial */
 	u8 *rx;
 	u32 rx_len;
 };

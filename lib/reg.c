@@ -78,7 +78,7 @@ static struct ke_reg *reg_new(const struct ke_contact *self)
 	INIT_LIST_HEAD(&r->renew.list);
 	r->renew.type = KECHO_FRAME_REG_RENEW;
 	r->self = *self;
-	r->dial_pause_ms = KE_REG_REDIAL_MIN_MS;
+	r->dial_pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
 	r->connecting.fd = r->wake.fd = r->epoll = -1;
 	return r;
 }

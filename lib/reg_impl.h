@@ -18,15 +18,6 @@ enum {
 	KE_REG_REQUEST_MAX = 512,	/* bytes of a request's body */
 	KE_REG_CLIENTS_MAX = 4096,	/* of one server */
 	KE_REG_REFUSED_MAX = 32,	/* a place that is bound and refuses is left then */
-	/*
-	 * A TCP server starts with this much grace if it is alone on its host. It cannot
-	 * see whether nodes of other hosts are left that know entries of a server before
-	 * it; but these redial at least every half of it, so they are back in time, and
-	 * a first start, which looks the same, isn't held up for a lease.
-	 */
-	KE_GRACE_TCP_MS = 500,
-	KE_REG_REDIAL_MIN_MS = 1,
-	KE_REG_REDIAL_MAX_MS = KE_GRACE_TCP_MS / 2,
 };
 
 u64 ke_reg_now_ms(void);

@@ -375,5 +375,5 @@ u32 ke_reg_place_grace_ms(const struct ke_reg_place *p, const struct ke_id *self
 {
 	if (others_live(self))
 		return KE_LEASE_MS;
-	return p->tcp ? KE_GRACE_TCP_MS : 0;
+	return p->tcp ? KE_REGISTRY_GRACE_MS : 0;
 }

@@ -37,7 +37,7 @@ static void redial(struct ke_reg *r, u32 pause_ms)
 static void dial_failed(struct ke_reg *r)
 {
 	redial(r, r->dial_pause_ms);
-	r->dial_pause_ms = min_t(u32, 2 * r->dial_pause_ms, KE_REG_REDIAL_MAX_MS);
+	r->dial_pause_ms = min_t(u32, 2 * r->dial_pause_ms, KE_REGISTRY_REDIAL_MAX_MS);
 }
 
 /* The server has gone: it knew what was dropped, the next one never will. */
@@ -53,7 +53,7 @@ static void link_down(struct ke_reg *r, int err)
 		if (q->owned || q == &r->renew)
 			ke_reg_request_done(r, q);
 	}
-	r->dial_pause_ms = KE_REG_REDIAL_MIN_MS;
+	r->dial_pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
 	redial(r, 0);
 }
 
@@ -62,7 +62,7 @@ static void link_up(struct ke_reg *r, enum ke_reg_state state)
 	struct ke_reg_joined *j;
 
 	r->state = state;
-	r->dial_pause_ms = KE_REG_REDIAL_MIN_MS;
+	r->dial_pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
 	r->renew_at = ke_reg_now_ms() + KE_RENEW_MS;
 	list_for_each_entry(j, &r->joined, list)
 		ke_reg_joined_repair(r, j, true);

@@ -55,6 +55,7 @@ guest kernel-net net -t $guest_limit_s "$dir/net" "$here/kernel-net-guest" \
 	"$modules/kernel/kecho.ko" "$modules/net-tests/kecho_net_test.ko" "$hello"/hello_*.ko \
 	"$dir/veth.ko" "$kecho" $libraries
 said "kernel-net: a process hears the kernel" net "process: hello, world"
+said "kernel-net: a new registry has the kernel's names" net "in a new registry: 5 of 5"
 like "kernel-net: another node's filter is interpreted" net \
 	'default: filters native 0 bytes 0 refused [1-9][0-9]* full 0 failed 0'
 like "kernel-net: or compiled, if that is asked for" net \
