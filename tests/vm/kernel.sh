@@ -95,7 +95,8 @@ like "kernel-sources: there is no memory" sources 'oom: {.*"comm":"tail"}'
 
 guest kernel-process process -t $process_limit_s -a "KECHO_LONG=${KECHO_LONG:-0}" \
 	"$dir/process" "$here/kernel-process-guest" \
-	"$modules/kernel/kecho.ko" "$hello"/hello_*.ko "$kecho" $libraries "$@"
+	"$modules/kernel/kecho.ko" "$hello"/hello_*.ko "$modules/kernel/sources/kecho_load.ko" \
+	"$here/kernel-verbs" $(needs "$kecho" "$kecho-top" "$kecho-metrics") "$@"
 said "kernel-process: a process hears another" process "process: one"
 said "kernel-process: a process hears the kernel" process "process: hello, world"
 said "kernel-process: the kernel hears a process" process "hello: event 1: to the kernel"
