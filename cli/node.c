@@ -15,8 +15,8 @@
 static const char help[] =
 	"Usage: kecho node status [OPTION...]\n"
 	"\n"
-	"Ask kechod, the node of this host, how it is: what is attached and open, which\n"
-	"other nodes it is linked to, and how much memory that takes, in all and of you.\n"
+	"Ask the node of this host, kecho.ko or kechod, how it is: what is attached and open,\n"
+	"how many other nodes it knows, and how much memory that takes, in all and of you.\n"
 	"\n"
 	"Options:\n"
 	"  -j, --json  one JSON object\n"
@@ -27,7 +27,8 @@ static const char help[] =
 	"  KECHO_SOCKET=/tmp/kechod.sock kecho node status --json\n"
 	"\n"
 	"Exit codes: 0 done, 1 no node answers, or error, 2 usage.\n"
-	"KECHO_SOCKET is the node's socket; /run/kecho/kechod.sock if it is not set.\n";
+	"KECHO=kernel or KECHO=daemon asks only that one. KECHO_SOCKET is kechod's socket;\n"
+	"/run/kecho/kechod.sock if it is not set.\n";
 
 static const struct option options[] = {
 	{ "json", no_argument, NULL, 'j' },
@@ -37,8 +38,12 @@ static const struct option options[] = {
 
 static void print_text(const struct kecho_ctl_status *st)
 {
-	buf_format(&out, "node       %s, kechod %s, process %u, up %" PRIu64 " s\n", st->name,
-		   st->version, st->pid, (uint64_t)st->uptime_ms / 1000);
+	buf_format(&out, "node       %s, ", st->name);
+	if (st->pid)
+		buf_format(&out, "kechod %s, process %u", st->version, st->pid);
+	else
+		buf_format(&out, "kecho.ko %s", st->version);
+	buf_format(&out, ", up %" PRIu64 " s\n", (uint64_t)st->uptime_ms / 1000);
 	buf_format(&out, "listens    %s\n", st->listen[0] ? st->listen : "for this host only");
 	buf_format(&out, "registry   %s\n", st->registry[0] ? st->registry : "of this host");
 	buf_format(&out, "processes  %u\n", st->processes);
@@ -110,7 +115,7 @@ static int node_run(int argc, char **argv)
 
 const struct verb verb_node = {
 	.name = "node",
-	.summary = "the node of this host, if kechod runs",
+	.summary = "the node of this host, kecho.ko or kechod",
 	.help = help,
 	.run = node_run,
 };

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the node of this host, kechod, says of itself. It is asked on its socket, without
- * attaching.
+ * What the node of this host, kecho.ko or kechod, says of itself. It is asked without attaching.
  */
 #ifndef STATUS_H
 #define STATUS_H

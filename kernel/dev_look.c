@@ -258,7 +258,8 @@ void kn_status_request(const struct kn_ask *r)
 {
 	const struct kn *kn = r->s->kn;
 	struct kecho_ctl_status st = { .abi = cpu_to_le32(KECHO_NODE_ABI),
-				       .processes = cpu_to_le32(kn->attached) };
+				       .processes = cpu_to_le32(kn->attached),
+				       .uptime_ms = cpu_to_le64(kn_now_ms() - kn->started_ms) };
 	unsigned long has = atomic_long_read(&r->s->user->has[KN_MEMORY]);
 
 	count_members(kn, &st);

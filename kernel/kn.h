@@ -125,6 +125,7 @@ struct kn {
 	struct net *net;
 	struct mutex attaching;
 	unsigned int attached;
+	u64 started_ms;
 	struct mutex opening;
 	struct kn_lock lock;
 	struct ke_node node;

@@ -151,6 +151,7 @@ static int start(struct kn *kn)
 	get_random_bytes(&self.host, sizeof(self.host));
 	kn_lock(kn);
 	kn->stopping = false;
+	kn->started_ms = kn_now_ms();
 	/* The tie first, whose end undoes it whatever fails then. */
 	err = kn_reg_start(kn) ?: kn_settings_take(kn);
 	if (!err && kn->listen[0])

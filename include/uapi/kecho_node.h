@@ -548,7 +548,7 @@ struct kecho_note_end {
 /* `kecho node status`: what the node has, in all and for the asking user. */
 struct kecho_ctl_status {
 	__le64 uptime_ms;
-	__le32 pid, abi;
+	__le32 pid, abi;	/* 0: the kernel */
 	__le32 processes, channels, sources, sinks, nodes, links;
 	__le64 memory_bytes, user_memory_bytes, user_memory_max;
 	char version[32], name[64], listen[64], registry[64];
