@@ -78,7 +78,7 @@ int kn_pages_part(struct kn_pages *p, struct file *file, size_t from, size_t siz
 	}
 	if (err) {
 		put_pages_of(p);
-		/* At once: the file itself goes later, and its pages would be charged until then. */
+		/* At once: the file goes later, and its pages would be charged until then. */
 		shmem_truncate_range(file_inode(file), from, from + (loff_t)n * PAGE_SIZE - 1);
 	}
 	return err;

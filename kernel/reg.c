@@ -112,35 +112,6 @@ static void begin(struct kn *kn)
 
 /* ------------------------------------------------------------------- requests */
 
-static void encode(const struct kn *kn, const struct kn_request *q, struct ke_out *o)
-{
-	const struct ke_contact *self = &kn->node.self;
-
-	switch (q->type) {
-	case KECHO_FRAME_REG_PUT:
-		ke_put_u8(o, q->how);
-		ke_put_str(o, q->name);
-		ke_put(o, &q->uuid, sizeof(q->uuid));
-		ke_put_contact(o, self);
-		break;
-	case KECHO_FRAME_REG_DROP:
-		ke_put_str(o, q->name);
-		ke_put(o, &self->node, sizeof(self->node));
-		break;
-	case KECHO_FRAME_REG_END:
-		ke_put_str(o, q->name);
-		ke_put(o, &q->uuid, sizeof(q->uuid));
-		break;
-	case KECHO_FRAME_REG_GET:
-		ke_put_str(o, q->name);
-		break;
-	case KECHO_FRAME_REG_LIST:
-		ke_put_u64(o, q->after);
-		break;
-	}
-	WARN_ON_ONCE(o->bad);
-}
-
 /* It is small, and the socket of one that reads has room: else the tie begins anew. */
 static void send(struct kn *kn, struct kn_request *q)
 {
@@ -151,7 +122,7 @@ static void send(struct kn *kn, struct kn_request *q)
 	struct ke_out o = { .buf = buf + sizeof(f), .size = sizeof(buf) - sizeof(f) };
 	struct kvec v = { .iov_base = buf };
 
-	encode(kn, q, &o);
+	kn_request_encode(kn, q, &o);
 	q->id = ++r->last_id;
 	q->sent = true;
 	f.len = cpu_to_le32(o.len);
@@ -259,53 +230,6 @@ static void repaired(struct kn_channel *c)
 		kn_reg_repair(c, KE_LEASE_MS / 2);
 }
 
-static void take_contacts(struct kn *kn, struct kn_request *q, struct ke_in *in)
-{
-	struct ke_contact c;
-	u8 n;
-
-	ke_get_copy(in, &q->uuid, sizeof(q->uuid));
-	ke_get_u64(in);
-	n = ke_get_u8(in);
-	q->n = 0;
-	q->contact = false;
-	while (n-- && !in->bad) {
-		ke_get_contact(in, &c);
-		if (!ke_id_cmp(&c.node, &kn->node.self.node))
-			q->contact = true;
-		else if (q->n < KE_CONTACTS_MAX)
-			q->contacts[q->n++] = c;
-	}
-}
-
-static void take_named(struct kn_request *q, struct ke_in *in, bool other)
-{
-	struct kn_named named = { .other = other };
-	u64 after = other ? q->after : ke_get_u64(in);
-
-	ke_get_str(in, named.name, sizeof(named.name));
-	ke_get_copy(in, &named.uuid, sizeof(named.uuid));
-	named.contacts = other ? 0 : ke_get_u8(in);
-	if (after < q->after)
-		in->bad = true;	/* there would be no end of it */
-	if (in->bad)
-		return;
-	q->after = after;
-	q->take(q->arg, &named);
-}
-
-/* Of the entries, then of their rivals, if it says any. */
-static void take_list(struct kn_request *q, struct ke_in *in)
-{
-	u16 n;
-
-	q->more = ke_get_u8(in);
-	for (n = ke_get_u16(in); n && !in->bad; n--)
-		take_named(q, in, false);
-	for (n = in->p < in->end ? ke_get_u16(in) : 0; n && !in->bad; n--)
-		take_named(q, in, true);
-}
-
 /* Another node looks for us: it is to be dialled. */
 static void told(struct kn *kn, struct ke_in *in)
 {
@@ -350,7 +274,6 @@ static int answer(struct kn *kn, const struct kecho_frame *f, const u8 *body, u3
 {
 	struct ke_in in = { .p = body, .end = body + len };
 	struct kn_request *q = asked(&kn->reg, le32_to_cpu(f->id));
-	u8 type;
 
 	if (f->type != KECHO_FRAME_REG_ENTRY)
 		return -EPROTO;
@@ -360,14 +283,7 @@ static int answer(struct kn *kn, const struct kecho_frame *f, const u8 *body, u3
 	}
 	if (!q)			/* nobody waits for it any more */
 		return 0;
-	type = ke_get_u8(&in);
-	q->status = ke_get_u8(&in);
-	if ((type == KECHO_FRAME_REG_PUT || type == KECHO_FRAME_REG_GET) &&
-	    q->status == KE_REGISTRY_OK)
-		take_contacts(kn, q, &in);
-	if (type == KECHO_FRAME_REG_LIST && type == q->type && q->status == KE_REGISTRY_OK)
-		take_list(q, &in);
-	if (in.bad || type != q->type)
+	if (kn_request_take(kn, q, &in))
 		return -EPROTO;
 	q->done = true;
 	kn->reg.pause_ms = KE_REGISTRY_REDIAL_MIN_MS;

@@ -56,6 +56,10 @@ struct kn_reg {
 	u32 rx_len;
 };
 
+/* As bytes, see reg_request.c. -EPROTO: that is no answer to it. */
+void kn_request_encode(const struct kn *kn, const struct kn_request *q, struct ke_out *o);
+int kn_request_take(struct kn *kn, struct kn_request *q, struct ke_in *in);
+
 /* kn.lock is held, but where the node starts and stops */
 int kn_reg_start(struct kn *kn);
 void kn_reg_stop(struct kn *kn);

@@ -471,12 +471,14 @@ TEST(reserved)
 
 /* ------------------------------------------------------------------------ the rest */
 
+/* What a source judges by comes to its process before the answer to a later question does. */
 static bool heard(struct pair *p, int64_t least)
 {
 	struct kecho_value v;
 
 	return comes_true(!kecho_member_get(p->ch[0], kecho_sink_id(p->snk), "least", &v, NULL,
-					    0) && v.i64 == least);
+					    0) && v.i64 == least) &&
+	       kecho_links(p->k[0], NULL, 0) >= 0;
 }
 
 /* Attributes are those that the source's node has heard of. */
