@@ -134,7 +134,7 @@ struct kn {
 	struct work_struct reap;
 	struct socket *listener;
 	void (*listener_was_ready)(struct sock *sk);	/* its own callback */
-	struct work_struct accept;
+	struct delayed_work accept;
 	struct kn_reg reg;
 	bool registry_used;
 	struct ctl_table_header *sysctl;

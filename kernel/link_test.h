@@ -51,4 +51,38 @@ static inline int open_source(struct kecho_channel *ch, struct kecho_source **sr
 	return kecho_source_open(ch, &opt, src);
 }
 
+/* ------------------------------------------------------------------- all of it */
+
+enum { TALK_EVENTS = 100 };
+
+static inline int talk(struct two *t, int from)
+{
+	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
+	struct kecho_source *src;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	u64 seq = 0;
+	int i, err;
+
+	err = kecho_sink_open(t->ch[!from], &opt, &s) ?: open_source(t->ch[from], &src);
+	for (i = 0; i < TALK_EVENTS && !err; i++)
+		err = kecho_submit(src, &i, sizeof(i), 0);
+	while (!err && seq < TALK_EVENTS)
+		err = kecho_read(s, &ev, SOON_MS) ?: ev.seq == ++seq ? 0 : -EBADMSG;
+	return err ?: kecho_node_set(t->k[from], "said", kecho_i64(seq));
+}
+
+/* Two nodes come, hear all of each other, and go. */
+static inline int talk_once(const char *name)
+{
+	struct two t;
+	int err = open_two(&t, name);
+
+	if (IS_ERR(t.net))
+		return err;
+	err = err ?: talk(&t, 0) ?: talk(&t, 1);
+	close_two(&t);
+	return err;
+}
+
 #endif

@@ -81,14 +81,17 @@ static void accepted(struct kn *kn, struct socket *sock)
 
 static void accept_all(struct work_struct *work)
 {
-	struct kn *kn = container_of(work, struct kn, accept);
+	struct kn *kn = container_of(to_delayed_work(work), struct kn, accept);
 	struct socket *sock;
+	int err;
 
-	while (!kernel_accept(kn->listener, &sock, O_NONBLOCK)) {
+	while (!(err = kernel_accept(kn->listener, &sock, O_NONBLOCK))) {
 		kn_lock(kn);
 		accepted(kn, sock);
 		kn_unlock(kn);
 	}
+	if (err != -EAGAIN)	/* somebody is there still */
+		queue_delayed_work(kn_wq, &kn->accept, msecs_to_jiffies(KE_REDIAL_MIN_MS));
 }
 
 /* A connection begins with its listener's callbacks, which are nothing to it. */
@@ -99,7 +102,7 @@ static void listener_ready(struct sock *sk)
 	read_lock_bh(&sk->sk_callback_lock);
 	kn = sk->sk_state == TCP_LISTEN ? sk->sk_user_data : NULL;
 	if (kn)
-		queue_work(kn_wq, &kn->accept);
+		mod_delayed_work(kn_wq, &kn->accept, 0);
 	read_unlock_bh(&sk->sk_callback_lock);
 }
 
@@ -130,7 +133,7 @@ void kn_unlisten(struct kn *kn)
 	sk->sk_user_data = NULL;
 	sk->sk_data_ready = kn->listener_was_ready;
 	write_unlock_bh(&sk->sk_callback_lock);
-	cancel_work_sync(&kn->accept);
+	cancel_delayed_work_sync(&kn->accept);
 	sock_release(kn->listener);
 	kn->listener = NULL;
 }
@@ -157,5 +160,5 @@ int kn_listen(struct kn *kn, const char *address, char *told, size_t size)
 
 void kn_listen_init(struct kn *kn)
 {
-	INIT_WORK(&kn->accept, accept_all);
+	INIT_DELAYED_WORK(&kn->accept, accept_all);
 }

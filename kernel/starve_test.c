@@ -8,8 +8,6 @@
 
 #include "link_test.h"
 
-enum { EVENTS = 100 };
-
 int link_test_pid;
 module_param_named(pid, link_test_pid, int, 0);
 
@@ -19,36 +17,6 @@ module_param(seconds, uint, 0);
 static bool fed;
 module_param(fed, bool, 0644);
 
-static int talk(struct two *t, int from)
-{
-	struct kecho_sink_options opt = { .policy = KECHO_BLOCK };
-	struct kecho_source *src;
-	struct kecho_event ev;
-	struct kecho_sink *s;
-	u64 seq = 0;
-	int i, err;
-
-	err = kecho_sink_open(t->ch[!from], &opt, &s) ?: open_source(t->ch[from], &src);
-	for (i = 0; i < EVENTS && !err; i++)
-		err = kecho_submit(src, &i, sizeof(i), 0);
-	while (!err && seq < EVENTS)
-		err = kecho_read(s, &ev, SOON_MS) ?: ev.seq == ++seq ? 0 : -EBADMSG;
-	return err ?: kecho_node_set(t->k[from], "said", kecho_i64(seq));
-}
-
-/* All of it is closed with the attachments. */
-static int try_all(void)
-{
-	struct two t;
-	int err = open_two(&t, "starved");
-
-	if (IS_ERR(t.net))
-		return err;
-	err = err ?: talk(&t, 0) ?: talk(&t, 1);
-	close_two(&t);
-	return err;
-}
-
 TEST(starves)
 {
 	unsigned long until = jiffies + seconds * HZ;
@@ -57,12 +25,12 @@ TEST(starves)
 	if (!link_test_pid)
 		skip("there is no other namespace");
 	for (; time_before(jiffies, until); rounds++)
-		good += !try_all();
+		good += !talk_once("starved");
 	pr_info("# %u rounds, of which %u went well\n", rounds, good);
 	ok(rounds, "rounds");
 	while (!READ_ONCE(fed))
 		msleep(20);
-	is_eq(try_all(), 0, "there is memory again");
+	is_eq(talk_once("starved"), 0, "there is memory again");
 }
 
 TESTS(starve, starves);

@@ -197,9 +197,15 @@ static int map_log(struct life *l)
 	return err;
 }
 
+/* A source that can't be is gone. */
 static int be_ready(struct life *l)
 {
-	return raw_source_ready(&l->r, &l->s);
+	int err = raw_source_ready(&l->r, &l->s);
+
+	if (err != -ENOMEM)
+		return err;
+	raw_source_free(&l->s);
+	return open_source(l) ?: map_log(l) ?: err;
 }
 
 static int ready_again(struct life *l)
