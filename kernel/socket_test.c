@@ -27,8 +27,10 @@ struct failing {
 
 static int may_fail(struct kprobe *p, struct pt_regs *regs);
 
-#define FAILING(call, of) \
-	{ .probe = { .symbol_name = call, .pre_handler = may_fail }, .seldom = of }
+#define FAILING(call, of)								\
+	{										\
+		.probe = { .symbol_name = call, .pre_handler = may_fail }, .seldom = of	\
+	}
 
 static struct failing failing[] = {
 	FAILING("__sock_create", SELDOM), FAILING("kernel_bind", SELDOM),
