@@ -169,16 +169,38 @@ static bool laps_reservation(struct ke_log *log, u64 end)
 	       end > reservation(log, log->first)->pos + log->size;
 }
 
-bool ke_log_make_room(struct ke_log *log, u64 size)
+bool ke_log_make_room_to(struct ke_log *log, u64 end)
 {
-	u64 tail = log->tail, end;
+	u64 tail = log->tail;
 
-	size = ke_record_align(size);
-	end = place(log, size) + size;
 	if (laps_reservation(log, end))
 		return false;
 	ke_log_free_to(log, end);
 	return log->tail != tail;
+}
+
+bool ke_log_make_room(struct ke_log *log, u64 size)
+{
+	size = ke_record_align(size);
+	return ke_log_make_room_to(log, place(log, size) + size);
+}
+
+u64 ke_log_pieces_end(const struct ke_log *log, const struct ke_event_info *info, size_t len,
+		      u32 piece)
+{
+	struct ke_event_info one = *info;
+	u64 end = log->end, size, left;
+	size_t at, n;
+
+	one.frag_total = len;
+	for (at = 0; at < len; at += n) {
+		n = min_t(size_t, piece, len - at);
+		size = ke_record_align(ke_record_size(&one, n));
+		left = ke_log_to_ring_end(log, end);
+		end += size > left ? left + size : size;
+		one.attrs_len = 0;
+	}
+	return end;
 }
 
 /* Take room for a record of @size bytes (aligned); its position in @pos. A call would cost a

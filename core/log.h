@@ -176,6 +176,13 @@ bool ke_log_room(const struct ke_log *log, u64 size, u64 limit);
 
 /* ke_log_make_room - move the tail for a record of @size bytes now; did it move? */
 bool ke_log_make_room(struct ke_log *log, u64 size);
+/* ke_log_make_room_to - the same for a log that ends at @end, no more than its size away. */
+bool ke_log_make_room_to(struct ke_log *log, u64 end);
+
+/* ke_log_pieces_end - where the log ends with all pieces of an event of @len bytes, of @piece
+ * bytes each, and with what is left empty at the ring's end. */
+u64 ke_log_pieces_end(const struct ke_log *log, const struct ke_event_info *info, size_t len,
+		      u32 piece);
 
 /*
  * ke_log_reserve - the same in two steps: the payload is written by the caller

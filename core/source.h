@@ -133,6 +133,8 @@ bool ke_source_stalled(struct ke_source *s, u64 size);
 void ke_source_end_stalled(struct ke_source *s);
 /* Make room for @size bytes more; false: a send reads there right now. */
 bool ke_source_unpinned(struct ke_source *s, u64 size);
+/* The same for a log that ends there. */
+bool ke_source_unpinned_to(struct ke_source *s, u64 end);
 /* No event comes any more: say so behind the last one. */
 void ke_source_end(struct ke_source *s);
 /* The body of that END, in @buf; gives its length. */

@@ -58,18 +58,27 @@ u64 ke_source_expired(const struct ke_source *s)
 	return sum;
 }
 
-bool ke_source_unpinned(struct ke_source *s, u64 size)
+/* No sender reads what is behind the tail, which may have moved just now. */
+static bool unpinned(struct ke_source *s, bool moved)
 {
 	struct ke_tstream *ts;
 
-	if (!s->nremote)
-		return true;
-	if (ke_log_make_room(&s->log, size))
+	if (moved)
 		smp_mb();	/* see link.c: the sender pins, then looks at the tail */
 	list_for_each_entry(ts, &s->streams, source_list)
 		if (smp_load_acquire(&ts->pin) < s->log.tail)
 			return false;
 	return true;
+}
+
+bool ke_source_unpinned(struct ke_source *s, u64 size)
+{
+	return !s->nremote || unpinned(s, ke_log_make_room(&s->log, size));
+}
+
+bool ke_source_unpinned_to(struct ke_source *s, u64 end)
+{
+	return !s->nremote || unpinned(s, ke_log_make_room_to(&s->log, end));
 }
 
 static void drop_stream(struct ke_tstream *ts)

@@ -170,8 +170,8 @@ static void count_named(struct kecho_source *s, const struct ke_event_info *info
 	s->chosen.nobody += !info->nto;
 }
 
-/* There was room for all of it; if a `block` sink came meanwhile that the rest would lap, it
- * sees a loss. */
+/* There was room for all of it. If a `block` sink came meanwhile that the rest would lap, it
+ * sees a loss. One that is larger than the log may overtake who sends it. */
 static int put_all_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
 			  size_t len, u32 piece, unsigned long *flags)
 {
@@ -203,12 +203,17 @@ static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const 
 {
 	u32 names = info->named ? ke_record_names_size(info->nto) : 0;
 	u32 piece = ke_payload_max(s->s.log.size) - PIECE_EXTRA - names - KE_EVENT_ATTRS_MAX;
-	u64 all = len + (len / piece + 1) * (PIECE_EXTRA + names) + KE_EVENT_ATTRS_MAX;
-	u64 end = s->s.log.end + all;
+	u64 end = ke_log_pieces_end(&s->s.log, info, len, piece), all;
 	int err;
 
+	if (info->named)	/* if fewer are, another one may lie at the ring's end */
+		end += ke_record_align(ke_record_size(info, piece));
+	all = end - s->s.log.end;
 	if (ke_source_limit(&s->s, end) < end)
 		return all > s->s.log.size ? -EMSGSIZE : no_room(s, all);
+	/* From here on no sender begins to read what they will overwrite. */
+	if (all <= s->s.log.size && !ke_source_unpinned_to(&s->s, end))
+		return -EAGAIN;
 	if (unlikely(s->s.decides)) {
 		err = decide_pieces(s, info, data, len);
 		if (err)

@@ -466,6 +466,34 @@ TEST(large_events)
 	vfree(large);
 }
 
+/* Wherever the ring's end is: it waits for room for all of it, or goes in whole. */
+TEST(large_where_the_ring_ends)
+{
+	enum { LARGE = 50000, EVENTS = 3000 };
+	struct kecho_source *src;
+	struct test_channel t;
+	struct kecho_event ev;
+	struct kecho_sink *s;
+	u8 *data = vzalloc(LARGE);
+	u64 seq = 0;
+	int i, err = 0;
+
+	must(data, "memory");
+	must(!test_open(&t), "open");
+	must(!open_source(&t, &src) && !open_sink(&t, KECHO_BLOCK, &s), "members");
+	for (i = 1; i <= EVENTS && !err; i++) {
+		u32 len = i * 7919 % LARGE;
+
+		/* To ask for one more than there is gives the last one back. */
+		while ((err = kecho_submit(src, data, len, 0)) == -EAGAIN)
+			if (!kecho_read(s, &ev, 0))
+				must(ev.kind == KECHO_EVENT && ev.seq == ++seq, "%llu", seq);
+	}
+	is_eq(err, 0, "event %d", i - 1);
+	test_close(&t);
+	vfree(data);
+}
+
 /* -------------------------------------------------------------------- stress */
 
 static int submit_many(void *arg)
@@ -514,4 +542,5 @@ TEST(coming_and_going)
 
 TESTS(submit, read, vector, attributes, latest_is_lapped, block_holds_up, submit_waits_for_room,
       disconnect_ends, stalled_sink_ends, retained, deadlines, thread_callback, softirq_callback,
-      callback_submits, submit_from_anywhere, large_events, coming_and_going);
+      callback_submits, submit_from_anywhere, large_events, large_where_the_ring_ends,
+      coming_and_going);

@@ -298,37 +298,18 @@ static int put_all_pieces(struct kecho_source *s, struct ke_event_info *info, co
 	return err;
 }
 
-/* How much the log grows by all pieces, with what is left empty at the ring's end. */
-static u64 pieces_size(const struct kecho_source *s, const struct ke_event_info *info, size_t len,
-		       u32 piece)
-{
-	u64 size = s->s.log.size, end = s->s.log.end, record, left;
-	struct ke_event_info one = *info;
-	size_t at, n;
-
-	one.frag_total = len;
-	for (at = 0; at < len; at += n) {
-		n = min_t(size_t, piece, len - at);
-		record = ke_record_align(ke_record_size(&one, n));
-		left = size - (end & (size - 1));
-		end += record > left ? left + record : record;
-		one.attrs_len = 0;
-	}
-	return end - s->s.log.end;
-}
-
 /* An event that is larger than a record. Nobody else appends between its pieces. */
 static int put_pieces(struct kecho_source *s, struct ke_event_info *info, const u8 *data,
 		      size_t len, unsigned int flags, u64 *seq)
 {
 	u32 around = 64 + (info->named ? ke_record_names_size(info->nto) : 0);
 	u32 piece = ke_payload_max(s->s.log.size) - around - KE_EVENT_ATTRS_MAX;
-	u64 all = pieces_size(s, info, len, piece);
+	u64 end = ke_log_pieces_end(&s->s.log, info, len, piece);
 	int err;
 
-	if ((flags & KECHO_DONTWAIT) && limit(s, s->s.log.end + all) < s->s.log.end + all) {
-		if (all <= s->s.log.size)
-			return no_room(s, all);
+	if ((flags & KECHO_DONTWAIT) && limit(s, end) < end) {
+		if (end - s->s.log.end <= s->s.log.size)
+			return no_room(s, end - s->s.log.end);
 		s->stats.refused++;
 		return -EMSGSIZE;
 	}

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# debug-kernel.sh: a Linux 6.1 that watches itself, as debug.config says, made once of Debian's
-# linux-source-6.1 and kept. Prints the folder below which it is, as KECHO_KERNEL_ROOT has it,
-# and its release.
+# debug-kernel.sh WHAT: a Linux 6.1 that watches itself, as debug.config and debug-WHAT.config say,
+# made once of Debian's linux-source-6.1 and kept. Prints the folder below which it is, as
+# KECHO_KERNEL_ROOT has it, and its release. WHAT is `memory`, and locks, or `races`.
 #
 # Each is kept by what it was made from, in $KECHO_DEBUG_KERNELS, or ~/.cache/kecho/kernels,
 # with its sources: some 3 GB. Making one takes ten minutes on two CPUs with nothing else to do.
@@ -14,6 +14,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 cache=${KECHO_DEBUG_KERNELS:-${XDG_CACHE_HOME:-$HOME/.cache}/kecho/kernels}
 archive=/usr/src/linux-source-6.1.tar.xz
 log_lines=30
+configs="$here/debug.config $here/debug-$1.config"
 
 die()
 {
@@ -23,7 +24,7 @@ die()
 
 [ -r "$archive" ] || die "there is no $archive: install linux-source-6.1"
 from=$(dpkg-query -W -f '${Version}' linux-source-6.1)
-key=$({ cat "$here/debug.config"; gcc -dumpfullversion; echo "$from"; } | sha256sum)
+key=$({ cat $configs; gcc -dumpfullversion; echo "$from"; } | sha256sum)
 source=$cache/linux-$from
 root=$cache/debug-$(echo "$key" | cut -c 1-12)
 build=$root/build
@@ -48,7 +49,7 @@ unpack()
 # What was asked for and is not there depends on something that is not.
 lacks()
 {
-	grep '=[ym]$' "$here/debug.config" | grep -vxFf "$build/.config" || true
+	grep '=[ym]$' "$root/config" | grep -vxFf "$build/.config" || true
 }
 
 make_kernel()
@@ -57,7 +58,8 @@ make_kernel()
 	: >"$log"
 	[ -d "$source" ] || unpack
 	mkdir -p "$build" "$root/boot"
-	try env KCONFIG_ALLCONFIG="$here/debug.config" make -C "$source" O="$build" allnoconfig
+	cat $configs >"$root/config"
+	try env KCONFIG_ALLCONFIG="$root/config" make -C "$source" O="$build" allnoconfig
 	[ -z "$(lacks)" ] || die "it has no" $(lacks)
 	try make -C "$build" -j"$(nproc)" bzImage modules
 	try make -C "$build" INSTALL_MOD_PATH="$root" modules_install
