@@ -72,7 +72,7 @@ kecho_modules()
 	ln -s kernel.Kbuild "$modules/Kbuild"
 	for tests in tests net-tests mesh-tests sources-tests fault-tests; do
 		link module/$tests "$root/tests/tap.h" "$here/suites.c" "$here/leaves.c" \
-			"$here/filters.c"
+			"$here/filters.c" "$here/races.c"
 		ln -s "$here/kernel-$tests.Kbuild" "$modules/$tests/Kbuild"
 		suites module/$tests $(cat "$root/kernel/$tests.list")
 	done
