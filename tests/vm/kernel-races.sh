@@ -20,8 +20,9 @@ version=$("$here/kernel-version.sh")
 
 kecho_modules
 stock drivers/net/veth
-guest kernel-races races -t $guest_limit_s -a "log_buf_len=16M panic_on_warn=0 kcsan.skip_watch=50" "$dir/races" \
-	"$here/kernel-races-guest" "$modules/kernel/kecho.ko" "$modules/tests"/kecho_*.ko \
+words="log_buf_len=16M panic_on_warn=0 kcsan.skip_watch=50"
+guest kernel-races races -t $guest_limit_s -a "$words" "$dir/races" "$here/kernel-races-guest" \
+	"$modules/kernel/kecho.ko" "$modules/tests"/kecho_*.ko \
 	"$modules/net-tests/kecho_net_test.ko" "$dir/veth.ko" $(needs "$kecho" "$@")
 said "kernel-races: a data race that is there is told of" races "one that is there is told"
 finish

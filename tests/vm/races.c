@@ -22,10 +22,11 @@ static int count(void *arg)
 static int __init races_init(void)
 {
 	struct task_struct *one = kthread_run(count, NULL, "races");
+	unsigned long until = jiffies + msecs_to_jiffies(RACE_MS);
 
 	if (IS_ERR(one))
 		return PTR_ERR(one);
-	for (unsigned long until = jiffies + msecs_to_jiffies(RACE_MS); time_before(jiffies, until);)
+	while (time_before(jiffies, until))
 		counted++;
 	kthread_stop(one);
 	pr_info("# counted to %lu\n", counted);
