@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The tie to the registry over TCP: addresses, grace, leases, death of servers. */
+#include <arpa/inet.h>
+#include <sys/mman.h>
+
 #include "reg_rules.h"
 
 #define TCP_ADDRESS "127.0.0.1:7411"
 
-enum { GRACE_MS = 500 };	/* of a new server */
+enum {
+	GRACE_MS = 500,		/* of a new server */
+	PORT = 7411,
+};
 
 TEST(joins)
 {
@@ -92,4 +98,45 @@ TEST(addresses)
 	node_end(&n, 0);
 }
 
-TESTS(reg_tcp, joins, server_killed, ipv6, leases, news, two_of_a_name, addresses);
+/* Takes each connection and closes it; how many they were is in @n. */
+static void hang_up_all(u32 *n)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(PORT),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(fd, (struct sockaddr *)&a, sizeof(a)) || listen(fd, 16))
+		_exit(1);
+	for (;;) {
+		WRITE_ONCE(*n, *n + 1);
+		close(accept(fd, NULL, NULL));
+	}
+}
+
+/* What answers nothing is dialled less and less often. */
+TEST(hangs_up)
+{
+	u32 *calls = mmap(NULL, sizeof(*calls), PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	struct node n = {};
+	pid_t pid;
+
+	ARENA();
+	must(calls != MAP_FAILED && node_new(&n, 1), "node");
+	pid = fork();
+	if (!pid)
+		hang_up_all(calls);
+	while (!READ_ONCE(*calls) && !waitpid(pid, NULL, WNOHANG))
+		sched_yield();
+	must(*calls, "it listens");
+	call(&n, OPEN, TCP_ADDRESS, 0, LONG_MS);
+	is_eq(call(&n, JOIN, "x", 0, 1000), -ETIMEDOUT, "nobody answers");
+	ok(*calls > 5 && *calls < 20, "%u dials in a second", *calls);
+	node_end(&n, 0);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	munmap(calls, sizeof(*calls));
+}
+
+TESTS(reg_tcp, joins, server_killed, ipv6, leases, news, two_of_a_name, addresses, hangs_up);

@@ -33,7 +33,7 @@ static void redial(struct ke_reg *r, u32 pause_ms)
 	r->dial_at = ke_reg_now_ms() + pause_ms;
 }
 
-/* A failed dial: each comes after twice the pause of the one before. */
+/* A failed dial: each comes after twice the pause of the one before, until one is answered. */
 static void dial_failed(struct ke_reg *r)
 {
 	redial(r, r->dial_pause_ms);
@@ -53,8 +53,7 @@ static void link_down(struct ke_reg *r, int err)
 		if (q->owned || q == &r->renew)
 			ke_reg_request_done(r, q);
 	}
-	r->dial_pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
-	redial(r, 0);
+	dial_failed(r);
 }
 
 static void link_up(struct ke_reg *r, enum ke_reg_state state)
@@ -62,7 +61,6 @@ static void link_up(struct ke_reg *r, enum ke_reg_state state)
 	struct ke_reg_joined *j;
 
 	r->state = state;
-	r->dial_pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
 	r->renew_at = ke_reg_now_ms() + KE_RENEW_MS;
 	list_for_each_entry(j, &r->joined, list)
 		ke_reg_joined_repair(r, j, true);
@@ -88,6 +86,7 @@ static void stream_replies(struct ke_reg *r)
 		}
 		if (err)
 			break;
+		r->dial_pause_ms = KE_REGISTRY_REDIAL_MIN_MS;
 	}
 	if (err < 0)
 		link_down(r, err);
