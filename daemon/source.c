@@ -409,7 +409,10 @@ static void source_leave(struct kd_source *src)
 
 static void source_gone(struct kd_source *src)
 {
-	kd_waits_cancel(src->c->d, src, -EPIPE, "the source has ended");
+	if (src->c->ch.ended)
+		kd_waits_cancel(src->c->d, src, -ESHUTDOWN, "the channel was destroyed");
+	else
+		kd_waits_cancel(src->c->d, src, -EPIPE, "the source has ended");
 	source_leave(src);
 	detach(src);
 	free_source(src);

@@ -272,7 +272,18 @@ static int join(struct kn_psource *ps)
 	return err;
 }
 
-static void wait_joined(const struct kn_ask *r, u32 handle)
+/* It has ended while others were waited for. */
+static void refuse_ended(const struct kn_ask *r, u32 channel)
+{
+	const struct kn_opening *o = kn_opening(r->s, channel);
+
+	if (o && o->ch->c->ch.ended)
+		kn_refuse(r, -ESHUTDOWN, "channel '%s' was destroyed", o->ch->c->ch.name);
+	else
+		kn_refuse(r, -EPIPE, "the source has ended");
+}
+
+static void wait_joined(const struct kn_ask *r, u32 handle, u32 channel)
 {
 	unsigned long until = jiffies + msecs_to_jiffies(KN_JOIN_MS);
 	struct kn_psource *ps;
@@ -280,7 +291,7 @@ static void wait_joined(const struct kn_ask *r, u32 handle)
 	for (;;) {
 		ps = kn_psource(r->s, handle);
 		if (!ps || ps->state != KN_JOINED) {
-			kn_refuse(r, -EPIPE, "the source has ended");
+			refuse_ended(r, channel);
 			return;
 		}
 		if (ke_channel_acked(&ps->src.ch->c->ch) || !kn_wait(r->s->kn, until))
@@ -302,7 +313,7 @@ void kn_source_ready_request(const struct kn_ask *r)
 	}
 	err = ps->src.ch->c->ch.ended ? -ESHUTDOWN : join(ps);
 	if (!err) {
-		wait_joined(r, ps->handle);
+		wait_joined(r, ps->handle, ps->o->handle);
 		return;
 	}
 	kn_refuse(r, err, "source of '%s': no place for it", ps->src.ch->c->ch.name);
