@@ -128,7 +128,8 @@ void ke_source_end(struct ke_source *s)
 {
 	struct ke_tstream *ts;
 
-	WRITE_ONCE(s->closed, true);
+	if (!s->closed)		/* else its node has, under the lock of who submits */
+		WRITE_ONCE(s->closed, true);
 	list_for_each_entry(ts, &s->streams, source_list) {
 		if (!ts->peer->link)
 			continue;

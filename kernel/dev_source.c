@@ -393,7 +393,7 @@ static void say_end(struct kn_psource *ps)
 	ps->nothing.seq = cpu_to_le64(ps->copy.seq);
 	ps->nothing.head = cpu_to_le64(s->log.head);
 	s->log.hdr = &ps->nothing;
-	s->closed = true;
+	WRITE_ONCE(s->closed, true);
 	spin_unlock_irq(&ps->src.lock);
 	ke_source_end(s);
 	kn_feeds_end_source(&ps->src);

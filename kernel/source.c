@@ -62,7 +62,7 @@ static int feed_own_sinks(struct kecho_source *s)
 void kn_source_end(struct kecho_source *s)
 {
 	spin_lock_irq(&s->lock);
-	s->s.closed = true;
+	WRITE_ONCE(s->s.closed, true);
 	spin_unlock_irq(&s->lock);
 	ke_source_end(&s->s);
 	kn_feeds_end_source(s);

@@ -309,7 +309,7 @@ void client_source_leave(struct kecho_source *s)
 	u32 generation;
 
 	lib_lock(&s->lock);
-	s->s.closed = true;
+	WRITE_ONCE(s->s.closed, true);
 	client_tell(s);
 	lib_unlock(&s->lock);
 	client_room_wake(s);

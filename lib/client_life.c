@@ -86,7 +86,8 @@ void client_destroyed(struct kecho_channel *ch, u32 number)
 	ch->client->still_due = number;
 	list_for_each_entry(s, &ch->sources, list) {
 		lib_lock(&s->lock);
-		s->s.closed = s->s.frozen = true;	/* what has begun says when it is done */
+		s->s.frozen = true;	/* what has begun says when it is done */
+		WRITE_ONCE(s->s.closed, true);
 		ke_log_abort_all(&s->s.log);
 		client_tell(s);
 		lib_unlock(&s->lock);

@@ -432,7 +432,7 @@ static int source_end_in(struct client *c, struct client_msg *m)
 				continue;
 			lib_lock(&s->lock);
 			s->end_error = end_of(m, s->end_why);
-			s->s.closed = true;
+			WRITE_ONCE(s->s.closed, true);
 			lib_unlock(&s->lock);
 			client_room_wake(s);
 		}

@@ -107,7 +107,7 @@ static void refuse_source(struct kecho_source *s, int err)
 {
 	lib_lock(&s->lock);
 	s->end_error = err;
-	s->s.closed = true;
+	WRITE_ONCE(s->s.closed, true);
 	lib_unlock(&s->lock);
 }
 

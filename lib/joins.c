@@ -170,7 +170,7 @@ static void end_own_feeds(struct kecho_source *s)
 void source_end(struct kecho_source *s)
 {
 	lib_lock(&s->lock);
-	s->s.closed = true;
+	WRITE_ONCE(s->s.closed, true);
 	ke_log_abort_all(&s->s.log);
 	source_tell(s);
 	lib_unlock(&s->lock);

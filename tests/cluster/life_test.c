@@ -344,5 +344,60 @@ TEST(destroyed_far)
 	destroyed(true);
 }
 
+/* The source's thread: submits until it may not. */
+struct submitter {
+	struct kecho_source *src;
+	u64 submitted;		/* atomic */
+	int err;
+};
+
+static void *submit_to_the_end(void *arg)
+{
+	struct submitter *b = arg;
+	int err;
+
+	while (!(err = put(b->src, KECHO_DONTWAIT)) || err == -EAGAIN)
+		if (!err)
+			__atomic_fetch_add(&b->submitted, 1, __ATOMIC_RELAXED);
+	b->err = err;
+	return NULL;
+}
+
+/* A thread is at it: its events are those before the end, and all of them. */
+static void destroyed_in_use(bool far)
+{
+	struct submitter b = { 0 };
+	struct kecho_event ev;
+	pthread_t thread;
+	struct trio t;
+	u64 got = 0;
+	int err;
+
+	ARENA();
+	must(trio_open(&t, far), "nodes");
+	b.src = t.src;
+	must(!pthread_create(&thread, NULL, submit_to_the_end, &b), "thread");
+	ok(comes_true(__atomic_load_n(&b.submitted, __ATOMIC_RELAXED) > EVENTS), "it submits");
+	is_eq(kecho_channel_destroy(t.ch[2], SOON_MS), 0, "%s", kecho_explain());
+	pthread_join(thread, NULL);
+	is_eq(b.err, -ESHUTDOWN, "the source has ended");
+	while (!(err = kecho_read(t.snk, &ev, SOON_MS)) && ev.kind == KECHO_EVENT)
+		got++;
+	ok(!err && ev.kind == KECHO_ENDED && !ev.failed, "read to its end");
+	is_eq(got, b.submitted, "all that was submitted is read");
+	trio_end(&t);
+}
+
+TEST(destroyed_in_use_here)
+{
+	destroyed_in_use(false);
+}
+
+TEST(destroyed_in_use_far)
+{
+	destroyed_in_use(true);
+}
+
 TESTS(life, frozen_here, frozen_far, reserved_here, reserved_far, holder_dies_here,
-      holder_dies_far, drained_here, drained_far, destroyed_here, destroyed_far);
+      holder_dies_far, drained_here, drained_far, destroyed_here, destroyed_far, destroyed_in_use_here,
+      destroyed_in_use_far);
