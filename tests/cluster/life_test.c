@@ -399,5 +399,5 @@ TEST(destroyed_in_use_far)
 }
 
 TESTS(life, frozen_here, frozen_far, reserved_here, reserved_far, holder_dies_here,
-      holder_dies_far, drained_here, drained_far, destroyed_here, destroyed_far, destroyed_in_use_here,
-      destroyed_in_use_far);
+      holder_dies_far, drained_here, drained_far, destroyed_here, destroyed_far,
+      destroyed_in_use_here, destroyed_in_use_far);
